@@ -1,0 +1,293 @@
+package api
+
+import "encoding/json"
+
+// Health answers GET /health.
+type Health struct {
+	Status          string      `json:"status"` // "ok"
+	Database        string      `json:"database"`
+	Maintenance     Maintenance `json:"maintenance"`
+	CanAcceptTasks  bool        `json:"canAcceptTasks"`
+	MaintenanceMode string      `json:"maintenanceMode"`
+	Timestamp       Time        `json:"timestamp"`
+}
+
+// Maintenance is the maintenance status.
+type Maintenance struct {
+	Mode                string `json:"mode"`
+	CanEnterMaintenance bool   `json:"canEnterMaintenance"`
+	PendingTasks        int    `json:"pendingTasks"`
+	RunningTasks        int    `json:"runningTasks"`
+	ModeChangedAt       Time   `json:"modeChangedAt"`
+	Message             string `json:"message"`
+}
+
+// Info answers GET /api/info.
+type Info struct {
+	Version               string   `json:"version"`
+	Mode                  string   `json:"mode"`
+	MaxConcurrency        int      `json:"maxConcurrency"`
+	PollIntervalMs        int64    `json:"pollIntervalMs"`
+	StorageBackends       []string `json:"storageBackends"`
+	DefaultStorageBackend string   `json:"defaultStorageBackend"`
+	Database              string   `json:"database"`
+	Uptime                float64  `json:"uptime"` // seconds
+	Timestamp             Time     `json:"timestamp"`
+}
+
+// Service is one registered service.
+type Service struct {
+	ID            string          `json:"id"`
+	Version       string          `json:"version"`
+	BaseURL       string          `json:"baseUrl"`
+	Status        string          `json:"status"`
+	RegisteredAt  Time            `json:"registeredAt"`
+	LastHeartbeat Time            `json:"lastHeartbeat"`
+	TaskCount     int             `json:"taskCount"`
+	Metadata      json.RawMessage `json:"metadata"`
+}
+
+// Services answers GET /api/services.
+type Services struct {
+	Services []Service `json:"services"`
+}
+
+// ServiceDetail answers GET /api/services/{id}.
+type ServiceDetail struct {
+	Service Service `json:"service"`
+	Tasks   []Task  `json:"tasks"`
+}
+
+// Tasks answers GET /api/services/{id}/tasks.
+type Tasks struct {
+	Tasks []Task `json:"tasks"`
+}
+
+// Task is one task definition.
+type Task struct {
+	ID                  string          `json:"id"`
+	ServiceID           string          `json:"serviceId"`
+	CodeHash            string          `json:"codeHash"`
+	CodeVersion         int             `json:"codeVersion"`
+	AllowedNext         []string        `json:"allowedNext"`
+	Timeout             int64           `json:"timeout"` // seconds
+	Retries             int             `json:"retries"`
+	RetryBackoff        string          `json:"retryBackoff"`
+	RetryDelayMs        int64           `json:"retryDelayMs"`
+	MaxRetryDelayMs     int64           `json:"maxRetryDelayMs"`
+	HeartbeatIntervalMs int64           `json:"heartbeatIntervalMs"`
+	Concurrency         int             `json:"concurrency"`
+	Priority            int             `json:"priority"`
+	IdempotencyTTL      int64           `json:"idempotencyTTL,omitempty"`
+	Description         string          `json:"description,omitempty"`
+	InputSchema         json.RawMessage `json:"inputSchema,omitempty"`
+	RegisteredAt        Time            `json:"registeredAt"`
+	UpdatedAt           Time            `json:"updatedAt"`
+}
+
+// CodeVersion is one item of GET /api/tasks/{id}/history, a bare array.
+type CodeVersion struct {
+	CodeVersion    int    `json:"code_version"`
+	CodeHash       string `json:"code_hash"`
+	ServiceVersion string `json:"service_version"`
+	RecordedAt     Time   `json:"recorded_at"`
+}
+
+// Pipeline is a definition; this object alone is snake_case on the wire.
+type Pipeline struct {
+	ID          string                  `json:"id"`
+	Name        string                  `json:"name"`
+	Description *string                 `json:"description"`
+	EntryTasks  []string                `json:"entry_tasks"`
+	Structure   map[string]PipelineNode `json:"structure"`
+	Version     string                  `json:"version"`
+	FailureMode string                  `json:"failure_mode"`
+	CreatedAt   Time                    `json:"created_at"`
+	UpdatedAt   Time                    `json:"updated_at"`
+	Metadata    json.RawMessage         `json:"metadata"`
+}
+
+// PipelineNode is one task of a structure.
+type PipelineNode struct {
+	AllowedNext []string `json:"allowedNext"`
+}
+
+// Pipelines answers GET /api/pipelines.
+type Pipelines struct {
+	Pipelines []Pipeline `json:"pipelines"`
+}
+
+// PipelineDetail answers GET /api/pipelines/{id}.
+type PipelineDetail struct {
+	Pipeline Pipeline `json:"pipeline"`
+}
+
+// TriggerResponse answers POST /api/pipelines/{id}/trigger. The request is
+// free-form (an envelope or the bare input) and read by the handler.
+type TriggerResponse struct {
+	PipelineRunID      string                  `json:"pipelineRunId"`
+	Status             string                  `json:"status"`
+	InputPath          string                  `json:"inputPath"`
+	EntryTasks         []string                `json:"entryTasks"`
+	QueuedTasks        []string                `json:"queuedTasks"`
+	ValidationWarnings map[string][]FieldError `json:"validationWarnings,omitempty"`
+}
+
+// TriggerRequest is the envelope form of a trigger.
+type TriggerRequest struct {
+	Input          json.RawMessage `json:"input,omitempty"`
+	FailureMode    string          `json:"failureMode,omitempty"`
+	Priority       *int            `json:"priority,omitempty"`
+	Metadata       json.RawMessage `json:"metadata,omitempty"`
+	ValidationMode string          `json:"validationMode,omitempty"`
+	IdempotencyKey string          `json:"idempotencyKey,omitempty"`
+	ScheduledFor   *Time           `json:"scheduledFor,omitempty"`
+}
+
+// FieldError is one problem of an input.
+type FieldError struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+	Code    string `json:"code"`
+}
+
+// DryRun answers POST /api/pipelines/{id}/dry-run.
+type DryRun struct {
+	Valid    bool       `json:"valid"`
+	Errors   []string   `json:"errors"`
+	Warnings []string   `json:"warnings"`
+	Plan     []PlanStep `json:"executionPlan"`
+}
+
+// PlanStep is one level of a plan.
+type PlanStep struct {
+	Step     int      `json:"step"` // from 0
+	Tasks    []string `json:"tasks"`
+	Type     string   `json:"type"` // "entry", "parallel", "join" or "end"
+	WaitsFor []string `json:"waitsFor,omitempty"`
+	IsEnd    bool     `json:"isEnd"`
+}
+
+// Run is a pipeline run.
+type Run struct {
+	ID                string                  `json:"id"`
+	PipelineID        string                  `json:"pipelineId"`
+	PipelineVersion   string                  `json:"pipelineVersion"`
+	Status            string                  `json:"status"`
+	FailureMode       string                  `json:"failureMode"`
+	InputPath         string                  `json:"inputPath"`
+	OutputPath        string                  `json:"outputPath,omitempty"`
+	StructureSnapshot map[string]PipelineNode `json:"structureSnapshot"`
+	EntryTasks        []string                `json:"entryTasks"`
+	Error             string                  `json:"error,omitempty"`
+	Metadata          json.RawMessage         `json:"metadata"`
+	CreatedAt         Time                    `json:"createdAt"`
+	StartedAt         Time                    `json:"startedAt"`
+	CompletedAt       Time                    `json:"completedAt"`
+}
+
+// Runs answers GET /api/runs.
+type Runs struct {
+	Runs   []Run `json:"runs"`
+	Total  int   `json:"total"`
+	Limit  int   `json:"limit"`
+	Offset int   `json:"offset"`
+}
+
+// RunDetail answers GET /api/runs/{id}: the run's members, and its tasks.
+type RunDetail struct {
+	Run
+	PipelineRunID string    `json:"pipelineRunId"`
+	Tasks         []TaskRun `json:"tasks"`
+}
+
+// TaskRun is one record of work.
+type TaskRun struct {
+	ID               string            `json:"id"`
+	TaskID           string            `json:"taskId"`
+	PipelineRunID    string            `json:"pipelineRunId,omitempty"`
+	Status           string            `json:"status"`
+	CodeVersion      int               `json:"codeVersion"`
+	CodeHash         string            `json:"codeHash"`
+	CodeChanged      bool              `json:"codeChanged"`
+	FirstRun         bool              `json:"firstRun"`
+	Attempt          int               `json:"attempt"`
+	MaxRetries       int               `json:"maxRetries"`
+	Priority         int               `json:"priority"`
+	InputPath        string            `json:"inputPath"`
+	OutputPath       string            `json:"outputPath,omitempty"`
+	OutputSize       *int64            `json:"outputSize,omitempty"`
+	Assets           map[string]Asset  `json:"assets,omitempty"`
+	LogsPath         string            `json:"logsPath,omitempty"`
+	Error            string            `json:"error,omitempty"`
+	ErrorCode        string            `json:"errorCode,omitempty"`
+	IdempotencyKey   string            `json:"idempotencyKey,omitempty"`
+	UpstreamRefs     json.RawMessage   `json:"upstreamRefs"`
+	SelectedNext     *[]string         `json:"selectedNext,omitempty"`
+	PreviousAttempts []PreviousAttempt `json:"previousAttempts"`
+	ScheduledAt      Time              `json:"scheduledAt"`
+	StartedAt        Time              `json:"startedAt"`
+	CompletedAt      Time              `json:"completedAt"`
+	LastHeartbeat    Time              `json:"lastHeartbeat"`
+	CreatedAt        Time              `json:"createdAt"`
+	Metadata         json.RawMessage   `json:"metadata"` // with progress and progressMessage
+}
+
+// QueueTaskRequest is POST /api/queue/task.
+type QueueTaskRequest struct {
+	TaskID         string          `json:"taskId" validate:"required"`
+	Input          json.RawMessage `json:"input,omitempty"`
+	Priority       *float64        `json:"priority,omitempty"`
+	Metadata       json.RawMessage `json:"metadata,omitempty"`
+	IdempotencyKey string          `json:"idempotencyKey,omitempty"`
+	ScheduledFor   *Time           `json:"scheduledFor,omitempty"`
+	ValidationMode string          `json:"validationMode,omitempty" validate:"omitempty,oneof=strict warn none"`
+}
+
+// QueuedTask answers it.
+type QueuedTask struct {
+	RunID     string `json:"runId"`
+	Status    string `json:"status"` // "queued", or "completed" on an idempotency hit
+	TaskID    string `json:"taskId"`
+	InputPath string `json:"inputPath"`
+}
+
+// QueueStatus answers GET /api/queue/status.
+type QueueStatus struct {
+	Pending       int  `json:"pending"`
+	Running       int  `json:"running"`
+	Waiting       int  `json:"waiting"`
+	Completed     int  `json:"completed"`
+	Failed        int  `json:"failed"`
+	DLQ           int  `json:"dlq"`
+	OldestPending Time `json:"oldestPending"`
+}
+
+// Tick answers POST /api/tick.
+type Tick struct {
+	Status    string `json:"status"`
+	Processed int    `json:"processed"`
+	Timestamp Time   `json:"timestamp"`
+}
+
+// StorageContent answers GET /api/storage/{path} for a JSON object.
+type StorageContent struct {
+	Path    string          `json:"path"`
+	Content json.RawMessage `json:"content"`
+}
+
+// StreamEvent is the data of one server-sent event of GET /api/stream: a
+// notice that something changed, with what identifies it. Readers fetch what
+// they show. Seq grows by one; a reader that reconnects sends the last one it
+// saw as Last-Event-ID (or ?since=) and gets what it missed, or a "resync"
+// when that is no longer held.
+type StreamEvent struct {
+	Seq        int64  `json:"seq"`
+	Type       string `json:"type"` // "run", "service", "worker", "enrollment", "mode" or "resync"
+	RunID      string `json:"runId,omitempty"`
+	TaskRunID  string `json:"taskRunId,omitempty"`
+	PipelineID string `json:"pipelineId,omitempty"`
+	ID         string `json:"id,omitempty"` // of a service, worker or enrolment
+	Status     string `json:"status,omitempty"`
+	At         Time   `json:"at"`
+}

@@ -1,0 +1,162 @@
+package api
+
+import "encoding/json"
+
+// The daemon's local API.
+
+// FusedWorker is one worker of this host as three sources see it.
+type FusedWorker struct {
+	ID                  string        `json:"id"`
+	Label               string        `json:"label"`
+	Mode                string        `json:"mode"` // "workspace" or "pool"
+	APIURL              string        `json:"apiUrl"`
+	DesiredState        string        `json:"desiredState"` // "enabled" or "disabled"
+	Local               *LocalStatus  `json:"local"`
+	Remote              *RemoteStatus `json:"remote"`
+	LastEvent           *LastEvent    `json:"lastEvent"`
+	Busy                bool          `json:"busy"`
+	CurrentRunID        *string       `json:"currentRunId"`
+	WorkerVersion       *string       `json:"workerVersion"`
+	LatestWorkerVersion *string       `json:"latestWorkerVersion"`
+	VersionStale        bool          `json:"versionStale"`
+
+	// Added: the two desired states apart, and how fresh the remote facts are.
+	Running         bool   `json:"running"` // local desired state: keep it running
+	Enabled         bool   `json:"enabled"` // remote desired state: give it work
+	RemoteFetchedAt Time   `json:"remoteFetchedAt"`
+	RemoteError     string `json:"remoteError,omitempty"`
+}
+
+// LocalStatus is what the supervisor knows.
+type LocalStatus struct {
+	ID        string    `json:"id"`
+	State     string    `json:"state"` // "stopped", "starting", "running", "backing-off" or "crashed"
+	PID       *int      `json:"pid"`
+	StartedAt *int64    `json:"startedAt"` // ms
+	Restarts  int       `json:"restarts"`
+	LastExit  *LastExit `json:"lastExit"`
+
+	// Added.
+	Draining      bool   `json:"draining"`                // asked to stop, still working
+	LastError     string `json:"lastError,omitempty"`     // why it could not be started
+	NextStartAt   *int64 `json:"nextStartAt"`             // ms; while backing off
+	TotalRestarts int    `json:"totalRestarts"`           // never lowered
+	Reattached    bool   `json:"reattached"`              // outlived an earlier daemon
+	RestartReason string `json:"restartReason,omitempty"` // what the restart policy said
+}
+
+// LastExit is how the last process ended. Both null: it could not be started,
+// or the kernel did not tell.
+type LastExit struct {
+	Code   *int    `json:"code"`
+	Signal *string `json:"signal"`
+	At     int64   `json:"at"` // ms
+}
+
+// RemoteStatus is what the control plane said last.
+type RemoteStatus struct {
+	Status        string  `json:"status"`
+	DerivedStatus string  `json:"derivedStatus,omitempty"`
+	CurrentRunID  *string `json:"currentRunId"`
+	Version       *string `json:"version"`
+	LastSeenAt    Time    `json:"lastSeenAt"`
+	Disabled      bool    `json:"disabled"`
+}
+
+// LastEvent is the newest lifecycle event.
+type LastEvent struct {
+	Type string `json:"type"`
+	At   string `json:"at"`
+}
+
+// FusedWorkers answers GET /api/workers.
+type FusedWorkers struct {
+	Items []FusedWorker `json:"items"`
+}
+
+// ActionResult answers the verbs.
+type ActionResult struct {
+	ID     string `json:"id"`
+	Action string `json:"action"`
+	OK     bool   `json:"ok"`
+}
+
+// LogLine is one captured line of worker output.
+type LogLine struct {
+	TS     int64  `json:"ts"`     // ms
+	Stream string `json:"stream"` // "out" or "err"
+	Line   string `json:"line"`
+}
+
+// LogLines answers GET /api/workers/{id}/logs, oldest first.
+type LogLines struct {
+	Items []LogLine `json:"items"`
+}
+
+// SelfStatus answers GET /api/self.
+type SelfStatus struct {
+	Version       string  `json:"version"`
+	Latest        *string `json:"latest"`
+	Stale         bool    `json:"stale"`
+	LastCheckedAt Time    `json:"lastCheckedAt"`
+
+	// Added.
+	Hostname      string        `json:"hostname"`
+	OS            string        `json:"os"`
+	PID           int           `json:"pid"`
+	StartedAt     Time          `json:"startedAt"`
+	Build         string        `json:"build"`
+	Home          string        `json:"home"`
+	State         string        `json:"state"` // "starting", "needs_login", "running", "degraded", "draining"
+	ControlPlanes []RemoteState `json:"controlPlanes"`
+	Health        []HealthItem  `json:"health"`
+}
+
+// RemoteState is the link to one control plane.
+type RemoteState struct {
+	APIURL      string `json:"apiUrl"`
+	Reachable   bool   `json:"reachable"`
+	LastOKAt    Time   `json:"lastOkAt"`
+	Error       string `json:"error,omitempty"`
+	WorkspaceID string `json:"workspaceId,omitempty"`
+}
+
+// HealthItem is one thing that needs attention, with what helps.
+type HealthItem struct {
+	Code     string `json:"code"`
+	Severity string `json:"severity"` // "warning" or "error"
+	Message  string `json:"message"`
+	Fix      string `json:"fix,omitempty"`
+	Command  string `json:"command,omitempty"`
+}
+
+// LocalFrame is one WebSocket frame of GET /api/events. Kind says which of
+// the members are there. Every frame carries a sequence number; the first one
+// is a "status" frame with everything. A client that reconnects with
+// ?since=<seq> gets what it missed, or a fresh snapshot when that is no longer
+// held (Reset is then true).
+type LocalFrame struct {
+	Kind  string `json:"kind"` // "status", "log" or "connectivity"
+	Seq   int64  `json:"seq"`
+	Reset bool   `json:"reset,omitempty"`
+
+	Items []FusedWorker `json:"items,omitempty"` // status
+
+	ID     string `json:"id,omitempty"` // log
+	TS     int64  `json:"ts,omitempty"`
+	Stream string `json:"stream,omitempty"`
+	Line   string `json:"line,omitempty"`
+
+	Sample json.RawMessage `json:"sample,omitempty"` // connectivity
+}
+
+// BuildRequest is POST /api/workers.
+type BuildRequest struct {
+	APIURL      string `json:"apiUrl" validate:"required,url"`
+	WorkspaceID string `json:"workspaceId,omitempty"`
+	Token       string `json:"token,omitempty"`
+	Label       string `json:"label,omitempty" validate:"max=255"`
+	Pool        bool   `json:"pool,omitempty"`
+	AuthMode    string `json:"authMode,omitempty"`
+	Hostname    string `json:"hostname,omitempty"`
+}

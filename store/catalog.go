@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+
+	"pipedai/pipeline"
+)
+
+// Catalog keeps what workers announce and what is defined: services, tasks,
+// code versions and pipelines.
+type Catalog interface {
+	// Register stores a service and its tasks in one transaction: bumps code
+	// versions whose hash differs and records every version in the history,
+	// cancels open runs of tasks that a new service version no longer has, and
+	// renews the pipelines derived from all registered tasks (one per service,
+	// one per entry task; never replacing an explicit definition, and a service
+	// id wins over an equal task id).
+	Register(ctx context.Context, p Register) (Registered, error)
+	// TouchService notes that a service was heard of now.
+	TouchService(ctx context.Context, id pipeline.ServiceID) error
+	Services(ctx context.Context) ([]Service, error) // newest registration first
+	Service(ctx context.Context, id pipeline.ServiceID) (Service, error)
+	// Tasks lists definitions by id; an empty service means all.
+	Tasks(ctx context.Context, service pipeline.ServiceID) ([]Task, error)
+	Task(ctx context.Context, id pipeline.TaskID) (Task, error)
+	// TaskHistory lists the code versions of a task, newest first.
+	TaskHistory(ctx context.Context, id pipeline.TaskID) ([]CodeVersion, error)
+
+	// PutPipeline creates or replaces an explicit definition.
+	PutPipeline(ctx context.Context, p Pipeline) (Pipeline, error)
+	// DeletePipeline removes an explicit definition (a derived one may take its
+	// place). ErrConflict while a run of it is active.
+	DeletePipeline(ctx context.Context, id pipeline.ID) error
+	Pipelines(ctx context.Context) ([]Pipeline, error) // by name
+	Pipeline(ctx context.Context, id pipeline.ID) (Pipeline, error)
+}
+
+// Register announces a service.
+type Register struct {
+	Service Service
+	Tasks   []Task // CodeVersion, times and Removed are ignored
+}
+
+// Registered says what a registration changed.
+type Registered struct {
+	CodeChanges []CodeChange
+	Orphaned    []pipeline.TaskID // removed with this version, reported once
+	// Runs lists pipeline runs that changed because open tasks were cancelled.
+	Runs []pipeline.RunID
+}
+
+// CodeChange is a task whose code hash differs from the stored one.
+type CodeChange struct {
+	Task                   pipeline.TaskID
+	OldHash, NewHash       string
+	OldVersion, NewVersion int
+}

@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Typed ids of the host control plane. Opaque.
+type (
+	WorkspaceID   string
+	EnvironmentID string
+	WorkerID      string
+	EnrollmentID  string
+)
+
+// Hosts keeps the control plane's side of enrolled hosts. Secrets reach it
+// only as hashes (SHA-256, hex).
+type Hosts interface {
+	// DefaultWorkspace returns the workspace that exists from the first
+	// migration on, with its environment.
+	DefaultWorkspace(ctx context.Context) (Workspace, error)
+
+	// CreateEnrollment stores a pairing or a pre-issued code.
+	CreateEnrollment(ctx context.Context, e Enrollment) (Enrollment, error)
+	// Enrollments lists the newest first, expired ones included.
+	Enrollments(ctx context.Context, limit int) ([]Enrollment, error)
+	Enrollment(ctx context.Context, id EnrollmentID) (Enrollment, error)
+	EnrollmentByUserCode(ctx context.Context, userCode string) (Enrollment, error)
+	// EnrollmentBySecret finds one by the hash of its device code or code.
+	EnrollmentBySecret(ctx context.Context, hash string) (Enrollment, error)
+	// DecideEnrollment approves or denies a pending pairing; the first decision
+	// wins, later ones get ErrConflict with the enrolment as it is.
+	DecideEnrollment(ctx context.Context, id EnrollmentID, approve bool, by string) (Enrollment, error)
+	// PolledEnrollment notes that a device polled and tells whether it came back
+	// sooner than the enrolment's interval allows.
+	PolledEnrollment(ctx context.Context, id EnrollmentID, now time.Time) (tooEarly bool, err error)
+	// RedeemEnrollment trades an approved pairing or an unused code for a
+	// worker and its credentials, once. The worker is the one that exists for
+	// (workspace, hostname), or a new one. ErrConflict when it was redeemed or
+	// is not approved.
+	RedeemEnrollment(ctx context.Context, p RedeemEnrollment) (Worker, error)
+
+	// CreateToken stores a token's hash; TokenByHash finds it if it is valid
+	// now (not revoked, not expired) and notes the use.
+	CreateToken(ctx context.Context, t Token) error
+	TokenByHash(ctx context.Context, hash string) (Token, error)
+
+	Workers(ctx context.Context, workspace WorkspaceID) ([]Worker, error) // by hostname
+	Worker(ctx context.Context, id WorkerID) (Worker, error)
+	SetWorkerDisabled(ctx context.Context, id WorkerID, disabled bool) (Worker, error)
+	// DeleteWorker removes it from lists and revokes its tokens; ErrNotFound
+	// when it is gone.
+	DeleteWorker(ctx context.Context, id WorkerID) error
+	// TouchWorker notes a heartbeat.
+	TouchWorker(ctx context.Context, b WorkerBeat) (Worker, error)
+
+	// AddWorkerEvent appends to a worker's event log; WorkerEvents reads what
+	// follows after, oldest first, at most limit.
+	AddWorkerEvent(ctx context.Context, e WorkerEvent) (WorkerEvent, error)
+	WorkerEvents(ctx context.Context, id WorkerID, after int64, limit int) ([]WorkerEvent, error)
+}
+
+// Workspace groups workers and their operators.
+type Workspace struct {
+	ID          WorkspaceID
+	Name        string
+	Environment EnvironmentID
+}
+
+// Enrollment is one way for one host to join.
+type Enrollment struct {
+	ID         EnrollmentID
+	Workspace  WorkspaceID
+	Kind       string // "device" or "code"
+	SecretHash string // of the device code or the code
+	UserCode   string // device only, as shown: XXXX-XXXX
+	Label      string
+	Status     string // "pending", "approved", "denied", "redeemed", "revoked"
+	// Facts of the device that asked, for the person who decides.
+	Address, UserAgent string
+	Hostname, OS       string
+	Interval           time.Duration // least time between two polls
+	LastPollAt         time.Time
+	CreatedAt          time.Time
+	ExpiresAt          time.Time
+	DecidedAt          time.Time
+	DecidedBy          string
+	Worker             WorkerID // redeemed for
+}
+
+// RedeemEnrollment is the host's side of the trade.
+type RedeemEnrollment struct {
+	Enrollment        EnrollmentID
+	Hostname, OS      string
+	Version, Label    string
+	WorkerTokenHash   string
+	OperatorTokenHash string
+}
+
+// Token is a credential the control plane issued.
+type Token struct {
+	Hash       string
+	Kind       string // its prefix: "wkt", "hos", "pwk", ...
+	Role       string // "viewer", "operator", "admin"; empty for worker tokens
+	Name       string
+	Workspace  WorkspaceID
+	Worker     WorkerID // worker and host tokens
+	LastFour   string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // zero: never
+	RevokedAt  time.Time // zero: valid
+	LastUsedAt time.Time
+}
+
+// Worker is an enrolled worker as the control plane sees it.
+type Worker struct {
+	ID           WorkerID
+	Workspace    WorkspaceID
+	Hostname     string
+	Label        string
+	OS           string
+	Version      string
+	Disabled     bool
+	CurrentRun   string    // wire id of a run in hand; empty: none
+	LastSeenAt   time.Time // zero: never
+	RegisteredAt time.Time
+}
+
+// WorkerBeat is a heartbeat of a worker.
+type WorkerBeat struct {
+	Worker     WorkerID
+	Version    string // empty: unchanged
+	CurrentRun string
+}
+
+// WorkerEvent is one line of a worker's event log.
+type WorkerEvent struct {
+	Seq    int64
+	Worker WorkerID
+	Type   string // "worker.started", "poll.error", ...
+	At     time.Time
+	Data   []byte // JSON object, may be nil
+}

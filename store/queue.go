@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"pipedai/pipeline"
+)
+
+// Queue moves task runs through their life.
+type Queue interface {
+	// StartRuns creates pipeline runs and queues their entry tasks. One result
+	// per item, in order; ErrNotFound for an unknown pipeline, ErrMaintenance
+	// for all of them.
+	StartRuns(ctx context.Context, runs []StartRun) ([]StartedRun, error)
+	// EnqueueTasks queues standalone task runs: all of them or none.
+	EnqueueTasks(ctx context.Context, tasks []EnqueueTask) ([]EnqueuedTask, error)
+
+	// ClaimTasks leases eligible task runs: pending, due, of a service that
+	// Services admits, below the task's concurrency limit (exact across
+	// replicas), lowest priority number first, then oldest. A task at its limit
+	// does not hold back others. A run is given to one claimer only.
+	ClaimTasks(ctx context.Context, p ClaimTasks) ([]Claimed, error)
+	// AcceptAttempts notes that workers took claimed attempts: from here the
+	// heartbeat window runs. An item whose lease is lost is skipped.
+	AcceptAttempts(ctx context.Context, attempts []AttemptRef) error
+	// ReleaseAttempts gives back attempts that never reached a worker, without
+	// counting them. They keep their place in the queue.
+	ReleaseAttempts(ctx context.Context, attempts []AttemptRef) error
+	// ExtendLeases stores heartbeats and progress, one answer per item.
+	ExtendLeases(ctx context.Context, beats []Heartbeat) ([]HeartbeatAnswer, error)
+	// EndAttempts ends attempts, retries or dead-letters the failed ones,
+	// resolves the edges of the run's graph (pipeline.Advance), queues what
+	// follows and ends runs that have nothing open. One answer per item; its
+	// Err is ErrLeaseLost when the attempt is not the one under lease and
+	// ErrNotFound when there is no such task run.
+	EndAttempts(ctx context.Context, ends []EndAttempt) ([]EndedAttempt, error)
+	// Rescue takes back up to limit leases whose deadline passed: never
+	// accepted ones are released, others fail with code TIMEOUT and are retried
+	// or end as timeout.
+	Rescue(ctx context.Context, p Rescue) (Rescued, error)
+	// PromoteDue makes pending runs whose time has come claimable, up to limit.
+	// Next is when the following one is due; zero if there is none.
+	PromoteDue(ctx context.Context, limit int) (promoted int, next time.Time, err error)
+	// CancelRun cancels a pipeline run: pending tasks at once, running ones are
+	// asked to stop. ErrConflict when it has ended.
+	CancelRun(ctx context.Context, id pipeline.RunID, reason string) (PipelineRun, error)
+
+	// Input returns the bytes of an input that ride in the database, and
+	// ErrNotFound when they are (only) in storage.
+	Input(ctx context.Context, path string) ([]byte, error)
+	// MarkInputStored says that the input is in storage as well.
+	MarkInputStored(ctx context.Context, path string) error
+
+	QueueStatus(ctx context.Context) (QueueStatus, error)
+	Mode(ctx context.Context) (ModeStatus, error)
+	// SetMode moves the maintenance mode; ErrConflict when it is not in from.
+	SetMode(ctx context.Context, from []Mode, to Mode) (ModeStatus, error)
+}
+
+// Input is the input of a run. Small ones ride in the database and reach
+// storage only when a worker needs them there.
+type Input struct {
+	Path string
+	Data []byte // nil: already in storage
+}
+
+// StartRun asks for a pipeline run.
+type StartRun struct {
+	ID             pipeline.RunID
+	Pipeline       pipeline.ID
+	Input          Input
+	FailureMode    pipeline.FailureMode // empty: the pipeline's own
+	Priority       *int                 // nil: each task's own
+	ScheduledFor   time.Time            // zero: now
+	IdempotencyKey string
+	Metadata       json.RawMessage
+}
+
+// StartedRun answers a StartRun.
+type StartedRun struct {
+	Run     PipelineRun
+	Entries []TaskRun // in the order of Run.EntryTasks
+	Err     error
+}
+
+// EnqueueTask asks for a standalone task run.
+type EnqueueTask struct {
+	ID             pipeline.TaskRunID
+	Task           pipeline.TaskID
+	Input          Input
+	Priority       *int
+	ScheduledFor   time.Time
+	IdempotencyKey string
+	Metadata       json.RawMessage
+}
+
+// EnqueuedTask answers an EnqueueTask.
+type EnqueuedTask struct {
+	Run TaskRun
+}
+
+// ClaimTasks asks for work.
+type ClaimTasks struct {
+	// Owner is who will answer for the leases: a replica or a worker.
+	Owner string
+	// Services restricts the claim to these services. Empty means every service
+	// that workers of are reached by push (a base URL is known).
+	Services []pipeline.ServiceID
+	// Limit is the most to claim. MaxRunning, if positive, bounds what runs in
+	// the whole installation.
+	Limit      int
+	MaxRunning int
+	// AcceptWithin is how long a claim may stay unaccepted before Rescue
+	// releases it.
+	AcceptWithin time.Duration
+	// Accepted claims and accepts in one step (pull: whoever claims, runs).
+	Accepted bool
+}
+
+// Claimed is a leased attempt with all that a dispatch needs.
+type Claimed struct {
+	TaskRun     TaskRun
+	Task        Task
+	Service     Service
+	InputInline []byte // nil: read it from storage
+	InputStored bool   // storage has it
+}
+
+// AttemptRef names one attempt.
+type AttemptRef struct {
+	ID      pipeline.TaskRunID
+	Attempt int
+}
+
+// Heartbeat extends a lease.
+type Heartbeat struct {
+	AttemptRef
+	Progress *float64 // percent; nil: unchanged
+	Message  string
+}
+
+// HeartbeatAnswer is for one heartbeat. Known is false when the attempt is
+// not (any more) the one under lease.
+type HeartbeatAnswer struct {
+	Known  bool
+	Cancel bool // the worker should stop
+}
+
+// EndAttempt reports how an attempt ended. Failure is nil for success.
+type EndAttempt struct {
+	AttemptRef
+	OutputPath   string
+	OutputSize   int64
+	LogsPath     string
+	Assets       map[string]Asset
+	AllNext      bool
+	SelectedNext []pipeline.TaskID
+	Failure      *Failure
+}
+
+// Failure says why an attempt failed.
+type Failure struct {
+	Error   string
+	Code    string
+	Final   bool // do not retry
+	Timeout bool // a final one ends as timeout instead of failed
+	Details json.RawMessage
+}
+
+// EndedAttempt is what an EndAttempt led to.
+type EndedAttempt struct {
+	Task        pipeline.TaskID
+	Run         pipeline.RunID // empty: standalone
+	Status      pipeline.TaskStatus
+	Queued      []pipeline.TaskID // successors queued
+	Unknown     []pipeline.TaskID // selected, but not a successor; ignored
+	RetryAt     time.Time         // zero: not retried
+	RunEnded    pipeline.RunStatus
+	DeadLetter  pipeline.DeadLetterID
+	CancelAsked bool // other attempts of the run were asked to stop
+	Err         error
+}
+
+// Rescue asks for expired leases to be taken back.
+type Rescue struct {
+	Now   time.Time
+	Limit int
+}
+
+// Rescued says what Rescue did.
+type Rescued struct {
+	Released int
+	Ended    []EndedAttempt
+	More     bool
+}

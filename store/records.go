@@ -1,0 +1,228 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"pipedai/pipeline"
+)
+
+// Migration is one step of the schema.
+type Migration struct {
+	Version   int64
+	Name      string
+	AppliedAt time.Time // zero: pending
+	Took      time.Duration
+}
+
+// Service is the registered identity of a worker.
+type Service struct {
+	ID            pipeline.ServiceID
+	Version       string
+	BaseURL       string // empty for a service whose workers only pull
+	Status        string // "active", "inactive", "disconnected"
+	InlineInput   bool   // its workers take the input inside the dispatch
+	RegisteredAt  time.Time
+	LastHeartbeat time.Time // zero: never
+	TaskCount     int
+	Metadata      json.RawMessage
+}
+
+// Task is a task definition.
+type Task struct {
+	ID                pipeline.TaskID
+	Service           pipeline.ServiceID
+	CodeHash          string
+	CodeVersion       int
+	AllowedNext       []pipeline.TaskID
+	Timeout           time.Duration // whole seconds
+	Retry             pipeline.RetryPolicy
+	HeartbeatInterval time.Duration
+	Concurrency       int // 0: unlimited
+	Priority          int // lower runs first
+	IdempotencyTTL    time.Duration
+	Description       string
+	InputSchema       json.RawMessage // nil: none
+	RegisteredAt      time.Time
+	UpdatedAt         time.Time
+	Removed           bool // gone with a later version of its service
+}
+
+// CodeVersion is one line of a task's code history.
+type CodeVersion struct {
+	Task           pipeline.TaskID
+	Version        int
+	Hash           string
+	ServiceVersion string
+	RecordedAt     time.Time
+}
+
+// Pipeline is a definition as stored.
+type Pipeline struct {
+	ID          pipeline.ID
+	Name        string
+	Description string
+	EntryTasks  []pipeline.TaskID
+	Structure   pipeline.Structure
+	FailureMode pipeline.FailureMode
+	Version     string
+	Source      string // "service", "task" or "api"; kept in metadata.source
+	Metadata    json.RawMessage
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// PipelineRun is one passage through a pipeline.
+type PipelineRun struct {
+	ID          pipeline.RunID
+	Pipeline    pipeline.ID
+	Version     string // of the definition
+	Status      pipeline.RunStatus
+	FailureMode pipeline.FailureMode
+	Structure   pipeline.Structure // snapshot
+	EntryTasks  []pipeline.TaskID  // snapshot
+	InputPath   string
+	OutputPath  string
+	Error       string
+	Metadata    json.RawMessage
+	CreatedAt   time.Time
+	StartedAt   time.Time
+	CompletedAt time.Time
+}
+
+// Asset is one named result file of a task run.
+type Asset struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"`
+	Type string `json:"type"` // "json", "text" or "binary"
+}
+
+// Upstream is the result of one task that an attempt builds on.
+type Upstream struct {
+	Task       pipeline.TaskID  `json:"-"`
+	OutputPath string           `json:"outputPath"`
+	Assets     map[string]Asset `json:"assets,omitempty"`
+}
+
+// UpstreamRefs are the upstream results of an attempt in the order that
+// counts on the wire: direct predecessors last. As JSON it is an object keyed
+// by task id, in that order, and never null.
+type UpstreamRefs []Upstream
+
+// MarshalJSON writes the object in slice order.
+func (refs UpstreamRefs) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteByte('{')
+	for i, ref := range refs {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		key, err := json.Marshal(ref.Task)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(ref)
+		if err != nil {
+			return nil, err
+		}
+		out.Write(key)
+		out.WriteByte(':')
+		out.Write(value)
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+// UnmarshalJSON reads the object, keeping the order of its members.
+func (refs *UpstreamRefs) UnmarshalJSON(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if token, err := dec.Token(); err != nil || token == nil {
+		return err // null reads as no refs
+	}
+	*refs = nil
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		ref := Upstream{}
+		if err := dec.Decode(&ref); err != nil {
+			return err
+		}
+		if name, ok := key.(string); ok {
+			ref.Task = pipeline.TaskID(name)
+		}
+		*refs = append(*refs, ref)
+	}
+	return nil
+}
+
+// PastAttempt is one attempt that failed.
+type PastAttempt struct {
+	Attempt   int    `json:"attempt"`
+	Error     string `json:"error"`
+	ErrorCode string `json:"errorCode,omitempty"`
+	Timestamp string `json:"timestamp"` // ISO 8601, UTC, milliseconds
+}
+
+// TaskRun is one record of work.
+type TaskRun struct {
+	ID               pipeline.TaskRunID
+	Task             pipeline.TaskID
+	Run              pipeline.RunID // empty: standalone
+	Status           pipeline.TaskStatus
+	Attempt          int
+	MaxRetries       int
+	Priority         int
+	CodeHash         string
+	CodeVersion      int
+	CodeChanged      bool // differs from the version of this task's previous run
+	FirstRun         bool // no earlier run of this task
+	InputPath        string
+	OutputPath       string
+	OutputSize       int64
+	LogsPath         string
+	Assets           map[string]Asset
+	UpstreamRefs     UpstreamRefs
+	SelectedNext     []pipeline.TaskID // nil: all
+	PreviousAttempts []PastAttempt
+	Error            string
+	ErrorCode        string
+	IdempotencyKey   string
+	CancelRequested  bool
+	Progress         *float64
+	ProgressMessage  string
+	ScheduledFor     time.Time
+	CreatedAt        time.Time
+	StartedAt        time.Time
+	HeartbeatAt      time.Time
+	CompletedAt      time.Time
+	Metadata         json.RawMessage
+}
+
+// QueueStatus counts task runs. The counts are kept, not counted: reading
+// them costs the same however long the history is.
+type QueueStatus struct {
+	Pending, Running, Waiting, Completed, Failed, DeadLetters int
+	OldestPending                                             time.Time // zero: nothing pending
+}
+
+// Mode is the maintenance mode of the installation.
+type Mode string
+
+const (
+	// ModeRunning accepts work.
+	ModeRunning Mode = "running"
+	// ModeWaiting finishes what there is and accepts nothing new.
+	ModeWaiting Mode = "waiting_for_maintenance"
+	// ModeMaintenance has nothing left to do.
+	ModeMaintenance Mode = "maintenance"
+)
+
+// ModeStatus is the maintenance mode with the counts that decide about it.
+type ModeStatus struct {
+	Mode             Mode
+	Pending, Running int
+	ChangedAt        time.Time
+}
