@@ -1,0 +1,82 @@
+package cliutil
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Table writes rows under a header in aligned columns that fit the width: the
+// widest cells are shortened in the middle. A width of 0 means that no person
+// looks: cells are whole and separated by tabs. A nil header writes none.
+func Table(w io.Writer, width int, header []string, rows [][]string) error {
+	all := rows
+	if header != nil {
+		all = append([][]string{header}, rows...)
+	}
+	var out strings.Builder
+	if width <= 0 {
+		for _, row := range all {
+			out.WriteString(strings.Join(row, "\t") + "\n")
+		}
+		_, err := io.WriteString(w, out.String())
+		return err
+	}
+	columns := fit(all, width)
+	for _, row := range all {
+		var line strings.Builder
+		for i, cell := range row {
+			cell = shorten(cell, columns[i])
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", columns[i]-utf8.RuneCountInString(cell)+2))
+			}
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// fit returns the width of each column: what its widest cell needs, less what
+// has to be taken from the widest columns to stay within width.
+func fit(rows [][]string, width int) []int {
+	var columns []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(columns) {
+				columns = append(columns, 0)
+			}
+			columns[i] = max(columns[i], utf8.RuneCountInString(cell))
+		}
+	}
+	total := 2 * (len(columns) - 1)
+	for _, c := range columns {
+		total += c
+	}
+	for ; total > width; total-- {
+		widest := 0
+		for i, c := range columns {
+			if c > columns[widest] {
+				widest = i
+			}
+		}
+		if columns[widest] <= 6 {
+			break // narrower says nothing
+		}
+		columns[widest]--
+	}
+	return columns
+}
+
+// shorten cuts the middle out of a text that is longer than width.
+func shorten(text string, width int) string {
+	runes := []rune(text)
+	if len(runes) <= width {
+		return text
+	}
+	head := (width - 1 + 1) / 2
+	tail := width - 1 - head
+	return fmt.Sprintf("%s…%s", string(runes[:head]), string(runes[len(runes)-tail:]))
+}
