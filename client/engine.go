@@ -1,0 +1,124 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"pipedai/api"
+)
+
+// Calls of an operator to the engine.
+
+// EngineHealth asks whether the engine and its database answer.
+func (c *Client) EngineHealth(ctx context.Context) (out api.Health, err error) {
+	return out, c.call(ctx, http.MethodGet, "/health", nil, &out)
+}
+
+// Info describes the engine.
+func (c *Client) Info(ctx context.Context) (out api.Info, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/info", nil, &out)
+}
+
+// Services lists registered services, newest first.
+func (c *Client) Services(ctx context.Context) (out api.Services, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/services", nil, &out)
+}
+
+// Service returns one service with its tasks.
+func (c *Client) Service(ctx context.Context, id string) (out api.ServiceDetail, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/services/"+escape(id), nil, &out)
+}
+
+// Pipelines lists definitions by name.
+func (c *Client) Pipelines(ctx context.Context) (out api.Pipelines, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/pipelines", nil, &out)
+}
+
+// Pipeline returns one definition.
+func (c *Client) Pipeline(ctx context.Context, id string) (out api.PipelineDetail, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/pipelines/"+escape(id), nil, &out)
+}
+
+// Trigger starts a run. The request's Input is sent even when it is empty, so
+// that the body is an envelope whatever the input looks like.
+func (c *Client) Trigger(ctx context.Context, id string, req api.TriggerRequest) (out api.TriggerResponse, err error) {
+	if req.Input == nil {
+		req.Input = []byte("{}")
+	}
+	return out, c.call(ctx, http.MethodPost, "/api/pipelines/"+escape(id)+"/trigger", req, &out)
+}
+
+// DryRun plans a run without starting it.
+func (c *Client) DryRun(ctx context.Context, id string) (out api.DryRun, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/pipelines/"+escape(id)+"/dry-run", nil, &out)
+}
+
+// Runs lists pipeline runs, newest first. filter holds query parameters:
+// pipelineId, status, from, to, limit, offset.
+func (c *Client) Runs(ctx context.Context, filter url.Values) (out api.Runs, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/runs?"+filter.Encode(), nil, &out)
+}
+
+// Run returns a pipeline run with its task runs.
+func (c *Client) Run(ctx context.Context, id string) (out api.RunDetail, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/runs/"+escape(id), nil, &out)
+}
+
+// TaskRun returns one task run.
+func (c *Client) TaskRun(ctx context.Context, id string) (out api.TaskRun, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/task-runs/"+escape(id), nil, &out)
+}
+
+// CancelRun cancels a pipeline run.
+func (c *Client) CancelRun(ctx context.Context, id string) (out api.Run, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/runs/"+escape(id)+"/cancel", nil, &out)
+}
+
+// QueueTask queues one standalone task run.
+func (c *Client) QueueTask(ctx context.Context, req api.QueueTaskRequest) (out api.QueuedTask, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/queue/task", req, &out)
+}
+
+// QueueStatus returns the queue's counts.
+func (c *Client) QueueStatus(ctx context.Context) (out api.QueueStatus, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/queue/status", nil, &out)
+}
+
+// Tick processes pending work once.
+func (c *Client) Tick(ctx context.Context) (out api.Tick, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/tick", nil, &out)
+}
+
+// StorageJSON reads a JSON object from storage into out.
+func (c *Client) StorageJSON(ctx context.Context, path string, out any) error {
+	content := struct {
+		Content any `json:"content"`
+	}{out}
+	return c.call(ctx, http.MethodGet, "/api/storage/"+escapePath(path), nil, &content)
+}
+
+// StorageRaw opens the bytes of an object. The caller closes it.
+func (c *Client) StorageRaw(ctx context.Context, path string) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, http.MethodGet, "/api/storage/"+escapePath(path)+"?raw=1", nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		defer func() { _ = resp.Body.Close() }()
+		data, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a cut error text is still an error text
+		return nil, failure(resp, data)
+	}
+	return resp.Body, nil
+}
+
+// escapePath escapes each segment of an object path.
+func escapePath(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		segments[i] = escape(s)
+	}
+	return strings.Join(segments, "/")
+}

@@ -1,0 +1,98 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"pipedai/api"
+)
+
+// Calls of a host and of its operator under /api/v1.
+
+// DeviceStart begins a pairing.
+func (c *Client) DeviceStart(ctx context.Context, req api.DeviceStartRequest) (out api.DeviceStart, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/device", req, &out)
+}
+
+// Redeem trades a code, or an approved device code, for credentials.
+func (c *Client) Redeem(ctx context.Context, req api.RedeemRequest) (out api.RedeemResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/redeem", req, &out)
+}
+
+// Workers lists every worker of a workspace, following pages.
+func (c *Client) Workers(ctx context.Context, workspace string) ([]api.RemoteWorker, error) {
+	var all []api.RemoteWorker
+	path := "/api/v1/workspaces/" + escape(workspace) + "/workers"
+	for query := ""; ; {
+		var page api.RemoteWorkers
+		if err := c.call(ctx, http.MethodGet, path+query, nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if page.NextCursor == nil || *page.NextCursor == "" {
+			return all, nil
+		}
+		query = "?cursor=" + escape(*page.NextCursor)
+	}
+}
+
+// DisableWorker stops giving a worker work. Runs in hand continue.
+func (c *Client) DisableWorker(ctx context.Context, workspace, id string) error {
+	return c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+"/disable", nil, nil)
+}
+
+// EnableWorker undoes DisableWorker.
+func (c *Client) EnableWorker(ctx context.Context, workspace, id string) error {
+	return c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+"/enable", nil, nil)
+}
+
+// DeleteWorker removes a worker and revokes its tokens.
+func (c *Client) DeleteWorker(ctx context.Context, workspace, id string) error {
+	return c.call(ctx, http.MethodDelete, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id), nil, nil)
+}
+
+// Releases tells the newest versions.
+func (c *Client) Releases(ctx context.Context) (out api.Releases, err error) {
+	return out, c.callFor(ctx, 10*time.Second, http.MethodGet, "/api/v1/releases/latest", nil, nil, &out)
+}
+
+// Health reports whether the control plane answers.
+func (c *Client) Health(ctx context.Context) error {
+	return c.callFor(ctx, 5*time.Second, http.MethodGet, "/api/v1/health", nil, nil, nil)
+}
+
+// Session tells who the token is.
+func (c *Client) Session(ctx context.Context) (out api.Session, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/v1/session", nil, &out)
+}
+
+// Enrollments lists pairings and codes, newest first; an empty status means
+// all.
+func (c *Client) Enrollments(ctx context.Context, status string) (out api.Enrollments, err error) {
+	path := "/api/v1/enrollments"
+	if status != "" {
+		path += "?status=" + escape(status)
+	}
+	return out, c.call(ctx, http.MethodGet, path, nil, &out)
+}
+
+// LookupEnrollment finds the pairing a user code belongs to.
+func (c *Client) LookupEnrollment(ctx context.Context, userCode string) (out api.Enrollment, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/v1/enrollments/lookup?code="+escape(userCode), nil, &out)
+}
+
+// Approve lets the host of a pairing join.
+func (c *Client) Approve(ctx context.Context, id string) (out api.Enrollment, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/"+escape(id)+"/approve", nil, &out)
+}
+
+// Deny refuses a pairing.
+func (c *Client) Deny(ctx context.Context, id string) (out api.Enrollment, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/"+escape(id)+"/deny", nil, &out)
+}
+
+// IssueCode makes an enrolment code for a host that nobody will sit at.
+func (c *Client) IssueCode(ctx context.Context, req api.IssueCodeRequest) (out api.IssuedCode, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/codes", req, &out)
+}
