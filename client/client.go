@@ -29,10 +29,13 @@ const callTimeout = 30 * time.Second
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 64 << 20
 
+// Token is a credential that prints as ***. Convert a string to make one.
+type Token = secret.Text
+
 // Options say how to connect. The zero value is an anonymous caller.
 type Options struct {
 	// Token is sent as bearer with every call; empty for none.
-	Token secret.Text
+	Token Token
 	// HTTP makes the requests; nil means a client of its own that honours the
 	// proxy environment and follows redirects. Its Timeout must be 0: calls
 	// have deadlines of their own, streams have none.
