@@ -1,0 +1,33 @@
+//go:build cgo
+
+package sqlitefile
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+const driverName = "sqlite3"
+
+func dsn(path string, o Options, readOnly bool) string {
+	s := fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=%s&_busy_timeout=%d&_foreign_keys=on",
+		fileURI(path), o.Synchronous, o.BusyTimeout.Milliseconds())
+	if readOnly {
+		return s + "&_query_only=true"
+	}
+	return s + "&_txlock=immediate"
+}
+
+// resultCode finds SQLite's extended result code in an error of the driver.
+func resultCode(err error) (int, bool) {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	if e.ExtendedCode != 0 {
+		return int(e.ExtendedCode), true
+	}
+	return int(e.Code), true
+}

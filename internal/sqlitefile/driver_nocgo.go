@@ -1,0 +1,31 @@
+//go:build !cgo
+
+package sqlitefile
+
+import (
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+)
+
+const driverName = "sqlite"
+
+func dsn(path string, o Options, readOnly bool) string {
+	// busy_timeout comes first: the pragmas after it may have to wait.
+	s := fmt.Sprintf("%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(%s)&_pragma=foreign_keys(1)",
+		fileURI(path), o.BusyTimeout.Milliseconds(), o.Synchronous)
+	if readOnly {
+		return s + "&_pragma=query_only(1)"
+	}
+	return s + "&_txlock=immediate"
+}
+
+// resultCode finds SQLite's extended result code in an error of the driver.
+func resultCode(err error) (int, bool) {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	return e.Code(), true
+}
