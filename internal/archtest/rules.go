@@ -90,6 +90,7 @@ func Repository() Rules {
 				"cmd/pipedai-worker/...")},
 			{"examples/...", []string{"worker", "storage", "examples/..."}},
 			{"e2e", with(leaves, "api", "client", "storage")},
+			{"tools/...", nil},
 		},
 		Never: []Line{
 			// The two halves meet only at the wire.

@@ -1,0 +1,118 @@
+# Everything this repository does has a target here; `make help` lists them.
+# Two are enough to start: `make run` shows the product, `make test` proves it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+GO ?= go
+NPM ?= npm
+VERSION ?= $(or $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//'),0.1.0-dev)
+LDFLAGS := -s -w -X pipedai/internal/buildinfo.version=$(VERSION)
+BUILD := $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
+
+.PHONY: help build run demo test race lint fmt generate verify web e2e bench cover clean setup test-go test-web lint-go lint-web
+
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nStart with: make run     Settings: PORT, DASHBOARD_PORT, INPUT=path.pdf (run, demo), VERSION (build)\n'
+
+## --- building ---------------------------------------------------------------
+
+build: web ## build the pages and the three programs into bin/
+	@mkdir -p bin
+	$(BUILD) -o bin/pipeweave ./cmd/pipeweave
+	$(BUILD) -o bin/pipedai-orchestrator ./cmd/pipedai-orchestrator
+	CGO_ENABLED=0 $(BUILD) -o bin/pipedai-worker ./cmd/pipedai-worker
+	CGO_ENABLED=0 $(BUILD) -o bin/pdf-processor ./examples/pdf-processor
+	@cp examples/pdf-processor/pdf-processor.yaml bin/pdf-processor.yaml
+
+web: web/dist/.stamp ## build the pages, when their sources changed
+
+web/dist/.stamp: web/node_modules/.stamp $(WEB_SOURCES)
+	cd web && $(NPM) run build
+	@touch web/dist/.gitkeep $@
+
+web/node_modules/.stamp: web/package-lock.json
+	cd web && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+generate: ## renew generated files
+	$(GO) generate ./...
+
+fmt: ## format Go and web sources
+	gofmt -w $$(git ls-files '*.go')
+	cd web && $(NPM) run format
+
+clean: ## remove what was built; `make clean ALL=1` also removes state and caches
+	rm -rf bin cover.out web/dist/.stamp
+	find web/dist -mindepth 1 ! -name .gitkeep -delete
+	$(if $(ALL),rm -rf .run .cache web/node_modules)
+
+## --- running ----------------------------------------------------------------
+
+run: ## start everything, run a pipeline on a document, keep going until Ctrl-C
+	@scripts/setup.sh run
+	@$(MAKE) build
+	@scripts/run.sh run
+
+demo: ## the same, but stop after the result; exit 0 only if it is right
+	@scripts/setup.sh run
+	@$(MAKE) build
+	@scripts/run.sh demo
+
+setup: ## install what the tests need (PostgreSQL server, Chromium)
+	@scripts/setup.sh test
+
+## --- checking ---------------------------------------------------------------
+
+test: setup web ## run every test: pages, Go with the race detector, real programs
+	@$(MAKE) test-web
+	$(GO) vet ./...
+	@$(MAKE) test-go PKGS=./... RACE=-race
+
+PKGS ?= ./...
+RACE ?=
+
+# The summary is the last thing printed: "N passed, N failed".
+test-go:
+	$(GO) test -json $(RACE) -timeout 20m $(PKGS) | $(GO) run ./tools/testsum
+
+test-web: web/node_modules/.stamp
+	cd web && $(NPM) run check
+
+race: web ## run the Go tests with the race detector, without e2e
+	@$(MAKE) test-go PKGS="$$($(GO) list ./... | grep -v '/e2e$$' | tr '\n' ' ')" RACE=-race
+
+e2e: setup web ## run the tests over the real programs, browser included
+	@$(MAKE) test-go PKGS="-count=1 ./e2e/..."
+
+lint: lint-go lint-web ## run the linters
+
+lint-go: $(GOLANGCI)
+	$(GOLANGCI) run ./...
+
+lint-web: web/node_modules/.stamp
+	cd web && $(NPM) run lint
+
+$(GOLANGCI):
+	@mkdir -p .cache/bin
+	GOBIN="$$PWD/.cache/bin" GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv .cache/bin/golangci-lint $@
+
+verify: ## check tidiness: modules, formatting, layers, documents, cross-compiling, weight
+	@scripts/verify.sh
+
+bench: ## run the Go benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+
+cover: ## write cover.out and print the coverage of each package
+	$(GO) test -timeout 20m -coverprofile=cover.out -coverpkg=./... ./...
+	$(GO) tool cover -func=cover.out | tail -1

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Checks what building and testing need, and installs what is missing when it
+# may. Says exactly what to type when it may not, and exits 1.
+#
+#   scripts/setup.sh run    for `make run`: Go, Node, a C compiler, git
+#   scripts/setup.sh test   the same, and a PostgreSQL server and Chromium
+#
+# Quick and silent when everything is there.
+set -eu
+
+what=${1:-test}
+missing=""
+say() { printf '%s\n' "$*" >&2; }
+
+# at_least HAVE WANT: both as numbers separated by dots.
+at_least() {
+  [ "$(printf '%s\n%s\n' "$2" "$1" | sort -t. -k1,1n -k2,2n | head -n1)" = "$2" ]
+}
+
+need() { # need NAME WHY HOW
+  missing=1
+  say "$1: $2"
+  say "  $3"
+}
+
+check_tools() {
+  local have
+  if ! command -v go >/dev/null; then
+    need go "not found" "install Go 1.26 or newer: https://go.dev/dl/"
+  else
+    have=$(go env GOVERSION | sed 's/^go//; s/[^0-9.].*//')
+    at_least "$have" 1.26 || need go "version $have is too old" "install Go 1.26 or newer: https://go.dev/dl/"
+  fi
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    need node "not found" "install Node 20 or newer with npm: https://nodejs.org/"
+  else
+    have=$(node --version | sed 's/^v//')
+    at_least "$have" 20 || need node "version $have is too old" "install Node 20 or newer: https://nodejs.org/"
+  fi
+  command -v git >/dev/null || need git "not found" "$(install_hint git)"
+  command -v cc >/dev/null || command -v gcc >/dev/null || need gcc "no C compiler found" "$(install_hint gcc)"
+}
+
+install_hint() {
+  case $(uname -s) in
+    Darwin) if [ "$1" = gcc ]; then echo "xcode-select --install"; else echo "brew install $1"; fi ;;
+    *) if [ "$1" = gcc ]; then echo "sudo apt-get install -y gcc libc6-dev"; else echo "sudo apt-get install -y $1"; fi ;;
+  esac
+}
+
+# The tests look in the same places, see internal/testkit.
+has_postgres() {
+  command -v initdb >/dev/null && command -v postgres >/dev/null && return 0
+  local dir
+  for dir in /usr/lib/postgresql/*/bin /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
+    [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && return 0
+  done
+  return 1
+}
+
+has_chromium() {
+  [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ] && return 0
+  local name
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    # Ubuntu ships a chromium-browser that only says "install the snap".
+    command -v "$name" >/dev/null && "$name" --version >/dev/null 2>&1 && return 0
+  done
+  for name in "/Applications/Chromium.app/Contents/MacOS/Chromium" "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+    [ -x "$name" ] && return 0
+  done
+  return 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+  command -v apt-get >/dev/null || return 1
+  [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+}
+
+# The package would start a database server of its own, which nobody asked for:
+# the tests start and stop theirs.
+no_default_cluster() {
+  as_root mkdir -p /etc/postgresql-common/createcluster.d
+  echo "create_main_cluster = false" |
+    as_root tee /etc/postgresql-common/createcluster.d/no-main-cluster.conf >/dev/null
+}
+
+install_packages() {
+  say "installing for the tests: $*"
+  case " $* " in *" postgresql "*) no_default_cluster ;; esac
+  as_root apt-get update -qq </dev/null >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >&2
+}
+
+check_test_tools() {
+  local packages=""
+  has_postgres || packages="postgresql"
+  has_chromium || packages="${packages:+$packages }chromium"
+  [ -z "$packages" ] && return 0
+  if may_install; then
+    # shellcheck disable=SC2086 # a list of names
+    install_packages $packages || true
+  fi
+  local postgres="sudo apt-get update && sudo apt-get install -y postgresql"
+  local chromium="sudo apt-get update && sudo apt-get install -y chromium"
+  if [ "$(uname -s)" = Darwin ]; then
+    postgres="brew install postgresql@15"
+    chromium="brew install --cask chromium"
+  fi
+  has_postgres || need "PostgreSQL server" "the store tests run against a real one" "$postgres"
+  has_chromium || need "Chromium" "the page tests run in a real browser (or set CHROMIUM to one)" "$chromium"
+}
+
+check_tools
+if [ "$what" = test ]; then check_test_tools; fi
+if [ -n "$missing" ]; then
+  say ""
+  say "Install what is listed above, then run the same command again."
+  exit 1
+fi
