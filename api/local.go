@@ -79,6 +79,55 @@ type ActionResult struct {
 	ID     string `json:"id"`
 	Action string `json:"action"`
 	OK     bool   `json:"ok"`
+
+	// Draining says that a stop was accepted and the worker still finishes the
+	// run it has in hand. Added.
+	Draining bool `json:"draining,omitempty"`
+}
+
+// ReloadRequest is POST /api/reload: another program changed the manifest or
+// the configuration of workers. Restart names the workers whose configuration
+// is another one now. Both members were added.
+type ReloadRequest struct {
+	Restart []string `json:"restart,omitempty" validate:"max=1000"`
+}
+
+// Reloaded answers it.
+type Reloaded struct {
+	Workers int `json:"workers"`
+}
+
+// LocalRun is one file of run events a worker left on this host.
+type LocalRun struct {
+	RunID     string `json:"runId"`
+	UpdatedAt int64  `json:"updatedAt"` // ms
+	Bytes     int64  `json:"bytes"`
+}
+
+// LocalRuns answers GET /api/workers/{id}/runs, newest first.
+type LocalRuns struct {
+	Items []LocalRun `json:"items"`
+}
+
+// LocalRunEvent is one line of such a file.
+type LocalRunEvent struct {
+	Seq     int64           `json:"seq"`
+	Type    string          `json:"type"`
+	TS      string          `json:"ts"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// LocalRunEvents answers GET /api/workers/{id}/runs/{runId}/events, in the
+// order of the file.
+type LocalRunEvents struct {
+	Items []LocalRunEvent `json:"items"`
+}
+
+// LocalHealth answers GET /api/healthz of the daemon: it is alive, and Ready
+// says whether it serves workers already.
+type LocalHealth struct {
+	Status string `json:"status"` // "ok" or "starting"
+	Ready  bool   `json:"ready"`
 }
 
 // LogLine is one captured line of worker output.
