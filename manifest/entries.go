@@ -1,0 +1,192 @@
+package manifest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"pipedai/internal/hostdir"
+	"pipedai/internal/sqlitefile"
+)
+
+// Mode is how a worker gets its work.
+type Mode string
+
+// The modes of the contract.
+const (
+	ModeWorkspace Mode = "workspace"
+	ModePool      Mode = "pool"
+)
+
+// Entry is one managed worker. ID is the control plane's worker id and never
+// changes; ConfigPath names its worker.json and is unique too.
+type Entry struct {
+	ID          string
+	Label       string
+	APIURL      string // verbatim
+	WorkspaceID string // "" for a pool worker, or when it was registered by an old CLI
+	ConfigPath  string
+	Mode        Mode
+
+	// Running is the local desired state: keep its process up. Enabled is the
+	// remote one: the control plane gives it work. They are separate facts, so
+	// that an upgrade can restore both exactly as it found them.
+	Running bool
+	Enabled bool
+
+	CreatedAt time.Time // set by Add when zero
+}
+
+// Validate names the first thing wrong with e.
+func (e Entry) Validate() error {
+	if err := hostdir.ValidID(e.ID); err != nil {
+		return fmt.Errorf("%w: id: %w", ErrInvalid, err)
+	}
+	if e.Label == "" {
+		return fmt.Errorf("%w %s: label is empty", ErrInvalid, e.ID)
+	}
+	if e.ConfigPath == "" {
+		return fmt.Errorf("%w %s: configPath is empty", ErrInvalid, e.ID)
+	}
+	if u, err := url.Parse(e.APIURL); err != nil || u.Scheme == "" || u.Host == "" {
+		return fmt.Errorf("%w %s: apiUrl %q is not an absolute URL", ErrInvalid, e.ID, e.APIURL)
+	}
+	if e.Mode != ModeWorkspace && e.Mode != ModePool {
+		return fmt.Errorf("%w %s: mode %q is neither workspace nor pool", ErrInvalid, e.ID, e.Mode)
+	}
+	return nil
+}
+
+const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at`
+
+// Entries lists all entries in the order they were added.
+func (m *Manifest) Entries(ctx context.Context) ([]Entry, error) {
+	rows, err := m.db.Reader.QueryContext(ctx, `SELECT `+entryColumns+` FROM entries ORDER BY seq`)
+	if err != nil {
+		return nil, fmt.Errorf("list entries: %w", sqlitefile.Classify(err))
+	}
+	defer rows.Close()
+	var out []Entry
+	for rows.Next() {
+		e, err := scanEntry(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list entries: %w", err)
+		}
+		out = append(out, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list entries: %w", sqlitefile.Classify(err))
+	}
+	return out, nil
+}
+
+// Entry returns one entry, or ErrNotFound.
+func (m *Manifest) Entry(ctx context.Context, id string) (Entry, error) {
+	e, err := scanEntry(m.db.Reader.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entries WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Entry{}, fmt.Errorf("entry %q: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("entry %q: %w", id, sqlitefile.Classify(err))
+	}
+	return e, nil
+}
+
+// Add appends e; ErrDuplicate when its id or its configPath is taken.
+func (m *Manifest) Add(ctx context.Context, e Entry) error {
+	if err := e.Validate(); err != nil {
+		return fmt.Errorf("add entry: %w", err)
+	}
+	err := m.write(ctx, func(tx *sql.Tx) error { return insertEntry(ctx, tx, e) })
+	if err != nil {
+		return fmt.Errorf("add entry %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+// Upsert adds e, or replaces the entry of the same id while keeping its place
+// and the time it was created; both desired states become those of e.
+// ErrDuplicate when another entry has its configPath.
+func (m *Manifest) Upsert(ctx context.Context, e Entry) error {
+	if err := e.Validate(); err != nil {
+		return fmt.Errorf("put entry: %w", err)
+	}
+	err := m.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE entries SET label = ?, api_url = ?, workspace_id = ?, config_path = ?, mode = ?, running = ?, enabled = ? WHERE id = ?`,
+			e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, e.ID)
+		if err != nil {
+			return duplicate(err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return insertEntry(ctx, tx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("put entry %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+// SetRunning changes the local desired state; ErrNotFound.
+func (m *Manifest) SetRunning(ctx context.Context, id string, running bool) error {
+	return m.set(ctx, `UPDATE entries SET running = ? WHERE id = ?`, running, id)
+}
+
+// SetEnabled changes the remote desired state; ErrNotFound.
+func (m *Manifest) SetEnabled(ctx context.Context, id string, enabled bool) error {
+	return m.set(ctx, `UPDATE entries SET enabled = ? WHERE id = ?`, enabled, id)
+}
+
+// Remove takes an entry out; ErrNotFound. The record of its process stays
+// until the supervisor has seen that process end.
+func (m *Manifest) Remove(ctx context.Context, id string) error {
+	return m.set(ctx, `DELETE FROM entries WHERE id = ?`, id)
+}
+
+// set runs a statement whose last argument is the id and that must hit a row.
+func (m *Manifest) set(ctx context.Context, stmt string, args ...any) error {
+	id := args[len(args)-1]
+	err := m.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, stmt, args...)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("entry %q: %w", id, err)
+	}
+	return nil
+}
+
+func insertEntry(ctx context.Context, tx *sql.Tx, e Entry) error {
+	if e.CreatedAt.IsZero() {
+		e.CreatedAt = time.Now()
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO entries (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.ID, e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, toDB(e.CreatedAt))
+	return duplicate(err)
+}
+
+func duplicate(err error) error {
+	if sqlitefile.IsDuplicate(err) {
+		return fmt.Errorf("%w: its id or its configPath", ErrDuplicate)
+	}
+	return err
+}
+
+func scanEntry(row interface{ Scan(...any) error }) (Entry, error) {
+	var e Entry
+	var createdAt int64
+	err := row.Scan(&e.ID, &e.Label, &e.APIURL, &e.WorkspaceID, &e.ConfigPath, &e.Mode, &e.Running, &e.Enabled, &createdAt)
+	e.CreatedAt = fromDB(createdAt)
+	return e, err
+}

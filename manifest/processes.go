@@ -1,0 +1,188 @@
+package manifest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"pipedai/internal/sqlitefile"
+)
+
+// Process is the newest process of a worker, recorded before anything relies
+// on it. (PID, StartTime, BootID) identify it: a pid alone proves nothing.
+type Process struct {
+	ID         string
+	Generation int64 // 1 for the first process of this id, one more for each after it
+	// Live is true from the moment before the process is made until its end
+	// is recorded. Live with PID 0: the daemon was about to start it.
+	Live      bool
+	PID       int
+	StartTime int64 // as the OS tells it; comparable only within one BootID
+	BootID    string
+	SpecHash  string
+	FIFOOut   string
+	FIFOErr   string
+	StartedAt time.Time
+
+	Restarts      int // since the last stable run
+	TotalRestarts int // never lowered
+
+	Exit *Exit // how it, or the one before it, ended; nil when none did
+}
+
+// Exit is how a process ended. Code and Signal both nil: the OS did not tell,
+// because it was not our child when it ended, or it never ran.
+type Exit struct {
+	Code   *int
+	Signal *string // "SIGKILL"
+	At     time.Time
+}
+
+const processColumns = `id, generation, live, pid, start_time, boot_id, spec_hash, fifo_out, fifo_err, started_at,
+	restarts, total_restarts, exit_at, exit_code, exit_signal`
+
+// Processes lists the record of every worker that ever ran here and was not
+// dropped, entries that are gone included.
+func (m *Manifest) Processes(ctx context.Context) ([]Process, error) {
+	rows, err := m.db.Reader.QueryContext(ctx, `SELECT `+processColumns+` FROM processes ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", sqlitefile.Classify(err))
+	}
+	defer rows.Close()
+	var out []Process
+	for rows.Next() {
+		p, err := scanProcess(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list processes: %w", err)
+		}
+		out = append(out, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list processes: %w", sqlitefile.Classify(err))
+	}
+	return out, nil
+}
+
+// Process returns the record of one worker; ErrNotFound when it never ran.
+func (m *Manifest) Process(ctx context.Context, id string) (Process, error) {
+	p, err := scanProcess(m.db.Reader.QueryRowContext(ctx, `SELECT `+processColumns+` FROM processes WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Process{}, fmt.Errorf("process of %q: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Process{}, fmt.Errorf("process of %q: %w", id, sqlitefile.Classify(err))
+	}
+	return p, nil
+}
+
+// PutProcess records p. ErrStale when a newer generation is recorded: a late
+// writer must not hide a process that runs.
+func (m *Manifest) PutProcess(ctx context.Context, p Process) error {
+	var exitAt sql.NullInt64
+	var exitCode sql.NullInt64
+	var exitSignal sql.NullString
+	if p.Exit != nil {
+		exitAt, exitCode, exitSignal = exitToDB(*p.Exit)
+	}
+	err := m.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `INSERT INTO processes (`+processColumns+`)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET
+				generation = excluded.generation, live = excluded.live, pid = excluded.pid, start_time = excluded.start_time,
+				boot_id = excluded.boot_id, spec_hash = excluded.spec_hash, fifo_out = excluded.fifo_out, fifo_err = excluded.fifo_err,
+				started_at = excluded.started_at, restarts = excluded.restarts, total_restarts = excluded.total_restarts,
+				exit_at = excluded.exit_at, exit_code = excluded.exit_code, exit_signal = excluded.exit_signal
+			WHERE processes.generation <= excluded.generation`,
+			p.ID, p.Generation, p.Live, p.PID, p.StartTime, p.BootID, p.SpecHash, p.FIFOOut, p.FIFOErr, toDB(p.StartedAt),
+			p.Restarts, p.TotalRestarts, exitAt, exitCode, exitSignal)
+		return hitOr(res, err, ErrStale)
+	})
+	if err != nil {
+		return fmt.Errorf("record process of %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// ClearProcess records that generation of id ended. ErrStale when another
+// generation is recorded, which is then left alone. The row stays, so that
+// generations keep counting.
+func (m *Manifest) ClearProcess(ctx context.Context, id string, generation int64, exit *Exit) error {
+	var exitAt sql.NullInt64
+	var exitCode sql.NullInt64
+	var exitSignal sql.NullString
+	if exit != nil {
+		exitAt, exitCode, exitSignal = exitToDB(*exit)
+	}
+	err := m.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE processes SET live = 0, pid = 0, start_time = 0,
+			exit_at = ?, exit_code = ?, exit_signal = ? WHERE id = ? AND generation = ?`,
+			exitAt, exitCode, exitSignal, id, generation)
+		return hitOr(res, err, ErrStale)
+	})
+	if err != nil {
+		return fmt.Errorf("record end of %s: %w", id, err)
+	}
+	return nil
+}
+
+// DropProcess forgets a worker that has no live process; dropping one that is
+// not recorded, or lives, does nothing.
+func (m *Manifest) DropProcess(ctx context.Context, id string) error {
+	err := m.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM processes WHERE id = ? AND live = 0`, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("drop process of %s: %w", id, err)
+	}
+	return nil
+}
+
+// hitOr turns "no row changed" into miss.
+func hitOr(res sql.Result, err, miss error) error {
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		return miss
+	}
+	return err
+}
+
+func exitToDB(e Exit) (at, code sql.NullInt64, signal sql.NullString) {
+	at = sql.NullInt64{Int64: toDB(e.At), Valid: true}
+	if e.Code != nil {
+		code = sql.NullInt64{Int64: int64(*e.Code), Valid: true}
+	}
+	if e.Signal != nil {
+		signal = sql.NullString{String: *e.Signal, Valid: true}
+	}
+	return at, code, signal
+}
+
+func scanProcess(row interface{ Scan(...any) error }) (Process, error) {
+	var p Process
+	var startedAt int64
+	var exitAt, exitCode sql.NullInt64
+	var exitSignal sql.NullString
+	err := row.Scan(&p.ID, &p.Generation, &p.Live, &p.PID, &p.StartTime, &p.BootID, &p.SpecHash, &p.FIFOOut, &p.FIFOErr, &startedAt,
+		&p.Restarts, &p.TotalRestarts, &exitAt, &exitCode, &exitSignal)
+	if err != nil {
+		return Process{}, err
+	}
+	p.StartedAt = fromDB(startedAt)
+	if exitAt.Valid {
+		p.Exit = &Exit{At: fromDB(exitAt.Int64)}
+		if exitCode.Valid {
+			code := int(exitCode.Int64)
+			p.Exit.Code = &code
+		}
+		if exitSignal.Valid {
+			p.Exit.Signal = &exitSignal.String
+		}
+	}
+	return p, nil
+}
