@@ -291,3 +291,45 @@ type StreamEvent struct {
 	Status     string `json:"status,omitempty"`
 	At         Time   `json:"at"`
 }
+
+// QueueItem is one row of GET /api/queue/items.
+type QueueItem struct {
+	RunID         string `json:"runId"`
+	TaskID        string `json:"taskId"`
+	PipelineRunID string `json:"pipelineRunId,omitempty"`
+	Priority      int    `json:"priority"`
+	Status        string `json:"status"`
+	Attempt       int    `json:"attempt"`
+	MaxRetries    int    `json:"maxRetries"`
+	ScheduledAt   Time   `json:"scheduledAt"`
+	StartedAt     Time   `json:"startedAt"`
+	CompletedAt   Time   `json:"completedAt"`
+	CreatedAt     Time   `json:"createdAt"`
+	Error         string `json:"error,omitempty"`
+	ErrorCode     string `json:"errorCode,omitempty"`
+}
+
+// QueueItems answers GET /api/queue/items, by priority, then creation.
+type QueueItems struct {
+	Items  []QueueItem `json:"items"`
+	Total  int         `json:"total"`
+	Limit  int         `json:"limit"`
+	Offset int         `json:"offset"`
+}
+
+// StorageBackend is a configured place for objects, without its credentials.
+type StorageBackend struct {
+	ID        string `json:"id"`
+	Provider  string `json:"provider"`
+	Endpoint  string `json:"endpoint"`
+	Bucket    string `json:"bucket"`
+	Region    string `json:"region,omitempty"`
+	IsDefault bool   `json:"isDefault"`
+}
+
+// StorageBackends answers GET /api/storage/backends, in the order of the
+// configuration.
+type StorageBackends struct {
+	Backends []StorageBackend `json:"backends"`
+	Default  string           `json:"default"`
+}
