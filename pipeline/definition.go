@@ -77,10 +77,12 @@ type Graph struct {
 	preds   map[TaskID][]TaskID // in-edges, ascending; none for entries
 }
 
-// NewGraph indexes a structure. In-edges of entry tasks are ignored (an entry
-// starts at the trigger, once), as are successors that are not in s and
-// duplicate edges.
+// NewGraph indexes the part of a structure that its entries lead to; a join
+// does not wait for a task that can never run. In-edges of entry tasks are
+// ignored (an entry starts at the trigger, once), as are successors that are
+// not in s and duplicate edges.
 func NewGraph(s Structure, entries []TaskID) *Graph {
+	s = s.Reachable(entries)
 	g := &Graph{nodes: s, entries: map[TaskID]bool{}, preds: map[TaskID][]TaskID{}}
 	for _, e := range entries {
 		g.entries[e] = true

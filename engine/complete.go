@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"pipedai/api"
+	"pipedai/internal/backoff"
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// reportTries is how often a batch of reports is offered to a store that does
+// not answer. Workers in the field report once and never again, so a passing
+// fault here would cost a whole attempt.
+const reportTries = 3
+
+var reportPause = backoff.Policy{Base: 100 * time.Millisecond, Max: time.Second}
+
+// Report ends an attempt and returns after the commit. The error is
+// store.ErrLeaseLost when the attempt is not the one under lease (any more) and
+// store.ErrNotFound when there is no such task run; both changed nothing.
+func (e *Engine) Report(ctx context.Context, end store.EndAttempt) (store.EndedAttempt, error) {
+	if f := end.Failure; f != nil {
+		failure := *f
+		failure.Error = truncated(cmp.Or(failure.Error, "Unknown error"), 64<<10)
+		// The one failure of existing workers that no retry can help.
+		failure.Final = failure.Final || failure.Code == api.CodeInvalidNextTasks
+		end.Failure = &failure
+	}
+	ended, err := e.ends.do(ctx, end)
+	if err != nil {
+		return store.EndedAttempt{}, fmt.Errorf("end attempt: %w", err)
+	}
+	if ended.Err != nil {
+		return ended, fmt.Errorf("end attempt: %w", ended.Err)
+	}
+	return ended, nil
+}
+
+// endAttempts commits a batch of reports and acts on what followed.
+func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
+	var (
+		ended []store.EndedAttempt
+		err   error
+	)
+	for try := 1; ; try++ {
+		if ended, err = e.store.EndAttempts(ctx, ends); err == nil {
+			break
+		}
+		if try == reportTries || !reportPause.Wait(ctx, try) {
+			return nil, err
+		}
+		e.log.Warn("end attempts: trying again", "error", err)
+	}
+	for i, end := range ended {
+		if end.Err == nil && i < len(ends) {
+			e.feed.Publish(taskChanged(end.Run, ends[i].ID, end.Status))
+			e.logEnd(ends[i], end)
+		}
+	}
+	e.afterEnds(ended)
+	return ended, nil
+}
+
+// afterEnds wakes whom the ends concern: a slot is free, successors may be
+// queued, a retry may be due soon.
+func (e *Engine) afterEnds(ended []store.EndedAttempt) {
+	var (
+		queued []pipeline.TaskID
+		freed  bool
+		timed  bool
+	)
+	for _, end := range ended {
+		if end.Err != nil {
+			continue
+		}
+		freed = true
+		queued = append(queued, end.Queued...)
+		// The task itself may have been at its own limit.
+		queued = append(queued, end.Task)
+		timed = timed || !end.RetryAt.IsZero()
+		if end.RunEnded != "" {
+			e.feed.Publish(runChanged(store.PipelineRun{ID: end.Run, Status: end.RunEnded}))
+		}
+	}
+	if freed {
+		e.wakes.work(e.catalog.servicesOf(queued)...)
+		e.wakes.slot(time.Now())
+	}
+	if timed {
+		e.wakes.due.set()
+	}
+}
+
+func (e *Engine) logEnd(end store.EndAttempt, ended store.EndedAttempt) {
+	log := e.log.With("run", ended.Run, "task", ended.Task, "task_run", end.ID, "attempt", end.Attempt)
+	if len(ended.Unknown) > 0 {
+		log.Warn("selected tasks that are not successors were dropped", "selected", ended.Unknown)
+	}
+	if end.Failure == nil {
+		return
+	}
+	log = log.With("error", end.Failure.Error, "code", end.Failure.Code)
+	if ended.RetryAt.IsZero() {
+		log.Warn("task run failed", "status", ended.Status, "dead_letter", ended.DeadLetter)
+	} else {
+		log.Info("attempt failed, retrying", "at", ended.RetryAt)
+	}
+}

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"pipedai/api"
+	"pipedai/internal/secret"
+	"pipedai/storage"
+	"pipedai/store"
+)
+
+// Dispatcher brings one attempt to the worker behind a base URL and returns
+// when the worker took it. Its errors say what the task run will show; a
+// *DispatchError says as well whether another try makes sense.
+type Dispatcher interface {
+	Dispatch(ctx context.Context, baseURL string, d api.Dispatch) error
+}
+
+// DispatchError is a dispatch that the worker, or the policy about whom to
+// talk to, refused.
+type DispatchError struct {
+	// Final says that trying again cannot help.
+	Final bool
+	// Message is one sentence for the task run.
+	Message string
+}
+
+// Error returns the sentence.
+func (e *DispatchError) Error() string { return e.Message }
+
+const (
+	// tokenLeast is the shortest life of a storage token.
+	tokenLeast = time.Hour
+	// tokenGrace is how long it outlives the task's timeout: the worker still
+	// has to store what it made.
+	tokenGrace = 5 * time.Minute
+	// messageLimit bounds an error text, in bytes.
+	messageLimit = 2000
+)
+
+// dispatch brings one claimed attempt to the worker of its service and
+// records how that went. What cannot be recorded is left to the rescuer.
+func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
+	ref := store.AttemptRef{ID: c.TaskRun.ID, Attempt: c.TaskRun.Attempt}
+	log := e.log.With("run", c.TaskRun.Run, "task", c.TaskRun.Task, "task_run", ref.ID, "attempt", ref.Attempt)
+
+	d, err := e.prepare(ctx, c, e.o.Secret)
+	if err == nil {
+		if e.stopped() {
+			if _, err := e.releases.do(context.WithoutCancel(ctx), ref); err != nil {
+				log.Error("release attempt", "error", err)
+			}
+			return
+		}
+		err = e.send(ctx, c.Service.BaseURL, d)
+	}
+	if err != nil {
+		log.Warn("dispatch", "error", err)
+		if err := e.failDispatch(context.WithoutCancel(ctx), ref, err); err != nil && !errors.Is(err, store.ErrLeaseLost) {
+			log.Error("record failed dispatch", "error", err)
+		}
+		return
+	}
+	// A worker quick enough to have reported already left no lease to extend;
+	// the store skips those.
+	if _, err := e.accepts.do(context.WithoutCancel(ctx), ref); err != nil {
+		log.Error("record accepted dispatch", "error", err)
+	}
+}
+
+// send is the exchange with the worker, bounded in time whatever the
+// dispatcher does.
+func (e *Engine) send(ctx context.Context, baseURL string, d api.Dispatch) error {
+	bounded, cancel := context.WithTimeout(ctx, e.o.DispatchTimeout)
+	defer cancel()
+	err := e.dispatcher.Dispatch(bounded, baseURL, d)
+	var refused *DispatchError
+	if err != nil && !errors.As(err, &refused) && errors.Is(bounded.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("worker did not answer within %s", e.o.DispatchTimeout)
+	}
+	return err
+}
+
+// failDispatch ends an attempt that did not reach its worker.
+func (e *Engine) failDispatch(ctx context.Context, ref store.AttemptRef, cause error) error {
+	var refused *DispatchError
+	_, err := e.Report(ctx, store.EndAttempt{AttemptRef: ref, Failure: &store.Failure{
+		Error: truncated(cause.Error(), messageLimit),
+		Code:  api.CodeDispatchFailed,
+		Final: errors.As(cause, &refused) && refused.Final,
+	}})
+	return err
+}
+
+// prepare makes what a worker is told about an attempt, and sees to it that
+// what it will read is there. The storage token is sealed with seal.
+func (e *Engine) prepare(ctx context.Context, c store.Claimed, seal secret.Text) (api.Dispatch, error) {
+	run := c.TaskRun
+	d := api.Dispatch{
+		RunID:               run.ID.Wire(run.Attempt),
+		TaskID:              string(run.Task),
+		PipelineRunID:       string(run.Run),
+		Attempt:             run.Attempt,
+		CodeVersion:         run.CodeVersion,
+		CodeHash:            run.CodeHash,
+		InputPath:           run.InputPath,
+		HeartbeatIntervalMs: c.Task.HeartbeatInterval.Milliseconds(),
+		TimeoutMs:           c.Task.Timeout.Milliseconds(),
+	}
+	switch {
+	case c.InputInline == nil: // storage is the only place that has it
+	case c.Service.InlineInput:
+		d.Input = c.InputInline
+	case !c.InputStored:
+		if err := e.storeInput(ctx, run.InputPath, c.InputInline); err != nil {
+			return api.Dispatch{}, err
+		}
+	}
+
+	var err error
+	if d.UpstreamRefs, err = json.Marshal(run.UpstreamRefs); err != nil {
+		return api.Dispatch{}, fmt.Errorf("encode upstream refs: %w", err)
+	}
+	past := run.PreviousAttempts
+	if past == nil {
+		past = []store.PastAttempt{} // the wire knows no null here
+	}
+	if d.PreviousAttempts, err = json.Marshal(past); err != nil {
+		return api.Dispatch{}, fmt.Errorf("encode previous attempts: %w", err)
+	}
+	life := max(tokenLeast, c.Task.Timeout+tokenGrace)
+	if d.StorageToken, err = storage.Seal(seal.Reveal(), e.backend.Config, time.Now(), life); err != nil {
+		return api.Dispatch{}, fmt.Errorf("seal storage token: %w", err)
+	}
+	return d, nil
+}
+
+// truncated cuts text to at most limit bytes, never inside a character.
+func truncated(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const more = "…"
+	cut := limit - len(more)
+	for cut > 0 && text[cut]&0xC0 == 0x80 { // a continuation byte of UTF-8
+		cut--
+	}
+	return text[:cut] + more
+}

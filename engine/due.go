@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// dueBatch bounds one transaction of the promoter.
+	dueBatch = 500
+	// dueLeast keeps a clock that differs from the database's from making the
+	// promoter spin on a run that is due here and not there.
+	dueLeast = 5 * time.Millisecond
+)
+
+// promoter makes runs claimable when their time has come: retries and
+// scheduled starts. It sleeps until the next one is due.
+type promoter struct{ e *Engine }
+
+// Run promotes until ctx ends.
+func (p promoter) Run(ctx context.Context) error {
+	return p.e.loop(ctx, "promote due runs", p.e.wakes.due, func(ctx context.Context) (time.Duration, error) {
+		_, pause, err := p.once(ctx)
+		return pause, err
+	}, 0)
+}
+
+// once promotes one batch and tells how long to sleep; zero means that there
+// is more.
+func (p promoter) once(ctx context.Context) (promoted int, pause time.Duration, err error) {
+	promoted, next, err := p.e.store.PromoteDue(ctx, dueBatch)
+	if err != nil {
+		return 0, 0, fmt.Errorf("promote due runs: %w", err)
+	}
+	if promoted > 0 {
+		p.e.wakes.work()
+	}
+	if promoted >= dueBatch {
+		return promoted, 0, nil
+	}
+	pause = jittered(p.e.o.PollInterval)
+	if !next.IsZero() {
+		pause = min(pause, max(dueLeast, time.Until(next)+time.Millisecond))
+	}
+	return promoted, pause, nil
+}

@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"pipedai/api"
+	"pipedai/pipeline"
+	"pipedai/storage"
+	"pipedai/store"
+)
+
+// Enqueue asks for a run of one task, outside any pipeline.
+type Enqueue struct {
+	Task           pipeline.TaskID
+	Input          json.RawMessage // empty: {}
+	Priority       *int            // nil: the task's own
+	Metadata       json.RawMessage
+	IdempotencyKey string
+	ScheduledFor   time.Time // zero: now
+}
+
+// Enqueue queues task runs, all of them or none, and returns after the commit
+// with whoever can claim them awake. It fails with store.ErrMaintenance,
+// *InvalidError, or store.ErrNotFound for a task that is not registered.
+func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.EnqueuedTask, error) {
+	if len(wanted) == 0 {
+		return []store.EnqueuedTask{}, nil
+	}
+	now := time.Now()
+	tasks := make([]store.EnqueueTask, len(wanted))
+	names := make([]pipeline.TaskID, len(wanted))
+	for i, w := range wanted {
+		id := pipeline.NewTaskRunID(now)
+		if len(w.Input) > e.o.InlineLimit {
+			// About to be written to storage, where a refusal would leave it behind.
+			mode, err := e.store.Mode(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("enqueue task runs: %w", err)
+			}
+			if mode.Mode != store.ModeRunning {
+				return nil, fmt.Errorf("enqueue task runs: %w", store.ErrMaintenance)
+			}
+			if _, err := e.store.Task(ctx, w.Task); err != nil {
+				return nil, fmt.Errorf("enqueue task %q: %w", w.Task, err)
+			}
+		}
+		input, err := e.newInput(ctx, storage.StandaloneInputPath(string(id)), w.Input)
+		if err != nil {
+			return nil, fmt.Errorf("enqueue task %q: %w", w.Task, err)
+		}
+		names[i] = w.Task
+		tasks[i] = store.EnqueueTask{
+			ID: id, Task: w.Task, Input: input, Priority: w.Priority,
+			ScheduledFor: w.ScheduledFor, IdempotencyKey: w.IdempotencyKey, Metadata: w.Metadata,
+		}
+	}
+	queued, err := e.store.EnqueueTasks(ctx, tasks)
+	if err != nil {
+		return nil, fmt.Errorf("enqueue task runs: %w", err)
+	}
+	for _, q := range queued {
+		e.feed.Publish(api.StreamEvent{Type: "run", TaskRunID: string(q.Run.ID), Status: string(q.Run.Status)})
+		if !q.Run.ScheduledFor.IsZero() {
+			e.wakes.due.set()
+		}
+	}
+	e.wakes.work(e.catalog.servicesOf(names)...)
+	return queued, nil
+}

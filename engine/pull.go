@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pipedai/api"
+	"pipedai/internal/secret"
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// Pull asks for work on behalf of a worker that cannot be reached.
+type Pull struct {
+	// Owner names the worker.
+	Owner string
+	// Services are the services it works for; at least one.
+	Services []pipeline.ServiceID
+	// Max is the most runs to hand over, at least 1.
+	Max int
+	// Wait is how long to wait for the first one; zero answers at once.
+	Wait time.Duration
+	// Seal is the secret the storage token is sealed with: the worker's own
+	// token, so that the shared secret never leaves the control plane.
+	Seal secret.Text
+}
+
+// Claim hands runs to a worker that asks. It answers as soon as there is one,
+// and with none when the wait is over or the engine stops. What it returns is
+// leased and accepted: whoever asked, runs it.
+func (e *Engine) Claim(ctx context.Context, p Pull) ([]api.Dispatch, error) {
+	if len(p.Services) == 0 || p.Max < 1 || p.Seal.Empty() {
+		return nil, &InvalidError{Message: "A claim names a service, at least one run and the worker's token"}
+	}
+	waiting, leave := e.wakes.wait(p.Services)
+	defer leave()
+	deadline := time.NewTimer(p.Wait)
+	defer deadline.Stop()
+	for {
+		if e.stopped() {
+			return []api.Dispatch{}, nil
+		}
+		out, err := e.claimOnce(ctx, p)
+		if err != nil || len(out) > 0 || p.Wait <= 0 {
+			return out, err
+		}
+		poll := time.NewTimer(jittered(e.o.PollInterval))
+		select {
+		case <-waiting.wake:
+			poll.Stop()
+		case <-poll.C:
+		case <-e.stopping:
+			poll.Stop()
+		case <-deadline.C:
+			poll.Stop()
+			return []api.Dispatch{}, nil
+		case <-ctx.Done():
+			poll.Stop()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// claimOnce claims and prepares what there is now.
+func (e *Engine) claimOnce(ctx context.Context, p Pull) ([]api.Dispatch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// Not cut short: a lease whose claimer left would have to be rescued.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTimeout)
+	defer cancel()
+	runs, err := e.store.ClaimTasks(bounded, store.ClaimTasks{
+		Owner: p.Owner, Services: p.Services, Limit: p.Max, MaxRunning: e.o.MaxConcurrency, Accepted: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim task runs: %w", err)
+	}
+	if ctx.Err() != nil && len(runs) > 0 {
+		return nil, errors.Join(ctx.Err(), e.giveBack(bounded, runs))
+	}
+	e.claimed(runs)
+	out := []api.Dispatch{}
+	for _, run := range runs {
+		d, err := e.prepare(bounded, run, p.Seal)
+		if err == nil {
+			out = append(out, d)
+			continue
+		}
+		ref := store.AttemptRef{ID: run.TaskRun.ID, Attempt: run.TaskRun.Attempt}
+		e.log.Warn("prepare run for a pulling worker", "run", run.TaskRun.Run, "task", run.TaskRun.Task, "worker", p.Owner, "error", err)
+		if err := e.failDispatch(bounded, ref, err); err != nil && !errors.Is(err, store.ErrLeaseLost) {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// giveBack releases runs whose claimer is gone.
+func (e *Engine) giveBack(ctx context.Context, runs []store.Claimed) error {
+	refs := make([]store.AttemptRef, len(runs))
+	for i, run := range runs {
+		refs[i] = store.AttemptRef{ID: run.TaskRun.ID, Attempt: run.TaskRun.Attempt}
+	}
+	if err := e.store.ReleaseAttempts(ctx, refs); err != nil {
+		return fmt.Errorf("give back claimed runs: %w", err)
+	}
+	e.wakes.work()
+	return nil
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"pipedai/api"
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// idLimit bounds the ids that callers choose, in bytes.
+const idLimit = 255
+
+// Register stores what a worker announces. Tasks without a cap on their retry
+// delay or a life of their idempotency keys get the engine's. It fails with
+// *InvalidError for ids that cannot be used.
+func (e *Engine) Register(ctx context.Context, r store.Register) (store.Registered, error) {
+	if r.Service.ID == "" {
+		return store.Registered{}, &InvalidError{Message: "Service id is empty"}
+	}
+	tasks := make([]store.Task, len(r.Tasks))
+	seen := map[pipeline.TaskID]bool{}
+	for i, task := range r.Tasks {
+		if err := checkTaskID(task.ID); err != nil {
+			return store.Registered{}, err
+		}
+		if seen[task.ID] {
+			return store.Registered{}, &InvalidError{Message: fmt.Sprintf("Task '%s' is listed twice", task.ID)}
+		}
+		seen[task.ID] = true
+		if task.Retry.MaxDelay <= 0 {
+			task.Retry.MaxDelay = e.o.MaxRetryDelay
+		}
+		if task.IdempotencyTTL <= 0 {
+			task.IdempotencyTTL = e.o.IdempotencyTTL
+		}
+		tasks[i] = task
+	}
+	r.Tasks = tasks
+	registered, err := e.store.Register(ctx, r)
+	if err != nil {
+		return store.Registered{}, fmt.Errorf("register service %q: %w", r.Service.ID, err)
+	}
+
+	e.catalog.forget()
+	for _, change := range registered.CodeChanges {
+		e.log.Info("task code changed", "task", change.Task, "from", change.OldVersion, "to", change.NewVersion)
+	}
+	if len(registered.Orphaned) > 0 {
+		e.log.Warn("tasks are gone with the new service version", "service", r.Service.ID, "version", r.Service.Version, "tasks", registered.Orphaned)
+	}
+	e.feed.Publish(api.StreamEvent{Type: "service", ID: string(r.Service.ID), Status: "active"})
+	for _, run := range registered.Runs {
+		e.feed.Publish(api.StreamEvent{Type: "run", RunID: string(run)})
+	}
+	// Runs may have waited for these tasks to be registered, or for an address.
+	e.wakes.work()
+	return registered, nil
+}
+
+// checkTaskID refuses ids that cannot be one segment of a URL path. Workers in
+// the field compare the segment as it was sent, so nothing may need escaping.
+func checkTaskID(id pipeline.TaskID) error {
+	switch {
+	case id == "":
+		return &InvalidError{Message: "Task id is empty"}
+	case len(id) > idLimit:
+		return &InvalidError{Message: fmt.Sprintf("Task id '%s…' is longer than %d characters", id[:20], idLimit)}
+	case id == "." || id == "..":
+		return &InvalidError{Message: fmt.Sprintf("Task id '%s' is a relative path", id)}
+	}
+	for _, r := range string(id) {
+		if !isSegmentRune(r) {
+			return &InvalidError{Message: fmt.Sprintf("Task id '%s' contains %q; allowed are letters, digits and -._~!$&'()*+,;=:@", id, r)}
+		}
+	}
+	return nil
+}
+
+// isSegmentRune reports whether r may stand in a URL path segment unescaped.
+func isSegmentRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune("-._~!$&'()*+,;=:@", r)
+}

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"pipedai/store"
+)
+
+const (
+	// rescueBatch bounds one transaction of the rescuer.
+	rescueBatch = 200
+	// rescueAtMost is how long an expired lease can lie, whatever the poll
+	// interval is.
+	rescueAtMost = 5 * time.Second
+)
+
+// rescuer takes back runs whose lease expired: those claimed by an engine that
+// died before it reached a worker, and those of workers that fell silent or
+// took too long. Deadlines are columns, so whichever replica gets there does it.
+type rescuer struct{ e *Engine }
+
+// Run sweeps until ctx ends.
+func (r rescuer) Run(ctx context.Context) error {
+	return r.e.loop(ctx, "rescue lost runs", nil, func(ctx context.Context) (time.Duration, error) {
+		_, more, err := r.once(ctx)
+		if more {
+			return 0, err
+		}
+		return jittered(min(r.e.o.PollInterval, rescueAtMost)), err
+	}, 0)
+}
+
+// once takes back one batch.
+func (r rescuer) once(ctx context.Context) (taken int, more bool, err error) {
+	rescued, err := r.e.store.Rescue(ctx, store.Rescue{Limit: rescueBatch})
+	if err != nil {
+		return 0, false, fmt.Errorf("rescue lost runs: %w", err)
+	}
+	if rescued.Released > 0 {
+		r.e.log.Warn("gave back runs that never reached a worker", "runs", rescued.Released)
+		r.e.wakes.work()
+	}
+	for _, end := range rescued.Ended {
+		if end.Err != nil {
+			continue
+		}
+		r.e.log.Warn("took back a lost run", "run", end.Run, "task", end.Task, "status", end.Status, "retry_at", end.RetryAt)
+		r.e.feed.Publish(taskChanged(end.Run, "", end.Status))
+	}
+	r.e.afterEnds(rescued.Ended)
+	return rescued.Released + len(rescued.Ended), rescued.More, nil
+}

@@ -1,0 +1,24 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Tick runs one bounded round of everything a standalone engine does in the
+// background: it takes back lost runs, makes due ones claimable, claims what
+// fits, and returns when every dispatch has ended. processed is how many task
+// runs it took, those whose dispatch failed included. more says that another
+// round would find work now.
+//
+// It works in both modes, and one part that fails does not keep the others
+// from their turn.
+func (e *Engine) Tick(ctx context.Context) (processed int, more bool, err error) {
+	_, moreLost, rescueErr := rescuer{e}.once(ctx)
+	promoted, _, dueErr := promoter{e}.once(ctx)
+	var dispatches sync.WaitGroup
+	claimed, moreReady, claimErr := e.claimer.once(ctx, &dispatches)
+	dispatches.Wait()
+	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr)
+}

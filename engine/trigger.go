@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"pipedai/pipeline"
+	"pipedai/storage"
+	"pipedai/store"
+)
+
+// Trigger asks for a run of a pipeline.
+type Trigger struct {
+	Pipeline       pipeline.ID
+	Input          json.RawMessage      // empty: {}
+	FailureMode    pipeline.FailureMode // empty: the pipeline's own
+	Priority       *int                 // nil: each task's own
+	Metadata       json.RawMessage
+	IdempotencyKey string
+	ScheduledFor   time.Time // zero: now
+}
+
+// Triggered is a run that was started.
+type Triggered struct {
+	Run     store.PipelineRun
+	Entries []store.TaskRun // in the order of Run.EntryTasks
+}
+
+// InvalidPipelineError is a trigger of a pipeline that cannot run.
+type InvalidPipelineError struct{ Validation pipeline.Validation }
+
+// Error names the first problem.
+func (e *InvalidPipelineError) Error() string {
+	text := "pipeline validation failed"
+	for i, problem := range e.Validation.Errors {
+		text += map[bool]string{true: ": ", false: "; "}[i == 0] + problem
+	}
+	return text
+}
+
+// InvalidError is a request that says something that cannot be.
+type InvalidError struct{ Message string } // one sentence for people
+
+// Error returns the sentence.
+func (e *InvalidError) Error() string { return e.Message }
+
+// Trigger starts a run and returns after the commit, with its entry tasks
+// queued and whoever can claim them awake. It fails, in this order, with
+// store.ErrMaintenance, *InvalidError, store.ErrNotFound, or
+// *InvalidPipelineError; then nothing was started.
+func (e *Engine) Trigger(ctx context.Context, t Trigger) (Triggered, error) {
+	started, err := e.trigger(ctx, t)
+	if err == nil {
+		return started, nil
+	}
+	// Maintenance comes first, but is not worth a read as long as all is well:
+	// the step that starts the run checks it anyway.
+	if !errors.Is(err, store.ErrMaintenance) {
+		if mode, modeErr := e.store.Mode(ctx); modeErr == nil && mode.Mode != store.ModeRunning {
+			err = store.ErrMaintenance
+		}
+	}
+	return Triggered{}, fmt.Errorf("trigger pipeline %q: %w", t.Pipeline, err)
+}
+
+func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
+	if t.FailureMode != "" && !t.FailureMode.Valid() {
+		return Triggered{}, &InvalidError{Message: fmt.Sprintf("Failure mode %q is not one of fail-fast, continue and partial-merge", t.FailureMode)}
+	}
+	if err := e.checkRunnable(ctx, t.Pipeline); err != nil {
+		return Triggered{}, err
+	}
+	run := pipeline.NewRunID(time.Now())
+	path := storage.PipelineInputPath(string(run))
+	if len(t.Input) > e.o.InlineLimit {
+		// About to be written to storage, where a refusal would leave it behind.
+		mode, err := e.store.Mode(ctx)
+		if err != nil {
+			return Triggered{}, err
+		}
+		if mode.Mode != store.ModeRunning {
+			return Triggered{}, store.ErrMaintenance
+		}
+	}
+	input, err := e.newInput(ctx, path, t.Input)
+	if err != nil {
+		return Triggered{}, err
+	}
+	started, err := e.starts.do(ctx, store.StartRun{
+		ID: run, Pipeline: t.Pipeline, Input: input,
+		FailureMode: t.FailureMode, Priority: t.Priority, ScheduledFor: t.ScheduledFor,
+		IdempotencyKey: t.IdempotencyKey, Metadata: t.Metadata,
+	})
+	if err = errors.Join(err, started.Err); err != nil {
+		return Triggered{}, err
+	}
+
+	e.feed.Publish(runChanged(started.Run))
+	if t.ScheduledFor.IsZero() {
+		e.wakes.work(e.catalog.servicesOf(started.Run.EntryTasks)...)
+	} else {
+		e.wakes.due.set()
+	}
+	return Triggered{Run: started.Run, Entries: started.Entries}, nil
+}
+
+// checkRunnable fails for a pipeline that does not exist or is not valid.
+func (e *Engine) checkRunnable(ctx context.Context, id pipeline.ID) error {
+	asOf := time.Now()
+	p, err := e.store.Pipeline(ctx, id)
+	if err != nil {
+		return err
+	}
+	if e.catalog.isValid(p) {
+		return nil
+	}
+	validation, err := e.check(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !validation.Valid() {
+		return &InvalidPipelineError{Validation: validation}
+	}
+	e.catalog.foundValid(p, asOf)
+	return nil
+}
+
+// Plan validates a pipeline and lays out how it would run; no steps when it is
+// not valid. It works in every maintenance mode.
+func (e *Engine) Plan(ctx context.Context, id pipeline.ID) (pipeline.Validation, []pipeline.Step, error) {
+	p, err := e.store.Pipeline(ctx, id)
+	if err != nil {
+		return pipeline.Validation{}, nil, fmt.Errorf("plan pipeline %q: %w", id, err)
+	}
+	validation, err := e.check(ctx, p)
+	if err != nil {
+		return pipeline.Validation{}, nil, fmt.Errorf("plan pipeline %q: %w", id, err)
+	}
+	if !validation.Valid() {
+		return validation, []pipeline.Step{}, nil
+	}
+	return validation, pipeline.Plan(p.Structure, p.EntryTasks), nil
+}
+
+// check validates a definition against the tasks that are registered now.
+func (e *Engine) check(ctx context.Context, p store.Pipeline) (pipeline.Validation, error) {
+	tasks, err := e.store.Tasks(ctx, "")
+	if err != nil {
+		return pipeline.Validation{}, fmt.Errorf("list tasks: %w", err)
+	}
+	limits := make(map[pipeline.TaskID]int, len(tasks))
+	for _, task := range tasks {
+		if !task.Removed {
+			limits[task.ID] = task.Concurrency
+			e.catalog.learn(task.ID, task.Service)
+		}
+	}
+	return pipeline.Validate(p.Structure, p.EntryTasks, func(id pipeline.TaskID) (int, bool) {
+		limit, known := limits[id]
+		return limit, known
+	}), nil
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"pipedai/pipeline"
+)
+
+// broadEvery spaces out wake-ups of every waiting puller. One freed slot may
+// let any of them go on, but asking all of them for each would multiply the
+// claims by the number of idle workers.
+const broadEvery = 100 * time.Millisecond
+
+// signal is a wake-up that is remembered until somebody waits for it.
+type signal chan struct{}
+
+func newSignal() signal { return make(signal, 1) }
+
+func (s signal) set() {
+	select {
+	case s <- struct{}{}:
+	default: // already set
+	}
+}
+
+// wakes knows everybody who waits for work in this process: the claimer for
+// push, the pullers in their long polls, and the loop that tells the other
+// replicas.
+type wakes struct {
+	claimer signal
+	due     signal
+	notify  signal
+
+	mu      sync.Mutex
+	pullers map[*puller]struct{}
+	broadAt time.Time
+	broad   *time.Timer // pending wake-up of everybody; nil: none
+}
+
+// puller is one long poll.
+type puller struct {
+	services []pipeline.ServiceID
+	wake     signal
+}
+
+func newWakes() *wakes {
+	return &wakes{claimer: newSignal(), due: newSignal(), notify: newSignal(), pullers: map[*puller]struct{}{}}
+}
+
+// wait registers a long poll. It must register before it claims, so that work
+// that arrives between the claim and the wait is not missed.
+func (w *wakes) wait(services []pipeline.ServiceID) (p *puller, leave func()) {
+	p = &puller{services: services, wake: newSignal()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pullers[p] = struct{}{}
+	return p, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.pullers, p)
+	}
+}
+
+// work says that there is something to claim for tasks of these services;
+// none named means any.
+func (w *wakes) work(services ...pipeline.ServiceID) {
+	w.claimer.set()
+	w.notify.set()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for p := range w.pullers {
+		if len(services) == 0 || slices.ContainsFunc(p.services, func(s pipeline.ServiceID) bool { return slices.Contains(services, s) }) {
+			p.wake.set()
+		}
+	}
+}
+
+// slot says that a run ended, so that one more may run, of whatever service.
+func (w *wakes) slot(now time.Time) {
+	w.claimer.set()
+	w.notify.set()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.pullers) == 0 || w.broad != nil {
+		return
+	}
+	if rest := broadEvery - now.Sub(w.broadAt); rest > 0 {
+		w.broad = time.AfterFunc(rest, w.everybody)
+		return
+	}
+	w.broadAt = now
+	w.wakeAll()
+}
+
+// everybody is the wake-up that slot put off.
+func (w *wakes) everybody() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broad = nil
+	w.broadAt = time.Now()
+	w.wakeAll()
+}
+
+// remote is work that another replica told of: wake everybody here, but do
+// not tell it on.
+func (w *wakes) remote() {
+	w.claimer.set()
+	w.due.set()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakeAll()
+}
+
+// wakeAll is called with w.mu held.
+func (w *wakes) wakeAll() {
+	for p := range w.pullers {
+		p.wake.set()
+	}
+}
+
+// stop drops a wake-up that is put off.
+func (w *wakes) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broad != nil {
+		w.broad.Stop()
+		w.broad = nil
+	}
+}
+
+// notifyEvery is the least time between two notices to the other replicas:
+// notices serialise commits on PostgreSQL.
+const notifyEvery = 20 * time.Millisecond
+
+// notifier tells the other replicas that there is work. It is a hint: a
+// replica that misses it finds the work by its poll.
+type notifier struct{ e *Engine }
+
+// Run sends what is signalled until ctx ends.
+func (n notifier) Run(ctx context.Context) error {
+	if !n.e.store.Info().Shared {
+		<-ctx.Done()
+		return nil
+	}
+	return n.e.loop(ctx, "notify other replicas", n.e.wakes.notify, func(ctx context.Context) (time.Duration, error) {
+		return forever, n.once(ctx)
+	}, notifyEvery)
+}
+
+func (n notifier) once(ctx context.Context) error { return n.e.store.Notify(ctx) }
+
+// listener hears what other replicas tell.
+type listener struct{ e *Engine }
+
+// Run listens until ctx ends.
+func (l listener) Run(ctx context.Context) error {
+	return l.e.loop(ctx, "listen to other replicas", nil, func(ctx context.Context) (time.Duration, error) {
+		err := l.e.store.Listen(ctx, l.once)
+		if ctx.Err() != nil {
+			return forever, nil
+		}
+		return 0, err
+	}, 0)
+}
+
+// once handles one notice.
+func (l listener) once() {
+	l.e.catalog.forget() // it may have been a registration
+	l.e.wakes.remote()
+}
