@@ -1,0 +1,201 @@
+// Package localclient speaks to the daemon of this host over its local API.
+// The command line and tests use it; it knows the wire and nothing of the
+// daemon's inside. Every refusal is an *api.Error; its Status is 0 when no
+// daemon answered.
+package localclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pipedai/api"
+	"pipedai/internal/secret"
+)
+
+const (
+	callTimeout = 30 * time.Second
+	maxAnswer   = 32 << 20
+	maxFrame    = 16 << 20
+)
+
+// Client talks to one daemon. It is safe for concurrent use.
+type Client struct {
+	base  string
+	token secret.Text
+	http  *http.Client
+}
+
+// New returns a client for the daemon on a loopback port.
+func New(port int, token secret.Text) *Client {
+	return At("http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), token)
+}
+
+// At returns a client for a base URL. No proxy is asked: the token must not
+// leave this machine.
+func At(base string, token secret.Text) *Client {
+	return &Client{base: base, token: token, http: &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}}
+}
+
+// Health asks whether a daemon is alive and ready; it needs no token.
+func (c *Client) Health(ctx context.Context) (out api.LocalHealth, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/healthz", nil, &out)
+}
+
+// Self describes the daemon.
+func (c *Client) Self(ctx context.Context) (out api.SelfStatus, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/self", nil, &out)
+}
+
+// Workers lists the managed workers.
+func (c *Client) Workers(ctx context.Context) ([]api.FusedWorker, error) {
+	var out api.FusedWorkers
+	err := c.call(ctx, http.MethodGet, "/api/workers", nil, &out)
+	return out.Items, err
+}
+
+// Act carries out a verb: start, stop, enable or disable.
+func (c *Client) Act(ctx context.Context, id, verb string) (out api.ActionResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/workers/"+url.PathEscape(id)+"/"+verb, struct{}{}, &out)
+}
+
+// Delete removes a worker here and at its control plane.
+func (c *Client) Delete(ctx context.Context, id string) (out api.ActionResult, err error) {
+	return out, c.call(ctx, http.MethodDelete, "/api/workers/"+url.PathEscape(id), nil, &out)
+}
+
+// Reload tells the daemon that the manifest or worker configurations changed.
+func (c *Client) Reload(ctx context.Context, req api.ReloadRequest) (out api.Reloaded, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/reload", req, &out)
+}
+
+// Logs returns the last n captured lines of a worker, oldest first.
+func (c *Client) Logs(ctx context.Context, id string, n int) ([]api.LogLine, error) {
+	var out api.LogLines
+	err := c.call(ctx, http.MethodGet, "/api/workers/"+url.PathEscape(id)+"/logs?tail="+strconv.Itoa(n), nil, &out)
+	return out.Items, err
+}
+
+// Runs lists the run event files of a worker, newest first.
+func (c *Client) Runs(ctx context.Context, id string) ([]api.LocalRun, error) {
+	var out api.LocalRuns
+	err := c.call(ctx, http.MethodGet, "/api/workers/"+url.PathEscape(id)+"/runs", nil, &out)
+	return out.Items, err
+}
+
+// RunEvents returns the events of a run after a sequence number.
+func (c *Client) RunEvents(ctx context.Context, id, run string, after int64) ([]api.LocalRunEvent, error) {
+	var out api.LocalRunEvents
+	path := fmt.Sprintf("/api/workers/%s/runs/%s/events?after=%d", url.PathEscape(id), url.PathEscape(run), after)
+	err := c.call(ctx, http.MethodGet, path, nil, &out)
+	return out.Items, err
+}
+
+// Events reads frames from after since until ctx or the connection ends, and
+// returns why it ended. Frames are given in order; each must not block for
+// long, or the daemon hangs up.
+func (c *Client) Events(ctx context.Context, since int64, each func(api.LocalFrame)) error {
+	address := c.base + "/api/events"
+	if since > 0 {
+		address += "?since=" + strconv.FormatInt(since, 10)
+	}
+	conn, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{
+		HTTPClient: c.http, HTTPHeader: http.Header{"Authorization": {"Bearer " + c.token.Reveal()}},
+	})
+	if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		data, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a cut error text is still an error text
+		return failure(resp.StatusCode, data)
+	}
+	if err != nil {
+		return unreached(ctx, "GET /api/events", err)
+	}
+	defer func() { _ = conn.CloseNow() }()
+	conn.SetReadLimit(maxFrame)
+	for {
+		_, data, err := conn.Read(ctx)
+		if err != nil {
+			return fmt.Errorf("event stream: %w", err)
+		}
+		var frame api.LocalFrame
+		if json.Unmarshal(data, &frame) == nil {
+			each(frame)
+		}
+	}
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var reader io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("%s %s: encode: %w", method, path, err)
+		}
+		reader = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, reader)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if !c.token.Empty() {
+		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return unreached(ctx, method+" "+path, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return unreached(ctx, method+" "+path, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return failure(resp.StatusCode, data)
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return &api.Error{
+			Status: http.StatusBadGateway, Code: api.CodeUpstream,
+			Message: fmt.Sprintf("%s %s: something else than the daemon answered", method, path),
+		}
+	}
+	return nil
+}
+
+// unreached is the error of a call without an answer. The caller's own
+// cancellation stays recognisable.
+func unreached(ctx context.Context, what string, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("%s: %w", what, context.Canceled)
+	}
+	var inner *url.Error
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return &api.Error{Code: api.CodeUpstream, Message: fmt.Sprintf("the daemon did not answer: %v", err)}
+}
+
+func failure(status int, data []byte) error {
+	out := &api.Error{}
+	if json.Unmarshal(data, out) != nil || out.Message == "" {
+		out = &api.Error{Message: fmt.Sprintf("HTTP %d", status)}
+	}
+	out.Status = status
+	return out
+}

@@ -1,0 +1,100 @@
+package localapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"pipedai/api"
+	"pipedai/internal/httpkit"
+)
+
+// route is one line of the table below.
+type route struct {
+	method, path string
+	handler      http.Handler
+	anytime      bool // answers while the daemon is starting, too
+}
+
+// table is every route there is. All of it stands behind guard.go.
+func (s *Server) table() []route {
+	k := s.kit
+	return []route{
+		{"GET", pathHealthz, httpkit.JSON(k, s.healthz), true},
+		{"GET", "/metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}), true},
+
+		{"GET", "/api/self", httpkit.JSON(k, s.self), false},
+		{"POST", "/api/reload", httpkit.JSON(k, s.reload), false},
+		{"GET", pathEvents, http.HandlerFunc(s.events), false},
+
+		{"GET", "/api/workers", httpkit.JSON(k, s.workers), false},
+		{"POST", "/api/workers/{id}/start", httpkit.JSON(k, s.act(ActionStart)), false},
+		{"POST", "/api/workers/{id}/stop", httpkit.JSON(k, s.act(ActionStop)), false},
+		{"POST", "/api/workers/{id}/enable", httpkit.JSON(k, s.act(ActionEnable)), false},
+		{"POST", "/api/workers/{id}/disable", httpkit.JSON(k, s.act(ActionDisable)), false},
+		{"DELETE", "/api/workers/{id}", httpkit.JSON(k, s.act(ActionDelete)), false},
+		{"GET", "/api/workers/{id}/logs", httpkit.JSON(k, s.logs), false},
+		{"GET", "/api/workers/{id}/runs", httpkit.JSON(k, s.workerRuns), false},
+		{"GET", "/api/workers/{id}/runs/{run}/events", httpkit.JSON(k, s.runEvents), false},
+	}
+}
+
+// routes builds the mux. What is not in the table is a file of the page, or
+// nothing.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	methods := map[string]bool{}
+	for _, rt := range s.table() {
+		handler := rt.handler
+		if !rt.anytime {
+			handler = s.whenReady(handler)
+		}
+		mux.Handle(rt.method+" "+rt.path, handler)
+		methods[rt.method] = true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		if allowed := otherMethods(mux, r, methods); len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			s.kit.Fail(w, r, &api.Error{
+				Status: http.StatusMethodNotAllowed, Code: api.CodeInvalid,
+				Message: r.Method + " is not what this path answers to", Fix: "use " + strings.Join(allowed, " or "),
+			})
+			return
+		}
+		if !public(r) {
+			s.kit.Fail(w, r, notFound())
+			return
+		}
+		s.o.Dashboard.ServeHTTP(w, r)
+	})
+}
+
+// otherMethods lists the methods that the path of a request does answer to.
+func otherMethods(mux *http.ServeMux, r *http.Request, methods map[string]bool) []string {
+	var allowed []string
+	for _, m := range []string{"GET", "POST", "DELETE"} {
+		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(probe); methods[m] && pattern != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	return allowed
+}
+
+// whenReady answers "not ready" until there is something to answer with. The
+// port is bound before workers are touched, so callers may come early.
+func (s *Server) whenReady(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.o.Backend.Ready() {
+			w.Header().Set("Retry-After", "1")
+			s.kit.Fail(w, r, notReady())
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,101 @@
+package localapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pipedai/api"
+	"pipedai/internal/httpkit"
+	"pipedai/internal/secret"
+)
+
+// maxBody bounds a request body; the largest legal one is far smaller.
+const maxBody = 64 << 10
+
+// Action is a verb on one worker.
+type Action string
+
+// The verbs of the routes.
+const (
+	ActionStart   Action = "start"
+	ActionStop    Action = "stop"
+	ActionEnable  Action = "enable"
+	ActionDisable Action = "disable"
+	ActionDelete  Action = "delete"
+)
+
+// Backend is what the routes act on. An unknown worker is ErrUnknownWorker.
+type Backend interface {
+	// Ready reports whether the manifest is open and workers are looked after.
+	// Until then no other method is called.
+	Ready() bool
+	// Workers returns every managed worker, in manifest order.
+	Workers(ctx context.Context) ([]api.FusedWorker, error)
+	// Act carries out a verb, and is done or says what is still under way.
+	Act(ctx context.Context, id string, verb Action) (api.ActionResult, error)
+	// Reload takes up what another program changed in the manifest.
+	Reload(ctx context.Context, req api.ReloadRequest) (api.Reloaded, error)
+	// Logs returns the last n captured lines, oldest first.
+	Logs(ctx context.Context, id string, n int) ([]api.LogLine, error)
+	// Known reports whether the worker is managed here.
+	Known(ctx context.Context, id string) (bool, error)
+	// Self describes the daemon.
+	Self(ctx context.Context) (api.SelfStatus, error)
+}
+
+// Options are the parts of a Server. All but Log are required.
+type Options struct {
+	// Port the server is bound to: it decides which Host and Origin are ours.
+	Port int
+	// Token opens everything but the page's files and liveness.
+	Token   secret.Text
+	Backend Backend
+	Feed    *Feed
+	// Dashboard serves the page's files; they hold no secret.
+	Dashboard http.Handler
+	// RunsDir is the folder of run event files.
+	RunsDir string
+	Log     *slog.Logger
+}
+
+// Server answers on the loopback port.
+type Server struct {
+	o       Options
+	kit     *httpkit.Kit
+	runs    *runFiles
+	metrics *prometheus.Registry
+	guesses guesses
+
+	sockets sync.WaitGroup
+}
+
+// New makes a server; it serves nothing by itself, see Handler.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		o:    o,
+		kit:  &httpkit.Kit{Map: mapError, MaxBody: maxBody, Strict: true, Log: o.Log},
+		runs: newRunFiles(o.RunsDir),
+	}
+	s.metrics = newMetrics(s)
+	return s
+}
+
+// Handler returns the whole server: request ids and headers, the guard, the
+// routes.
+func (s *Server) Handler() http.Handler {
+	return httpkit.WithRequestID(httpkit.SecurityHeaders(s.kit.Recover(s.guard(s.routes()))))
+}
+
+// Close ends the WebSockets, telling each why, and returns when all are gone.
+// The Feed must not be published to afterwards.
+func (s *Server) Close() {
+	s.o.Feed.Close()
+	s.sockets.Wait()
+}

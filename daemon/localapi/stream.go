@@ -1,0 +1,163 @@
+package localapi
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"pipedai/api"
+)
+
+const (
+	pingEvery    = 20 * time.Second
+	pingTimeout  = 10 * time.Second
+	writeTimeout = 10 * time.Second
+	maxIncoming  = 32 << 10 // of a message from a client; they are ignored
+)
+
+// The reasons a socket is closed with. The codes are ours where RFC 6455 has
+// none that fits.
+const (
+	closeSlow     = websocket.StatusCode(4408)
+	reasonSlow    = "too slow: reconnect with ?since="
+	reasonStopped = "the daemon is stopping"
+)
+
+// events serves the WebSocket. The first frame is a snapshot; a client that
+// names the last frame it saw (?since=) gets what it missed instead, if that
+// is still held.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	since, err := sinceOf(r)
+	if err != nil {
+		s.kit.Fail(w, r, err)
+		return
+	}
+	if !wantsUpgrade(r) {
+		w.Header().Set("Upgrade", "websocket")
+		s.kit.Fail(w, r, &api.Error{
+			Status: http.StatusUpgradeRequired, Code: api.CodeInvalid,
+			Message: "this is a WebSocket", Fix: "connect with ws://",
+		})
+		return
+	}
+	s.sockets.Add(1)
+	defer s.sockets.Done()
+	conn, err := websocket.Accept(w, r, nil) // answers the client itself when it fails
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.CloseNow() }()
+	conn.SetReadLimit(maxIncoming)
+
+	// Subscribe first, look second: the snapshot is at least as new as the
+	// place in the feed, so nothing falls between.
+	sub := s.o.Feed.Subscribe(since)
+	defer sub.Close()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer cancel()
+	s.sockets.Go(func() { discard(ctx, cancel, conn) })
+
+	if err := s.greet(ctx, conn, sub, since); err != nil {
+		return
+	}
+	s.pump(ctx, conn, sub)
+}
+
+// greet sends the snapshot or what was missed.
+func (s *Server) greet(ctx context.Context, conn *websocket.Conn, sub *Subscription, since int64) error {
+	if sub.resumed {
+		for _, e := range sub.backlog {
+			if err := send(ctx, conn, e.data); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	items, err := s.o.Backend.Workers(ctx)
+	if err != nil {
+		s.o.Log.Warn("read workers for a new listener", "error", err)
+		_ = conn.Close(websocket.StatusInternalError, "the workers could not be read")
+		return err
+	}
+	data, err := json.Marshal(api.LocalFrame{Kind: "status", Seq: sub.seq, Reset: since != 0, Items: items})
+	if err != nil {
+		return err
+	}
+	return send(ctx, conn, data)
+}
+
+// pump sends frames until either side is done.
+func (s *Server) pump(ctx context.Context, conn *websocket.Conn, sub *Subscription) {
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, open := <-sub.frames:
+			if !open {
+				if sub.dropped() {
+					_ = conn.Close(closeSlow, reasonSlow)
+				} else {
+					_ = conn.Close(websocket.StatusGoingAway, reasonStopped)
+				}
+				return
+			}
+			if send(ctx, conn, e.data) != nil {
+				return
+			}
+		case <-ping.C:
+			pingCtx, cancel := context.WithTimeout(ctx, pingTimeout)
+			err := conn.Ping(pingCtx)
+			cancel()
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
+func send(ctx context.Context, conn *websocket.Conn, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return conn.Write(ctx, websocket.MessageText, data)
+}
+
+// discard reads what a client sends, because control frames are only seen by
+// reading, and throws it away. A broken frame ends this socket alone.
+func discard(ctx context.Context, cancel context.CancelFunc, conn *websocket.Conn) {
+	defer cancel()
+	for {
+		_, message, err := conn.Reader(ctx)
+		if err != nil {
+			return
+		}
+		if _, err := io.Copy(io.Discard, message); err != nil {
+			return
+		}
+	}
+}
+
+func sinceOf(r *http.Request) (int64, error) {
+	text := r.URL.Query().Get("since")
+	if text == "" {
+		return 0, nil
+	}
+	since, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || since < 0 {
+		return 0, &api.Error{
+			Status: http.StatusBadRequest, Code: api.CodeInvalid,
+			Message: "since must be the seq of a frame", Fix: "leave it out for a snapshot",
+		}
+	}
+	return since, nil
+}
+
+func wantsUpgrade(r *http.Request) bool {
+	return r.Header.Get("Sec-WebSocket-Key") != ""
+}

@@ -1,0 +1,83 @@
+package localapi
+
+import (
+	"context"
+
+	"pipedai/api"
+	"pipedai/internal/hostdir"
+	"pipedai/internal/httpkit"
+)
+
+// Limits of the tails that are served.
+const (
+	defaultLogTail = 500
+	maxLogTail     = 2000
+)
+
+func (s *Server) healthz(context.Context, httpkit.None) (api.LocalHealth, error) {
+	if s.o.Backend.Ready() {
+		return api.LocalHealth{Status: "ok", Ready: true}, nil
+	}
+	return api.LocalHealth{Status: "starting"}, nil
+}
+
+func (s *Server) self(ctx context.Context, _ httpkit.None) (api.SelfStatus, error) {
+	return s.o.Backend.Self(ctx)
+}
+
+func (s *Server) reload(ctx context.Context, req api.ReloadRequest) (api.Reloaded, error) {
+	for _, id := range req.Restart {
+		if err := hostdir.ValidID(id); err != nil {
+			return api.Reloaded{}, err
+		}
+	}
+	return s.o.Backend.Reload(ctx, req)
+}
+
+func (s *Server) workers(ctx context.Context, _ httpkit.None) (api.FusedWorkers, error) {
+	items, err := s.o.Backend.Workers(ctx)
+	if items == nil {
+		items = []api.FusedWorker{}
+	}
+	return api.FusedWorkers{Items: items}, err
+}
+
+// act is the handler of every verb. The body is ignored, as it always was.
+func (s *Server) act(verb Action) func(context.Context, httpkit.None) (api.ActionResult, error) {
+	return func(ctx context.Context, _ httpkit.None) (api.ActionResult, error) {
+		id := httpkit.PathValue(ctx, "id")
+		if err := hostdir.ValidID(id); err != nil {
+			return api.ActionResult{}, err
+		}
+		return s.o.Backend.Act(ctx, id, verb)
+	}
+}
+
+func (s *Server) logs(ctx context.Context, _ httpkit.None) (api.LogLines, error) {
+	n, err := httpkit.Int(httpkit.Request(ctx), "tail", defaultLogTail, 1, maxLogTail)
+	if err != nil {
+		return api.LogLines{}, err
+	}
+	id, err := s.knownWorker(ctx)
+	if err != nil {
+		return api.LogLines{}, err
+	}
+	lines, err := s.o.Backend.Logs(ctx, id, n)
+	if lines == nil {
+		lines = []api.LogLine{}
+	}
+	return api.LogLines{Items: lines}, err
+}
+
+// knownWorker returns the id in the path, if a managed worker has it.
+func (s *Server) knownWorker(ctx context.Context) (string, error) {
+	id := httpkit.PathValue(ctx, "id")
+	if err := hostdir.ValidID(id); err != nil {
+		return "", err
+	}
+	known, err := s.o.Backend.Known(ctx, id)
+	if err == nil && !known {
+		err = ErrUnknownWorker
+	}
+	return id, err
+}

@@ -1,0 +1,229 @@
+package enroll
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pipedai/internal/atomicfile"
+	"pipedai/internal/secret"
+)
+
+// ErrNoCredentials says that the credentials file does not exist yet: nothing
+// on this host needed one so far.
+var ErrNoCredentials = errors.New("this host has no credentials yet")
+
+// Credentials is what credentials.json holds. Members this program does not
+// know survive every write.
+type Credentials struct {
+	// LocalToken opens the daemon's local API.
+	LocalToken secret.Text
+
+	operators map[string]string            // normalised apiUrl -> token
+	hosts     map[string]map[string]string // normalised apiUrl -> workspace -> token
+}
+
+// Operator returns the credential for one workspace of a control plane; empty
+// when there is none. A credential of that very workspace goes before the one
+// that older programs keep per control plane.
+func (c Credentials) Operator(apiURL, workspaceID string) secret.Text {
+	key := strings.TrimRight(apiURL, "/")
+	if token := c.hosts[key][workspaceID]; token != "" {
+		return secret.Text(token)
+	}
+	return secret.Text(c.operators[key])
+}
+
+// ControlPlanes lists the control planes this host holds a credential for.
+func (c Credentials) ControlPlanes() []string {
+	keys := map[string]bool{}
+	for k := range c.operators {
+		keys[k] = true
+	}
+	for k := range c.hosts {
+		keys[k] = true
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// The members of the file. hosts was added beside operators, so that a second
+// workspace of one control plane does not overwrite the first.
+const (
+	memberVersion   = "version"
+	memberLocal     = "localToken"
+	memberOperators = "operators"
+	memberHosts     = "hosts"
+)
+
+// LoadCredentials reads the file and creates nothing: ErrNoCredentials when
+// there is none.
+func LoadCredentials(path string) (Credentials, error) {
+	if err := regular(path); err != nil {
+		return Credentials{}, err
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Credentials{}, ErrNoCredentials
+	}
+	if err != nil {
+		return Credentials{}, fmt.Errorf("read credentials: %w", err)
+	}
+	_, creds, err := parseCredentials(path, data)
+	return creds, err
+}
+
+// EnsureLocalToken returns the credentials, after making the file or the local
+// token in it if either is missing. The file is tightened to its owner.
+func EnsureLocalToken(path string) (Credentials, error) {
+	creds, err := updateCredentials(path, func(members map[string]json.RawMessage, c Credentials) error {
+		if !c.LocalToken.Empty() {
+			return nil
+		}
+		return put(members, memberLocal, secret.New("oct").Reveal())
+	})
+	if err != nil {
+		return Credentials{}, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return Credentials{}, fmt.Errorf("protect credentials: %w", err)
+	}
+	return creds, nil
+}
+
+// PutOperator keeps the credential for a workspace of a control plane, and
+// makes the local token if there is none. The slot that older programs read is
+// written too, unless it holds an API key that a person stored there.
+func PutOperator(path, apiURL, workspaceID string, token secret.Text) error {
+	key := strings.TrimRight(apiURL, "/")
+	_, err := updateCredentials(path, func(members map[string]json.RawMessage, c Credentials) error {
+		if c.LocalToken.Empty() {
+			if err := put(members, memberLocal, secret.New("oct").Reveal()); err != nil {
+				return err
+			}
+		}
+		hosts := c.hosts
+		if hosts == nil {
+			hosts = map[string]map[string]string{}
+		}
+		if hosts[key] == nil {
+			hosts[key] = map[string]string{}
+		}
+		hosts[key][workspaceID] = token.Reveal()
+		if err := put(members, memberHosts, hosts); err != nil {
+			return err
+		}
+		if strings.HasPrefix(c.operators[key], "pwk_") {
+			return nil
+		}
+		operators := c.operators
+		if operators == nil {
+			operators = map[string]string{}
+		}
+		operators[key] = token.Reveal()
+		return put(members, memberOperators, operators)
+	})
+	return err
+}
+
+func updateCredentials(path string, change func(map[string]json.RawMessage, Credentials) error) (Credentials, error) {
+	if err := regular(path); err != nil {
+		return Credentials{}, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return Credentials{}, fmt.Errorf("create state folder: %w", err)
+	}
+	var after Credentials
+	err := atomicfile.Update(path, 0o600, func(old []byte) ([]byte, error) {
+		members, creds, err := parseCredentials(path, old)
+		if err != nil {
+			return nil, err
+		}
+		if err := change(members, creds); err != nil {
+			return nil, err
+		}
+		data, err := json.MarshalIndent(members, "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("encode credentials: %w", err)
+		}
+		if _, after, err = parseCredentials(path, data); err != nil {
+			return nil, err
+		}
+		if old != nil && sameJSON(old, data) {
+			return old, nil
+		}
+		return data, nil
+	})
+	return after, err
+}
+
+// parseCredentials reads the content; nil content is an empty file of the
+// current version.
+func parseCredentials(path string, data []byte) (map[string]json.RawMessage, Credentials, error) {
+	members := map[string]json.RawMessage{}
+	creds := Credentials{}
+	if data == nil {
+		members[memberVersion] = json.RawMessage("1")
+		members[memberOperators] = json.RawMessage("{}")
+		members["poolReadTokens"] = json.RawMessage("{}")
+		return members, creds, nil
+	}
+	var typed struct {
+		Version    int                          `json:"version"`
+		LocalToken string                       `json:"localToken"`
+		Operators  map[string]string            `json:"operators"`
+		Hosts      map[string]map[string]string `json:"hosts"`
+	}
+	if err := json.Unmarshal(data, &members); err != nil {
+		return nil, creds, fmt.Errorf("%s is not valid JSON; repair it, or move it away and connect again", path)
+	}
+	if err := json.Unmarshal(data, &typed); err != nil {
+		return nil, creds, fmt.Errorf("%s does not look like a credentials file; repair it, or move it away and connect again", path)
+	}
+	if typed.Version != 1 {
+		return nil, creds, fmt.Errorf("%s has version %d, this program knows version 1; it was written by a newer program", path, typed.Version)
+	}
+	creds.LocalToken, creds.operators, creds.hosts = secret.Text(typed.LocalToken), typed.Operators, typed.Hosts
+	return members, creds, nil
+}
+
+func put(members map[string]json.RawMessage, name string, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	members[name] = data
+	return nil
+}
+
+// sameJSON compares without regard to spelling, so that a file is not
+// rewritten only to reorder its members.
+func sameJSON(a, b []byte) bool {
+	var left, right map[string]any
+	if json.Unmarshal(a, &left) != nil || json.Unmarshal(b, &right) != nil {
+		return false
+	}
+	x, errX := json.Marshal(left)
+	y, errY := json.Marshal(right)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// regular refuses a path at which something else than a plain file lies: a
+// link or a pipe there was put by somebody else.
+func regular(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at %s: %w", path, err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a plain file; it is left alone: move it away", path)
+	}
+	return nil
+}
