@@ -1,0 +1,243 @@
+package controlplane
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"pipedai/internal/httpkit"
+	"pipedai/internal/secret"
+	"pipedai/store"
+)
+
+// The kinds of caller. The token kinds are the prefixes of their tokens.
+const (
+	kindLocal    = "local"  // no credential, on a server that asks for none
+	kindOperator = "pwk"    // a person or a program that acts for one
+	kindHost     = "hos"    // a host daemon, for the workers of its own host
+	kindWorker   = "wkt"    // an enrolled worker
+	kindSecret   = "secret" // whoever holds the secret that engine and workers share
+)
+
+// The roles of an operator token, weakest first.
+const (
+	roleViewer   = "viewer"
+	roleOperator = "operator"
+	roleAdmin    = "admin"
+)
+
+var roleRank = map[string]int{roleViewer: 1, roleOperator: 2, roleAdmin: 3}
+
+// access says who may use a route. The zero value admits everybody.
+type access struct {
+	role  string   // the operator role that suffices; empty: no token is needed
+	kinds []string // other kinds of caller that are admitted
+}
+
+// The access rules of routes.go. A route of the engine is also open to local
+// programs (kindLocal) as long as the server asks for no token.
+var (
+	anyone      = access{}
+	view        = access{roleViewer, []string{kindLocal}}
+	operate     = access{roleOperator, []string{kindLocal}}
+	tick        = access{roleOperator, []string{kindLocal, kindSecret}}
+	report      = access{roleOperator, []string{kindLocal, kindSecret, kindWorker}}
+	signedIn    = access{roleViewer, []string{kindHost}}
+	hostsView   = access{roleViewer, []string{kindHost}}
+	hostsSwitch = access{roleOperator, []string{kindHost}}
+	hostsDelete = access{roleAdmin, []string{kindHost}}
+	pairingView = access{roleViewer, nil}
+	pairing     = access{roleAdmin, nil}
+	workerSelf  = access{roleAdmin, []string{kindWorker}}
+)
+
+// identity is who a request comes from.
+type identity struct {
+	kind      string
+	role      string
+	name      string
+	workspace store.WorkspaceID
+	worker    store.WorkerID
+	token     secret.Text
+}
+
+type identityKey struct{}
+
+// caller is who the access rule of the route admitted.
+func caller(ctx context.Context) identity {
+	id, _ := ctx.Value(identityKey{}).(identity)
+	return id
+}
+
+// allow puts a route's access rule before its handler.
+func (s *Server) allow(route route) http.Handler {
+	return s.metrics.count(route.pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, err := s.admit(r, route.access)
+		if err != nil {
+			s.fail(w, r, "Failed to check the token", err)
+			return
+		}
+		route.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, id)))
+	}))
+}
+
+func (s *Server) admit(r *http.Request, rule access) (identity, error) {
+	if rule.role == "" {
+		return identity{}, nil
+	}
+	if id := caller(r.Context()); id.kind == kindSecret { // proved in the path
+		return id, rule.check(id)
+	}
+	if len(r.Header.Values("Authorization")) == 0 {
+		if !s.o.RequireToken && slices.Contains(rule.kinds, kindLocal) {
+			return identity{kind: kindLocal, name: "local"}, nil
+		}
+		return identity{}, errUnauthorized
+	}
+	// A credential that is there must be good, even where none is needed: a
+	// wrong one is a mistake its sender wants to hear of.
+	id, err := s.identify(r.Context(), httpkit.Bearer(r))
+	if errors.Is(err, errUnauthorized) {
+		address := addressOf(r)
+		s.badTokens.failed(address)
+		if s.badTokens.over(address) {
+			return identity{}, errRateLimited
+		}
+	}
+	if err != nil {
+		return identity{}, err
+	}
+	return id, rule.check(id)
+}
+
+func (rule access) check(id identity) error {
+	switch {
+	case id.kind == kindOperator && roleRank[id.role] >= roleRank[rule.role]:
+		// workerSelf is for workers alone; no role stands in for one.
+		if slices.Equal(rule.kinds, workerSelf.kinds) {
+			return errForbidden
+		}
+		return nil
+	case id.kind != kindOperator && slices.Contains(rule.kinds, id.kind):
+		return nil
+	default:
+		return errForbidden
+	}
+}
+
+// identify finds out whose token it is.
+func (s *Server) identify(ctx context.Context, token secret.Text) (identity, error) {
+	if token.Empty() {
+		return identity{}, errUnauthorized
+	}
+	if !s.o.Secret.Empty() && token.Equal(s.o.Secret) {
+		return identity{kind: kindSecret, name: "shared secret"}, nil
+	}
+	hash := token.Hash()
+	if id, known := s.tokens.get(hash); known {
+		id.token = token
+		return id, nil
+	}
+	found, err := s.st.TokenByHash(ctx, hash)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return identity{}, errUnauthorized
+	case err != nil:
+		return identity{}, err
+	}
+	id := identity{kind: found.Kind, role: found.Role, name: found.Name, workspace: found.Workspace, worker: found.Worker}
+	s.tokens.put(hash, id)
+	id.token = token
+	return id, nil
+}
+
+// stillValid reports whether the caller of a long-lived answer may go on. A
+// passing failure of the database is no reason to hang up.
+func (s *Server) stillValid(ctx context.Context) bool {
+	id := caller(ctx)
+	if id.token.Empty() {
+		return true
+	}
+	_, err := s.identify(ctx, id.token)
+	return !errors.Is(err, errUnauthorized)
+}
+
+// capability is the path segment that stands for the shared secret. It is
+// derived, so that a path in somebody's log does not give the secret away.
+func capability(shared secret.Text) string {
+	mac := hmac.New(sha256.New, []byte(shared.Reveal()))
+	mac.Write([]byte("pipeweave worker path"))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// CapabilityPath is the prefix under which workers that cannot set headers
+// reach a server that requires tokens: their base URL ends in it.
+func CapabilityPath(shared secret.Text) string { return capabilityPrefix + capability(shared) }
+
+// takeCapability recognises the capability prefix of a path and takes it off.
+// A wrong one stays, and leads nowhere.
+func (s *Server) takeCapability(r *http.Request, path string) (*http.Request, string) {
+	rest, found := strings.CutPrefix(path, capabilityPrefix)
+	if !found || s.o.Secret.Empty() {
+		return r, path
+	}
+	given, rest, found := strings.Cut(rest, "/")
+	if !found || !hmac.Equal([]byte(given), []byte(capability(s.o.Secret))) {
+		return r, path
+	}
+	id := identity{kind: kindSecret, name: "shared secret"}
+	return r.WithContext(context.WithValue(r.Context(), identityKey{}, id)), "/" + rest
+}
+
+// tokenCache remembers valid tokens for a moment, because noting each use of
+// a worker's token would cost a write per heartbeat. Revocation waits no
+// longer than that moment; on the server that revokes, not at all.
+type tokenCache struct {
+	now func() time.Time
+	mu  sync.Mutex
+	m   map[string]cachedToken
+}
+
+type cachedToken struct {
+	id    identity
+	until time.Time
+}
+
+const tokenCacheFor = 2 * time.Second
+
+func newTokenCache(now func() time.Time) *tokenCache {
+	return &tokenCache{now: now, m: map[string]cachedToken{}}
+}
+
+func (c *tokenCache) get(hash string) (identity, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cached, known := c.m[hash]
+	if !known || !c.now().Before(cached.until) {
+		return identity{}, false
+	}
+	return cached.id, true
+}
+
+func (c *tokenCache) put(hash string, id identity) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.m) >= maxAddresses {
+		clear(c.m)
+	}
+	c.m[hash] = cachedToken{id, c.now().Add(tokenCacheFor)}
+}
+
+// forget makes every token be looked up again.
+func (c *tokenCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.m)
+}

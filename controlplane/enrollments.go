@@ -1,0 +1,370 @@
+package controlplane
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"pipedai/api"
+	"pipedai/internal/httpkit"
+	"pipedai/internal/secret"
+	"pipedai/store"
+)
+
+// The kinds of an enrolment and the states it goes through.
+const (
+	enrollDevice = "device"
+	enrollCode   = "code"
+
+	statusPending  = "pending"
+	statusApproved = "approved"
+	statusDenied   = "denied"
+	statusRedeemed = "redeemed"
+	statusRevoked  = "revoked"
+	statusExpired  = "expired"
+)
+
+// codeIssuedFor is how long a pre-issued code lasts unless asked otherwise.
+const codeIssuedFor = 24 * time.Hour
+
+// authMode is what the credentials of a redeemed host are for.
+const authMode = "api_key"
+
+// deviceStart answers POST /api/v1/enrollments/device: a host asks to join.
+// It gets a secret to poll with and a short code for a person to approve.
+func (s *Server) deviceStart(ctx context.Context, req api.DeviceStartRequest) (api.DeviceStart, error) {
+	r := httpkit.Request(ctx)
+	address := addressOf(r)
+	if s.pairings.over(address) {
+		return api.DeviceStart{}, errRateLimited
+	}
+	s.pairings.failed(address) // every start counts: each one fills a row
+	workspace, err := s.st.DefaultWorkspace(ctx)
+	if err != nil {
+		return api.DeviceStart{}, err
+	}
+	device := secret.New("dvc")
+	now := s.o.Now()
+	wanted := store.Enrollment{
+		ID:         newEnrollmentID(),
+		Workspace:  workspace.ID,
+		Kind:       enrollDevice,
+		SecretHash: device.Hash(),
+		Label:      req.Label,
+		Status:     statusPending,
+		Address:    address,
+		UserAgent:  cut(r.UserAgent(), 255),
+		Hostname:   req.Hostname,
+		OS:         req.OS,
+		Interval:   s.o.PollEvery,
+		CreatedAt:  now,
+		ExpiresAt:  now.Add(s.o.CodeLifetime),
+	}
+	var made store.Enrollment
+	for range 4 { // a user code is short: two hosts may draw the same one
+		wanted.UserCode = newUserCode()
+		made, err = s.st.CreateEnrollment(ctx, wanted)
+		if !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
+		return api.DeviceStart{}, fmt.Errorf("create enrollment: %w", err)
+	}
+	s.enrollmentChanged(made)
+	httpkit.SetStatus(ctx, http.StatusCreated)
+	page := s.reachedAt(r) + "/activate"
+	return api.DeviceStart{
+		ID:                      string(made.ID),
+		DeviceCode:              device.Reveal(),
+		UserCode:                made.UserCode,
+		VerificationURI:         page,
+		VerificationURIComplete: page + "?code=" + made.UserCode,
+		Interval:                s.o.PollEvery.Seconds(),
+		ExpiresAt:               api.At(made.ExpiresAt),
+		ExpiresIn:               s.o.CodeLifetime.Seconds(),
+	}, nil
+}
+
+// redeem answers POST /api/v1/enrollments/redeem: a code, or the device code
+// of an approved pairing, is traded for a worker and its credentials, once.
+// The refusals are those of RFC 8628, with the contract's status codes.
+func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemResult, error) {
+	r := httpkit.Request(ctx)
+	given := secret.Text(req.DeviceCode)
+	if given.Empty() {
+		given = secret.Text(req.Code)
+	}
+	found, err := s.st.EnrollmentBySecret(ctx, given.Hash())
+	if err == nil && (found.Kind == enrollDevice) != (req.DeviceCode != "") {
+		err = store.ErrNotFound // a code is no device code
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		// The secrets are too long to guess; the limit keeps a guesser from
+		// keeping the database busy. A good secret is never refused for it.
+		address := addressOf(r)
+		s.badCodes.failed(address)
+		if s.badCodes.over(address) {
+			return api.RedeemResult{}, errRateLimited
+		}
+		return api.RedeemResult{}, hostError(http.StatusNotFound, api.CodeNotFound, "no such code")
+	}
+	if err != nil {
+		return api.RedeemResult{}, err
+	}
+	if err := s.redeemable(ctx, found); err != nil {
+		return api.RedeemResult{}, err
+	}
+
+	workerToken, hostToken := secret.New(kindWorker), secret.New(kindHost)
+	worker, err := s.st.RedeemEnrollment(ctx, store.RedeemEnrollment{
+		Enrollment: found.ID,
+		Hostname:   req.Hostname, OS: req.OS, Version: req.Version, Label: req.Label,
+		WorkerTokenHash: workerToken.Hash(), OperatorTokenHash: hostToken.Hash(),
+	})
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return api.RedeemResult{}, errConsumed
+	case err != nil:
+		return api.RedeemResult{}, fmt.Errorf("redeem enrollment: %w", err)
+	}
+	workspace, err := s.st.DefaultWorkspace(ctx)
+	if err != nil {
+		return api.RedeemResult{}, err
+	}
+	s.tokens.forget() // tokens of an earlier pairing of this host may be void now
+	found.Status, found.Worker = statusRedeemed, worker.ID
+	s.enrollmentChanged(found)
+	s.workerChanged(worker)
+	s.o.Log.InfoContext(ctx, "host enrolled", "worker", worker.ID, "hostname", worker.Hostname, "address", addressOf(r), "request", httpkit.RequestID(ctx))
+	return api.RedeemResult{
+		WorkerID:      string(worker.ID),
+		WorkerToken:   workerToken.Reveal(),
+		OperatorToken: hostToken.Reveal(),
+		APIURL:        s.reachedAt(r),
+		WorkspaceID:   string(worker.Workspace),
+		EnvironmentID: string(workspace.Environment),
+		AuthMode:      authMode,
+	}, nil
+}
+
+// redeemable returns nil when the trade may go on, or what the device hears.
+func (s *Server) redeemable(ctx context.Context, e store.Enrollment) error {
+	switch e.Status {
+	case statusRedeemed:
+		return errConsumed
+	case statusDenied, statusRevoked:
+		return hostError(http.StatusForbidden, api.CodeAccessDenied, "the request to join was denied")
+	}
+	if !s.o.Now().Before(e.ExpiresAt) {
+		return errGone
+	}
+	if e.Status != statusPending || e.Kind == enrollCode {
+		return nil // approved, or a pre-issued code that nobody used
+	}
+	tooEarly, err := s.st.PolledEnrollment(ctx, e.ID, s.o.Now())
+	switch {
+	case err != nil:
+		return err
+	case tooEarly:
+		return hostError(http.StatusBadRequest, api.CodeSlowDown, "asked again too soon")
+	default:
+		return hostError(http.StatusBadRequest, api.CodeAuthPending, "nobody has approved the code yet")
+	}
+}
+
+// enrollments answers GET /api/v1/enrollments, newest first.
+func (s *Server) enrollments(ctx context.Context, _ none) (api.Enrollments, error) {
+	q := queryOf(ctx)
+	limit := q.number("limit", 100, 1, 1000)
+	if err := q.err(); err != nil {
+		return api.Enrollments{}, err
+	}
+	all, err := s.st.Enrollments(ctx, limit)
+	if err != nil {
+		return api.Enrollments{}, err
+	}
+	out := api.Enrollments{Items: []api.Enrollment{}}
+	for _, e := range all {
+		wire := s.wireEnrollment(e)
+		mine := e.Workspace == caller(ctx).workspace
+		if status := q.text("status"); mine && (status == "" || status == wire.Status) {
+			out.Items = append(out.Items, wire)
+		}
+	}
+	return out, nil
+}
+
+// lookupEnrollment answers GET /api/v1/enrollments/lookup?code=: the pairing a
+// person typed the code of. Wrong codes count, because they can be guessed.
+func (s *Server) lookupEnrollment(ctx context.Context, _ none) (api.Enrollment, error) {
+	address := addressOf(httpkit.Request(ctx))
+	if s.badCodes.over(address) {
+		return api.Enrollment{}, errRateLimited
+	}
+	found, err := s.st.EnrollmentByUserCode(ctx, normalUserCode(httpkit.Query(ctx, "code")))
+	if err == nil && found.Workspace != caller(ctx).workspace {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			s.badCodes.failed(address)
+		}
+		return api.Enrollment{}, missing(err, "Code", "", "")
+	}
+	return s.wireEnrollment(found), nil
+}
+
+// approve answers POST /api/v1/enrollments/{id}/approve.
+func (s *Server) approve(ctx context.Context, _ none) (api.Enrollment, error) {
+	return s.decide(ctx, true)
+}
+
+// deny answers POST /api/v1/enrollments/{id}/deny.
+func (s *Server) deny(ctx context.Context, _ none) (api.Enrollment, error) {
+	return s.decide(ctx, false)
+}
+
+// decide is the decision of a person about a pairing; the first one stands.
+func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, error) {
+	id := pathID(ctx)
+	found, err := s.st.Enrollment(ctx, store.EnrollmentID(id))
+	if err == nil && found.Workspace != caller(ctx).workspace {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return api.Enrollment{}, missing(err, "Enrollment", "enrollmentId", id)
+	}
+	if found.Status == statusPending && !s.o.Now().Before(found.ExpiresAt) {
+		return api.Enrollment{}, errGone
+	}
+	decided, err := s.st.DecideEnrollment(ctx, found.ID, approve, caller(ctx).name)
+	if errors.Is(err, store.ErrConflict) {
+		if decided.Status == "" {
+			decided = found
+		}
+		by := decided.DecidedBy
+		if by == "" {
+			by = "somebody else"
+		}
+		return api.Enrollment{}, &api.Error{
+			Status: http.StatusConflict, Code: api.CodeConflict, Message: "The request was decided already",
+			Detail: fmt.Sprintf("it was %s by %s", decided.Status, by),
+			Extra:  map[string]any{"enrollmentId": id, "status": decided.Status},
+		}
+	}
+	if err != nil {
+		return api.Enrollment{}, err
+	}
+	s.enrollmentChanged(decided)
+	s.o.Log.InfoContext(ctx, "pairing decided", "enrollment", id, "status", decided.Status, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	return s.wireEnrollment(decided), nil
+}
+
+// issueCode answers POST /api/v1/enrollments/codes: a code that admits one
+// host without a decision, for machines that nobody sits at.
+func (s *Server) issueCode(ctx context.Context, req api.IssueCodeRequest) (api.IssuedCode, error) {
+	code := secret.New("enr")
+	lifetime := codeIssuedFor
+	if req.ExpiresInSec > 0 {
+		lifetime = time.Duration(req.ExpiresInSec) * time.Second
+	}
+	now := s.o.Now()
+	made, err := s.st.CreateEnrollment(ctx, store.Enrollment{
+		ID:         newEnrollmentID(),
+		Workspace:  caller(ctx).workspace,
+		Kind:       enrollCode,
+		SecretHash: code.Hash(),
+		Label:      req.Label,
+		Status:     statusApproved,
+		CreatedAt:  now,
+		ExpiresAt:  now.Add(lifetime),
+		DecidedAt:  now,
+		DecidedBy:  caller(ctx).name,
+	})
+	if err != nil {
+		return api.IssuedCode{}, fmt.Errorf("create enrollment: %w", err)
+	}
+	s.enrollmentChanged(made)
+	s.o.Log.InfoContext(ctx, "enrolment code issued", "enrollment", made.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	httpkit.SetStatus(ctx, http.StatusCreated)
+	return api.IssuedCode{Enrollment: s.wireEnrollment(made), Code: code.Reveal()}, nil
+}
+
+func (s *Server) wireEnrollment(e store.Enrollment) api.Enrollment {
+	status := e.Status
+	if (status == statusPending || status == statusApproved) && !s.o.Now().Before(e.ExpiresAt) {
+		status = statusExpired
+	}
+	return api.Enrollment{
+		ID: string(e.ID), Kind: e.Kind, UserCode: e.UserCode, Status: status, Label: e.Label,
+		Hostname: e.Hostname, OS: e.OS, Address: e.Address, UserAgent: e.UserAgent,
+		CreatedAt: api.At(e.CreatedAt), ExpiresAt: api.At(e.ExpiresAt), DecidedAt: api.At(e.DecidedAt),
+		DecidedBy: e.DecidedBy, WorkerID: string(e.Worker), Workspace: string(e.Workspace),
+	}
+}
+
+func (s *Server) enrollmentChanged(e store.Enrollment) {
+	s.o.Engine.Publish(api.StreamEvent{Type: "enrollment", ID: string(e.ID), Status: e.Status})
+}
+
+// reachedAt is the base URL under which the caller should reach this server
+// from now on: the configured one, or the one it just used, whose host the
+// guard has checked.
+func (s *Server) reachedAt(r *http.Request) string {
+	if s.o.PublicURL != "" {
+		return s.o.PublicURL
+	}
+	return "http://" + strings.ToLower(r.Host)
+}
+
+// userAlphabet has no vowels, so that codes spell no words, and no letters
+// that are mistaken for others.
+const userAlphabet = "BCDFGHJKLMNPQRSTVWXZ"
+
+// newUserCode draws eight letters, shown XXXX-XXXX.
+func newUserCode() string {
+	var out []byte
+	var buf [16]byte
+	for len(out) < 8 {
+		_, _ = rand.Read(buf[:]) // never fails: crypto/rand aborts the program instead
+		for _, b := range buf {
+			// 240 is the largest multiple of 20 in a byte; what lies above would
+			// make the first letters likelier.
+			if b < 240 && len(out) < 8 {
+				out = append(out, userAlphabet[b%20])
+			}
+		}
+	}
+	return string(out[:4]) + "-" + string(out[4:])
+}
+
+// normalUserCode undoes the ways in which people type a code.
+func normalUserCode(typed string) string {
+	var letters []rune
+	for _, c := range strings.ToUpper(typed) {
+		if c >= 'A' && c <= 'Z' {
+			letters = append(letters, c)
+		}
+	}
+	if len(letters) != 8 {
+		return ""
+	}
+	return string(letters[:4]) + "-" + string(letters[4:])
+}
+
+func newEnrollmentID() store.EnrollmentID {
+	return store.EnrollmentID("ent_" + strings.ToLower(rand.Text()[:16]))
+}
+
+// cut shortens a text to n bytes at a character.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
+}

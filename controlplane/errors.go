@@ -1,0 +1,94 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"pipedai/api"
+	"pipedai/engine"
+	"pipedai/internal/httpkit"
+	"pipedai/storage"
+	"pipedai/store"
+)
+
+// answer turns an error into what the client hears. It is the only place that
+// does, for every route. label names the step in the words of the contract; an
+// error nobody expected is logged with its cause and answered with the label
+// and the request id alone.
+func (s *Server) answer(ctx context.Context, label string, err error) *api.Error {
+	var known *api.Error
+	if errors.As(err, &known) && known.Status != 0 {
+		return known
+	}
+	var graph *engine.InvalidPipelineError
+	switch {
+	case errors.As(err, &graph):
+		return &api.Error{
+			Status: http.StatusBadRequest, Code: api.CodeInvalidPipeline,
+			Message: "Pipeline validation failed: " + strings.Join(graph.Validation.Errors, "; "),
+			Details: map[string]any{"errors": graph.Validation.Errors, "warnings": orEmpty(graph.Validation.Warnings)},
+		}
+	case errors.Is(err, store.ErrMaintenance):
+		return &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeMaintenance, Message: "Orchestrator is in maintenance mode"}
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, storage.ErrNotFound):
+		return &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "Not found"}
+	case errors.Is(err, store.ErrConflict):
+		return &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: "Conflict"}
+	case errors.Is(err, store.ErrLeaseLost):
+		return &api.Error{Status: http.StatusConflict, Code: api.CodeLeaseLost, Message: "The attempt is over"}
+	case errors.Is(err, storage.ErrBadPath):
+		return &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "Invalid storage path"}
+	case ctx.Err() != nil:
+		// The client went away or the server stops: nobody reads this, and it is
+		// no failure of ours.
+		return &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeNotReady, Message: "The request was cancelled"}
+	}
+	s.o.Log.ErrorContext(ctx, "request failed", "step", label, "request", httpkit.RequestID(ctx), "error", err)
+	return &api.Error{
+		Status: http.StatusInternalServerError, Code: api.CodeInternal, Message: label,
+		Detail: "an internal error occurred; the server's log has it under request " + httpkit.RequestID(ctx),
+	}
+}
+
+// missing says which thing does not exist, if that is what err says. member
+// is the name under which the body repeats the id; empty for none.
+func missing(err error, thing, member, id string) error {
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	out := &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: thing + " not found"}
+	if member != "" {
+		out.Extra = map[string]any{member: id}
+	}
+	return out
+}
+
+// hostError is a refusal of the remote API for hosts, whose clients look at
+// the word in "error".
+func hostError(status int, code, sentence string) *api.Error {
+	return &api.Error{Status: status, Code: code, Message: code, Detail: sentence}
+}
+
+var (
+	errNoRoute      = &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "Not found"}
+	errUnauthorized = hostError(http.StatusUnauthorized, api.CodeUnauthorized, "a valid token is needed")
+	errForbidden    = hostError(http.StatusForbidden, api.CodeForbidden, "the token does not allow this")
+	errRateLimited  = hostError(http.StatusTooManyRequests, api.CodeRateLimited, "too many failed attempts; wait a minute")
+	errGone         = hostError(http.StatusGone, api.CodeExpiredToken, "the code has expired; ask for a new one")
+	errConsumed     = hostError(http.StatusConflict, api.CodeAlreadyConsumed, "the code was used already")
+)
+
+// fail writes an error outside the handler functions: guard, path rules,
+// access rules and streams.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, label string, err error) {
+	s.kit.Fail(w, r, s.answer(r.Context(), label, err))
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

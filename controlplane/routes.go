@@ -1,0 +1,84 @@
+package controlplane
+
+import "net/http"
+
+// route is one line of the table below.
+type route struct {
+	pattern string
+	access  access
+	handler http.Handler
+}
+
+// routes is every route of the server, with who may use it and the name its
+// unexpected failures go by. GET also answers HEAD. Whatever is not here is a
+// page of the console or not found.
+func (s *Server) routes() []route {
+	return []route{
+		// Engine: state
+		{"GET /health", anyone, http.HandlerFunc(s.health)},
+		{"GET /api/info", view, handle(s, "Failed to get info", s.info)},
+		{"GET /api/stream", view, http.HandlerFunc(s.stream)},
+		{"GET /metrics", view, s.metrics.handler()},
+
+		// Engine: services and tasks
+		{"POST /api/register", report, handle(s, "Registration failed", s.register)},
+		{"GET /api/services", view, handle(s, "Failed to list services", s.services)},
+		{"GET /api/services/{id}", view, handle(s, "Failed to get service", s.service)},
+		{"GET /api/services/{id}/tasks", view, handle(s, "Failed to list tasks", s.serviceTasks)},
+		{"GET /api/tasks/{id}/history", view, handle(s, "Failed to get task history", s.taskHistory)},
+
+		// Engine: pipelines and runs
+		{"GET /api/pipelines", view, handle(s, "Failed to list pipelines", s.pipelines)},
+		{"GET /api/pipelines/{id}", view, handle(s, "Failed to get pipeline", s.pipeline)},
+		{"POST /api/pipelines/{id}/trigger", operate, handleRaw(s, "Failed to trigger pipeline", s.trigger)},
+		{"POST /api/pipelines/{id}/dry-run", view, handleRaw(s, "Failed to validate pipeline", s.dryRun)},
+		{"GET /api/runs", view, handle(s, "Failed to list runs", s.runs)},
+		{"GET /api/runs/{id}", view, handle(s, "Failed to get run", s.run)},
+		{"POST /api/runs/{id}/cancel", operate, handle(s, "Failed to cancel run", s.cancelRun)},
+		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
+
+		// Engine: queue
+		{"POST /api/queue/task", operate, handleRaw(s, "Failed to queue task", s.queueTask)},
+		{"GET /api/queue/status", view, handle(s, "Failed to get queue status", s.queueStatus)},
+		{"GET /api/queue/items", view, handle(s, "Failed to list queue items", s.queueItems)},
+		{"POST /api/tick", tick, handle(s, "Failed to process tick", s.tick)},
+		{"POST /api/process", tick, handle(s, "Failed to process tick", s.tick)},
+
+		// Engine: what workers report
+		{"POST /api/heartbeat", report, handle(s, "Failed to process heartbeat", s.heartbeat)},
+		{"POST /api/progress", report, handle(s, "Failed to update progress", s.heartbeat)},
+		{"POST /api/callback/{id}", report, handle(s, "Failed to process callback", s.callback)},
+
+		// Engine: storage
+		{"GET /api/storage/backends", view, handle(s, "Failed to list storage backends", s.storageBackends)},
+		{"GET /api/storage", view, http.HandlerFunc(s.storageObject)},
+		{"GET /api/storage/{path...}", view, http.HandlerFunc(s.storageObject)},
+
+		// Hosts: joining
+		{"POST /api/v1/enrollments/device", anyone, handle(s, "Failed to start pairing", s.deviceStart)},
+		{"POST /api/v1/enrollments/redeem", anyone, handle(s, "Failed to redeem", s.redeem)},
+		{"GET /api/v1/enrollments", pairingView, handle(s, "Failed to list enrollments", s.enrollments)},
+		{"GET /api/v1/enrollments/lookup", pairingView, handle(s, "Failed to look up the code", s.lookupEnrollment)},
+		{"POST /api/v1/enrollments/codes", pairing, handle(s, "Failed to issue a code", s.issueCode)},
+		{"POST /api/v1/enrollments/{id}/approve", pairing, handle(s, "Failed to approve", s.approve)},
+		{"POST /api/v1/enrollments/{id}/deny", pairing, handle(s, "Failed to deny", s.deny)},
+
+		// Hosts: their workers
+		{"GET /api/v1/workspaces/{ws}/workers", hostsView, handle(s, "Failed to list workers", s.workers)},
+		{"POST /api/v1/workspaces/{ws}/workers/{id}/disable", hostsSwitch, handle(s, "Failed to disable worker", s.disableWorker)},
+		{"POST /api/v1/workspaces/{ws}/workers/{id}/enable", hostsSwitch, handle(s, "Failed to enable worker", s.enableWorker)},
+		{"DELETE /api/v1/workspaces/{ws}/workers/{id}", hostsDelete, handle(s, "Failed to delete worker", s.deleteWorker)},
+		{"GET /api/v1/workers/{id}/events/stream", hostsView, http.HandlerFunc(s.workerEvents)},
+
+		// Hosts: what a worker does by itself
+		{"POST /api/v1/workers/self/register", workerSelf, handle(s, "Registration failed", s.registerSelf)},
+		{"POST /api/v1/workers/self/claim", workerSelf, handle(s, "Failed to claim", s.claim)},
+		{"POST /api/v1/workers/self/heartbeat", workerSelf, handle(s, "Failed to process heartbeat", s.workerBeat)},
+		{"POST /api/v1/workers/self/events", workerSelf, handle(s, "Failed to store the event", s.workerEvent)},
+
+		// Both
+		{"GET /api/v1/session", signedIn, handle(s, "Failed to get the session", s.session)},
+		{"GET /api/v1/health", anyone, handle(s, "Failed to get health", s.hostHealth)},
+		{"GET /api/v1/releases/latest", anyone, handle(s, "Failed to get releases", s.releases)},
+	}
+}

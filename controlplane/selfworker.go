@@ -1,0 +1,196 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"pipedai/api"
+	"pipedai/engine"
+	"pipedai/internal/httpkit"
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// What a pulling worker does by itself. Which worker it is, its token says.
+
+// registerSelf answers POST /api/v1/workers/self/register. Such a service has
+// no base URL: its runs are claimed, not pushed.
+func (s *Server) registerSelf(ctx context.Context, req api.RegisterRequest) (api.RegisterResponse, error) {
+	req.BaseURL = ""
+	return s.registerService(ctx, req)
+}
+
+// claim answers POST /api/v1/workers/self/claim: runs to execute, waiting for
+// some as long as the worker allows. A disabled worker gets none, also when it
+// is disabled while it waits.
+func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResponse, error) {
+	id := caller(ctx)
+	ctx, done := s.waiting.add(ctx, id.worker)
+	defer done()
+	worker, err := s.st.Worker(ctx, id.worker)
+	if err != nil {
+		return api.ClaimResponse{}, gone(err)
+	}
+	wait := time.Duration(req.WaitMs) * time.Millisecond
+	out := api.ClaimResponse{Runs: []api.Dispatch{}, Disabled: worker.Disabled}
+	if worker.Disabled {
+		pause(ctx, min(wait, disabledPause))
+		return out, nil
+	}
+	runs, err := s.o.Engine.Claim(ctx, engine.Pull{
+		Owner:    string(id.worker),
+		Services: []pipeline.ServiceID{pipeline.ServiceID(req.ServiceID)},
+		Max:      req.Max,
+		Wait:     wait,
+		Seal:     id.token,
+	})
+	switch {
+	case len(runs) > 0: // claimed before anything went wrong: the worker must hear of them
+	case errors.Is(context.Cause(ctx), errWorkerChanged):
+		worker, err := s.st.Worker(context.WithoutCancel(ctx), id.worker)
+		if err != nil {
+			return api.ClaimResponse{}, gone(err)
+		}
+		out.Disabled = worker.Disabled
+		return out, nil
+	case err != nil:
+		return api.ClaimResponse{}, err
+	default:
+		return out, nil
+	}
+	out.Runs = runs
+	// From here the worker is busy, not from its next heartbeat on: whoever
+	// drains it must see that.
+	worker, err = s.st.TouchWorker(context.WithoutCancel(ctx), store.WorkerBeat{Worker: id.worker, CurrentRun: runs[0].RunID})
+	if err != nil {
+		s.o.Log.WarnContext(ctx, "claim not noted at the worker", "worker", id.worker, "error", err)
+	} else {
+		s.workerChanged(worker)
+	}
+	return out, nil
+}
+
+// disabledPause keeps a disabled worker from asking in a tight loop, and is
+// short enough for it to notice soon that it was enabled elsewhere.
+const disabledPause = 5 * time.Second
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// workerBeat answers POST /api/v1/workers/self/heartbeat: the worker is alive,
+// and so are the runs it names.
+func (s *Server) workerBeat(ctx context.Context, req api.WorkerBeatRequest) (api.WorkerBeatResponse, error) {
+	id := caller(ctx)
+	noted := store.WorkerBeat{
+		Worker:  id.worker,
+		Version: cut(httpkit.Request(ctx).Header.Get(api.HeaderWorkerVersion), 64),
+	}
+	if len(req.Runs) > 0 {
+		noted.CurrentRun = req.Runs[0].RunID
+	}
+	worker, err := s.st.TouchWorker(ctx, noted)
+	if err != nil {
+		return api.WorkerBeatResponse{}, gone(err)
+	}
+	out := api.WorkerBeatResponse{Cancel: []string{}, Disabled: worker.Disabled}
+
+	// The engine commits heartbeats that arrive together in one batch, so they
+	// are handed over together.
+	answers := make([]store.HeartbeatAnswer, len(req.Runs))
+	failures := make([]error, len(req.Runs))
+	var beats sync.WaitGroup
+	for i, run := range req.Runs {
+		beats.Go(func() { answers[i], failures[i] = s.o.Engine.Heartbeat(ctx, beat(run)) })
+	}
+	beats.Wait()
+	for i, run := range req.Runs {
+		switch err := failures[i]; {
+		case errors.Is(err, store.ErrNotFound), err == nil && (!answers[i].Known || answers[i].Cancel):
+			out.Cancel = append(out.Cancel, run.RunID)
+		case err != nil:
+			return api.WorkerBeatResponse{}, err
+		}
+	}
+	s.workerChanged(worker)
+	return out, nil
+}
+
+// workerEvent answers POST /api/v1/workers/self/events.
+func (s *Server) workerEvent(ctx context.Context, req api.LifecycleEvent) (none, error) {
+	at := req.TS.Time
+	if at.IsZero() {
+		at = s.o.Now()
+	}
+	if req.Data != nil && kindOf(req.Data) != "object" {
+		return none{}, invalidField("Expected object, received "+kindOf(req.Data), "data")
+	}
+	worker, err := s.st.Worker(ctx, caller(ctx).worker)
+	if err != nil {
+		return none{}, gone(err)
+	}
+	_, err = s.st.AddWorkerEvent(ctx, store.WorkerEvent{Worker: worker.ID, Type: req.Type, At: at, Data: req.Data})
+	if err != nil {
+		return none{}, err
+	}
+	s.workerChanged(worker)
+	return none{}, nil
+}
+
+// gone is what a worker hears that was deleted while its token was checked.
+func gone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return errUnauthorized
+	}
+	return err
+}
+
+// waiters are the claims that wait for work, by worker, so that switching a
+// worker off, on or away ends them.
+type waiters struct {
+	mu sync.Mutex
+	m  map[store.WorkerID]map[*context.CancelCauseFunc]struct{}
+}
+
+var errWorkerChanged = errors.New("the worker was switched or deleted")
+
+func newWaiters() *waiters {
+	return &waiters{m: map[store.WorkerID]map[*context.CancelCauseFunc]struct{}{}}
+}
+
+// add returns a context that ends with errWorkerChanged when wake is called.
+// done must be called.
+func (w *waiters) add(ctx context.Context, id store.WorkerID) (_ context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	key := &cancel
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.m[id] == nil {
+		w.m[id] = map[*context.CancelCauseFunc]struct{}{}
+	}
+	w.m[id][key] = struct{}{}
+	return ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.m[id], key)
+		if len(w.m[id]) == 0 {
+			delete(w.m, id)
+		}
+		cancel(nil)
+	}
+}
+
+func (w *waiters) wake(id store.WorkerID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for cancel := range w.m[id] {
+		(*cancel)(errWorkerChanged)
+	}
+}

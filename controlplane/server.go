@@ -1,0 +1,166 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+
+	"pipedai/api"
+	"pipedai/engine"
+	"pipedai/internal/httpkit"
+	"pipedai/internal/localnet"
+	"pipedai/internal/secret"
+	"pipedai/storage"
+	"pipedai/store"
+)
+
+// Options configures a Server. Fields without a default are required.
+type Options struct {
+	Engine *engine.Engine
+	// Console serves the web console for every GET that is no API route. Nil:
+	// such a path is not found.
+	Console http.Handler
+	// Hosts are the exact values of the Host header this server answers to,
+	// with port. Origins are the allowed Origin values; empty means http:// and
+	// each of Hosts.
+	Hosts, Origins []string
+	// PublicURL is how hosts and browsers reach this server. Empty: the address
+	// each request came in by.
+	PublicURL string
+	// RequireToken switches operator authentication on for the engine's routes.
+	// Without it they are open to every local program; the routes that manage
+	// hosts need a token either way.
+	RequireToken bool
+	// Secret is what engine and workers share. With RequireToken, workers that
+	// are not enrolled prove themselves with it. Empty: only enrolled ones can.
+	Secret secret.Text
+
+	Version, Build string
+	Mode           string        // for /api/info
+	MaxConcurrency int           // for /api/info
+	PollInterval   time.Duration // for /api/info
+	Backends       []storage.Config
+	DefaultBackend string
+
+	// CodeLifetime bounds a device pairing (10 minutes), PollEvery the pace at
+	// which a device may ask (5 seconds).
+	CodeLifetime, PollEvery time.Duration
+	// StreamCheck is how often an open stream looks whether its token is still
+	// valid and sends a sign of life (4 seconds, of which one in five is sent).
+	StreamCheck time.Duration
+
+	Now func() time.Time // time.Now
+	Log *slog.Logger     // discarded
+}
+
+// Server is the HTTP API of `pipeweave serve`. It is an http.Handler.
+type Server struct {
+	o        Options
+	st       store.Store
+	kit      *httpkit.Kit
+	validate *validator.Validate
+	handler  http.Handler
+	metrics  *metrics
+	started  time.Time
+
+	badTokens, badCodes, pairings *limiter // failures by address
+	tokens                        *tokenCache
+	waiting                       *waiters
+}
+
+// maxBody is the most bytes of a request body.
+const maxBody = 10 << 20
+
+// New makes a server. It starts nothing.
+func New(o Options) (*Server, error) {
+	switch {
+	case o.Engine == nil:
+		return nil, errors.New("control plane: no engine given")
+	case len(o.Hosts) == 0:
+		return nil, errors.New("control plane: no host name given to answer to")
+	}
+	if o.CodeLifetime == 0 {
+		o.CodeLifetime = 10 * time.Minute
+	}
+	if o.PollEvery == 0 {
+		o.PollEvery = 5 * time.Second
+	}
+	if o.StreamCheck == 0 {
+		o.StreamCheck = 4 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
+	s := &Server{
+		o:         o,
+		st:        o.Engine.Store(),
+		kit:       &httpkit.Kit{MaxBody: maxBody, Log: o.Log},
+		validate:  newValidator(),
+		started:   o.Now(),
+		badTokens: newLimiter(o.Now, 100, time.Minute),
+		badCodes:  newLimiter(o.Now, 10, time.Minute),
+		pairings:  newLimiter(o.Now, 60, time.Minute),
+		tokens:    newTokenCache(o.Now),
+		waiting:   newWaiters(),
+	}
+	metrics, err := newMetrics(s.st)
+	if err != nil {
+		return nil, fmt.Errorf("control plane: %w", err)
+	}
+	s.metrics = metrics
+	s.handler = s.chain()
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// chain is everything a request passes before its route, outermost first:
+// request id and answer headers, the guard, the path rules, the mux.
+func (s *Server) chain() http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range s.routes() {
+		mux.Handle(route.pattern, s.allow(route))
+	}
+	mux.Handle("/", http.HandlerFunc(s.page))
+
+	guard := localnet.Guard{Hosts: s.o.Hosts, Origins: s.o.Origins}
+	guarded := guard.Wrap(s.paths(s.known(mux)), func(w http.ResponseWriter, r *http.Request, e *api.Error) { s.kit.Fail(w, r, e) })
+	return httpkit.WithRequestID(httpkit.SecurityHeaders(s.kit.Recover(guarded)))
+}
+
+// known answers a wrong method as the contract has it, "no such route", and
+// never with the mux's own text.
+func (s *Server) known(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			s.fail(w, r, "", errNoRoute)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// NotReady answers every request with 503 until the real server can take
+// over, so that a caller hears "not ready" and not a refused connection.
+func NotReady(hosts []string) http.Handler {
+	kit := &httpkit.Kit{}
+	deny := func(w http.ResponseWriter, r *http.Request, e *api.Error) { kit.Fail(w, r, e) }
+	return httpkit.WithRequestID(httpkit.SecurityHeaders(localnet.Guard{Hosts: hosts}.Wrap(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			kit.Fail(w, r, &api.Error{
+				Status: http.StatusServiceUnavailable, Code: api.CodeNotReady,
+				Message: "The server is starting", Fix: "try again in a moment",
+			})
+		}), deny)))
+}

@@ -1,0 +1,283 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"pipedai/api"
+	"pipedai/internal/httpkit"
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// onlineFor is how long after its last heartbeat a worker counts as online.
+const onlineFor = 45 * time.Second
+
+// workers answers GET /api/v1/workspaces/{ws}/workers, by hostname. A host
+// sees its own.
+func (s *Server) workers(ctx context.Context, _ none) (api.RemoteWorkers, error) {
+	if err := s.ownWorkspace(ctx); err != nil {
+		return api.RemoteWorkers{}, err
+	}
+	all, err := s.st.Workers(ctx, caller(ctx).workspace)
+	if err != nil {
+		return api.RemoteWorkers{}, err
+	}
+	admits, err := s.reach(ctx)
+	if err != nil {
+		return api.RemoteWorkers{}, err
+	}
+	out := api.RemoteWorkers{Items: []api.RemoteWorker{}}
+	for _, worker := range all {
+		if !admits(worker) {
+			continue
+		}
+		wire, err := s.wireWorker(ctx, worker)
+		if err != nil {
+			return api.RemoteWorkers{}, err
+		}
+		out.Items = append(out.Items, wire)
+	}
+	return out, nil
+}
+
+// disableWorker answers POST .../disable: no new runs; those in hand go on.
+func (s *Server) disableWorker(ctx context.Context, _ none) (api.RemoteWorker, error) {
+	return s.switchWorker(ctx, true)
+}
+
+// enableWorker answers POST .../enable.
+func (s *Server) enableWorker(ctx context.Context, _ none) (api.RemoteWorker, error) {
+	return s.switchWorker(ctx, false)
+}
+
+func (s *Server) switchWorker(ctx context.Context, disabled bool) (api.RemoteWorker, error) {
+	worker, err := s.pathWorker(ctx)
+	if err != nil {
+		return api.RemoteWorker{}, err
+	}
+	worker, err = s.st.SetWorkerDisabled(ctx, worker.ID, disabled)
+	if err != nil {
+		return api.RemoteWorker{}, missing(err, "Worker", "workerId", pathID(ctx))
+	}
+	s.waiting.wake(worker.ID)
+	s.workerChanged(worker)
+	s.o.Log.InfoContext(ctx, "worker switched", "worker", worker.ID, "disabled", disabled, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	return s.wireWorker(ctx, worker)
+}
+
+// deleteWorker answers DELETE .../workers/{id}: the worker leaves the lists,
+// its tokens are void and what it holds open ends.
+func (s *Server) deleteWorker(ctx context.Context, _ none) (none, error) {
+	worker, err := s.pathWorker(ctx)
+	if err != nil {
+		return none{}, err
+	}
+	if err := s.st.DeleteWorker(ctx, worker.ID); err != nil {
+		return none{}, missing(err, "Worker", "workerId", pathID(ctx))
+	}
+	s.tokens.forget()
+	s.waiting.wake(worker.ID)
+	s.o.Engine.Publish(api.StreamEvent{Type: "worker", ID: string(worker.ID), Status: "deleted"})
+	s.o.Log.InfoContext(ctx, "worker deleted", "worker", worker.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	return none{}, nil
+}
+
+// workerEvents answers GET /api/v1/workers/{id}/events/stream: the worker's
+// lifecycle events as they come. A new reader is greeted with the newest one;
+// one that comes back with Last-Event-ID gets what it missed.
+func (s *Server) workerEvents(w http.ResponseWriter, r *http.Request) {
+	const label = "Failed to stream events"
+	ctx := r.Context()
+	id := store.WorkerID(r.PathValue("id"))
+	worker, err := s.reachable(ctx, id)
+	if err != nil {
+		s.fail(w, r, label, missing(err, "Worker", "workerId", string(id)))
+		return
+	}
+	// Subscribe before reading, so that nothing falls between the two.
+	_, changes, cancel := s.o.Engine.Changes().Subscribe(0)
+	defer cancel()
+	after, pending, err := s.greeting(ctx, worker.ID, resumeAfter(r))
+	if err != nil {
+		s.fail(w, r, label, err)
+		return
+	}
+	out, err := httpkit.SSE(w)
+	if err != nil {
+		return // the connection is gone, or not one that can stream
+	}
+	alive := s.keepAlive(r, out)
+	defer alive.ticker.Stop()
+	for {
+		for _, event := range pending {
+			wire := api.LifecycleEvent{Type: event.Type, TS: api.At(event.At), Data: event.Data}
+			if out.Send(event.Seq, event.Type, wire) != nil {
+				return
+			}
+			after = event.Seq
+		}
+		// Wait for something that concerns this worker. The ticker also looks for
+		// what another replica stored.
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return
+			case change, open := <-changes:
+				if !open {
+					return
+				}
+				waiting = change.Type != "worker" || change.ID != string(worker.ID)
+				if !waiting && change.Status == "deleted" {
+					return
+				}
+			case <-alive.ticker.C:
+				if !alive.tick() {
+					return
+				}
+				waiting = false
+			}
+		}
+		if _, err := s.st.Worker(ctx, worker.ID); errors.Is(err, store.ErrNotFound) {
+			return // deleted, perhaps on another replica
+		}
+		pending, err = s.st.WorkerEvents(ctx, worker.ID, after, eventPage)
+		if err != nil {
+			s.o.Log.WarnContext(ctx, "event stream ended", "worker", worker.ID, "error", err)
+			return
+		}
+	}
+}
+
+const eventPage = 500
+
+// greeting finds where a stream begins: after the event a reader names, or
+// with the newest there is.
+func (s *Server) greeting(ctx context.Context, id store.WorkerID, after int64) (int64, []store.WorkerEvent, error) {
+	resumed := after > 0
+	var newest []store.WorkerEvent
+	for {
+		page, err := s.st.WorkerEvents(ctx, id, after, eventPage)
+		switch {
+		case err != nil:
+			return 0, nil, err
+		case resumed:
+			return after, page, nil
+		case len(page) > 0:
+			newest = page[len(page)-1:]
+			after = newest[0].Seq
+		}
+		if len(page) < eventPage {
+			return after, newest, nil
+		}
+	}
+}
+
+// ownWorkspace refuses a token of one workspace in the path of another.
+func (s *Server) ownWorkspace(ctx context.Context) error {
+	if httpkit.PathValue(ctx, "ws") != string(caller(ctx).workspace) {
+		return errForbidden
+	}
+	return nil
+}
+
+// pathWorker is the worker that the path names, if the caller may touch it.
+func (s *Server) pathWorker(ctx context.Context) (store.Worker, error) {
+	if err := s.ownWorkspace(ctx); err != nil {
+		return store.Worker{}, err
+	}
+	worker, err := s.reachable(ctx, store.WorkerID(pathID(ctx)))
+	return worker, missing(err, "Worker", "workerId", pathID(ctx))
+}
+
+// reachable is a worker, if the caller may see it; one of another workspace or
+// another host looks as if it did not exist.
+func (s *Server) reachable(ctx context.Context, id store.WorkerID) (store.Worker, error) {
+	worker, err := s.st.Worker(ctx, id)
+	if err != nil {
+		return store.Worker{}, err
+	}
+	admits, err := s.reach(ctx)
+	if err != nil {
+		return store.Worker{}, err
+	}
+	if worker.Workspace != caller(ctx).workspace || !admits(worker) {
+		return store.Worker{}, store.ErrNotFound
+	}
+	return worker, nil
+}
+
+// reach says which workers a caller may touch: an operator all of the
+// workspace, a host those of the same hostname as the one it was enrolled
+// with, so that a stolen host credential is no power over other hosts.
+func (s *Server) reach(ctx context.Context) (func(store.Worker) bool, error) {
+	id := caller(ctx)
+	if id.kind != kindHost {
+		return func(store.Worker) bool { return true }, nil
+	}
+	own, err := s.st.Worker(ctx, id.worker)
+	if errors.Is(err, store.ErrNotFound) {
+		return func(store.Worker) bool { return false }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func(w store.Worker) bool { return w.Hostname == own.Hostname }, nil
+}
+
+func (s *Server) wireWorker(ctx context.Context, w store.Worker) (api.RemoteWorker, error) {
+	current, err := s.currentRun(ctx, w)
+	if err != nil {
+		return api.RemoteWorker{}, err
+	}
+	out := api.RemoteWorker{
+		ID: string(w.ID), Status: "offline", CurrentRunID: current,
+		LastSeenAt: api.At(w.LastSeenAt), Disabled: w.Disabled,
+		Hostname: w.Hostname, Label: w.Label, OS: w.OS, RegisteredAt: api.At(w.RegisteredAt),
+	}
+	if w.Version != "" {
+		out.Version = &w.Version
+	}
+	if !w.LastSeenAt.IsZero() && s.o.Now().Sub(w.LastSeenAt) <= onlineFor {
+		out.Status = "online"
+	}
+	switch {
+	case w.Disabled:
+		out.DerivedStatus = "disabled"
+	case out.Status == "online" && current != nil:
+		out.DerivedStatus = "busy"
+	default:
+		out.DerivedStatus = out.Status
+	}
+	return out, nil
+}
+
+// currentRun is the run a worker has in hand. What its last heartbeat said is
+// checked against the run itself, so that a drain does not wait for a
+// heartbeat after the run has ended.
+func (s *Server) currentRun(ctx context.Context, w store.Worker) (*string, error) {
+	if w.CurrentRun == "" {
+		return nil, nil
+	}
+	id, n := pipeline.ParseWire(w.CurrentRun)
+	run, err := s.st.TaskRun(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case run.Status != pipeline.TaskRunning || run.Attempt != n:
+		return nil, nil
+	}
+	return &w.CurrentRun, nil
+}
+
+func (s *Server) workerChanged(w store.Worker) {
+	status := "enabled"
+	if w.Disabled {
+		status = "disabled"
+	}
+	s.o.Engine.Publish(api.StreamEvent{Type: "worker", ID: string(w.ID), Status: status})
+}
