@@ -74,15 +74,13 @@ func (id TaskRunID) Wire(attempt int) string {
 	return fmt.Sprintf("%s.%d", id, attempt)
 }
 
-// ParseWire undoes Wire. Attempt is 1 for a bare id; a caller that holds an
+// ParseWire undoes Wire. What Wire never makes ("x.1", "x.02") is taken whole,
+// as an id that nobody has. Attempt is 1 for a bare id; a caller that holds an
 // explicit attempt number trusts that one instead.
 func ParseWire(wire string) (id TaskRunID, attempt int) {
-	base, suffix, found := strings.Cut(wire, ".")
-	if !found {
-		return TaskRunID(wire), 1
-	}
+	base, suffix, _ := strings.Cut(wire, ".")
 	n, err := strconv.Atoi(suffix)
-	if err != nil || n < 2 {
+	if err != nil || n < 2 || TaskRunID(base).Wire(n) != wire {
 		return TaskRunID(wire), 1
 	}
 	return TaskRunID(base), n
