@@ -1,0 +1,87 @@
+import { QueryClient } from "@tanstack/react-query";
+import { ApiClient, ApiError } from "../api/client.ts";
+import { sessionToken } from "../api/token.ts";
+import type { FusedWorker, LocalFrame, LogLine, SelfStatus } from "../api/types.ts";
+import { Link } from "../live/link.ts";
+import { httpProbe, localSocket } from "../live/transports.ts";
+
+/** What a log reader hears: one more line, or that lines may be missing and the file is to be read again. */
+export type LogSignal = { line: LogLine } | { reload: true };
+
+/** The page's one connection to the daemon: HTTP for questions and verbs, one socket for everything that changes. */
+export const token = sessionToken("pipedai_oct");
+
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      retry: false, // the link notices a lost daemon and fetches again when it is back
+      networkMode: "always", // loopback works without a network
+    },
+    mutations: { networkMode: "always", retry: false },
+  },
+});
+
+export const client = new ApiClient({ token, onUnauthorized: () => link.stop("unauthorized") });
+
+const logListeners = new Map<string, Set<(signal: LogSignal) => void>>();
+
+export const link: Link<LocalFrame> = new Link<LocalFrame>({
+  transport: localSocket(token, "/api/events"),
+  probe: httpProbe(client, "/api/self"),
+  seq: (frame) => frame.seq,
+  isSnapshot: (frame, first) => frame.reset === true || (first && frame.kind === "status"),
+  onFrame(frame) {
+    if (frame.kind === "status") queries.setQueryData<FusedWorker[]>(["workers"], frame.items ?? []);
+    if (frame.reset) reloadLogs();
+    if (frame.kind === "log" && frame.id !== undefined) {
+      const line: LogLine = { ts: frame.ts ?? Date.now(), stream: frame.stream ?? "out", line: frame.line ?? "" };
+      for (const listener of logListeners.get(frame.id) ?? []) listener({ line });
+    }
+  },
+  onResync(why) {
+    void queries.invalidateQueries();
+    if (why !== "poll") reloadLogs();
+  },
+});
+
+function reloadLogs(): void {
+  for (const listeners of logListeners.values()) for (const listener of listeners) listener({ reload: true });
+}
+
+/** Hears the live log lines of a worker until the returned function is called. */
+export function listenLog(id: string, listener: (signal: LogSignal) => void): () => void {
+  const listeners = logListeners.get(id) ?? new Set();
+  logListeners.set(id, listeners);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+const at = (id: string) => `/api/workers/${encodeURIComponent(id)}`;
+
+export const workersQuery = {
+  queryKey: ["workers"],
+  queryFn: async ({ signal }: { signal: AbortSignal }) =>
+    (await client.get<{ items: FusedWorker[] | null }>("/api/workers", { signal })).items ?? [],
+};
+
+export const selfQuery = {
+  queryKey: ["self"],
+  queryFn: ({ signal }: { signal: AbortSignal }) => client.get<SelfStatus>("/api/self", { signal }),
+  refetchInterval: 10_000,
+};
+
+export async function logTail(id: string, signal: AbortSignal): Promise<LogLine[]> {
+  return (await client.get<{ items: LogLine[] | null }>(`${at(id)}/logs?tail=500`, { signal })).items ?? [];
+}
+
+/** Starts or stops a worker. A stop answers only when the process has ended, which is as long as its run takes. */
+export async function act(id: string, verb: "start" | "stop"): Promise<void> {
+  try {
+    await client.post(`${at(id)}/${verb}`, {}, { timeoutMs: verb === "stop" ? 3_600_000 : 30_000 });
+  } finally {
+    await queries.invalidateQueries({ queryKey: ["workers"] }).catch(() => undefined);
+  }
+}
+
+export { ApiError };

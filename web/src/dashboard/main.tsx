@@ -1,0 +1,26 @@
+import "../styles.css";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { takeToken } from "../api/token.ts";
+import { watchKeyboard } from "../lib/keyboard.ts";
+import { watchTheme } from "../lib/theme.ts";
+import { Toaster } from "../ui/toast.tsx";
+import { App } from "./app.tsx";
+import { link, queries, token } from "./daemon.ts";
+
+takeToken(token);
+watchTheme();
+watchKeyboard();
+if (token.get() !== null) link.start();
+
+const root = document.getElementById("root");
+if (!root) throw new Error("the page has no #root");
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <App />
+      <Toaster />
+    </QueryClientProvider>
+  </StrictMode>,
+);

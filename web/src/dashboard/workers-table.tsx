@@ -1,0 +1,180 @@
+import { useMutation } from "@tanstack/react-query";
+import { Play, ScrollText, Square } from "lucide-react";
+import { useState } from "react";
+import type { FusedWorker } from "../api/types.ts";
+import { count, none } from "../lib/format.ts";
+import { Button } from "../ui/button.tsx";
+import { Id } from "../ui/copy.tsx";
+import { Confirm } from "../ui/dialog.tsx";
+import { StateBadge } from "../ui/state.tsx";
+import { Ago, Until } from "../ui/time.tsx";
+import { toast, toastError } from "../ui/toast.tsx";
+import { act } from "./daemon.ts";
+import { exitText, localWord, remoteWord, verbs } from "./worker-state.ts";
+
+interface Props {
+  workers: FusedWorker[];
+  /** The daemon is away: what is shown is old, and nothing can be asked of it. */
+  frozen: boolean;
+  onLogs: (id: string) => void;
+}
+
+export function WorkersTable({ workers, frozen, onLogs }: Props) {
+  return (
+    <table className="data stack" aria-label="Workers of this host">
+      <thead>
+        <tr>
+          <th scope="col">Worker</th>
+          <th scope="col">On this host</th>
+          <th scope="col">At the control plane</th>
+          <th scope="col">Last event</th>
+          <th scope="col">
+            <span className="sr-only">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {workers.map((worker) => (
+          <Row key={worker.id} worker={worker} frozen={frozen} onLogs={onLogs} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Row({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: boolean; onLogs: (id: string) => void }) {
+  return (
+    <tr data-worker={worker.id}>
+      <td className="lead">
+        <button data-row type="button" className="text-left font-semibold hover:underline" onClick={() => onLogs(worker.id)}>
+          {worker.label || worker.id}
+        </button>
+        <div className="text-sm text-muted">
+          <Id id={worker.id} what="worker id" length={22} />
+        </div>
+        <div className="text-sm text-muted">
+          {worker.workerVersion ? `version ${worker.workerVersion}` : "version not known"}
+          {worker.versionStale && worker.latestWorkerVersion && <span className="text-warn"> · {worker.latestWorkerVersion} is out</span>}
+        </div>
+      </td>
+      <td data-label="On this host">
+        <Local worker={worker} />
+      </td>
+      <td data-label="Control plane">
+        <Remote worker={worker} />
+      </td>
+      <td data-label="Last event">
+        {worker.lastEvent ? (
+          <div>
+            <div>{worker.lastEvent.type}</div>
+            <Ago at={worker.lastEvent.at} className="text-sm text-muted" />
+          </div>
+        ) : (
+          <span className="text-muted">none yet</span>
+        )}
+      </td>
+      <td className="actions">
+        <Actions worker={worker} frozen={frozen} onLogs={onLogs} />
+      </td>
+    </tr>
+  );
+}
+
+function Local({ worker }: { worker: FusedWorker }) {
+  const local = worker.local;
+  const ended = local && local.state !== "running" ? exitText(local) : null;
+  return (
+    <div className="space-y-1">
+      <StateBadge state={localWord(local)} />
+      {local?.pid ? (
+        <div className="text-sm text-muted">
+          pid <span className="font-mono">{local.pid}</span> · up since <Ago at={local.startedAt} />
+        </div>
+      ) : null}
+      {local?.state === "backing-off" && local.nextStartAt ? (
+        <div className="text-sm text-warn">
+          next start <Until at={local.nextStartAt} />
+        </div>
+      ) : null}
+      {local && local.totalRestarts > 0 && (
+        <div className="text-sm text-muted" title={local.restartReason}>
+          {count(local.totalRestarts, "restart")}
+          {local.restarts > 0 && `, ${local.restarts} in a row`}
+        </div>
+      )}
+      {local?.reattached && local.state === "running" && <div className="text-sm text-muted">outlived an earlier daemon</div>}
+      {ended && (
+        <div className="text-sm text-muted">
+          {ended} <Ago at={local?.lastExit?.at} />
+        </div>
+      )}
+      {local?.lastError && <div className="text-sm text-bad">{local.lastError}</div>}
+    </div>
+  );
+}
+
+function Remote({ worker }: { worker: FusedWorker }) {
+  const { remote } = worker;
+  return (
+    <div className="space-y-1">
+      {remote ? <StateBadge state={remoteWord(remote)} /> : <StateBadge state="unknown" label="Not known" />}
+      {worker.currentRunId && (
+        <div className="text-sm text-muted">
+          run <Id id={worker.currentRunId} what="run id" length={14} />
+        </div>
+      )}
+      {remote && (
+        <div className="text-sm text-muted">
+          seen there <Ago at={remote.lastSeenAt} />
+        </div>
+      )}
+      <div className="text-sm text-muted">
+        asked {worker.remoteFetchedAt ? <Ago at={worker.remoteFetchedAt} /> : none}
+      </div>
+      {worker.remoteError && <div className="text-sm text-bad">{worker.remoteError}</div>}
+    </div>
+  );
+}
+
+function Actions({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: boolean; onLogs: (id: string) => void }) {
+  const [asking, setAsking] = useState(false);
+  const name = worker.label || worker.id;
+  const action = useMutation({
+    mutationFn: (verb: "start" | "stop") => act(worker.id, verb),
+    onSuccess: (_, verb) => toast("ok", verb === "start" ? `${name} was started` : `${name} was stopped`),
+    onError: (cause, verb) => toastError(`${name} could not be ${verb === "start" ? "started" : "stopped"}`, cause),
+  });
+  const can = verbs(worker);
+  const doing = action.isPending ? action.variables : null;
+  const inFlight = worker.busy || worker.currentRunId !== null;
+  const stop = () => (inFlight ? setAsking(true) : action.mutate("stop"));
+  return (
+    <div className="flex flex-wrap items-start gap-1.5 sm:justify-end max-sm:pt-1">
+      {(can.start || doing === "start") && (
+        <Button size="sm" icon={Play} pending={doing === "start"} disabled={frozen || doing !== null} onClick={() => action.mutate("start")} aria-label={`Start ${name}`}>
+          {doing === "start" ? "Starting…" : (can.start ?? "Start")}
+        </Button>
+      )}
+      {(can.stop || doing === "stop" || worker.local?.draining) && (
+        <Button size="sm" icon={Square} pending={doing === "stop" || worker.local?.draining === true} disabled={frozen || doing !== null} onClick={stop} aria-label={`Stop ${name}`}>
+          {doing === "stop" || worker.local?.draining ? "Stopping…" : "Stop"}
+        </Button>
+      )}
+      <Button size="sm" icon={ScrollText} onClick={() => onLogs(worker.id)} aria-label={`Logs of ${name}`}>
+        Logs
+      </Button>
+      {asking && (
+        <Confirm title={`Stop ${name}?`} action="Drain and stop" danger onClose={() => setAsking(false)} onConfirm={() => action.mutate("stop")}>
+          <p>
+            One run is in flight{worker.currentRunId ? ":" : "."}
+            {worker.currentRunId && <code className="mt-1 block font-mono text-sm">{worker.currentRunId}</code>}
+          </p>
+          <p className="text-muted">
+            The worker takes no more work, finishes this run if it can in the time it is given, and then ends. It stays stopped until it is
+            started again.
+          </p>
+        </Confirm>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,119 @@
+/** What stands where there is nothing to say. */
+export const none = "–";
+
+const units: [number, string][] = [
+  [86_400, "d"],
+  [3_600, "h"],
+  [60, "m"],
+  [1, "s"],
+];
+
+/** A length of time in its two largest units: 340 ms, 4.2 s, 3 m 10 s, 2 h 5 m, 3 d 4 h. */
+export function duration(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined || !Number.isFinite(ms)) return none;
+  if (ms < 0) ms = 0;
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 10_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
+  const seconds = Math.floor(ms / 1_000);
+  const at = units.findIndex(([size]) => seconds >= size);
+  const [size, name] = units[at] ?? [1, "s"];
+  const next = units[at + 1];
+  const rest = next ? Math.floor((seconds % size) / next[0]) : 0;
+  return `${Math.floor(seconds / size)} ${name}${next && rest > 0 ? ` ${rest} ${next[1]}` : ""}`;
+}
+
+/** How long ago, in one unit. A clock that is a little ahead reads as now. */
+export function ago(ms: number): string {
+  if (ms < 2_000) return "just now";
+  const seconds = Math.floor(ms / 1_000);
+  for (const [size, name] of units) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${name} ago`;
+  }
+  return "just now";
+}
+
+/** The instant of an API time, or null. */
+export function instant(value: string | number | null | undefined): number | null {
+  if (value === null || value === undefined || value === "") return null;
+  const ms = typeof value === "number" ? value : Date.parse(value);
+  return Number.isFinite(ms) && ms > 0 ? ms : null;
+}
+
+/** From start to end, or to now while there is no end. */
+export function elapsed(start: string | null | undefined, end: string | null | undefined, now: number): number | null {
+  const from = instant(start);
+  if (from === null) return null;
+  return Math.max(0, (instant(end) ?? now) - from);
+}
+
+const absoluteFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clockFormat = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hour12: false,
+});
+
+/** Date and time in the reader's zone. */
+export function absolute(ms: number): string {
+  return absoluteFormat.format(ms);
+}
+
+/** Time of day with milliseconds, for log lines. */
+export function clock(ms: number): string {
+  return `${clockFormat.format(ms)}.${String(Math.floor(ms) % 1_000).padStart(3, "0")}`;
+}
+
+/** A number of bytes in binary units. */
+export function bytes(n: number | null | undefined): string {
+  if (n === null || n === undefined || !Number.isFinite(n)) return none;
+  if (n < 1_024) return `${n} B`;
+  const names = ["KiB", "MiB", "GiB", "TiB"];
+  let size = n / 1_024;
+  let at = 0;
+  while (size >= 1_024 && at < names.length - 1) {
+    size /= 1_024;
+    at++;
+  }
+  return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${names[at]}`;
+}
+
+/** One of two words by number, with the number. */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n} ${n === 1 ? one : many}`;
+}
+
+/** An id cut in the middle; the ends are what people compare. */
+export function shortId(id: string, length = 16): string {
+  if (id.length <= length) return id;
+  const tail = 4;
+  return `${id.slice(0, length - tail - 1)}…${id.slice(-tail)}`;
+}
+
+/** An argument as a POSIX shell takes it verbatim. */
+export function shellQuote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+// Colour, cursor and title sequences, and other control characters but tab.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const control = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b.|[\u0000-\u0008\u000a-\u001f\u007f]/g;
+
+/** A line of program output without what would only steer a terminal. */
+export function plainText(line: string): string {
+  return line.replace(control, "");
+}
+
+/** Where JSON text goes wrong, in words a person can act on; null if it does not. */
+export function jsonProblem(text: string): string | null {
+  try {
+    JSON.parse(text);
+    return null;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const position = /position (\d+)/.exec(message)?.[1];
+    if (position === undefined) return message;
+    const before = text.slice(0, Number(position)).split("\n");
+    return `${message.replace(/ in JSON at position.*$/, "")} (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
+  }
+}

@@ -1,0 +1,245 @@
+import { type BackoffPolicy, backoffDelay } from "./backoff.ts";
+
+/**
+ * How the page stands to its server.
+ * connecting: first try under way. live: the stream is open. lost: it is not, and neither does the server answer.
+ * polling: the stream will not open, but the server answers. unauthorized: the token is no good; nothing is tried again.
+ */
+export type Phase = "connecting" | "live" | "lost" | "polling" | "unauthorized" | "stopped";
+
+export interface LinkState {
+  phase: Phase;
+  /** Failed tries since the stream was last open for a while. */
+  attempts: number;
+  /** When the next try starts (ms), null while one is under way or none is needed. */
+  retryAt: number | null;
+  /** Since when there is no stream (ms). */
+  lostAt: number | null;
+}
+
+export type Probe = "ok" | "down" | "unauthorized";
+
+/** Why everything on the page has to be fetched again. */
+export type ResyncReason = "opened" | "gap" | "restarted" | "poll";
+
+export interface TransportEvents<F> {
+  opened(): void;
+  /** Something came that is no frame, such as a comment that keeps the stream open. */
+  beat(): void;
+  frame(frame: F): void;
+  closed(why: "lost" | "unauthorized"): void;
+}
+
+/** Opens one stream, resuming after sequence number since if there is one; returns what closes it. */
+export type Transport<F> = (since: number | null, on: TransportEvents<F>) => () => void;
+
+export interface Clock {
+  now(): number;
+  after(ms: number, fn: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, fn) {
+    const timer = setTimeout(fn, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export interface LinkOptions<F> {
+  transport: Transport<F>;
+  seq: (frame: F) => number;
+  /** The frame brings everything, so whatever the sequence was before does not matter. first: of its stream. */
+  isSnapshot: (frame: F, first: boolean) => boolean;
+  onFrame: (frame: F) => void;
+  /** Fetch again what is shown. */
+  onResync: (why: ResyncReason) => void;
+  probe: () => Promise<Probe>;
+  backoff?: BackoffPolicy;
+  clock?: Clock;
+  random?: () => number;
+}
+
+const openLimitMs = 5_000; // for one try
+const steadyMs = 5_000; // open this long: the next loss starts counting anew
+const quietMs = 15_000; // nothing heard this long: ask whether the server is there
+const pollMs = 5_000;
+const pollAfter = 3; // failed tries
+
+/**
+ * Keeps one stream open for the whole page: resumes by sequence number, backs off with jitter, notices a stream that died
+ * silently, and polls where streams do not get through. It holds no data; it says when there is some.
+ */
+export class Link<F> {
+  private readonly o: Required<LinkOptions<F>>;
+  private state: LinkState = { phase: "stopped", attempts: 0, retryAt: null, lostAt: null };
+  private readonly listeners = new Set<() => void>();
+  private last: number | null = null;
+  /** Grows with every try, so that an event of an earlier one can be told and dropped. */
+  private generation = 0;
+  private close: (() => void) | null = null;
+  private cancels: Partial<Record<"retry" | "open" | "steady" | "quiet" | "poll", () => void>> = {};
+
+  constructor(options: LinkOptions<F>) {
+    this.o = {
+      backoff: { baseMs: 1_000, maxMs: 10_000 },
+      clock: systemClock,
+      random: Math.random,
+      ...options,
+    };
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  getState = (): LinkState => this.state;
+
+  /** The last sequence number that was seen. */
+  get sequence(): number | null {
+    return this.last;
+  }
+
+  start(): void {
+    if (this.state.phase !== "stopped" && this.state.phase !== "unauthorized") return;
+    this.set({ phase: "connecting", attempts: 0, retryAt: null, lostAt: null });
+    this.connect();
+  }
+
+  stop(phase: "stopped" | "unauthorized" = "stopped"): void {
+    this.drop();
+    this.cancel("retry", "poll");
+    this.set({ phase, retryAt: null });
+  }
+
+  /** Tries at once instead of when the wait is over. */
+  retryNow = (): void => {
+    if (this.state.retryAt === null) return;
+    this.connect();
+  };
+
+  private connect(): void {
+    this.drop();
+    this.cancel("retry");
+    this.set({ retryAt: null });
+    const generation = this.generation;
+    let opened = false;
+    let first = true;
+    const mine = <A extends unknown[]>(fn: (...args: A) => void) => (...args: A) => {
+      if (generation === this.generation) fn(...args);
+    };
+    const ended = mine((why: "lost" | "unauthorized") => {
+      this.drop();
+      if (why === "unauthorized") this.stop("unauthorized");
+      else this.lost();
+    });
+    this.timer("open", openLimitMs, () => ended("lost"));
+    this.close = this.o.transport(this.last, {
+      opened: mine(() => {
+        opened = true;
+        this.cancel("open", "poll");
+        this.timer("steady", steadyMs, () => this.set({ attempts: 0 }));
+        this.listen(ended);
+        this.set({ phase: "live", retryAt: null, lostAt: null });
+        // What happened before the stream was open is not on it, and a server
+        // that started anew cannot know what we missed.
+        this.o.onResync("opened");
+      }),
+      beat: mine(() => this.listen(ended)),
+      frame: mine((frame: F) => {
+        if (!opened) return;
+        this.listen(ended);
+        this.take(frame, first);
+        first = false;
+      }),
+      closed: ended,
+    });
+  }
+
+  /** Puts one frame in its place in the sequence. */
+  private take(frame: F, first: boolean): void {
+    const seq = this.o.seq(frame);
+    const last = this.last;
+    if (last !== null && !this.o.isSnapshot(frame, first)) {
+      if (seq <= last) {
+        // A resumed stream starts above what we had. Below it, the numbers began anew.
+        if (!first) return;
+        this.last = seq;
+        this.o.onResync("restarted");
+        this.o.onFrame(frame);
+        return;
+      }
+      if (seq > last + 1) this.o.onResync("gap");
+    }
+    this.last = seq;
+    this.o.onFrame(frame);
+  }
+
+  private lost(): void {
+    const attempts = this.state.attempts + 1;
+    const now = this.o.clock.now();
+    const delay = backoffDelay(attempts, this.o.backoff, this.o.random);
+    const phase = this.state.phase === "polling" ? "polling" : "lost";
+    this.set({ phase, attempts, retryAt: now + delay, lostAt: this.state.lostAt ?? now });
+    this.timer("retry", delay, () => this.connect());
+    // A browser does not say why a WebSocket failed, so ask in the ordinary way.
+    void this.ask();
+  }
+
+  private async ask(): Promise<void> {
+    const answer = await this.o.probe();
+    const { phase, attempts } = this.state;
+    if (phase !== "lost" && phase !== "polling") return;
+    if (answer === "unauthorized") this.stop("unauthorized");
+    else if (answer === "down") {
+      this.cancel("poll");
+      this.set({ phase: "lost" });
+    } else if (attempts >= pollAfter && phase === "lost") {
+      this.set({ phase: "polling" });
+      this.poll();
+    }
+  }
+
+  private poll(): void {
+    this.o.onResync("poll");
+    this.timer("poll", pollMs, () => this.poll());
+  }
+
+  /** (Re)starts the watch for silence. */
+  private listen(ended: (why: "lost" | "unauthorized") => void): void {
+    this.timer("quiet", quietMs, async () => {
+      const answer = await this.o.probe();
+      if (answer === "ok") {
+        if (this.state.phase === "live") this.listen(ended);
+      } else ended(answer === "unauthorized" ? "unauthorized" : "lost");
+    });
+  }
+
+  private drop(): void {
+    this.generation++;
+    this.cancel("open", "steady", "quiet");
+    this.close?.();
+    this.close = null;
+  }
+
+  private timer(name: keyof typeof this.cancels, ms: number, fn: () => void): void {
+    this.cancel(name);
+    this.cancels[name] = this.o.clock.after(ms, fn);
+  }
+
+  private cancel(...names: (keyof typeof this.cancels)[]): void {
+    for (const name of names) {
+      this.cancels[name]?.();
+      delete this.cancels[name];
+    }
+  }
+
+  private set(change: Partial<LinkState>): void {
+    const next = { ...this.state, ...change };
+    const keys = Object.keys(next) as (keyof LinkState)[];
+    if (keys.every((k) => next[k] === this.state[k])) return;
+    this.state = next;
+    for (const listener of this.listeners) listener();
+  }
+}
