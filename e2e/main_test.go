@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// bin is the folder of the built programs.
+var bin string
+
+func TestMain(m *testing.M) {
+	// Command tasks of the tests run this binary under another name.
+	if len(os.Args) > 1 && os.Args[1] == "task" {
+		os.Exit(taskMain(os.Args[2:]))
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "pipedai-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	// Processes see the resolved path, and the check for left-over ones
+	// compares with it.
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	bin = filepath.Join(dir, "bin")
+	if err := buildPrograms(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the programs:", err)
+		return 1
+	}
+	code := m.Run()
+	if left := leftOver(); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "FAIL: processes were left behind:\n  %s\n", strings.Join(left, "\n  "))
+		killLeftOver()
+		code = max(code, 1)
+	}
+	return code
+}
+
+// buildPrograms builds what ships the way it ships. When the tests run with
+// the race detector, the control plane and the daemon have it too: their
+// packages are compiled for it already. The worker never links CGO.
+func buildPrograms() error {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	big := []string{"-trimpath"}
+	if raceEnabled {
+		big = []string{"-race"}
+	}
+	for _, p := range []struct {
+		name, pkg string
+		flags     []string
+		env       string
+	}{
+		{"pipeweave", "./cmd/pipeweave", big, ""},
+		{"pipedai-orchestrator", "./cmd/pipedai-orchestrator", big, ""},
+		{"pipedai-worker", "./cmd/pipedai-worker", []string{"-trimpath"}, "CGO_ENABLED=0"},
+		{"pdf-processor", "./examples/pdf-processor", []string{"-trimpath"}, "CGO_ENABLED=0"},
+	} {
+		args := append([]string{"build", "-o", filepath.Join(bin, p.name)}, p.flags...)
+		cmd := exec.Command("go", append(args, p.pkg)...)
+		cmd.Dir = root
+		cmd.Env = os.Environ()
+		if p.env != "" {
+			cmd.Env = append(cmd.Env, p.env)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", p.name, err, out)
+		}
+	}
+	if err := copyFile(filepath.Join(root, "examples/pdf-processor/pdf-processor.yaml"), filepath.Join(bin, "pdf-processor.yaml"), 0o644); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return copyFile(self, filepath.Join(bin, "e2e-task"), 0o755)
+}
+
+func copyFile(from, to string, mode os.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
+
+// process is a running process whose program lies in bin.
+type process struct {
+	pid     int
+	command string
+}
+
+// ours lists the processes that run programs of bin, whoever started them.
+func ours() []process {
+	if runtime.GOOS == "linux" {
+		return oursLinux()
+	}
+	out, err := exec.Command("ps", "-axo", "pid=,command=").Output()
+	if err != nil {
+		return nil
+	}
+	var found []process
+	for line := range strings.Lines(string(out)) {
+		var p process
+		if _, err := fmt.Sscan(line, &p.pid, &p.command); err == nil && strings.HasPrefix(p.command, bin+"/") {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+func oursLinux() []process {
+	links, _ := filepath.Glob("/proc/[0-9]*/exe")
+	var found []process
+	for _, link := range links {
+		exe, err := os.Readlink(link)
+		if err != nil || !strings.HasPrefix(exe, bin+"/") {
+			continue
+		}
+		var p process
+		dir := filepath.Dir(link)
+		if _, err := fmt.Sscan(filepath.Base(dir), &p.pid); err != nil {
+			continue
+		}
+		line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		p.command = strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
+		found = append(found, p)
+	}
+	return found
+}
+
+func leftOver() []string {
+	var out []string
+	for _, p := range ours() {
+		out = append(out, fmt.Sprintf("%d %s", p.pid, p.command))
+	}
+	return out
+}
+
+func killLeftOver() {
+	for _, p := range ours() {
+		if proc, err := os.FindProcess(p.pid); err == nil {
+			_ = proc.Kill()
+		}
+	}
+}
