@@ -52,6 +52,21 @@ func (c Credentials) ControlPlanes() []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
+// Secrets lists every token in the file, so that they can be kept out of
+// other places.
+func (c Credentials) Secrets() []secret.Text {
+	out := []secret.Text{c.LocalToken}
+	for _, token := range c.operators {
+		out = append(out, secret.Text(token))
+	}
+	for _, host := range c.hosts {
+		for _, token := range host {
+			out = append(out, secret.Text(token))
+		}
+	}
+	return out
+}
+
 // The members of the file. hosts was added beside operators, so that a second
 // workspace of one control plane does not overwrite the first.
 const (

@@ -36,10 +36,13 @@ type Client struct {
 	http  *http.Client
 }
 
-// New returns a client for the daemon on a loopback port.
-func New(port int, token secret.Text) *Client {
-	return At("http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), token)
+// URL is the address of a daemon on a loopback port, without a trailing slash.
+func URL(port int) string {
+	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
+
+// New returns a client for the daemon on a loopback port.
+func New(port int, token secret.Text) *Client { return At(URL(port), token) }
 
 // At returns a client for a base URL. No proxy is asked: the token must not
 // leave this machine.

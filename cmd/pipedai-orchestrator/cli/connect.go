@@ -1,0 +1,261 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pipedai/api"
+	"pipedai/client"
+	"pipedai/daemon"
+	"pipedai/enroll"
+	"pipedai/internal/cliutil"
+	"pipedai/internal/secret"
+	"pipedai/manifest"
+)
+
+// defaultAPIURL is the hosted control plane.
+const defaultAPIURL = "https://api.pipedai.app"
+
+type connectOptions struct {
+	apiURL     string
+	token      string
+	tokenStdin bool
+	tokenFile  string
+	label      string
+	tasks      []string
+	noInstall  bool
+	noOpen     bool
+	timeout    time.Duration
+	json       bool
+}
+
+func newConnectCmd(d *deps) *cobra.Command {
+	o := connectOptions{}
+	cmd := &cobra.Command{
+		Use:   "connect",
+		Short: "Connect this host to a control plane",
+		Long: `Connects this host: prints a code, waits until somebody approves it at the
+control plane, and keeps the credentials. With an enrolment code nobody needs to
+approve. Running it again is safe.`,
+		Example: `  pipedai-orchestrator connect --api-url https://api.example.com
+  pipedai-orchestrator connect --api-url https://api.example.com --tasks tasks.yaml
+  pipedai-orchestrator connect --api-url https://api.example.com --token-stdin < code.txt`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("api-url") {
+				if url := d.streams.Getenv("PIPEDAI_API_URL"); url != "" {
+					o.apiURL = url
+				}
+			}
+			return runConnect(cmd.Context(), d, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.apiURL, "api-url", defaultAPIURL, "the control plane")
+	flags.StringVar(&o.token, "token", "", "enrolment code (other programs can see it; prefer --token-stdin)")
+	flags.BoolVar(&o.tokenStdin, "token-stdin", false, "read the enrolment code from standard input")
+	flags.StringVar(&o.tokenFile, "token-file", "", "read the enrolment code from a file")
+	flags.StringVar(&o.label, "label", "", "name of the worker (default: the host's name)")
+	flags.StringArrayVar(&o.tasks, "tasks", nil, "file of tasks the worker offers; may be given more than once")
+	flags.BoolVar(&o.noInstall, "no-install", false, "do not install a service; connect installs none yet")
+	flags.BoolVar(&o.noOpen, "no-open", false, "do not open a browser")
+	flags.DurationVar(&o.timeout, "timeout", 0, "give up after this time (default: when the code expires)")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object per step")
+	cmd.MarkFlagsMutuallyExclusive("token", "token-stdin", "token-file")
+	return cmd
+}
+
+func runConnect(ctx context.Context, d *deps, o connectOptions) error {
+	apiURL, err := enroll.NormalizeURL(o.apiURL)
+	if err != nil {
+		return cliutil.Fail(cliutil.ExitUsage, err, "give it with --api-url")
+	}
+	if o.timeout < 0 {
+		return cliutil.UsageError("--timeout must not be negative")
+	}
+	code, err := enrolmentCode(d, o)
+	if err != nil {
+		return err
+	}
+	dir, err := d.dir()
+	if err != nil {
+		return err
+	}
+	facts, err := hostFacts(ctx, d)
+	if err != nil {
+		return err
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	show := newPresenter(d, o)
+	defer show.stop()
+	show.begin(apiURL, facts)
+	plane := client.New(apiURL, client.Options{UserAgent: userAgent(facts)})
+	result, err := enroll.Connect(ctx, enroll.Options{
+		APIURL: apiURL, Code: code, Label: o.label, Tasks: o.tasks, Facts: facts, Dir: dir,
+		Remote: plane, Verify: verify, OnPairing: show.pairing, OnWait: show.wait, ConfirmURL: show.confirm,
+	})
+	show.stop()
+	if err != nil {
+		return explainConnect(d, apiURL, err)
+	}
+	return finishConnect(ctx, d, show, result)
+}
+
+func userAgent(facts enroll.Facts) string {
+	return fmt.Sprintf("%s/%s (%s)", program, facts.Version, facts.OS)
+}
+
+// finishConnect tells a running daemon, and the person what comes next.
+func finishConnect(ctx context.Context, d *deps, show *presenter, result enroll.Result) error {
+	running := false
+	if local, err := d.daemon(ctx); err == nil {
+		req := api.ReloadRequest{}
+		if result.Changed {
+			req.Restart = []string{result.WorkerID}
+		}
+		if _, err := local.Reload(ctx, req); err != nil {
+			return cliutil.Fail(cliutil.ExitFailed,
+				fmt.Errorf("connected, but the running daemon could not take it up: %w", err),
+				"restart the daemon: "+d.command("start"))
+		}
+		running = true
+	}
+	show.connected(result, running)
+	return nil
+}
+
+// verify asks whether a credential still stands. Only a refusal says no; not
+// reaching the control plane says nothing.
+func verify(ctx context.Context, apiURL string, token secret.Text, workspaceID, workerID string) (bool, error) {
+	rows, err := client.New(apiURL, client.Options{Token: token}).Workers(ctx, workspaceID)
+	var answer *api.Error
+	if errors.As(err, &answer) && (answer.Status == 401 || answer.Status == 403 || answer.Status == 404) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, row := range rows {
+		if row.ID == workerID {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// maxCode bounds what is read as an enrolment code.
+const maxCode = 4 << 10
+
+// enrolmentCode takes the code from where the person put it; empty means that
+// somebody will approve. Standard input is read only when asked for: an open
+// pipe would hold the command up for ever.
+func enrolmentCode(d *deps, o connectOptions) (secret.Text, error) {
+	read := func(what string, r io.Reader) (secret.Text, error) {
+		data, err := io.ReadAll(io.LimitReader(r, maxCode+1))
+		if err != nil {
+			return "", fmt.Errorf("read the enrolment code from %s: %w", what, err)
+		}
+		code := bytes.TrimSpace(data)
+		if len(code) == 0 || len(data) > maxCode {
+			return "", cliutil.UsageError("%s holds no enrolment code", what)
+		}
+		return secret.Text(code), nil
+	}
+	switch {
+	case o.tokenStdin:
+		return read("standard input", d.streams.In)
+	case o.tokenFile != "":
+		file, err := os.Open(o.tokenFile)
+		if err != nil {
+			return "", fmt.Errorf("read the enrolment code: %w", err)
+		}
+		defer func() { _ = file.Close() }()
+		if info, err := file.Stat(); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+			d.notef("warning: others may read %s: chmod 600 %s\n", o.tokenFile, shellQuote(o.tokenFile))
+		}
+		return read(o.tokenFile, file)
+	case strings.TrimSpace(o.token) != "":
+		d.notef("warning: other programs can see --token; use --token-stdin or --token-file\n")
+		return secret.Text(strings.TrimSpace(o.token)), nil
+	default:
+		return secret.Text(strings.TrimSpace(d.streams.Getenv("PIPEDAI_CONNECT_TOKEN"))), nil
+	}
+}
+
+// hostFacts is what the person who approves is shown of this host.
+func hostFacts(ctx context.Context, d *deps) (enroll.Facts, error) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		return enroll.Facts{}, fmt.Errorf("find this host's name: %w", err)
+	}
+	return enroll.Facts{Hostname: hostname, OS: daemon.PlatformName(runtime.GOOS), Version: workerVersion(ctx, d)}, nil
+}
+
+// workerVersion asks the worker program. It may be missing: connecting does
+// not need it, running does.
+func workerVersion(ctx context.Context, d *deps) string {
+	path, err := daemon.FindWorkerProgram(d.streams.Getenv("PIPEDAI_WORKER_PROGRAM"))
+	if err != nil {
+		return "unknown"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.Dir = filepath.Dir(path)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return "unknown"
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	words := strings.Fields(lines[len(lines)-1])
+	if len(words) == 0 || len(words[len(words)-1]) > 64 {
+		return "unknown"
+	}
+	return words[len(words)-1]
+}
+
+// explainConnect adds what helps to the ways a pairing can fail.
+func explainConnect(d *deps, apiURL string, err error) error {
+	again := "connect again: " + d.command("connect --api-url "+apiURL)
+	var moved *enroll.MovedError
+	var answer *api.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return cliutil.Fail(cliutil.ExitInterrupted, errors.New("interrupted; nothing was written"), again)
+	case errors.Is(err, context.DeadlineExceeded):
+		return cliutil.Fail(cliutil.ExitTimeout, errors.New("nobody approved in time; nothing was written"), again)
+	case errors.Is(err, enroll.ErrDenied):
+		return cliutil.Fail(cliutil.ExitAuth, err, "ask an operator of "+apiURL+", then "+again)
+	case errors.Is(err, enroll.ErrExpired):
+		return cliutil.Fail(cliutil.ExitTimeout, err, again)
+	case errors.Is(err, enroll.ErrCodeUsed), errors.Is(err, enroll.ErrCodeUnknown):
+		return cliutil.Fail(cliutil.ExitAuth, err, "get a new code, or leave it out and have the host approved")
+	case errors.As(err, &moved):
+		return cliutil.Fail(cliutil.ExitAuth, err, "if that is right: "+d.command("connect --api-url "+moved.To))
+	case errors.As(err, &answer) && answer.Status == 0:
+		return cliutil.Fail(cliutil.ExitNotRunning, fmt.Errorf("%s could not be reached: %w", apiURL, err),
+			"check the URL, the network, and that the control plane is up")
+	case errors.Is(err, manifest.ErrLocked):
+		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then "+again)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, manifest.ErrReadOnly):
+		return cliutil.Fail(cliutil.ExitFailed, err, "make the folder writable, or choose another with --home or PIPEDAI_HOME")
+	}
+	return err
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newDashboardCmd(d *deps) *cobra.Command {
+	open := false
+	cmd := &cobra.Command{
+		Use:   "dashboard",
+		Short: "Print the link that opens the dashboard",
+		Long: `Prints the link to the dashboard of this host. The link carries the token that
+opens it: do not share it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			local, err := d.daemon(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if open {
+				if err := d.open(local.dashboardURL()); err == nil {
+					d.printf("Opening %s in your browser.\n", local.base())
+					return nil
+				}
+			}
+			d.printf("%s\n", local.dashboardURL())
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&open, "open", false, "open it in the browser")
+	return cmd
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pipedai/daemon"
+	"pipedai/internal/cliutil"
+	"pipedai/internal/localnet"
+	"pipedai/manifest"
+	"pipedai/web"
+)
+
+type startOptions struct {
+	host          string
+	port          int
+	workerProgram string
+	stopGrace     time.Duration
+	verbose       bool
+}
+
+func newStartCmd(d *deps) *cobra.Command {
+	o := startOptions{}
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "Run the daemon in this terminal",
+		Long: `Runs the daemon until it is interrupted: it keeps the workers of this host
+running and serves the dashboard on this machine. An interrupt lets workers
+finish the runs they have in hand; a second one ends the daemon at once and
+leaves the workers running.`,
+		Example: `  pipedai-orchestrator start
+  pipedai-orchestrator start --port 0    # any free port`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.workerProgram == "" {
+				o.workerProgram = d.streams.Getenv("PIPEDAI_WORKER_PROGRAM")
+			}
+			return runStart(cmd.Context(), d, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.host, "host", daemon.DefaultHost, "loopback address to listen on")
+	flags.IntVar(&o.port, "port", daemon.DefaultPort, "port to listen on; 0 takes any free one")
+	flags.StringVar(&o.workerProgram, "worker-program", "", "the pipedai-worker to run (default: beside this program, then on the PATH)")
+	flags.DurationVar(&o.stopGrace, "stop-grace", 5*time.Minute, "how long a stopped worker may finish its run")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
+	return cmd
+}
+
+func runStart(ctx context.Context, d *deps, o startOptions) error {
+	if o.port < 0 || o.port > 65535 {
+		return cliutil.UsageError("--port %d is not between 0 and 65535", o.port)
+	}
+	if o.stopGrace <= 0 {
+		return cliutil.UsageError("--stop-grace must be more than 0")
+	}
+	dir, err := d.dir()
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	err = daemon.Run(ctx, daemon.Options{
+		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
+		Dashboard: web.Dashboard(),
+		Log:       slog.New(slog.NewTextHandler(d.streams.Err, &slog.HandlerOptions{Level: level})),
+		Listening: func(url string) {
+			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))
+		},
+		Ready: func() {
+			if !connected(dir) {
+				d.printf("This host is not connected yet: %s\n", d.command("connect --api-url <url>"))
+			}
+		},
+		Draining: func(workers int) {
+			if workers > 0 {
+				d.printf("Stopping: waiting for %d worker(s) to finish. Interrupt again to leave them running.\n", workers)
+			}
+		},
+	})
+	return explainStart(d, o, err)
+}
+
+// explainStart adds what helps to the ways a daemon cannot start.
+func explainStart(d *deps, o startOptions, err error) error {
+	var running *daemon.RunningError
+	var busy *localnet.BusyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &running):
+		return cliutil.Fail(cliutil.ExitConflict, err, "look at it: "+d.command("status"))
+	case errors.As(err, &busy):
+		return cliutil.Fail(cliutil.ExitConflict, err, "stop that program, or choose another port: "+d.command("start --port 0"))
+	case errors.Is(err, localnet.ErrNotLoopback):
+		return cliutil.Fail(cliutil.ExitUsage, err, "the daemon serves this machine only: leave --host out")
+	case errors.Is(err, manifest.ErrLocked):
+		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then start again")
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, manifest.ErrReadOnly):
+		return cliutil.Fail(cliutil.ExitFailed, err, "make the folder writable, or choose another with --home or PIPEDAI_HOME")
+	}
+	return err
+}

@@ -1,0 +1,220 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"pipedai/api"
+	"pipedai/client"
+	"pipedai/daemon/localapi"
+	"pipedai/daemon/remote"
+	"pipedai/enroll"
+	"pipedai/internal/buildinfo"
+	"pipedai/internal/hostdir"
+	"pipedai/internal/httpkit"
+	"pipedai/internal/lifecycle"
+	"pipedai/internal/localnet"
+	"pipedai/internal/secret"
+	"pipedai/manifest"
+	"pipedai/supervisor"
+)
+
+// The defaults of Options.
+const (
+	DefaultHost = "127.0.0.1"
+	DefaultPort = 4599
+)
+
+// Options of a daemon. Dir and Dashboard are required.
+type Options struct {
+	Dir hostdir.Dir
+	// Host and Port to listen on. Host must be loopback; empty means
+	// DefaultHost. Port 0 means any free one; DefaultPort is the usual one.
+	Host string
+	Port int
+	// WorkerProgram names the program to spawn; empty looks for it, see
+	// FindWorkerProgram.
+	WorkerProgram string
+	// WorkerArgs go before "run --config <file>" of every worker.
+	WorkerArgs []string
+	// WorkerEnv is added to the environment of workers, which is the daemon's
+	// own without our secrets.
+	WorkerEnv []string
+	// StopGrace is how long a worker may take to finish the run it has in hand
+	// when it is stopped; 0 means five minutes.
+	StopGrace time.Duration
+	// StopWait bounds how long an answer to "stop" waits for the end of the
+	// process; 0 means 30 s. The stop itself goes on.
+	StopWait time.Duration
+	// PollEvery is the pace of asking control planes; 0 means 15 s.
+	PollEvery time.Duration
+	// Policy says when a worker that ended is started again; the zero value is
+	// the supervisor's default.
+	Policy supervisor.Policy
+	// Dashboard serves the page's files.
+	Dashboard http.Handler
+	// Listening is told the URL once the port is bound; may be nil.
+	Listening func(url string)
+	// Ready is called once workers are looked after; may be nil.
+	Ready func()
+	// Draining is called when the end begins, with the number of workers that
+	// are stopped; may be nil.
+	Draining func(workers int)
+	Log      *slog.Logger
+}
+
+func (o *Options) defaults() {
+	if o.Host == "" {
+		o.Host = DefaultHost
+	}
+	if o.StopGrace == 0 {
+		o.StopGrace = 5 * time.Minute
+	}
+	if o.StopWait == 0 {
+		o.StopWait = 30 * time.Second
+	}
+	if o.Listening == nil {
+		o.Listening = func(string) {}
+	}
+	if o.Ready == nil {
+		o.Ready = func() {}
+	}
+	if o.Draining == nil {
+		o.Draining = func(int) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Run is the daemon. It takes the lock of the home, then the port, and touches
+// workers only after both: a second daemon, or a busy port, changes nothing.
+// It returns *RunningError, *localnet.BusyError and the manifest's errors for
+// those cases.
+//
+// When ctx ends it stops in order: no more actions, no more remote loops, the
+// workers (each finishes the run it has in hand), then the sockets and the
+// port. A daemon that is killed instead leaves its workers running.
+func Run(ctx context.Context, o Options) error {
+	o.defaults()
+	if err := o.Dir.Make(); err != nil {
+		return err
+	}
+	release, err := acquire(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	listener, err := localnet.Listen(ctx, o.Host, o.Port)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // closed by the server already, unless it never began
+	creds, err := enroll.EnsureLocalToken(o.Dir.Credentials())
+	if err != nil {
+		return err
+	}
+	port := localnet.Port(listener)
+	h := newHost(o)
+	err = writeInfo(o.Dir, Info{PID: os.Getpid(), Port: port, Version: buildinfo.Version(), StartedAt: api.At(h.startedAt)})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(o.Dir.DaemonInfo()) }()
+
+	server := localapi.New(localapi.Options{
+		Port: port, Token: creds.LocalToken, Backend: h, Feed: h.feed,
+		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Log: o.Log,
+	})
+	o.Listening("http://" + listener.Addr().String())
+
+	// What is added first stops last: people can watch the workers drain.
+	var parts lifecycle.Group
+	parts.Add("local API", func(ctx context.Context) error { return serve(ctx, listener, server, o.Log) })
+	parts.Add("host", h.run)
+	return parts.Run(ctx)
+}
+
+// serve answers until ctx ends, then closes the sockets with a reason and
+// gives requests in flight a moment.
+func serve(ctx context.Context, listener net.Listener, server *localapi.Server, log *slog.Logger) error {
+	web := httpkit.Server(server.Handler(), log)
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve the local API: %w", err)
+	case <-ctx.Done():
+	}
+	server.Close()
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if web.Shutdown(limit) != nil {
+		_ = web.Close() // somebody holds a request open; the workers are stopped already
+	}
+	<-failed
+	return nil
+}
+
+// run opens the manifest, takes up the workers, and keeps everything going
+// until ctx ends.
+func (h *host) run(ctx context.Context) error {
+	hosts, err := manifest.Open(ctx, h.o.Dir.Manifest())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = hosts.Close() }()
+	h.manifest = hosts
+	h.supervisor = supervisor.New(supervisor.Options{
+		Records: hosts, LogDir: h.o.Dir.Logs(), FIFODir: h.o.Dir.FIFOs(),
+		OnChange: func(string) { h.changed() }, OnLine: h.publishLine, Redact: h.redact, Log: h.o.Log,
+	})
+	h.remote = remote.New(remote.Options{
+		Dial: func(url string, token secret.Text) remote.Client {
+			return client.New(url, client.Options{Token: token, UserAgent: "pipedai-orchestrator/" + buildinfo.Version()})
+		},
+		Credential: h.credential, OnChange: h.changed, PollEvery: h.o.PollEvery, Log: h.o.Log,
+	})
+
+	var parts lifecycle.Group
+	parts.Add("status", h.broadcast)
+	parts.Add("supervisor", h.supervise)
+	parts.Add("remote", h.remote.Run)
+	err = parts.Run(ctx)
+	h.phase.Store(phaseStopping)
+	return err
+}
+
+// supervise runs the supervisor. When ctx ends the workers are stopped; were
+// the process killed instead, they would run on.
+func (h *host) supervise(ctx context.Context) error {
+	running, detach := context.WithCancel(context.WithoutCancel(ctx))
+	defer detach()
+	ended := make(chan error, 1)
+	go func() { ended <- h.supervisor.Run(running) }()
+
+	if _, err := h.reload(ctx); err != nil && ctx.Err() == nil {
+		detach()
+		return errors.Join(fmt.Errorf("take up the workers: %w", err), <-ended)
+	}
+	h.phase.CompareAndSwap(phaseStarting, phaseReady)
+	h.changed()
+	h.o.Ready()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	h.phase.Store(phaseStopping)
+	h.changed()
+	h.o.Draining(h.runningWorkers())
+	err := h.supervisor.StopAll(running)
+	detach()
+	return errors.Join(err, <-ended)
+}

@@ -1,0 +1,159 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+
+	"pipedai/api"
+	"pipedai/daemon/remote"
+	"pipedai/internal/buildinfo"
+	"pipedai/supervisor"
+)
+
+// The states of a daemon, as "status" and GET /api/self tell them.
+const (
+	StateStarting   = "starting"
+	StateNeedsLogin = "needs_login" // no control plane, or it refuses us
+	StateRunning    = "running"
+	StateDegraded   = "degraded" // something in Health is an error
+	StateDraining   = "draining"
+)
+
+// The severities of a health item.
+const (
+	severityWarning = "warning"
+	severityError   = "error"
+)
+
+// Self implements localapi.Backend.
+func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
+	workers, err := h.Workers(ctx)
+	if err != nil {
+		return api.SelfStatus{}, err
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = "unknown"
+	}
+	latest, checkedAt := h.remote.Orchestrator()
+	self := api.SelfStatus{
+		Version: buildinfo.Version(), Stale: newer(latest, buildinfo.Version()), LastCheckedAt: api.At(checkedAt),
+		Hostname: hostname, OS: PlatformName(runtime.GOOS), PID: os.Getpid(), StartedAt: api.At(h.startedAt),
+		Build: buildinfo.ID(), Home: h.o.Dir.Home(),
+		ControlPlanes: []api.RemoteState{}, Health: []api.HealthItem{},
+	}
+	if latest != "" {
+		self.Latest = &latest
+	}
+	planes := h.remote.Planes()
+	slices.SortFunc(planes, func(a, b remote.Plane) int {
+		return cmp.Or(cmp.Compare(a.APIURL, b.APIURL), cmp.Compare(a.WorkspaceID, b.WorkspaceID))
+	})
+	for _, p := range planes {
+		self.ControlPlanes = append(self.ControlPlanes, api.RemoteState{
+			APIURL: p.APIURL, WorkspaceID: p.WorkspaceID,
+			Reachable: !p.OKAt.IsZero() && p.Err == "", LastOKAt: api.At(p.OKAt), Error: p.Err,
+		})
+	}
+	_, missing := FindWorkerProgram(h.o.WorkerProgram)
+	self.Health = health(workers, planes, missing)
+	self.State = h.state(len(workers), planes, self.Health)
+	return self, nil
+}
+
+// PlatformName spells an operating system as the wire does.
+func PlatformName(goos string) string {
+	if goos == "windows" {
+		return "win32"
+	}
+	return goos
+}
+
+func (h *host) state(workers int, planes []remote.Plane, items []api.HealthItem) string {
+	switch h.phase.Load() {
+	case phaseStarting:
+		return StateStarting
+	case phaseStopping:
+		return StateDraining
+	}
+	if workers == 0 {
+		return StateNeedsLogin
+	}
+	for _, p := range planes {
+		if p.Unauthorised {
+			return StateNeedsLogin
+		}
+	}
+	for _, i := range items {
+		if i.Severity == severityError {
+			return StateDegraded
+		}
+	}
+	return StateRunning
+}
+
+// health lists what needs attention, each with what helps. programErr says why
+// there is no worker program.
+func health(workers []api.FusedWorker, planes []remote.Plane, programErr error) []api.HealthItem {
+	items := []api.HealthItem{}
+	if len(workers) == 0 {
+		items = append(items, api.HealthItem{
+			Code: "not_connected", Severity: severityWarning, Message: "this host is not connected to a control plane",
+			Fix: "connect it", Command: "pipedai-orchestrator connect --api-url <url>",
+		})
+	}
+	if programErr != nil {
+		items = append(items, api.HealthItem{
+			Code: "worker_program_missing", Severity: severityError, Message: programErr.Error(),
+			Fix:     "put pipedai-worker beside pipedai-orchestrator, or name it when starting",
+			Command: "pipedai-orchestrator start --worker-program <path>",
+		})
+	}
+	for _, p := range planes {
+		switch {
+		case p.Unauthorised:
+			items = append(items, api.HealthItem{
+				Code: "credential_refused", Severity: severityError, Message: p.APIURL + ": " + p.Err,
+				Fix: "pair this host again", Command: "pipedai-orchestrator connect --api-url " + p.APIURL,
+			})
+		case p.Err != "":
+			items = append(items, api.HealthItem{
+				Code: "control_plane_unreachable", Severity: severityError, Message: p.APIURL + ": " + p.Err,
+				Fix: "workers keep running and reconnect by themselves; check the network and the control plane",
+			})
+		}
+	}
+	for _, w := range workers {
+		if item, unwell := workerHealth(w); unwell {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func workerHealth(w api.FusedWorker) (api.HealthItem, bool) {
+	if w.Local == nil || !w.Running {
+		return api.HealthItem{}, false
+	}
+	why := w.Local.LastError
+	if why == "" {
+		why = w.Local.RestartReason
+	}
+	if why != "" {
+		why = ": " + why
+	}
+	item := api.HealthItem{Severity: severityError, Fix: "read what it wrote", Command: "pipedai-orchestrator logs " + w.ID}
+	switch w.Local.State {
+	case string(supervisor.BackingOff):
+		item.Code, item.Message = "worker_backing_off", fmt.Sprintf("%s ended and will be started again%s", w.Label, why)
+	case string(supervisor.Crashed):
+		item.Code, item.Message = "worker_crashed", fmt.Sprintf("%s ended too often and is not started again%s", w.Label, why)
+	default:
+		return item, false
+	}
+	return item, true
+}

@@ -1,0 +1,236 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pipedai/api"
+	"pipedai/daemon/localapi"
+	"pipedai/daemon/remote"
+	"pipedai/enroll"
+	"pipedai/internal/backoff"
+	"pipedai/internal/secret"
+	"pipedai/manifest"
+	"pipedai/supervisor"
+)
+
+// phase is where a daemon is in its life.
+const (
+	phaseStarting int32 = iota
+	phaseReady
+	phaseStopping
+)
+
+// host is the daemon's state: what the local API acts on. manifest, supervisor
+// and remote are set before the phase leaves phaseStarting, and not touched
+// before that by anyone but run.
+type host struct {
+	o         Options
+	startedAt time.Time
+	feed      *localapi.Feed
+	phase     atomic.Int32
+	dirty     chan struct{} // capacity 1: the status is another one
+
+	manifest   *manifest.Manifest
+	supervisor *supervisor.Supervisor
+	remote     *remote.Watcher
+
+	reconciling sync.Mutex // the manifest is read and applied under it
+	workers     keyed      // one action at a time per worker
+
+	secrets atomic.Pointer[strings.Replacer] // takes tokens out of worker output
+}
+
+var _ localapi.Backend = (*host)(nil)
+
+func newHost(o Options) *host {
+	h := &host{
+		o: o, startedAt: time.Now(), feed: localapi.NewFeed(),
+		dirty: make(chan struct{}, 1), workers: keyed{held: map[string]chan struct{}{}},
+	}
+	h.secrets.Store(strings.NewReplacer())
+	return h
+}
+
+// Ready implements localapi.Backend. It stays true while workers drain, so
+// that people can watch.
+func (h *host) Ready() bool { return h.phase.Load() != phaseStarting }
+
+// changed asks for a status frame soon. It never blocks.
+func (h *host) changed() {
+	select {
+	case h.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// broadcastPause gathers changes that come together into one frame.
+const broadcastPause = 50 * time.Millisecond
+
+// broadcast sends a status frame after every change, here or remote.
+func (h *host) broadcast(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.dirty:
+		}
+		items, err := h.Workers(ctx)
+		if err == nil {
+			h.feed.Publish(api.LocalFrame{Kind: "status", Items: items})
+		} else if ctx.Err() == nil {
+			h.o.Log.Warn("read workers", "error", err)
+		}
+		if !backoff.Sleep(ctx, broadcastPause) {
+			return nil
+		}
+	}
+}
+
+func (h *host) publishLine(id string, l supervisor.Line) {
+	h.feed.Publish(api.LocalFrame{Kind: "log", ID: id, TS: l.TS.UnixMilli(), Stream: l.Stream, Line: l.Text})
+}
+
+// credential looks the operator's token up, fresh each time: connect may have
+// brought a new one.
+func (h *host) credential(apiURL, workspaceID string) secret.Text {
+	creds, err := enroll.LoadCredentials(h.o.Dir.Credentials())
+	if err != nil {
+		h.o.Log.Warn("read credentials", "error", err)
+		return ""
+	}
+	return creds.Operator(apiURL, workspaceID)
+}
+
+// Workers implements localapi.Backend.
+func (h *host) Workers(ctx context.Context) ([]api.FusedWorker, error) {
+	entries, err := h.manifest.Entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]api.FusedWorker, 0, len(entries))
+	for _, e := range entries {
+		var local *supervisor.Status
+		if status, known := h.supervisor.Status(e.ID); known {
+			local = &status
+		}
+		items = append(items, Fuse(e, local, h.remote.View(e)))
+	}
+	return items, nil
+}
+
+// Known implements localapi.Backend.
+func (h *host) Known(ctx context.Context, id string) (bool, error) {
+	_, err := h.manifest.Entry(ctx, id)
+	if errors.Is(err, manifest.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Logs implements localapi.Backend.
+func (h *host) Logs(_ context.Context, id string, n int) ([]api.LogLine, error) {
+	lines, err := h.supervisor.Tail(id, n)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.LogLine, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, api.LogLine{TS: l.TS.UnixMilli(), Stream: l.Stream, Line: l.Text})
+	}
+	return out, nil
+}
+
+// spec is how a worker's process is started.
+func (h *host) spec(e manifest.Entry) supervisor.Spec {
+	program, err := FindWorkerProgram(h.o.WorkerProgram)
+	if err != nil {
+		// The supervisor finds that it cannot be started, keeps trying, and says
+		// so in the status; it may be installed any moment.
+		program = workerProgram
+		if h.o.WorkerProgram != "" {
+			program = h.o.WorkerProgram
+		}
+	}
+	args := append([]string(nil), h.o.WorkerArgs...)
+	return supervisor.Spec{
+		ID: e.ID, Program: program, Args: append(args, "run", "--config", e.ConfigPath),
+		Env: workerEnv(h.o.WorkerEnv, h.o.Dir.Home()), Dir: filepath.Dir(e.ConfigPath),
+		StopGrace: h.o.StopGrace, Policy: h.o.Policy,
+	}
+}
+
+// workerEnv is what a worker's environment has besides the daemon's: what it
+// must know of this host, and our own secrets blanked.
+func workerEnv(extra []string, home string) []string {
+	return append([]string{
+		"PIPEDAI_HOME=" + home, "PIPEDAI_LOCAL_RUN_EVENTS=1",
+		"PIPEDAI_OPERATOR_TOKEN=", "PIPEDAI_CONNECT_TOKEN=", "PIPEWEAVE_API_TOKEN=",
+	}, extra...)
+}
+
+// minSecret is the length below which a text is too ordinary to be taken out
+// of other texts.
+const minSecret = 12
+
+// learnSecrets collects the tokens of this host, to keep them out of captured
+// output.
+func (h *host) learnSecrets(entries []manifest.Entry) {
+	var pairs []string
+	hide := func(t secret.Text) {
+		if len(t.Reveal()) >= minSecret {
+			pairs = append(pairs, t.Reveal(), t.String())
+		}
+	}
+	if creds, err := enroll.LoadCredentials(h.o.Dir.Credentials()); err == nil {
+		for _, t := range creds.Secrets() {
+			hide(t)
+		}
+	}
+	for _, e := range entries {
+		if file, err := enroll.ReadWorkerFile(e.ConfigPath); err == nil {
+			hide(file.WorkerToken)
+		}
+	}
+	h.secrets.Store(strings.NewReplacer(pairs...))
+}
+
+func (h *host) redact(_, text string) string { return h.secrets.Load().Replace(text) }
+
+func (h *host) runningWorkers() int {
+	n := 0
+	for _, s := range h.supervisor.Statuses() {
+		if s.PID != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// keyed is a set of locks, one per worker id.
+type keyed struct {
+	mu   sync.Mutex
+	held map[string]chan struct{} // capacity 1 each
+}
+
+// enter takes the lock of an id, or gives up when ctx ends.
+func (k *keyed) enter(ctx context.Context, id string) (leave func(), err error) {
+	k.mu.Lock()
+	lock := k.held[id]
+	if lock == nil {
+		lock = make(chan struct{}, 1)
+		k.held[id] = lock
+	}
+	k.mu.Unlock()
+	select {
+	case lock <- struct{}{}:
+		return func() { <-lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"pipedai/api"
+	"pipedai/internal/atomicfile"
+	"pipedai/internal/hostdir"
+)
+
+// Info is daemon.json: where the running daemon of a home is reached.
+type Info struct {
+	PID       int      `json:"pid"`
+	Port      int      `json:"port"`
+	Version   string   `json:"version"`
+	StartedAt api.Time `json:"startedAt"`
+}
+
+// ErrNoInfo says that no daemon left word of itself: none runs, or the last
+// one ended in order.
+var ErrNoInfo = errors.New("no daemon is running for this home")
+
+// ReadInfo reads it. A file that is there does not prove that the daemon is: a
+// killed one leaves it behind.
+func ReadInfo(dir hostdir.Dir) (Info, error) {
+	data, err := os.ReadFile(dir.DaemonInfo())
+	if errors.Is(err, fs.ErrNotExist) {
+		return Info{}, ErrNoInfo
+	}
+	if err != nil {
+		return Info{}, fmt.Errorf("read daemon.json: %w", err)
+	}
+	var info Info
+	if err := json.Unmarshal(data, &info); err != nil || info.Port <= 0 {
+		return Info{}, fmt.Errorf("%s is damaged; start the daemon again to renew it", dir.DaemonInfo())
+	}
+	return info, nil
+}
+
+func writeInfo(dir hostdir.Dir, info Info) error {
+	data, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode daemon.json: %w", err)
+	}
+	return atomicfile.Write(dir.DaemonInfo(), data, 0o600)
+}

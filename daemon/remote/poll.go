@@ -1,0 +1,156 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"pipedai/api"
+	"pipedai/internal/backoff"
+)
+
+// group is one workspace of a control plane. Fields below stop are guarded by
+// Watcher.mu; busy is held during a poll.
+type group struct {
+	key  key
+	stop context.CancelFunc
+	busy chan struct{} // capacity 1: a mutex that can be waited for with a context
+
+	workers      map[string]seen
+	okAt         time.Time
+	triedAt      time.Time
+	err          string
+	unauthorised bool
+}
+
+type seen struct{ status api.RemoteStatus }
+
+var errNoCredential = errors.New("no operator credential for this control plane: run pipedai-orchestrator connect")
+
+// poll asks every interval, with jitter, and less often while it fails.
+func (w *Watcher) poll(ctx context.Context, g *group) {
+	for failures := 0; ; {
+		wait := jitter(w.o.PollEvery)
+		if err := w.once(ctx, g); err != nil {
+			failures++
+			wait = max(wait, w.o.Retry.Delay(failures))
+		} else {
+			failures = 0
+		}
+		if !backoff.Sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// once asks for the workers of a group and keeps the answer, or why there is
+// none.
+func (w *Watcher) once(ctx context.Context, g *group) error {
+	select {
+	case g.busy <- struct{}{}:
+		defer func() { <-g.busy }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var err error
+	token := w.o.Credential(g.key.apiURL, g.key.workspaceID)
+	var rows []api.RemoteWorker
+	if token.Empty() {
+		err = errNoCredential
+	} else {
+		rows, err = w.o.Dial(g.key.apiURL, token).Workers(ctx, g.key.workspaceID)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // we gave up; that says nothing about the control plane
+	}
+	w.keep(g, rows, err)
+	w.o.OnChange()
+	return err
+}
+
+func (w *Watcher) keep(g *group, rows []api.RemoteWorker, err error) {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	g.triedAt = now
+	if err != nil {
+		if g.err == "" {
+			w.o.Log.Warn("control plane does not answer", "url", g.key.apiURL, "workspace", g.key.workspaceID, "error", err)
+		}
+		g.err, g.unauthorised = explain(err), unauthorised(err)
+		return
+	}
+	if g.err != "" {
+		w.o.Log.Info("control plane answers again", "url", g.key.apiURL, "workspace", g.key.workspaceID)
+	}
+	g.okAt, g.err, g.unauthorised = now, "", false
+	// The whole list is taken over: a worker that is not in it any more does
+	// not keep its old status.
+	g.workers = make(map[string]seen, len(rows))
+	for _, row := range rows {
+		g.workers[row.ID] = seen{api.RemoteStatus{
+			Status: row.Status, DerivedStatus: row.DerivedStatus, CurrentRunID: row.CurrentRunID,
+			Version: row.Version, LastSeenAt: row.LastSeenAt, Disabled: row.Disabled,
+		}}
+	}
+}
+
+// releases is what a control plane says about versions. Fields below stop are
+// guarded by Watcher.mu.
+type releases struct {
+	stop context.CancelFunc
+
+	worker, orchestrator string // empty when unknown
+	at                   time.Time
+}
+
+// watchReleases asks at once, then once a day; after a failure sooner.
+func (w *Watcher) watchReleases(ctx context.Context, apiURL string, r *releases) {
+	for failures := 0; ; {
+		wait := jitter(w.o.ReleasesEvery)
+		answer, err := w.o.Dial(apiURL, "").Releases(ctx)
+		if err != nil {
+			failures++
+			wait = backoff.Policy{Base: time.Minute, Max: time.Hour}.Delay(failures)
+		} else {
+			failures = 0
+			w.mu.Lock()
+			r.worker, r.orchestrator, r.at = known(answer.Worker.Latest), known(answer.Orchestrator.Latest), time.Now()
+			w.mu.Unlock()
+			w.o.OnChange()
+		}
+		if !backoff.Sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// known drops the word that servers send when they do not know.
+func known(version string) string {
+	if version == "unknown" {
+		return ""
+	}
+	return version
+}
+
+// jitter spreads clients out: up to a tenth more or less.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+func unauthorised(err error) bool {
+	var answer *api.Error
+	return errors.Is(err, errNoCredential) ||
+		errors.As(err, &answer) && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden)
+}
+
+func explain(err error) string {
+	var answer *api.Error
+	if unauthorised(err) && errors.As(err, &answer) {
+		return fmt.Sprintf("the control plane refused this host's credential (%s)", answer.Message)
+	}
+	return err.Error()
+}

@@ -1,0 +1,249 @@
+package remote
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pipedai/api"
+	"pipedai/client"
+	"pipedai/internal/backoff"
+	"pipedai/internal/secret"
+	"pipedai/manifest"
+)
+
+// Client is what a Watcher asks a control plane; client.Client is one.
+type Client interface {
+	Workers(ctx context.Context, workspace string) ([]api.RemoteWorker, error)
+	Releases(ctx context.Context) (api.Releases, error)
+	WorkerEvents(ctx context.Context, workerID string, since int64, each func(id int64, event api.LifecycleEvent)) error
+}
+
+var _ Client = (*client.Client)(nil)
+
+// Options of a Watcher. Dial and Credential are required.
+type Options struct {
+	// Dial returns a client of a control plane with a credential.
+	Dial func(apiURL string, token secret.Text) Client
+	// Credential returns the operator credential of a workspace, empty when
+	// there is none. It is asked before every poll, so a new one is taken up.
+	Credential func(apiURL, workspaceID string) secret.Text
+	// OnChange is called after every change of what View and Plane tell. It
+	// must not block.
+	OnChange func()
+
+	PollEvery     time.Duration // 15 s
+	ReleasesEvery time.Duration // 24 h
+	Retry         backoff.Policy
+	Log           *slog.Logger
+}
+
+// key names a group: what one list call answers.
+type key struct{ apiURL, workspaceID string }
+
+// Watcher remembers what control planes said last. Make one with New.
+type Watcher struct {
+	o Options
+
+	mu       sync.Mutex
+	groups   map[key]*group
+	streams  map[string]*stream   // by worker id
+	releases map[string]*releases // by apiUrl
+	wanted   []manifest.Entry
+	changed  chan struct{} // capacity 1: wanted is new
+}
+
+// New returns a Watcher that knows nothing yet.
+func New(o Options) *Watcher {
+	if o.PollEvery == 0 {
+		o.PollEvery = 15 * time.Second
+	}
+	if o.ReleasesEvery == 0 {
+		o.ReleasesEvery = 24 * time.Hour
+	}
+	if o.Retry == (backoff.Policy{}) {
+		o.Retry = backoff.Policy{Base: 2 * time.Second, Max: 2 * time.Minute}
+	}
+	if o.OnChange == nil {
+		o.OnChange = func() {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Watcher{
+		o: o, groups: map[key]*group{}, streams: map[string]*stream{}, releases: map[string]*releases{},
+		changed: make(chan struct{}, 1),
+	}
+}
+
+// Follow says which workers to watch from now on. Loops of workers that are
+// gone end, those of new ones begin, and streams that were refused try again.
+func (w *Watcher) Follow(entries []manifest.Entry) {
+	w.mu.Lock()
+	w.wanted = append([]manifest.Entry(nil), entries...)
+	w.mu.Unlock()
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run keeps the loops going until ctx ends, and returns when all have.
+func (w *Watcher) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		w.adjust(ctx, &running)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.changed:
+		}
+	}
+}
+
+// adjust starts and ends loops so that they match the wanted entries.
+func (w *Watcher) adjust(ctx context.Context, running *sync.WaitGroup) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	groups, streams, planes := map[key]bool{}, map[string]bool{}, map[string]bool{}
+	for _, e := range w.wanted {
+		planes[e.APIURL] = true
+		// Pool workers are not visible to a host's credential: asking would
+		// only ever be refused.
+		if e.Mode != manifest.ModeWorkspace || e.WorkspaceID == "" {
+			continue
+		}
+		k := key{e.APIURL, e.WorkspaceID}
+		groups[k], streams[e.ID] = true, true
+		if w.groups[k] == nil {
+			g := &group{key: k, busy: make(chan struct{}, 1), workers: map[string]seen{}}
+			w.groups[k] = g
+			loop(ctx, running, &g.stop, func(ctx context.Context) { w.poll(ctx, g) })
+		}
+		if s := w.streams[e.ID]; s == nil || s.key != k || s.resting {
+			fresh := &stream{key: k, worker: e.ID}
+			if s != nil {
+				s.stop()
+				fresh.last = s.last
+			}
+			s = fresh
+			w.streams[e.ID] = s
+			loop(ctx, running, &s.stop, func(ctx context.Context) { w.follow(ctx, s) })
+		}
+	}
+	for url := range planes {
+		if w.releases[url] == nil {
+			r := &releases{}
+			w.releases[url] = r
+			loop(ctx, running, &r.stop, func(ctx context.Context) { w.watchReleases(ctx, url, r) })
+		}
+	}
+	for k, g := range w.groups {
+		if !groups[k] {
+			g.stop()
+			delete(w.groups, k)
+		}
+	}
+	for id, s := range w.streams {
+		if !streams[id] {
+			s.stop()
+			delete(w.streams, id)
+		}
+	}
+	for url, r := range w.releases {
+		if !planes[url] {
+			r.stop()
+			delete(w.releases, url)
+		}
+	}
+}
+
+// loop starts run under a context of its own, ended through stop.
+func loop(ctx context.Context, running *sync.WaitGroup, stop *context.CancelFunc, run func(context.Context)) {
+	ctx, *stop = context.WithCancel(ctx)
+	running.Go(func() { run(ctx) })
+}
+
+// View is what is known of one worker.
+type View struct {
+	Status    *api.RemoteStatus // nil: never seen, or not listed any more
+	FetchedAt time.Time         // of the last answer that was asked for it
+	Err       string            // why it may be out of date; empty when it is not
+	Event     *api.LastEvent
+	Latest    string // newest version of the worker program; empty when unknown
+}
+
+// View returns what is known of a worker of the manifest.
+func (w *Watcher) View(e manifest.Entry) View {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var v View
+	if g := w.groups[key{e.APIURL, e.WorkspaceID}]; g != nil {
+		v.FetchedAt, v.Err = g.okAt, g.err
+		if known, ok := g.workers[e.ID]; ok {
+			status := known.status
+			v.Status = &status
+		} else if v.Err == "" && !g.okAt.IsZero() {
+			v.Err = "the control plane does not list this worker"
+		}
+	}
+	if s := w.streams[e.ID]; s != nil && s.last != nil {
+		last := *s.last
+		v.Event = &last
+	}
+	if r := w.releases[e.APIURL]; r != nil {
+		v.Latest = r.worker
+	}
+	return v
+}
+
+// Plane is the link to one workspace of a control plane.
+type Plane struct {
+	APIURL, WorkspaceID string
+	OKAt                time.Time // zero: never
+	TriedAt             time.Time // zero: not yet
+	Err                 string
+	Unauthorised        bool // the credential is missing or was refused
+}
+
+// Planes lists the links, in no order.
+func (w *Watcher) Planes() []Plane {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []Plane
+	for k, g := range w.groups {
+		out = append(out, Plane{
+			APIURL: k.apiURL, WorkspaceID: k.workspaceID,
+			OKAt: g.okAt, TriedAt: g.triedAt, Err: g.err, Unauthorised: g.unauthorised,
+		})
+	}
+	return out
+}
+
+// Orchestrator returns the newest version of this program that any control
+// plane told, and when; empty when none did.
+func (w *Watcher) Orchestrator() (version string, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.releases {
+		if r.orchestrator != "" && r.at.After(at) {
+			version, at = r.orchestrator, r.at
+		}
+	}
+	return version, at
+}
+
+// Refresh asks about the workspace of an entry now, and returns when the
+// answer is in or ctx ends. An error is kept where View shows it.
+func (w *Watcher) Refresh(ctx context.Context, e manifest.Entry) {
+	w.mu.Lock()
+	g := w.groups[key{e.APIURL, e.WorkspaceID}]
+	w.mu.Unlock()
+	if g != nil {
+		_ = w.once(ctx, g)
+	}
+}
