@@ -100,7 +100,7 @@ lint-go: $(GOLANGCI)
 	$(GOLANGCI) run ./...
 
 lint-web: web/node_modules/.stamp
-	cd web && $(NPM) run lint
+	cd web && node_modules/.bin/biome check .
 
 $(GOLANGCI):
 	@mkdir -p .cache/bin

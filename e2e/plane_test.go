@@ -51,7 +51,7 @@ func (p *plane) url(path string) string { return url(p.port, path) }
 
 func (p *plane) start(t testing.TB) {
 	t.Helper()
-	p.proc = start(t, p.env, "pipeweave", "serve", "--port", fmt.Sprint(p.port))
+	p.proc = start(t, p.env, "pipeweave", "serve", "--addr", fmt.Sprint("127.0.0.1:", p.port))
 	eventually(t, "the control plane to answer", func() bool {
 		if !p.proc.running() {
 			t.Fatalf("the control plane ended with exit code %d:\n%s", p.proc.wait(t), p.proc.err.String())

@@ -32,10 +32,10 @@ check_tools() {
     at_least "$have" 1.26 || need go "version $have is too old" "install Go 1.26 or newer: https://go.dev/dl/"
   fi
   if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    need node "not found" "install Node 20 or newer with npm: https://nodejs.org/"
+    need node "not found" "install Node 20.19 or newer with npm: https://nodejs.org/"
   else
     have=$(node --version | sed 's/^v//')
-    at_least "$have" 20 || need node "version $have is too old" "install Node 20 or newer: https://nodejs.org/"
+    at_least "$have" 20.19 || need node "version $have is too old" "install Node 20.19 or newer: https://nodejs.org/"
   fi
   command -v git >/dev/null || need git "not found" "$(install_hint git)"
   command -v cc >/dev/null || command -v gcc >/dev/null || need gcc "no C compiler found" "$(install_hint gcc)"

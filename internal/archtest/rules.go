@@ -69,8 +69,9 @@ func Repository() Rules {
 			{"worker/workertest", with(leaves, "api", "storage", "worker")},
 
 			// adapters, named only by cmd
-			{"store/postgres", with(leaves, "store", "pipeline")},
-			{"store/sqlite", with(leaves, "store", "pipeline")},
+			{"store/postgres", with(leaves, "store", "store/internal/...", "pipeline")},
+			{"store/sqlite", with(leaves, "store", "store/internal/...", "pipeline")},
+			{"store/internal/...", with(leaves, "store", "pipeline")},
 			{"store/storetest", with(leaves, "store", "pipeline")},
 			{"storage/...", with(leaves, "storage", "storage/...")},
 			{"engine/dispatch", with(leaves, "engine", "api")},
@@ -110,8 +111,8 @@ func Repository() Rules {
 		},
 		Only: []Line{
 			{"github.com/jackc/pgx/v5", []string{"store/postgres", "internal/testkit", "cmd/pipeweave/..."}},
-			{"github.com/mattn/go-sqlite3", []string{"store/sqlite", "manifest"}},
-			{"modernc.org/sqlite", []string{"store/sqlite", "manifest"}},
+			{"github.com/mattn/go-sqlite3", []string{"internal/sqlitefile"}},
+			{"modernc.org/sqlite", []string{"internal/sqlitefile"}},
 			{"github.com/pressly/goose/v3", []string{"store/postgres", "store/sqlite", "manifest"}},
 			{"github.com/spf13/cobra", []string{"cmd/...", "internal/cliutil", "worker"}},
 			{"github.com/kardianos/service", []string{"daemon/osservice"}},

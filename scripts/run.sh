@@ -1,0 +1,306 @@
+#!/usr/bin/env bash
+# Shows the product do its main job on this machine:
+#
+#   scripts/run.sh run    start everything, run a pipeline, go on until Ctrl-C
+#   scripts/run.sh demo   the same, but stop after the result; exit 0 only if
+#                         the run completed and its output is right
+#
+# State is kept under .run/, so that a second run finds it again. Settings:
+# INPUT=path.pdf (or a URL), PORT (3000), DASHBOARD_PORT (4599).
+#
+# Written for bash 3.2, which is what macOS has.
+set -u
+cd "$(dirname "$0")/.."
+
+mode=${1:-run}
+port=${PORT:-3000}
+dashboard_port=${DASHBOARD_PORT:-4599}
+root=$PWD
+bin=$root/bin
+state=$root/.run
+sample=$root/examples/pdf-processor/testdata/sample.pdf
+input=${INPUT:-$sample}
+url=http://127.0.0.1:$port
+
+export PIPEWEAVE_HOME=$state/pipeweave
+export PIPEDAI_HOME=$state/host
+export PIPEWEAVE_ORCHESTRATOR_URL=$url
+unset PIPEWEAVE_API_TOKEN PIPEDAI_OPERATOR_TOKEN
+
+server_pid=""
+daemon_pid=""
+connect_pid=""
+stopping=""
+before=" "
+
+# --- words -------------------------------------------------------------------
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
+  bold=$(printf '\033[1m') dim=$(printf '\033[2m') plain=$(printf '\033[0m')
+else
+  bold="" dim="" plain=""
+fi
+title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+step() { printf '  %-15s %s\n' "$1" "$2"; }
+
+fail() { # fail WHAT FIX [LOG]
+  printf '\n%s\n  %s\n' "$1" "$2" >&2
+  if [ -n "${3:-}" ] && [ -s "$3" ]; then
+    printf '\nThe end of %s:\n' "${3#"$root"/}" >&2
+    tail -n 15 "$3" | sed 's/^/  /' >&2
+  fi
+  exit 1
+}
+
+# --- processes ---------------------------------------------------------------
+
+# started prints the pids of processes that run our programs.
+started() {
+  local exe pid
+  if [ -d /proc/self ]; then
+    for exe in /proc/[0-9]*/exe; do
+      case $(readlink "$exe" 2>/dev/null) in
+        "$bin"/*) pid=${exe#/proc/} && echo "${pid%/exe}" ;;
+      esac
+    done
+  else
+    ps -axo pid=,command= | while read -r pid exe; do
+      case $exe in "$bin"/*) echo "$pid" ;; esac
+    done
+  fi
+}
+
+left_over() {
+  local pid
+  for pid in $(started); do
+    case $before in *" $pid "*) ;; *) echo "$pid" ;; esac
+  done
+}
+
+alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
+
+# until_true SECONDS COMMAND...: try until it succeeds. Fails when time is up,
+# or at once when a program it depends on has ended.
+until_true() {
+  local tries=$(($1 * 10))
+  shift
+  while ! "$@" >/dev/null 2>&1; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || return 1
+    [ -z "$server_pid" ] || alive "$server_pid" || return 1
+    [ -z "$daemon_pid" ] || alive "$daemon_pid" || return 1
+    sleep 0.1
+  done
+}
+
+# launch NAME COMMAND...: start a program in a process group of its own, so
+# that a Ctrl-C in the terminal reaches this script only, which then stops
+# things in the right order. Its pid is in $launched.
+launch() {
+  local log=$state/$1.log
+  shift
+  set -m
+  "$@" >"$log" 2>&1 </dev/null &
+  launched=$!
+  set +m
+}
+
+# end PID SECONDS: ask, wait, insist.
+end() {
+  local pid=$1 tries=$(($2 * 10))
+  alive "$pid" || return 0
+  kill -TERM "$pid" 2>/dev/null
+  while alive "$pid"; do
+    tries=$((tries - 1))
+    if [ "$tries" -le 0 ]; then
+      kill -KILL "$pid" 2>/dev/null
+      break
+    fi
+    sleep 0.1
+  done
+  wait "$pid" 2>/dev/null
+}
+
+# The daemon goes first: it drains its workers, whose last reports the control
+# plane must still hear.
+stop_all() {
+  [ -z "$stopping" ] || return 0
+  stopping=1
+  trap '' INT HUP TERM
+  local left code=0
+  if alive "$daemon_pid" || alive "$server_pid"; then
+    printf '\n%sStopping: running tasks end first ...%s\n' "$dim" "$plain"
+  fi
+  end "$connect_pid" 5
+  end "$daemon_pid" 90
+  end "$server_pid" 30
+  left=$(left_over)
+  if [ -n "$left" ]; then
+    printf 'These processes did not end and were killed: %s\n' "$(echo $left)" >&2
+    # shellcheck disable=SC2086 # a list of pids
+    kill -KILL $left 2>/dev/null
+    code=1
+  elif [ -n "$daemon_pid$server_pid" ]; then
+    printf '%sEverything is stopped. State is kept in .run/%s\n' "$dim" "$plain"
+  fi
+  return $code
+}
+
+finish() {
+  local code=$?
+  stop_all || code=1
+  exit "$code"
+}
+
+# --- steps -------------------------------------------------------------------
+
+port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+check() {
+  local program
+  for program in pipeweave pipedai-orchestrator pipedai-worker pdf-processor; do
+    [ -x "$bin/$program" ] || fail "bin/$program is missing." "Run: make build"
+  done
+  case $input in
+    http://* | https://* | file://*) document=$input ;;
+    *)
+      [ -r "$input" ] || fail "There is no document $input." "Use one that exists: make $mode INPUT=path.pdf"
+      document=file://$(cd "$(dirname "$input")" && pwd)/$(basename "$input")
+      ;;
+  esac
+  ! port_is_taken "$port" ||
+    fail "Port $port is in use by another program." "Use another one: make $mode PORT=$((port + 100))"
+  ! port_is_taken "$dashboard_port" ||
+    fail "Port $dashboard_port is in use by another program." "Use another one: make $mode DASHBOARD_PORT=$((dashboard_port + 100))"
+  if [ -f "$state/port" ] && [ "$(cat "$state/port")" != "$port" ]; then
+    fail "This host was paired with a control plane on port $(cat "$state/port"), not $port." \
+      "Use PORT=$(cat "$state/port"), or forget the state: rm -r .run"
+  fi
+  (umask 077 && mkdir -p "$PIPEWEAVE_HOME" "$PIPEDAI_HOME") 2>/dev/null && [ -w "$state" ] ||
+    fail "The state folder .run cannot be written." "Make it yours, or remove it: rm -r .run"
+}
+
+start_server() {
+  launch pipeweave "$bin/pipeweave" serve --addr "127.0.0.1:$port"
+  server_pid=$launched
+  until_true 30 get "$url/health" ||
+    fail "The control plane did not start." "What it said is below." "$state/pipeweave.log"
+  step "control plane" "$url"
+}
+
+get() {
+  node -e 'fetch(process.argv[1], { signal: AbortSignal.timeout(2000) })
+    .then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))' "$1"
+}
+
+# pair_host enrols this host the way a person does: `connect` prints a code,
+# and somebody who may do so approves it.
+pair_host() {
+  if [ -f "$state/port" ]; then
+    step "this host" "paired before"
+    return
+  fi
+  launch connect "$bin/pipedai-orchestrator" connect --api-url "$url" --label "$(hostname)" \
+    --tasks "$bin/pdf-processor.yaml" --no-install --no-open
+  connect_pid=$launched
+  code=""
+  until_true 30 read_code || fail "Pairing did not begin." "What connect said is below." "$state/connect.log"
+  "$bin/pipeweave" enrollments approve "$code" >"$state/approve.log" 2>&1 ||
+    fail "The code $code could not be approved." "What pipeweave said is below." "$state/approve.log"
+  until_true 60 connect_has_ended || fail "Pairing did not end." "What connect said is below." "$state/connect.log"
+  wait "$connect_pid" || fail "Pairing failed." "What connect said is below." "$state/connect.log"
+  connect_pid=""
+  echo "$port" >"$state/port"
+  step "this host" "paired with code $code"
+}
+
+read_code() {
+  code=$(grep -Eo '\b[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}\b' "$state/connect.log" | head -n1)
+  [ -n "$code" ]
+}
+
+connect_has_ended() { ! alive "$connect_pid"; }
+
+start_daemon() {
+  since=$(node -e 'console.log(new Date().toISOString())')
+  launch orchestrator "$bin/pipedai-orchestrator" start --port "$dashboard_port"
+  daemon_pid=$launched
+  until_true 30 get "http://127.0.0.1:$dashboard_port/" ||
+    fail "The host daemon did not start." "What it said is below." "$state/orchestrator.log"
+  step "host daemon" "http://127.0.0.1:$dashboard_port"
+  until_true 30 service_is_there ||
+    fail "The worker did not register the service pdf-processor." "What the daemon said is below." "$state/orchestrator.log"
+  step "worker" "offers pdf-processor"
+}
+
+# A service of an earlier run is known already; what counts is that its worker
+# is alive now.
+service_is_there() {
+  node scripts/result.mjs ready "$url" pdf-processor "$since"
+}
+
+run_pipeline() {
+  title "Running pdf-processor on ${document#file://"$root"/}"
+  "$bin/pipeweave" trigger pdf-processor --wait \
+    --input "{\"pdfUrl\":\"$(json_text "$document")\",\"extractTables\":true}" | tee "$state/trigger.log"
+  trigger_code=${PIPESTATUS[0]}
+  run_id=$(grep -Eo 'prun_[0-9a-z]{16}' "$state/trigger.log" | head -n1)
+  [ -n "$run_id" ] || fail "The pipeline was not triggered." "What the worker said is in .run/host/logs/." "$state/trigger.log"
+  title "Result"
+  node scripts/result.mjs show "$url" "$run_id" "$(expected)"
+  result_code=$?
+}
+
+# Only the document in the repository has counts to compare with.
+expected() {
+  if [ "$input" = "$sample" ]; then echo "$root/examples/pdf-processor/testdata/expected.json"; fi
+}
+
+json_text() { printf '%s' "$1" | sed 's/\\/\\\\/g; s/"/\\"/g'; }
+
+print_next() {
+  local dashboard
+  dashboard=$("$bin/pipedai-orchestrator" dashboard 2>/dev/null | grep -Eo 'http://[^ ]+' | head -n1)
+  title "Pages (each link signs you in)"
+  step "Console" "$url/?token=$(cat "$PIPEWEAVE_HOME/admin.token")"
+  step "Dashboard" "${dashboard:-run: bin/pipedai-orchestrator dashboard}"
+  title "Try next, in another terminal"
+  printf '  export PIPEWEAVE_HOME=%s PIPEDAI_HOME=%s' "$PIPEWEAVE_HOME" "$PIPEDAI_HOME"
+  [ "$port" = 3000 ] || printf ' PIPEWEAVE_ORCHESTRATOR_URL=%s' "$url"
+  printf '\n'
+  printf '  bin/pipeweave status %s\n' "$run_id"
+  printf '  bin/pipeweave runs\n'
+  printf '  bin/pipedai-orchestrator status\n'
+  printf '  curl -X POST %s/api/pipelines/pdf-processor/trigger -H "Content-Type: application/json" \\\n' "$url"
+  printf "    -d '{\"pdfUrl\": \"%s\", \"extractTables\": false}'\n" "$document"
+}
+
+main() {
+  check
+  before=" $(echo $(started)) "
+  trap finish EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+
+  title "Starting"
+  start_server
+  pair_host
+  start_daemon
+  run_pipeline
+
+  if [ "$mode" = demo ]; then
+    [ "$trigger_code" = 0 ] && [ "$result_code" = 0 ] || exit 1
+    exit 0
+  fi
+  print_next
+  title "Press Ctrl-C to stop."
+  trap 'exit 0' INT
+  while alive "$server_pid" && alive "$daemon_pid"; do sleep 1; done
+  alive "$server_pid" || fail "The control plane ended by itself." "What it said is below." "$state/pipeweave.log"
+  fail "The host daemon ended by itself." "What it said is below." "$state/orchestrator.log"
+}
+
+case $mode in
+  run | demo) main ;;
+  *) echo "usage: scripts/run.sh run|demo" >&2 && exit 2 ;;
+esac
