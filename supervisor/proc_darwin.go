@@ -1,0 +1,92 @@
+package supervisor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// procInfo is what the system tells about a process.
+type procInfo struct {
+	pid, group, session int
+	start               int64 // microseconds since 1970
+	zombie              bool
+}
+
+// sZomb is SZOMB of sys/proc.h.
+const sZomb = 5
+
+// readBootID identifies this boot.
+func readBootID() (string, error) {
+	return unix.Sysctl("kern.bootsessionuuid")
+}
+
+func toInfo(k *unix.KinfoProc) procInfo {
+	pid := int(k.Proc.P_pid)
+	session, err := unix.Getsid(pid)
+	if err != nil {
+		session = 0 // a zombie, or gone
+	}
+	return procInfo{
+		pid: pid, group: int(k.Eproc.Pgid), session: session,
+		start:  k.Proc.P_starttime.Sec*1_000_000 + int64(k.Proc.P_starttime.Usec),
+		zombie: k.Proc.P_stat == sZomb,
+	}
+}
+
+// statProcess returns errGone when there is no such process.
+func statProcess(pid int) (procInfo, error) {
+	k, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
+	if err != nil || int(k.Proc.P_pid) != pid {
+		if errors.Is(err, unix.EPERM) {
+			return procInfo{}, err
+		}
+		return procInfo{}, errGone
+	}
+	return toInfo(k), nil
+}
+
+// listProcesses lists what is there.
+func listProcesses() ([]procInfo, error) {
+	all, err := unix.SysctlKinfoProcSlice("kern.proc.all")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]procInfo, 0, len(all))
+	for i := range all {
+		out = append(out, toInfo(&all[i]))
+	}
+	return out, nil
+}
+
+// hasEnv tells whether the process was started with this entry ("K=v") in its
+// environment. False when we may not look.
+func hasEnv(pid int, entry string) bool {
+	data, err := unix.SysctlRaw("kern.procargs2", pid)
+	if err != nil {
+		return false
+	}
+	// Program path, arguments and environment follow each other, each ended by
+	// a NUL; an argument that looks like the entry is as good.
+	return bytes.Contains(data, append(append([]byte{0}, entry...), 0))
+}
+
+func lostFIFO(pid, _ int) (int, error) {
+	return -1, fmt.Errorf("FIFO of process %d was removed", pid)
+}
+
+func closeOnExec() {
+	entries, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return // Go's own descriptors are closed anyway
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}

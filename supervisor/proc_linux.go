@@ -1,0 +1,99 @@
+package supervisor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// procInfo is what the system tells about a process.
+type procInfo struct {
+	pid, group, session int
+	start               int64 // clock ticks since boot
+	zombie              bool
+}
+
+// readBootID identifies this boot.
+func readBootID() (string, error) {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(data)), err
+}
+
+// statProcess returns errGone when there is no such process.
+func statProcess(pid int) (procInfo, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return procInfo{}, errGone
+	}
+	if err != nil {
+		return procInfo{}, err
+	}
+	// The name, in parentheses, may hold anything; the fields follow the last.
+	i := bytes.LastIndexByte(data, ')')
+	fields := strings.Fields(string(data[i+1:]))
+	if i < 0 || len(fields) < 20 {
+		return procInfo{}, fmt.Errorf("stat of process %d cannot be read", pid)
+	}
+	p := procInfo{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
+	var errs [3]error
+	p.group, errs[0] = strconv.Atoi(fields[2])
+	p.session, errs[1] = strconv.Atoi(fields[3])
+	p.start, errs[2] = strconv.ParseInt(fields[19], 10, 64)
+	return p, errors.Join(errs[:]...)
+}
+
+// listProcesses lists what is there; processes that end meanwhile are left out.
+func listProcesses() ([]procInfo, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var out []procInfo
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if p, err := statProcess(pid); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// hasEnv tells whether the process was started with this entry ("K=v") in its
+// environment. False when we may not look.
+func hasEnv(pid int, entry string) bool {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return false
+	}
+	for part := range bytes.SplitSeq(data, []byte{0}) {
+		if string(part) == entry {
+			return true
+		}
+	}
+	return false
+}
+
+// lostFIFO opens the FIFO that a process holds as descriptor fd although its
+// name is gone.
+func lostFIFO(pid, fd int) (int, error) {
+	return openFIFO(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+}
+
+func closeOnExec() {
+	// From 3 on; where the call is missing the kernel is older than 5.11.
+	_ = unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC)
+}

@@ -1,0 +1,90 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Reconcile makes the supervised workers those of want: new ones are created
+// (and re-attached to their recorded process, which is waited for while Run is
+// active), each is brought to what want says, and those that are not named any
+// more are stopped and forgotten, recorded processes of entries that vanished
+// while no daemon was here included. It does not wait for starts or drains.
+//
+// It is idempotent. A running worker is left alone even when its Spec changed;
+// the new one is used at its next start. A crashed worker stays crashed unless
+// its Spec changed or it was wanted stopped before.
+//
+// An invalid Spec is reported and skipped; the others are still seen to.
+func (s *Supervisor) Reconcile(ctx context.Context, want []Want) error {
+	s.reconcile.Lock()
+	defer s.reconcile.Unlock()
+
+	recorded, err := s.o.Records.Processes(ctx)
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	var errs []error
+	fresh, err := func() ([]*runner, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.phase >= phaseClosed {
+			return nil, ErrEnded
+		}
+		var fresh []*runner
+		get := func(id string) *runner {
+			r, ok := s.runners[id]
+			if !ok {
+				r = newRunner(s, id)
+				s.runners[id] = r
+				fresh = append(fresh, r)
+			}
+			return r
+		}
+		named := map[string]bool{}
+		for _, w := range want {
+			err := w.Spec.validate()
+			if err == nil && named[w.Spec.ID] {
+				err = fmt.Errorf("%w %s: wanted twice", ErrSpec, w.Spec.ID)
+			}
+			named[w.Spec.ID] = true // an invalid one is not a reason to stop what runs
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			get(w.Spec.ID).mail.post(command{verb: doWant, want: w})
+		}
+		for _, p := range recorded {
+			if p.Live && !named[p.ID] {
+				get(p.ID)
+			}
+		}
+		for id, r := range s.runners {
+			if !named[id] {
+				r.mail.post(command{verb: doDrop})
+			}
+		}
+		if s.phase == phaseRunning {
+			for _, r := range fresh {
+				s.spawn(r)
+			}
+			return fresh, nil
+		}
+		return nil, nil // their goroutines begin with Run
+	}()
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	for _, r := range fresh {
+		select {
+		case <-r.ready:
+		case <-ctx.Done():
+			return fmt.Errorf("reconcile: %w", context.Cause(ctx))
+		}
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("reconcile: %w", errors.Join(errs...))
+	}
+	return nil
+}

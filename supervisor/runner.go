@@ -1,0 +1,354 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pipedai/manifest"
+)
+
+// recordTimeout bounds one write of the manifest; it waits for other programs
+// that hold the file.
+const recordTimeout = 10 * time.Second
+
+// drainTimeout bounds how long the output of an ended process is awaited: a
+// grandchild in a session of its own may hold the FIFO open for ever.
+const drainTimeout = 500 * time.Millisecond
+
+// launcher makes and finds processes; the OS one is osLauncher.
+type launcher interface {
+	// bootID identifies this boot of the machine.
+	bootID() string
+	// launch starts a process for p, whose PID and StartTime it fills in.
+	launch(spec Spec, p *manifest.Process, to sink) (process, error)
+	// attach finds the live process p records; errGone when it is not there
+	// any more. A missing pid is found by the process's marker and filled in.
+	attach(p *manifest.Process, to sink) (process, error)
+}
+
+// errGone: the recorded process ended, or its pid belongs to another one.
+var errGone = errors.New("the recorded process is gone")
+
+// process is a leader with its group and its output.
+type process interface {
+	done() <-chan struct{} // closed when the leader ended
+	ask() error            // asks the leader to end
+	kill() error           // kills the whole group
+	// finish is called once, after done: it ends what is left of the group,
+	// drains the output for at most drain and says how the leader ended.
+	finish(drain time.Duration) Exit
+	// detach gives it up without touching it, for the next daemon.
+	detach()
+}
+
+// sink takes the output of a worker.
+type sink struct {
+	log    *logFile
+	onLine func(Line)
+}
+
+// runner looks after one worker. Fields above mu belong to the goroutine of
+// run; those below are shared.
+type runner struct {
+	s    *Supervisor
+	id   string
+	mail *mailbox
+	log  *slog.Logger
+	sink sink
+
+	ready chan struct{} // closed when the recorded process was looked for
+
+	spec       Spec
+	wantUp     bool
+	drop       bool
+	proc       process
+	generation int64
+	startedAt  time.Time // monotonic when we started it ourselves
+	waiters    []chan<- struct{}
+	backoff    *time.Timer
+	stable     *time.Timer
+	grace      *time.Timer
+
+	mu     sync.Mutex
+	status Status
+}
+
+func newRunner(s *Supervisor, id string) *runner {
+	r := &runner{
+		s: s, id: id, mail: newMailbox(), log: s.log.With("worker", id), ready: make(chan struct{}),
+		status:  Status{ID: id, State: Stopped},
+		backoff: stoppedTimer(), stable: stoppedTimer(), grace: stoppedTimer(),
+	}
+	r.sink = sink{log: newLogFile(s.logPath(id), s.o.LogMaxBytes, s.o.LogBackups, r.log), onLine: func(l Line) {
+		if s.o.OnLine != nil {
+			s.o.OnLine(id, l)
+		}
+	}}
+	if s.o.Redact != nil {
+		r.sink.log.redact = func(text string) string { return s.o.Redact(id, text) }
+	}
+	return r
+}
+
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// run serves the worker until ctx ends, which detaches its process, or until
+// it was dropped.
+func (r *runner) run(ctx context.Context) {
+	defer r.sink.log.close()
+	defer r.stopTimers()
+	r.recover()
+	close(r.ready)
+	for {
+		var ended <-chan struct{}
+		if r.proc != nil {
+			ended = r.proc.done()
+		}
+		select {
+		case <-ctx.Done():
+			if r.proc != nil {
+				r.proc.detach()
+			}
+			return
+		case <-r.mail.filled:
+			for _, c := range r.mail.take() {
+				r.handle(c)
+			}
+		case <-ended:
+			r.ended()
+		case <-r.backoff.C:
+			r.start()
+		case <-r.stable.C:
+			r.update(func(s *Status) { s.Restarts = 0 })
+		case <-r.grace.C:
+			r.log.Warn("worker did not stop in time, killing its group", "grace", r.spec.grace())
+			if err := r.proc.kill(); err != nil {
+				r.log.Error("kill worker", "error", err)
+			}
+		}
+		if r.drop && r.proc == nil && r.s.forget(r) {
+			return
+		}
+	}
+}
+
+func (r *runner) stopTimers() {
+	r.backoff.Stop()
+	r.stable.Stop()
+	r.grace.Stop()
+}
+
+func (r *runner) handle(c command) {
+	switch c.verb {
+	case doWant:
+		changed := r.spec.hash() != c.want.Spec.hash()
+		turned := !r.wantUp
+		r.spec, r.drop = c.want.Spec, false
+		if !c.want.Running {
+			r.stop(nil)
+			return
+		}
+		r.wantUp = true
+		// A crashed worker stays so until somebody starts it or changes it:
+		// Reconcile is called for every worker's sake.
+		if st := r.state(); st == Stopped || st == Crashed && (changed || turned) {
+			r.startFresh()
+		}
+	case doStart:
+		r.wantUp = true
+		if r.proc == nil {
+			r.startFresh()
+		} // else it runs, or drains and starts again when it has ended
+	case doStop:
+		r.stop(c.reply)
+	case doDrop:
+		r.drop = true
+		r.stop(c.reply)
+	}
+}
+
+func (r *runner) stop(reply chan<- struct{}) {
+	r.wantUp = false
+	if r.proc == nil {
+		r.backoff.Stop()
+		r.move(evStop, func(s *Status) { s.Restarts, s.NextStartAt = 0, time.Time{} })
+		if reply != nil {
+			close(reply)
+		}
+		return
+	}
+	if reply != nil {
+		r.waiters = append(r.waiters, reply)
+	}
+	if r.draining() {
+		return
+	}
+	r.update(func(s *Status) { s.Draining = true })
+	r.grace.Reset(r.spec.grace())
+	if err := r.proc.ask(); err != nil {
+		r.log.Warn("ask worker to stop", "error", err)
+	}
+}
+
+// startFresh starts at once, as if nothing had gone wrong before.
+func (r *runner) startFresh() {
+	r.backoff.Stop()
+	r.update(func(s *Status) { s.Restarts = 0 })
+	r.start()
+}
+
+// start makes the next generation. What could not be made counts as an exit.
+func (r *runner) start() {
+	r.move(evStart, func(s *Status) {
+		s.NextStartAt, s.Reattached, s.LastError = time.Time{}, false, ""
+	})
+	r.generation++
+	st := r.snapshot()
+	p := manifest.Process{
+		ID: r.id, Generation: r.generation, Live: true, BootID: r.s.os.bootID(), SpecHash: r.spec.hash(),
+		StartedAt: time.Now(), Restarts: st.Restarts, TotalRestarts: st.TotalRestarts, Exit: st.LastExit,
+	}
+	p.FIFOOut, p.FIFOErr = r.s.fifoPaths(r.id, r.generation)
+	if err := r.record(p); err != nil {
+		// Not written down, it could be started twice. The disk may recover.
+		r.notSpawned(fmt.Errorf("not recorded: %w", err), true)
+		return
+	}
+	proc, err := r.s.os.launch(r.spec, &p, r.sink)
+	if err != nil {
+		r.cleared(Exit{At: time.Now()})
+		r.notSpawned(err, isTransient(err))
+		return
+	}
+	r.proc, r.startedAt = proc, time.Now()
+	// When this write fails the process is still found by its marker.
+	recordErr := r.record(p)
+	r.move(evSpawned, func(s *Status) {
+		s.PID, s.StartedAt = p.PID, p.StartedAt
+		if recordErr != nil {
+			s.LastError = recordErr.Error()
+		}
+	})
+	r.stable.Reset(r.spec.Policy.stable())
+	r.log.Info("worker started", "pid", p.PID, "generation", r.generation)
+}
+
+func (r *runner) notSpawned(err error, transient bool) {
+	r.log.Error("start worker", "error", err)
+	r.startedAt = time.Time{}
+	r.decide(ending{spawnErr: err, transient: transient}, Exit{At: time.Now()})
+}
+
+// ended follows the end of the leader.
+func (r *runner) ended() {
+	r.grace.Stop()
+	r.stable.Stop()
+	exit := r.proc.finish(drainTimeout)
+	r.proc = nil
+	r.cleared(exit)
+	r.log.Info("worker ended", "how", describe(ending{exit: &exit}), "generation", r.generation)
+	if r.draining() {
+		r.move(evEnd, func(s *Status) { r.noProcess(s, exit); s.Restarts = 0; s.RestartReason = "" })
+		for _, w := range r.waiters {
+			close(w)
+		}
+		r.waiters = nil
+		if r.wantUp {
+			r.startFresh()
+		}
+		return
+	}
+	r.decide(ending{exit: &exit}, exit)
+}
+
+// decide asks the policy and does what it says.
+func (r *runner) decide(e ending, exit Exit) {
+	st := r.snapshot()
+	d := decide(r.spec.Policy, history{restarts: st.Restarts, total: st.TotalRestarts, startedAt: r.startedAt}, e, time.Now(), r.s.jitter())
+	ev := evRetry
+	switch d.action {
+	case actRest:
+		ev = evEnd
+	case actGiveUp:
+		ev = evGiveUp
+		r.log.Error("worker left crashed", "reason", d.reason)
+	}
+	r.move(ev, func(s *Status) {
+		r.noProcess(s, exit)
+		s.Restarts, s.TotalRestarts, s.RestartReason = d.restarts, d.total, d.reason
+		if e.spawnErr != nil {
+			s.LastError = e.spawnErr.Error()
+		}
+		if d.action == actRestart {
+			s.NextStartAt = time.Now().Add(d.delay)
+		}
+	})
+	if d.action == actRestart {
+		r.backoff.Reset(d.delay)
+	}
+}
+
+func (*runner) noProcess(s *Status, exit Exit) {
+	s.PID, s.StartedAt, s.Draining, s.Reattached = 0, time.Time{}, false, false
+	s.LastExit = &exit
+}
+
+// record writes p down. It does not end with the runner's context: what
+// happened must be told to the next daemon.
+func (r *runner) record(p manifest.Process) error {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	return r.s.o.Records.PutProcess(ctx, p)
+}
+
+func (r *runner) cleared(exit Exit) {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	if err := r.s.o.Records.ClearProcess(ctx, r.id, r.generation, &exit); err != nil {
+		// The next daemon finds out by itself that the process is gone.
+		r.log.Error("record end of worker", "error", err)
+	}
+}
+
+// move makes a legal move and tells about it; an illegal one is a bug that is
+// logged and not made.
+func (r *runner) move(ev event, change func(*Status)) {
+	r.update(func(s *Status) {
+		to, ok := s.State.next(ev)
+		if !ok {
+			r.log.Error("illegal move of a worker", "state", s.State, "event", ev)
+			return
+		}
+		s.State = to
+		change(s)
+	})
+}
+
+func (r *runner) update(change func(*Status)) {
+	r.mu.Lock()
+	before := r.status
+	change(&r.status)
+	changed := before != r.status
+	r.mu.Unlock()
+	if changed && r.s.o.OnChange != nil {
+		r.s.o.OnChange(r.id)
+	}
+}
+
+func (r *runner) snapshot() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+func (r *runner) state() State { return r.snapshot().State }
+
+func (r *runner) draining() bool { return r.snapshot().Draining }

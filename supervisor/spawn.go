@@ -1,0 +1,60 @@
+package supervisor
+
+import (
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// markerEnv is set in every worker process to its FIFO path without the
+// ending, which is unique among homes, workers and generations. A process
+// whose pid a killed daemon could not record any more is found by it, and so
+// are its leftovers.
+const markerEnv = "PIPEDAI_GENERATION"
+
+// osLauncher makes real processes.
+type osLauncher struct {
+	boot string
+	log  *slog.Logger
+}
+
+var _ launcher = (*osLauncher)(nil)
+
+func newLauncher(log *slog.Logger) *osLauncher {
+	boot, err := readBootID()
+	if err != nil {
+		// No process can then be proved to be ours: none is taken over.
+		log.Error("read boot id", "error", err)
+		boot = ""
+	}
+	return &osLauncher{boot: boot, log: log}
+}
+
+func (l *osLauncher) bootID() string { return l.boot }
+
+// marker is the environment entry of the generation whose stdout is fifoOut.
+func marker(fifoOut string) string {
+	return markerEnv + "=" + strings.TrimSuffix(fifoOut, ".out")
+}
+
+// environment is the daemon's, with extra winning over it.
+func environment(extra ...string) []string {
+	env := slices.Clone(os.Environ())
+	for _, entry := range extra {
+		name, _, _ := strings.Cut(entry, "=")
+		env = slices.DeleteFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") })
+		env = append(env, entry)
+	}
+	return env
+}
+
+// lookup finds the program; a name without a separator is looked for in PATH.
+func lookup(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", err // names the program and says why
+	}
+	return path, nil
+}

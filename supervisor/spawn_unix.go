@@ -1,0 +1,282 @@
+//go:build unix
+
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pipedai/manifest"
+)
+
+// unixProcess is a session leader with its output, ours or taken over.
+type unixProcess struct {
+	pid     int
+	start   int64
+	marker  string
+	child   bool // ours to reap
+	watcher *watcher
+	capture *capture
+	ended   chan struct{}
+	log     *slog.Logger
+}
+
+// launch starts a process in a session of its own, its stdin /dev/null, its
+// stdout and stderr FIFOs that it holds open for reading, too: so there is
+// always a reader, and it neither gets SIGPIPE nor loses what it wrote while
+// the daemon is away.
+func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process, err error) {
+	program, err := lookup(spec.Program)
+	if err != nil {
+		return nil, err
+	}
+	files := fifoFiles(p)
+	defer func() {
+		if err != nil {
+			for _, name := range files {
+				_ = os.Remove(name) // perhaps it was not made
+			}
+		}
+	}()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	var ends []*os.File // the child's
+	var sources []source
+	defer func() {
+		for _, f := range ends {
+			_ = f.Close()
+		}
+		if err != nil {
+			for _, s := range sources {
+				s.close()
+			}
+		}
+	}()
+	for _, name := range []string{p.FIFOOut, p.FIFOErr} {
+		end, err := makeFIFO(name)
+		if err != nil {
+			return nil, err
+		}
+		ends = append(ends, end)
+		s, err := l.open(name, to)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, s)
+	}
+	proc, err := os.StartProcess(program, append([]string{spec.Program}, spec.Args...), &os.ProcAttr{
+		Dir:   spec.Dir,
+		Env:   environment(append(slices.Clone(spec.Env), marker(p.FIFOOut))...),
+		Files: []*os.File{null, ends[0], ends[1]},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return nil, err
+	}
+	pid := proc.Pid
+	// We reap it ourselves, after its group is dealt with.
+	if err := proc.Release(); err != nil {
+		l.log.Warn("release process handle", "error", err)
+	}
+	u, err := l.follow(pid, p, true)
+	if err != nil {
+		// Not to be watched, it must not run: it is our child and was not
+		// reaped, so the pid is its own.
+		killErr := unix.Kill(-pid, unix.SIGKILL)
+		_, _ = reap(pid)
+		return nil, errors.Join(err, killErr)
+	}
+	u.capture = startCapture(to, l.log.With("worker", p.ID), files, sources[0], sources[1])
+	return u, nil
+}
+
+// follow begins to watch pid and fills in what identifies it.
+func (l *osLauncher) follow(pid int, p *manifest.Process, child bool) (*unixProcess, error) {
+	w, err := watch(pid)
+	if err != nil {
+		return nil, err
+	}
+	// Looked at after the watcher is there: now they speak of the same process.
+	info, err := statProcess(pid)
+	if err == nil && !child && (info.zombie || p.StartTime != 0 && info.start != p.StartTime) {
+		err = errGone
+	}
+	if err != nil {
+		w.close()
+		return nil, err
+	}
+	p.PID, p.StartTime = pid, info.start
+	u := &unixProcess{pid: pid, start: info.start, marker: marker(p.FIFOOut), child: child,
+		watcher: w, ended: make(chan struct{}), log: l.log.With("worker", p.ID)}
+	go u.watch()
+	return u, nil
+}
+
+// watch ends with the process, or with detach.
+func (u *unixProcess) watch() {
+	if err := u.watcher.wait(); err != nil {
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			u.log.Error("watch worker", "error", err)
+		}
+		return
+	}
+	close(u.ended)
+}
+
+func (l *osLauncher) open(name string, to sink) (source, error) {
+	fd, err := openFIFO(name)
+	if err != nil {
+		return nil, err
+	}
+	return newSource(fd, name+".pos", to.log, l.log)
+}
+
+// attach implements launcher.
+func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
+	if l.boot == "" || p.BootID != l.boot {
+		l.cleanUp(p)
+		return nil, errGone // the machine was rebooted: whatever has that pid is another
+	}
+	if p.PID == 0 {
+		p.PID = findMarked(marker(p.FIFOOut))
+		p.StartTime = 0
+	}
+	if p.PID <= 0 {
+		l.cleanUp(p)
+		return nil, errGone
+	}
+	u, err := l.follow(p.PID, p, false)
+	if errors.Is(err, errGone) {
+		// What it started may have outlived it.
+		sweep(p.PID, p.StartTime, marker(p.FIFOOut), l.log)
+		l.cleanUp(p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var sources [2]source
+	for i, name := range []string{p.FIFOOut, p.FIFOErr} {
+		s, err := l.open(name, to)
+		if errors.Is(err, os.ErrNotExist) {
+			if fd, lost := lostFIFO(p.PID, i+1); lost == nil {
+				s, err = newSource(fd, name+".pos", to.log, l.log)
+			}
+		}
+		if err != nil {
+			// Supervised without its output rather than not at all.
+			l.log.Error("re-attach to worker output", "worker", p.ID, "error", err)
+			continue
+		}
+		sources[i] = s
+	}
+	u.capture = startCapture(to, l.log.With("worker", p.ID), fifoFiles(p), sources[0], sources[1])
+	return u, nil
+}
+
+// cleanUp removes the files of a process that is gone.
+func (l *osLauncher) cleanUp(p *manifest.Process) {
+	for _, name := range fifoFiles(p) {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			l.log.Warn("remove FIFO", "worker", p.ID, "error", err)
+		}
+	}
+}
+
+func (u *unixProcess) done() <-chan struct{} { return u.ended }
+
+func (u *unixProcess) detach() {
+	u.watcher.cancel()
+	u.capture.detach()
+	u.watcher.close()
+}
+
+// finish implements process.
+func (u *unixProcess) finish(drain time.Duration) Exit {
+	exit := Exit{At: time.Now()}
+	// Our child is a zombie until it is reaped, so its group and session keep
+	// their number until then.
+	u.sweepGroup()
+	if u.child {
+		status, err := reap(u.pid)
+		switch {
+		case err != nil:
+			u.log.Error("reap worker", "error", err)
+		case status.Signaled():
+			name := unix.SignalName(status.Signal())
+			exit.Signal = &name
+		default:
+			code := status.ExitStatus()
+			exit.Code = &code
+		}
+	}
+	u.capture.finish(drain)
+	u.watcher.close()
+	return exit
+}
+
+// reap takes the status of a child that ended.
+func reap(pid int) (unix.WaitStatus, error) {
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return status, err
+		}
+	}
+}
+
+func fifoFiles(p *manifest.Process) []string {
+	return []string{p.FIFOOut, p.FIFOErr, p.FIFOOut + ".pos", p.FIFOErr + ".pos"}
+}
+
+// makeFIFO makes name anew and opens it for a child. The descriptor blocks:
+// that is what programs expect of their stdout.
+func makeFIFO(name string) (*os.File, error) {
+	for _, old := range []string{name, name + ".pos"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if err := unix.Mkfifo(name, 0o600); err != nil {
+		return nil, &os.PathError{Op: "mkfifo", Path: name, Err: err}
+	}
+	fd, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// openFIFO opens name for us to read, without blocking.
+func openFIFO(name string) (int, error) {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || uint32(st.Mode)&unix.S_IFMT != unix.S_IFIFO {
+		_ = unix.Close(fd)
+		return -1, fmt.Errorf("open %s: not a FIFO", name)
+	}
+	return fd, nil
+}
+
+// isTransient tells whether a spawn failed for want of resources of the host.
+func isTransient(err error) bool {
+	for _, e := range []error{unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ENOSPC, unix.ETXTBSY} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package supervisor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"pipedai/internal/hostdir"
+	"pipedai/manifest"
+)
+
+// DefaultStopGrace is how long a worker may take to stop when its Spec does
+// not say.
+const DefaultStopGrace = 30 * time.Second
+
+// Errors callers branch on.
+var (
+	ErrUnknown = errors.New("no such worker is supervised")
+	ErrEnded   = errors.New("the supervisor has ended")
+	ErrSpec    = errors.New("invalid worker spec")
+)
+
+// Spec is how a worker process is made. Changing it takes effect at the next
+// start of the process; a running one is left alone.
+type Spec struct {
+	ID      string // hostdir.ValidID
+	Program string // absolute, or looked up in PATH at each start
+	Args    []string
+	Env     []string // added to, and winning over, the daemon's environment
+	Dir     string   // "" is the daemon's
+	// StopGrace is the time between asking the leader to end and killing its
+	// group; DefaultStopGrace when zero.
+	StopGrace time.Duration
+	Policy    Policy
+}
+
+func (s Spec) validate() error {
+	if err := hostdir.ValidID(s.ID); err != nil {
+		return fmt.Errorf("%w: id: %w", ErrSpec, err)
+	}
+	if s.Program == "" {
+		return fmt.Errorf("%w %s: no program", ErrSpec, s.ID)
+	}
+	return nil
+}
+
+func (s Spec) grace() time.Duration {
+	if s.StopGrace <= 0 {
+		return DefaultStopGrace
+	}
+	return s.StopGrace
+}
+
+// hash identifies what is run; values of the environment do not show in it.
+func (s Spec) hash() string {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return "" // cannot happen: only plain values
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// Want is one line of what Reconcile is asked for.
+type Want struct {
+	Spec    Spec
+	Running bool
+}
+
+// Exit is how a process ended. Code and Signal both nil: it could not be
+// started, or it was not our child and the kernel does not tell.
+type Exit = manifest.Exit
+
+// Status is what is known about one worker, as of the call.
+type Status struct {
+	ID    string
+	State State
+	PID   int // 0 when there is no process
+
+	StartedAt   time.Time // zero when there is no process
+	NextStartAt time.Time // zero unless backing off
+
+	Restarts      int // since the last stable run, start or stop
+	TotalRestarts int // never lowered
+	LastExit      *Exit
+	LastError     string // why it could not be started, or not recorded
+	RestartReason string // what the restart policy said last
+
+	Draining   bool // asked to stop, still working
+	Reattached bool // the process outlived an earlier daemon
+}
+
+// Line is one captured line of output.
+type Line struct {
+	TS     time.Time
+	Stream string // "out" or "err"
+	Text   string // valid UTF-8, without the line end
+}
+
+// Records is where processes are recorded; *manifest.Manifest keeps it.
+type Records interface {
+	Processes(ctx context.Context) ([]manifest.Process, error)
+	Process(ctx context.Context, id string) (manifest.Process, error)
+	PutProcess(ctx context.Context, p manifest.Process) error
+	ClearProcess(ctx context.Context, id string, generation int64, exit *manifest.Exit) error
+	DropProcess(ctx context.Context, id string) error
+}
+
+var _ Records = (*manifest.Manifest)(nil)
