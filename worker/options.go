@@ -106,9 +106,6 @@ func (o Options) validate(sets ...*Set) error {
 	if o.Storage == nil {
 		problems = append(problems, errors.New("no way to open storage was given"))
 	}
-	if len(sets) == 0 {
-		problems = append(problems, errors.New("there is no set of tasks"))
-	}
 	if o.Slots < 0 || o.DrainTimeout < 0 {
 		problems = append(problems, errors.New("slots and drain timeout cannot be negative"))
 	}

@@ -28,6 +28,13 @@ func (s *Set) Run(ctx context.Context, o Options) error { return RunSets(ctx, []
 // Options.DrainTimeout) and returns nil. It returns an error only when it can
 // never succeed: a mistake in the options, or ErrUnauthorized.
 func RunSets(ctx context.Context, sets []*Set, o Options) error {
+	if len(sets) == 0 {
+		return errors.New("there is no set of tasks")
+	}
+	return runPuller(ctx, sets, o)
+}
+
+func runPuller(ctx context.Context, sets []*Set, o Options) error {
 	problem := o.validate(sets...)
 	if o.Token.Empty() {
 		problem = errors.Join(problem, errors.New("no worker token was given"))
@@ -48,7 +55,7 @@ func RunSets(ctx context.Context, sets []*Set, o Options) error {
 		},
 	}
 	var tokens storage.TokenReader
-	each := max(1, o.Slots/len(sets))
+	each := max(1, o.Slots/max(1, len(sets)))
 	for _, s := range sets {
 		x, err := o.executor(s, o.Token, &tokens)
 		if err != nil {
@@ -104,7 +111,7 @@ func (p *puller) run(stopTaking, kill context.CancelCauseFunc) error {
 }
 
 func (p *puller) services() []string {
-	var names []string
+	names := []string{}
 	for _, loop := range p.loops {
 		names = append(names, loop.set.service)
 	}
@@ -132,4 +139,10 @@ func refusedWorker(err error) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrUnauthorized, strings.TrimSuffix(err.Error(), "."))
+}
+
+// StayOnline says that the worker lives and claims nothing: for a worker that
+// has no tasks yet. It returns like RunSets.
+func StayOnline(ctx context.Context, o Options) error {
+	return runPuller(ctx, nil, o)
 }
