@@ -99,8 +99,12 @@ func TestPairing_PreIssuedCode(t *testing.T) {
 	if status >= 300 || !strings.HasPrefix(issued.Code, "enr_") {
 		t.Fatalf("issue a code: status %d: %s", status, body)
 	}
+	file := filepath.Join(t.TempDir(), "code")
+	if err := os.WriteFile(file, []byte(issued.Code+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	h := newHost(t)
-	args := []string{"connect", "--api-url", p.url(""), "--token", issued.Code, "--no-install", "--no-open"}
+	args := []string{"connect", "--api-url", p.url(""), "--token-file", file, "--no-install", "--no-open"}
 	r := must(t, h.env, "pipedai-orchestrator", args...)
 	if strings.Contains(r.both(), issued.Code) {
 		t.Errorf("connect shows the code it was given:\n%s", r.both())
