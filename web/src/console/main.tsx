@@ -1,3 +1,29 @@
 import "../styles.css";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-createRoot(document.getElementById("root") as HTMLElement).render(<h1>Pipeweave console</h1>);
+import { takeToken } from "../api/token.ts";
+import { watchKeyboard } from "../lib/keyboard.ts";
+import { watchTheme } from "../lib/theme.ts";
+import { Toaster } from "../ui/toast.tsx";
+import { Gate } from "./gate.tsx";
+import { router } from "./router.tsx";
+import { queries, token } from "./server.ts";
+
+takeToken(token); // before the router reads the address
+watchTheme();
+watchKeyboard();
+
+const root = document.getElementById("root");
+if (!root) throw new Error("the page has no #root");
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <Gate>
+        <RouterProvider router={router} />
+      </Gate>
+      <Toaster />
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,46 @@
+import type { StreamEvent } from "../api/types.ts";
+
+export type Key = readonly string[];
+
+/** Which of the queries an event makes old. An empty key means all of them. */
+export function affectedKeys(event: StreamEvent): Key[] {
+  switch (event.type) {
+    case "run":
+      return [...(event.runId ? [["run", event.runId]] : [["run"]]), ["runs"], ["queue"]];
+    case "service":
+      return [["services"], ["service"], ["pipelines"], ["pipeline"]];
+    case "worker":
+      return [["workers"]];
+    case "enrollment":
+      return [["enrollments"], ["enrollment"], ["workers"]];
+    default:
+      return [[]];
+  }
+}
+
+/** Gathers keys and hands each on once, the first at once and then not more often than every interval. */
+export class Coalescer {
+  private readonly waiting = new Map<string, Key>();
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private readonly flushTo: (keys: Key[]) => void;
+  private readonly intervalMs: number;
+
+  constructor(flushTo: (keys: Key[]) => void, intervalMs: number) {
+    this.flushTo = flushTo;
+    this.intervalMs = intervalMs;
+  }
+
+  add(keys: Key[]): void {
+    for (const key of keys) this.waiting.set(JSON.stringify(key), key);
+    if (this.timer === null) this.flush();
+  }
+
+  private flush(): void {
+    this.timer = null;
+    if (this.waiting.size === 0) return;
+    const keys = [...this.waiting.values()];
+    this.waiting.clear();
+    this.timer = setTimeout(() => this.flush(), this.intervalMs);
+    this.flushTo(keys);
+  }
+}

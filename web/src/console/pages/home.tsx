@@ -1,0 +1,155 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Boxes, Play, Server } from "lucide-react";
+import { count } from "../../lib/format.ts";
+import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { StateBadge, type Tone } from "../../ui/state.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Heading, RunsTable } from "../parts.tsx";
+import { pendingQuery, pipelinesQuery, queueQuery, runsQuery, servicesQuery } from "../server.ts";
+
+export function HomePage() {
+  return (
+    <>
+      <Heading title="Home" tab="Home" />
+      <Waiting />
+      <Queue />
+      <div className="grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
+        <Recent />
+        <Services />
+      </div>
+    </>
+  );
+}
+
+/** Hosts that wait come first: somebody sits before a terminal. */
+function Waiting() {
+  const pending = useQuery(pendingQuery);
+  if (!pending.data?.length) return null;
+  return (
+    <section aria-label="Hosts waiting for approval" className="tone-warn tint rounded-lg border">
+      <ul className="divide-y divide-line">
+        {pending.data.map((e) => (
+          <li key={e.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-3 py-2.5">
+            <Server aria-hidden className="size-4" />
+            <p className="min-w-0 flex-1 text-text">
+              <strong className="font-semibold">{e.hostname || e.label || "A host"}</strong> asks to join, since <Ago at={e.createdAt} />
+            </p>
+            <Link to="/activate" search={e.userCode ? { code: e.userCode } : {}} className="link font-medium">
+              Review
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Queue() {
+  const queue = useQuery(queueQuery);
+  if (queue.isError && !queue.data) {
+    return (
+      <div className="card">
+        <Failure what="The queue could not be read" error={queue.error} retry={() => void queue.refetch()} />
+      </div>
+    );
+  }
+  const q = queue.data;
+  const cells: [string, number | undefined, Tone][] = [
+    ["Running", q?.running, "run"],
+    ["Queued", q?.pending, "idle"],
+    ["Waiting", q?.waiting, "idle"],
+    ["Completed", q?.completed, "ok"],
+    ["Failed", q?.failed, "bad"],
+    ["Dead letters", q?.dlq, "warn"],
+  ];
+  return (
+    <section aria-label="Task runs in the queue" className="card">
+      <dl className="grid grid-cols-3 divide-line sm:grid-cols-6 sm:divide-x">
+        {cells.map(([name, value, tone]) => (
+          <div key={name} className="px-3 py-3">
+            <dt className="text-sm text-muted">{name}</dt>
+            <dd className={`text-2xl font-semibold tabular-nums ${value ? `tone-${tone} tone-text` : "text-muted"}`} data-counter={name}>
+              {value ?? "–"}
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {q?.oldestPending && (
+        <p className="border-t border-line px-3 py-1.5 text-sm text-muted">
+          The oldest queued task has waited since <Ago at={q.oldestPending} />.
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Recent() {
+  const runs = useQuery(runsQuery({ limit: 8 }));
+  const pipelines = useQuery(pipelinesQuery);
+  const first = pipelines.data?.[0]?.id;
+  return (
+    <Panel
+      title="Recent runs"
+      aside={
+        <Link to="/runs" className="link text-sm">
+          All runs
+        </Link>
+      }
+    >
+      {runs.data ? (
+        runs.data.runs.length > 0 ? (
+          <RunsTable runs={runs.data.runs} />
+        ) : (
+          <Empty icon={Play} title="No runs yet" command={first ? `pipeweave trigger ${first} --input '{}' --wait` : "pipeweave pipelines"}>
+            A run is one passage through a pipeline. {first ? "Start one here or from the pipeline's page:" : "There is no pipeline yet either; see what the server knows:"}
+          </Empty>
+        )
+      ) : runs.isError ? (
+        <Failure what="The runs could not be loaded" error={runs.error} retry={() => void runs.refetch()} />
+      ) : (
+        <Loading lines={5} />
+      )}
+    </Panel>
+  );
+}
+
+function Services() {
+  const services = useQuery(servicesQuery);
+  return (
+    <Panel
+      title="Services"
+      aside={
+        <Link to="/services" className="link text-sm">
+          All services
+        </Link>
+      }
+    >
+      {services.data ? (
+        services.data.length > 0 ? (
+          <ul className="divide-y divide-line">
+            {services.data.slice(0, 8).map((s) => (
+              <li key={s.id} className="flex flex-wrap items-center gap-x-3 gap-y-0.5 px-3 py-2.5">
+                <span className="min-w-0 flex-1">
+                  <span className="block truncate font-medium">{s.id}</span>
+                  <span className="block text-sm text-muted">
+                    {s.version} · {count(s.taskCount, "task")} · seen <Ago at={s.lastHeartbeat} />
+                  </span>
+                </span>
+                <StateBadge state={s.status} />
+              </li>
+            ))}
+          </ul>
+        ) : (
+          <Empty icon={Boxes} title="No services yet">
+            A worker registers its service when it starts. Connect a host, and it appears here.
+          </Empty>
+        )
+      ) : services.isError ? (
+        <Failure what="The services could not be loaded" error={services.error} retry={() => void services.refetch()} />
+      ) : (
+        <Loading />
+      )}
+    </Panel>
+  );
+}

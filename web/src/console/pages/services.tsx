@@ -1,0 +1,122 @@
+import { useQuery } from "@tanstack/react-query";
+import { Boxes, ChevronDown } from "lucide-react";
+import { useState } from "react";
+import type { Service } from "../../api/types.ts";
+import { count } from "../../lib/format.ts";
+import { CopyButton } from "../../ui/copy.tsx";
+import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { StateBadge } from "../../ui/state.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Heading } from "../parts.tsx";
+import { serviceQuery, servicesQuery } from "../server.ts";
+
+export function ServicesPage() {
+  const services = useQuery(servicesQuery);
+  return (
+    <>
+      <Heading title="Services" tab="Services" below="What workers registered: who they are, which tasks they offer, and how they are reached." />
+      {services.data ? (
+        services.data.length > 0 ? (
+          <ul className="space-y-3">
+            {services.data.map((s) => (
+              <ServiceCard key={s.id} service={s} open={services.data.length === 1} />
+            ))}
+          </ul>
+        ) : (
+          <div className="card">
+            <Empty icon={Boxes} title="No services yet" command={`pipedai-orchestrator connect ${window.location.origin}`}>
+              A worker registers its service when it starts. Connect a host, and it appears here:
+            </Empty>
+          </div>
+        )
+      ) : services.isError ? (
+        <div className="card">
+          <Failure what="The services could not be loaded" error={services.error} retry={() => void services.refetch()} />
+        </div>
+      ) : (
+        <Loading lines={4} />
+      )}
+    </>
+  );
+}
+
+function ServiceCard({ service: s, open: atFirst }: { service: Service; open: boolean }) {
+  const [open, setOpen] = useState(atFirst);
+  return (
+    <li className="card overflow-hidden">
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-1 px-3 py-2.5">
+        <button data-row type="button" aria-expanded={open} className="flex min-w-0 flex-1 basis-56 items-center gap-2 text-left" onClick={() => setOpen(!open)}>
+          <ChevronDown aria-hidden className={`size-4 shrink-0 text-muted ${open ? "" : "-rotate-90"}`} />
+          <span className="min-w-0">
+            <span className="block truncate font-semibold">{s.id}</span>
+            <span className="block text-sm text-muted">
+              {s.version} · {count(s.taskCount, "task")} · seen <Ago at={s.lastHeartbeat} />
+            </span>
+          </span>
+        </button>
+        <span className="text-sm text-muted">
+          {s.baseUrl ? (
+            <span className="inline-flex items-center gap-0.5">
+              pushed to <code className="font-mono">{s.baseUrl}</code>
+              <CopyButton text={s.baseUrl} label="Copy address" />
+            </span>
+          ) : (
+            "workers pull"
+          )}
+        </span>
+        <StateBadge state={s.status} />
+      </div>
+      {open && <Tasks id={s.id} />}
+    </li>
+  );
+}
+
+function Tasks({ id }: { id: string }) {
+  const detail = useQuery(serviceQuery(id));
+  if (!detail.data) {
+    return (
+      <div className="border-t border-line">
+        {detail.isError ? <Failure what="The tasks could not be loaded" error={detail.error} retry={() => void detail.refetch()} /> : <Loading />}
+      </div>
+    );
+  }
+  return (
+    <div className="border-t border-line">
+      <table className="data stack" aria-label={`Tasks of ${id}`}>
+        <thead>
+          <tr>
+            <th scope="col">Task</th>
+            <th scope="col">Next</th>
+            <th scope="col">Code</th>
+            <th scope="col">Limits</th>
+          </tr>
+        </thead>
+        <tbody>
+          {(detail.data.tasks ?? []).map((t) => (
+            <tr key={t.id}>
+              <td className="lead">
+                <span className="font-medium">{t.id}</span>
+                {t.description && <p className="text-sm text-muted">{t.description}</p>}
+              </td>
+              <td data-label="Next">{t.allowedNext?.length ? t.allowedNext.join(", ") : <span className="text-muted">ends here</span>}</td>
+              <td data-label="Code">
+                <span>
+                  version {t.codeVersion}
+                  <span className="block font-mono text-sm text-muted" title={t.codeHash}>
+                    {t.codeHash.slice(0, 12)}
+                  </span>
+                </span>
+              </td>
+              <td data-label="Limits">
+                <span className="text-sm text-muted">
+                  {t.timeout} s, {count(t.retries, "retry", "retries")}
+                  {t.concurrency > 0 && `, ${t.concurrency} at a time`}
+                </span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

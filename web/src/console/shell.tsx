@@ -1,0 +1,139 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link as RouterLink, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { Boxes, GitFork, House, LogOut, type LucideIcon, Play, Server, Workflow } from "lucide-react";
+import { useEffect, useRef } from "react";
+import { focusSearch, moveRow, useShortcuts } from "../lib/keyboard.ts";
+import { IconButton } from "../ui/button.tsx";
+import { KeyboardHelp, ThemeButton } from "../ui/chrome.tsx";
+import { LinkBanner, LinkPill, NewVersionBanner, useBuildChanged } from "../ui/link-banner.tsx";
+import { Empty } from "../ui/panel.tsx";
+import { announce } from "../ui/toast.tsx";
+import { useSession } from "./gate.tsx";
+import { link, pendingQuery, signOut } from "./server.ts";
+
+const places: { to: "/" | "/pipelines" | "/runs" | "/services" | "/hosts"; label: string; icon: LucideIcon; key: string }[] = [
+  { to: "/", label: "Home", icon: House, key: "h" },
+  { to: "/pipelines", label: "Pipelines", icon: GitFork, key: "p" },
+  { to: "/runs", label: "Runs", icon: Play, key: "r" },
+  { to: "/services", label: "Services", icon: Boxes, key: "s" },
+  { to: "/hosts", label: "Hosts", icon: Server, key: "o" },
+];
+
+/** What stands around every page. */
+export function Shell() {
+  const session = useSession();
+  const updated = useBuildChanged(session.build);
+  const navigate = useNavigate();
+  const pending = useQuery(pendingQuery);
+  useShortcuts([
+    ...places.map((p) => ({ keys: `g ${p.key}`, label: `Go to ${p.label}`, run: () => void navigate({ to: p.to }) })),
+    { keys: "/", label: "Search or filter", run: focusSearch },
+    { keys: "j", label: "Next row", run: () => moveRow(1) },
+    { keys: "k", label: "Previous row", run: () => moveRow(-1) },
+  ]);
+  useRouteFocus();
+  return (
+    <div className="min-h-dvh md:grid md:grid-cols-[13rem_minmax(0,1fr)]">
+      <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-surface focus:p-2">
+        Skip to the page
+      </a>
+      <header className="border-line bg-surface max-md:border-b md:sticky md:top-0 md:flex md:h-dvh md:flex-col md:border-r">
+        <div className="flex items-center gap-2.5 px-3 py-2.5 md:px-4 md:pt-4 md:pb-3">
+          <span className="grid size-8 shrink-0 place-items-center rounded-md bg-accent text-on-accent">
+            <Workflow aria-hidden className="size-4.5" />
+          </span>
+          <span className="min-w-0 flex-1">
+            <span className="block truncate leading-5 font-semibold">Pipeweave</span>
+            <span className="block truncate text-xs text-muted">{session.version}</span>
+          </span>
+          <span className="flex items-center gap-1 md:hidden">
+            <span className="mr-1.5">
+              <LinkPill link={link} />
+            </span>
+            <ThemeButton />
+            <IconButton icon={LogOut} label="Sign out" onClick={signOut} />
+          </span>
+        </div>
+        <nav aria-label="Pages" className="px-2 max-md:overflow-x-auto md:flex-1">
+          <ul className="flex gap-0.5 max-md:pb-1.5 md:flex-col">
+            {places.map((p) => (
+              <li key={p.to}>
+                <RouterLink
+                  to={p.to}
+                  activeOptions={{ exact: p.to === "/" }}
+                  className="flex min-h-9 items-center gap-2.5 rounded-md px-2.5 font-medium"
+                  activeProps={{ className: "bg-sunken text-text", "aria-current": "page" }}
+                  inactiveProps={{ className: "text-muted hover:bg-sunken hover:text-text" }}
+                >
+                  <p.icon aria-hidden className="size-4 max-sm:hidden" />
+                  {p.label}
+                  {p.to === "/hosts" && pending.data && pending.data.length > 0 && (
+                    <span className="tone-warn tint ml-auto rounded-full border px-1.5 text-xs font-semibold">
+                      {pending.data.length}
+                      <span className="sr-only"> waiting for approval</span>
+                    </span>
+                  )}
+                </RouterLink>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <div className="hidden space-y-2 border-t border-line px-4 py-3 md:block">
+          <LinkPill link={link} />
+          <p className="text-sm">
+            <span className="block truncate font-medium" title={session.name}>
+              {session.name}
+            </span>
+            <span className="block truncate text-muted">
+              {session.role} · {session.workspaceId}
+            </span>
+          </p>
+          <div className="-ml-2 flex">
+            <ThemeButton />
+            <KeyboardHelp />
+            <IconButton icon={LogOut} label="Sign out" onClick={signOut} />
+          </div>
+        </div>
+      </header>
+      <div className="min-w-0">
+        <LinkBanner link={link} server="the control plane" />
+        {updated && <NewVersionBanner what="The control plane" />}
+        <main id="main" tabIndex={-1} className="mx-auto max-w-6xl space-y-4 px-4 py-5 outline-none md:px-6">
+          <Outlet />
+        </main>
+      </div>
+    </div>
+  );
+}
+
+/** After a change of page the focus is at its start, as it is after a real load; and a screen reader hears where it is. */
+function useRouteFocus(): void {
+  const path = useRouterState({ select: (s) => s.resolvedLocation?.pathname });
+  const before = useRef(path);
+  useEffect(() => {
+    if (path === undefined || before.current === path) return;
+    if (before.current !== undefined) {
+      document.getElementById("main")?.focus({ preventScroll: true });
+      announce(document.querySelector("h1")?.textContent ?? "");
+    }
+    before.current = path;
+  }, [path]);
+}
+
+export function NotFound() {
+  return (
+    <div className="card">
+      <h1 className="sr-only">Page not found</h1>
+      <Empty
+        title="There is no such page"
+        action={
+          <RouterLink to="/" className="link">
+            Back to the start
+          </RouterLink>
+        }
+      >
+        The address may be from another version.
+      </Empty>
+    </div>
+  );
+}

@@ -1,0 +1,218 @@
+import { Link } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
+import type { TaskRun } from "../api/types.ts";
+import { absolute, bytes, instant } from "../lib/format.ts";
+import { type GraphNode, type GraphState, progressOf } from "../lib/graph-state.ts";
+import { IconButton } from "../ui/button.tsx";
+import { CopyButton, Id } from "../ui/copy.tsx";
+import { Facts, Loading, Panel } from "../ui/panel.tsx";
+import { StateBadge } from "../ui/state.tsx";
+import { Ago, Elapsed, Until } from "../ui/time.tsx";
+import { X } from "lucide-react";
+import { DownloadButton, ObjectBody } from "./object-view.tsx";
+
+const Graph = lazy(() => import("./graph/graph.tsx"));
+
+/** The graph, which comes with a library of its own weight and is fetched when it is first shown. */
+export function LazyGraph(props: { graph: GraphState; definition?: boolean; selected?: string | undefined; onSelect?: (task: string) => void }) {
+  return (
+    <Suspense fallback={<Loading label="Drawing the graph" />}>
+      <Graph {...props} />
+    </Suspense>
+  );
+}
+
+/** The tasks of a run as a table: everything that the graph says, in words. */
+export function TaskTable({ graph, runId, selected }: { graph: GraphState; runId: string; selected?: string | undefined }) {
+  return (
+    <table className="data stack" aria-label="Tasks of this run">
+      <thead>
+        <tr>
+          <th scope="col">Task</th>
+          <th scope="col">State</th>
+          <th scope="col">Attempt</th>
+          <th scope="col">Duration</th>
+          <th scope="col">Progress</th>
+        </tr>
+      </thead>
+      <tbody>
+        {graph.nodes.map((node) => (
+          <tr key={node.id} data-task={node.id} aria-current={node.id === selected || undefined}>
+            <td className="lead">
+              <Link data-row to="/runs/$id" params={{ id: runId }} search={(old) => ({ ...old, task: node.id })} resetScroll={false} className="link font-medium">
+                {node.id}
+              </Link>
+              {node.run?.error && <p className="line-clamp-2 max-w-lg text-sm text-bad">{node.run.error}</p>}
+            </td>
+            <td data-label="State">
+              <span>
+                <StateBadge state={node.state} />
+                <RetryAt node={node} />
+              </span>
+            </td>
+            <td data-label="Attempt">
+              {node.run ? (
+                <span className="tabular-nums">
+                  {node.run.attempt} of {node.run.maxRetries + 1}
+                </span>
+              ) : (
+                <span className="text-muted">none</span>
+              )}
+            </td>
+            <td data-label="Duration">
+              <span className="whitespace-nowrap">
+                <Elapsed start={node.run?.startedAt} end={node.run?.completedAt} />
+              </span>
+            </td>
+            <td data-label="Progress">{node.run ? <Progress run={node.run} /> : <span className="text-muted">{why(node)}</span>}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function why(node: GraphNode): string {
+  return node.state === "skipped" ? "its branch was not taken" : "waits for what comes before";
+}
+
+function RetryAt({ node }: { node: GraphNode }) {
+  const at = instant(node.run?.scheduledAt);
+  if (node.state !== "retrying" || at === null) return null;
+  return (
+    <span className="block pt-0.5 text-sm text-muted">
+      again <Until at={at} />
+    </span>
+  );
+}
+
+function Progress({ run }: { run: TaskRun }) {
+  const { percent, message } = progressOf(run);
+  if (run.status === "completed") return <span className="text-muted">{message || "done"}</span>;
+  if (percent === null && !message) return <span className="text-muted">no report</span>;
+  return (
+    <span className="block max-w-56 space-y-1">
+      {percent !== null && (
+        <span className="flex items-center gap-2">
+          <progress className="h-1.5 flex-1" max={100} value={percent} aria-label={`Progress of ${run.taskId}`} />
+          <span className="w-9 text-right text-sm tabular-nums">{Math.round(percent)} %</span>
+        </span>
+      )}
+      {message && <span className="block text-sm text-muted">{message}</span>}
+    </span>
+  );
+}
+
+/** One task of a run: how it went, attempt by attempt, and what it left. */
+export function TaskPanel({ node, onClose }: { node: GraphNode; onClose: () => void }) {
+  const run = node.run;
+  return (
+    <Panel
+      title={`Task ${node.id}`}
+      aside={
+        <>
+          <StateBadge state={node.state} />
+          <IconButton icon={X} label="Close the task" onClick={onClose} />
+        </>
+      }
+    >
+      {!run ? (
+        <p className="p-4 text-muted">
+          {node.state === "skipped"
+            ? "This task did not run: no task before it chose it, or one that it needs failed. Nothing is kept of it."
+            : "This task has not begun. It starts when everything before it is decided."}
+        </p>
+      ) : (
+        <div className="grid gap-4 p-4 lg:grid-cols-2">
+          <div className="min-w-0 space-y-4">
+            {run.error && <ErrorText text={run.error} code={run.errorCode} />}
+            <Facts
+              items={[
+                ["Task run", <Id key="id" id={run.id} what="task run id" length={26} />],
+                ["Attempt", `${run.attempt} of ${run.maxRetries + 1}`],
+                ["Queued", <Ago key="q" at={run.createdAt} />],
+                ["Started", <Ago key="s" at={run.startedAt} />],
+                ["Duration", <Elapsed key="d" start={run.startedAt} end={run.completedAt} />],
+                ["Code", <span key="c">version {run.codeVersion}{run.codeChanged && <span className="text-warn"> · changed since its last run</span>}{run.firstRun && " · first run"}</span>],
+                ...(run.selectedNext ? ([["Chose", run.selectedNext.length > 0 ? run.selectedNext.join(", ") : "to end here"]] as [string, string][]) : []),
+              ]}
+            />
+            <Attempts run={run} />
+            <Assets run={run} />
+          </div>
+          <div className="min-w-0">
+            <h3 className="mb-1.5 flex items-center justify-between text-sm font-medium text-muted">
+              Output {run.outputSize !== undefined && `(${bytes(run.outputSize)})`}
+            </h3>
+            {run.outputPath && run.status === "completed" ? (
+              <div className="overflow-hidden rounded-md border border-line">
+                <ObjectBody path={run.outputPath} label={`Output of ${node.id}`} />
+              </div>
+            ) : (
+              <p className="text-muted">None{run.status === "running" ? " yet" : ""}.</p>
+            )}
+          </div>
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+/** An error as it was reported, whole, with a button that copies it. */
+export function ErrorText({ text, code }: { text: string; code?: string | undefined }) {
+  return (
+    <div className="tone-bad tint flex items-start gap-2 rounded-md border p-2.5">
+      <div className="min-w-0 flex-1">
+        {code && <p className="font-mono text-xs">{code}</p>}
+        <pre className="max-h-48 overflow-y-auto font-mono text-sm whitespace-pre-wrap text-text">{text}</pre>
+      </div>
+      <CopyButton text={text} label="Copy error" />
+    </div>
+  );
+}
+
+function Attempts({ run }: { run: TaskRun }) {
+  const before = run.previousAttempts ?? [];
+  if (before.length === 0) return null;
+  return (
+    <div>
+      <h3 className="mb-1.5 text-sm font-medium text-muted">Attempts before</h3>
+      <ol className="space-y-1.5">
+        {before.map((a) => {
+          const at = instant(a.timestamp);
+          return (
+            <li key={a.attempt} className="rounded-md border border-line px-2.5 py-1.5">
+              <p className="text-sm text-muted">
+                Attempt {a.attempt}
+                {at !== null && `, ${absolute(at)}`}
+                {a.errorCode && <span className="font-mono"> · {a.errorCode}</span>}
+              </p>
+              <p className="font-mono text-sm">{a.error}</p>
+            </li>
+          );
+        })}
+      </ol>
+    </div>
+  );
+}
+
+function Assets({ run }: { run: TaskRun }) {
+  const assets = Object.entries(run.assets ?? {});
+  if (assets.length === 0) return null;
+  return (
+    <div>
+      <h3 className="mb-1.5 text-sm font-medium text-muted">Assets</h3>
+      <ul className="divide-y divide-line rounded-md border border-line">
+        {assets.map(([key, asset]) => (
+          <li key={key} className="flex items-center gap-2 py-0.5 pr-1 pl-2.5">
+            <span className="min-w-0 flex-1 truncate font-mono text-sm">{key}</span>
+            <span className="text-sm text-muted">
+              {asset.type}, {bytes(asset.size)}
+            </span>
+            <DownloadButton path={asset.path} size={asset.size} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
