@@ -234,6 +234,30 @@ func TestManifest_Events(t *testing.T) {
 	}
 }
 
+// connect and the daemon may both open a new manifest at once.
+func TestOpen_AtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "manifest.db")
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			m, err := manifest.Open(context.Background(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer m.Close()
+			if err := m.Add(context.Background(), entry(fmt.Sprint("w", i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got, err := open(t, path).Entries(t.Context()); err != nil || len(got) != 6 {
+		t.Errorf("%d entries, %v", len(got), err)
+	}
+}
+
 // A file that cannot be used is refused with its reason and left byte for byte
 // as it was.
 func TestOpen_Refuses(t *testing.T) {

@@ -21,6 +21,9 @@ var migrationFiles embed.FS
 // mistaken for ours.
 const versionTable = "manifest_migrations"
 
+// migrateTries bounds how often a migration that met another one is repeated.
+const migrateTries = 5
+
 // migrate brings the schema up to date, each step in its own transaction, and
 // refuses a file whose schema is newer than this program knows.
 func (m *Manifest) migrate(ctx context.Context) error {
@@ -37,20 +40,24 @@ func (m *Manifest) migrate(ctx context.Context) error {
 	}
 	sources := provider.ListSources()
 	newest := sources[len(sources)-1].Version
-	have, err := schemaVersion(ctx, m.db.Writer)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
+	// Another program may open the same new file at this moment (connect and
+	// the daemon, say). The steps are transactions, so one of the two fails
+	// and has only to look again.
+	for try := 1; ; try++ {
+		have, err := schemaVersion(ctx, m.db.Writer)
+		if err != nil {
+			return fmt.Errorf("read schema version: %w", err)
+		}
+		switch {
+		case have > newest:
+			return fmt.Errorf("%w (schema %d, known up to %d)", ErrNewerSchema, have, newest)
+		case have == newest:
+			return nil
+		}
+		if _, err := provider.Up(ctx); err != nil && try == migrateTries {
+			return fmt.Errorf("bring schema up to date: %w", sqlitefile.Classify(err))
+		}
 	}
-	switch {
-	case have > newest:
-		return fmt.Errorf("%w (schema %d, known up to %d)", ErrNewerSchema, have, newest)
-	case have == newest:
-		return nil
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bring schema up to date: %w", sqlitefile.Classify(err))
-	}
-	return nil
 }
 
 // schemaVersion reads what is applied without creating anything; 0 for an

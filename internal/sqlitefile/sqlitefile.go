@@ -43,6 +43,9 @@ const (
 	codeConstraintUnique     = 2067
 )
 
+// lockRetry is the pause between two looks at a locked file.
+const lockRetry = 20 * time.Millisecond
+
 // Options are how a file is opened.
 type Options struct {
 	// Synchronous is "FULL" (a commit survives a power cut; the default) or
@@ -91,7 +94,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	writer.SetMaxOpenConns(1)
 	// The one connection stays: reopening it would give up the page cache.
 	writer.SetMaxIdleConns(1)
-	if err := check(ctx, writer); err != nil {
+	if err := checkPatiently(ctx, writer, o.BusyTimeout); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
 	}
 	reader, err := sql.Open(driverName, dsn(path, o, true))
@@ -129,6 +132,23 @@ func prepare(path string) error {
 		err = f.Chmod(0o600)
 	}
 	return errors.Join(err, f.Close())
+}
+
+// checkPatiently is check, again while the file is locked. The switch of a new
+// file to WAL does not wait by itself when two programs make it at once.
+func checkPatiently(ctx context.Context, db *sql.DB, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := check(ctx, db)
+		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		case <-time.After(lockRetry):
+		}
+	}
 }
 
 // check makes SQLite look at the file before anybody relies on it.

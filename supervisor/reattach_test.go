@@ -1,0 +1,296 @@
+//go:build unix
+
+package supervisor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"pipedai/manifest"
+)
+
+// startDaemon runs a supervisor in a process of its own and returns how to
+// kill it with SIGKILL.
+func startDaemon(t *testing.T, dir, role string) (kill func()) {
+	t.Helper()
+	cmd := self("daemon " + dir + " " + role)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Errorf("kill daemon: %v", err)
+		}
+		_ = cmd.Wait() // killed, as we asked
+		if stderr.Len() > 0 {
+			t.Errorf("daemon: %s", &stderr)
+		}
+	})
+	t.Cleanup(kill)
+	return kill
+}
+
+// record waits until the manifest in dir holds a live process of w1.
+func record(t *testing.T, dir string) (p manifest.Process) {
+	t.Helper()
+	eventually(t, "process is recorded", func() bool {
+		m, err := manifest.Open(t.Context(), filepath.Join(dir, "manifest.db"))
+		if err != nil {
+			return false // held by the daemon
+		}
+		defer m.Close()
+		p, err = m.Process(t.Context(), "w1")
+		return err == nil && p.Live && p.PID > 0
+	})
+	return p
+}
+
+func logSize(dir string) int64 {
+	info, err := os.Stat(filepath.Join(dir, "logs", "w1.log"))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// A daemon that is killed again and again, at any instruction, leaves its
+// worker running and neither loses nor doubles a line of it.
+func TestReattach_AfterSIGKILL(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kill := startDaemon(t, dir, "count")
+	p := record(t, dir)
+	rounds := 12
+	if testing.Short() {
+		rounds = 4
+	}
+	for range rounds {
+		size := logSize(dir)
+		eventually(t, "log grows", func() bool { return logSize(dir) > size+2000 })
+		kill()
+		if !alive(p.PID) {
+			t.Fatal("the worker ended with the daemon")
+		}
+		kill = startDaemon(t, dir, "count")
+	}
+	size := logSize(dir)
+	eventually(t, "log grows", func() bool { return logSize(dir) > size })
+	kill()
+
+	r := newRig(t, dir, nil)
+	r.up("w1", "count")
+	st := r.running("w1")
+	if st.PID != p.PID || !st.Reattached || st.TotalRestarts != 0 {
+		t.Errorf("re-attached: %+v, want pid %d", st, p.PID)
+	}
+	if !st.StartedAt.Equal(p.StartedAt) {
+		t.Errorf("started at %s, want %s", st.StartedAt, p.StartedAt)
+	}
+	if err := r.Stop(t.Context(), "w1"); err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := r.Status("w1"); st.State != Stopped || st.LastExit == nil || st.LastExit.Code != nil || st.LastExit.Signal != nil {
+		t.Errorf("exit of a process that is not our child: %+v %+v, want unknown", st, st.LastExit)
+	}
+
+	lines, err := r.Tail("w1", 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var numbers []int
+	last := map[string]int{"out": -1, "err": -1}
+	for i, l := range lines {
+		var n int
+		if _, err := fmt.Sscanf(l.Text, "n %d", &n); err != nil || len(l.Text) != len("n 00000000") {
+			if i >= len(lines)-2 {
+				continue // killed by the stop in the middle of a line
+			}
+			t.Fatalf("line %d is broken: %q", i, l.Text)
+		}
+		if n <= last[l.Stream] {
+			t.Fatalf("line %d: %s number %d after %d", i, l.Stream, n, last[l.Stream])
+		}
+		last[l.Stream] = n
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	for i, n := range numbers {
+		if n != i {
+			t.Fatalf("number %d is lost or doubled, of %d", i, len(numbers))
+		}
+	}
+	t.Logf("%d lines over %d daemons", len(numbers), rounds+2)
+}
+
+// Run that ends by its context leaves the worker to the next one as well.
+func TestReattach_AfterDetach(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := newRig(t, dir, nil)
+	first.up("w1", "sleep")
+	pid := first.running("w1").PID
+	first.end()
+	second := newRig(t, dir, nil)
+	second.up("w1", "sleep")
+	st := second.running("w1")
+	if st.PID != pid || !st.Reattached {
+		t.Fatalf("%+v, want pid %d again", st, pid)
+	}
+	// Its end is seen, and it is started again as our own.
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	st = second.until("w1", "running again", func(s Status) bool { return s.State == Running && s.PID != pid })
+	if st.Reattached || st.TotalRestarts != 1 || st.LastExit.Code != nil || st.LastExit.Signal != nil {
+		t.Errorf("after its end: %+v %+v", st, st.LastExit)
+	}
+}
+
+// A worker that is not wanted any more is found and stopped, also when its
+// entry vanished while no daemon was there.
+func TestReattach_Unwanted(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]Want{"stopped": {{Spec: spec("w1", "sleep")}}, "removed": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			first := newRig(t, dir, nil)
+			first.up("w1", "sleep")
+			pid := first.running("w1").PID
+			first.end()
+			second := newRig(t, dir, nil)
+			second.want(want...)
+			eventually(t, "process ended", func() bool { return !alive(pid) })
+		})
+	}
+}
+
+// Killed between the start of a process and the record of its pid, a daemon
+// must not start a second one.
+func TestReattach_PIDNotRecorded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := newRig(t, dir, nil)
+	first.up("w1", "sleep")
+	pid := first.running("w1").PID
+	first.end()
+	m, err := manifest.Open(t.Context(), filepath.Join(dir, "manifest.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.Process(t.Context(), "w1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.PID, p.StartTime = 0, 0
+	if err := errors.Join(m.PutProcess(t.Context(), p), m.Close()); err != nil {
+		t.Fatal(err)
+	}
+	second := newRig(t, dir, nil)
+	second.up("w1", "sleep")
+	if st := second.running("w1"); st.PID != pid {
+		t.Errorf("pid %d, want %d: a duplicate was started", st.PID, pid)
+	}
+	if p, err := second.m.Process(t.Context(), "w1"); err != nil || p.PID != pid || p.StartTime == 0 {
+		t.Errorf("found again, but not recorded: %+v %v", p, err)
+	}
+}
+
+// A pid that another process has by now is neither signalled nor taken over.
+func TestReattach_StalePID(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*manifest.Process){
+		"other start time": func(p *manifest.Process) { p.StartTime++ },
+		"other boot":       func(p *manifest.Process) { p.BootID = "before the reboot" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stranger := self("sleep")
+			stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			if err := stranger.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := stranger.Process.Kill(); err != nil {
+					t.Errorf("the stranger was touched: %v", err)
+				}
+				_ = stranger.Wait() // killed, as we asked
+			}()
+			dir := t.TempDir()
+			m, err := manifest.Open(t.Context(), filepath.Join(dir, "manifest.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := statProcess(stranger.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			boot, err := readBootID()
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := manifest.Process{ID: "w1", Generation: 7, Live: true, PID: stranger.Process.Pid, StartTime: info.start, BootID: boot,
+				FIFOOut: filepath.Join(dir, "fifo", "w1~7.out"), FIFOErr: filepath.Join(dir, "fifo", "w1~7.err"),
+				StartedAt: time.Now(), TotalRestarts: 3}
+			change(&p)
+			if err := errors.Join(m.PutProcess(t.Context(), p), m.Close()); err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, dir, nil)
+			r.up("w1", "sleep")
+			st := r.running("w1")
+			if st.PID == p.PID || st.Reattached || st.TotalRestarts != 3 {
+				t.Errorf("taken over: %+v", st)
+			}
+			if got, err := r.m.Process(t.Context(), "w1"); err != nil || got.Generation != 8 {
+				t.Errorf("record: %+v %v", got, err)
+			}
+			if err := r.Stop(t.Context(), "w1"); err != nil {
+				t.Fatal(err)
+			}
+			if !alive(p.PID) {
+				t.Error("the stranger was killed")
+			}
+		})
+	}
+}
+
+// The FIFO's name may be cleaned away while the worker holds it.
+func TestReattach_FIFORemoved(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		return // elsewhere the output of such a worker is lost, which is documented
+	}
+	dir := t.TempDir()
+	first := newRig(t, dir, nil)
+	first.up("w1", "count")
+	pid := first.running("w1").PID
+	first.end()
+	if err := os.RemoveAll(filepath.Join(dir, "fifo")); err != nil {
+		t.Fatal(err)
+	}
+	size := logSize(dir)
+	second := newRig(t, dir, nil)
+	second.up("w1", "count")
+	if st := second.running("w1"); st.PID != pid {
+		t.Errorf("pid %d, want %d", st.PID, pid)
+	}
+	eventually(t, "log grows", func() bool { return logSize(dir) > size })
+	for i, l := range second.lines("w1", 1) {
+		if !strings.HasPrefix(l, "n ") {
+			t.Fatalf("line %d is broken: %q", i, l)
+		}
+	}
+}
