@@ -32,9 +32,13 @@ func (t tree) add(path []string, text string) {
 	t["_errors"] = append(t["_errors"].([]string), text)
 }
 
-// has reports whether something is already noted at path or below it.
+// has reports whether something is already noted at path, below it, or about
+// something it lies in.
 func (t tree) has(path []string) bool {
 	for _, name := range path {
+		if len(t["_errors"].([]string)) > 0 {
+			return true
+		}
 		child, known := t[name].(tree)
 		if !known {
 			return false

@@ -8,21 +8,21 @@ import (
 
 	"pipedai/api"
 	"pipedai/engine"
-	"pipedai/internal/httpkit"
 	"pipedai/storage"
 	"pipedai/store"
 )
 
 // answer turns an error into what the client hears. It is the only place that
 // does, for every route. label names the step in the words of the contract; an
-// error nobody expected is logged with its cause and answered with the label
-// and the request id alone.
-func (s *Server) answer(ctx context.Context, label string, err error) *api.Error {
+// error nobody expected is answered with the label and the request id alone,
+// and its cause is in the log.
+func (s *Server) answer(ctx context.Context, label string, err error) error {
 	var known *api.Error
 	if errors.As(err, &known) && known.Status != 0 {
 		return known
 	}
 	var graph *engine.InvalidPipelineError
+	var request *engine.InvalidError
 	switch {
 	case errors.As(err, &graph):
 		return &api.Error{
@@ -30,6 +30,8 @@ func (s *Server) answer(ctx context.Context, label string, err error) *api.Error
 			Message: "Pipeline validation failed: " + strings.Join(graph.Validation.Errors, "; "),
 			Details: map[string]any{"errors": graph.Validation.Errors, "warnings": orEmpty(graph.Validation.Warnings)},
 		}
+	case errors.As(err, &request):
+		return &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "Invalid request", Detail: request.Message}
 	case errors.Is(err, store.ErrMaintenance):
 		return &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeMaintenance, Message: "Orchestrator is in maintenance mode"}
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, storage.ErrNotFound):
@@ -39,18 +41,25 @@ func (s *Server) answer(ctx context.Context, label string, err error) *api.Error
 	case errors.Is(err, store.ErrLeaseLost):
 		return &api.Error{Status: http.StatusConflict, Code: api.CodeLeaseLost, Message: "The attempt is over"}
 	case errors.Is(err, storage.ErrBadPath):
-		return &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "Invalid storage path"}
+		return errBadPath
 	case ctx.Err() != nil:
-		// The client went away or the server stops: nobody reads this, and it is
-		// no failure of ours.
-		return &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeNotReady, Message: "The request was cancelled"}
+		return err // the client went away: nobody reads the answer, and it is no failure of ours
 	}
-	s.o.Log.ErrorContext(ctx, "request failed", "step", label, "request", httpkit.RequestID(ctx), "error", err)
-	return &api.Error{
+	return &unexpected{cause: err, answer: &api.Error{
 		Status: http.StatusInternalServerError, Code: api.CodeInternal, Message: label,
-		Detail: "an internal error occurred; the server's log has it under request " + httpkit.RequestID(ctx),
-	}
+		Detail: "an internal error occurred; the server's log has it under this request id",
+	}}
 }
+
+// unexpected is an error whose text is for the log and whose answer is for the
+// client.
+type unexpected struct {
+	cause  error
+	answer *api.Error
+}
+
+func (e *unexpected) Error() string { return e.answer.Message + ": " + e.cause.Error() }
+func (e *unexpected) Unwrap() error { return e.answer }
 
 // missing says which thing does not exist, if that is what err says. member
 // is the name under which the body repeats the id; empty for none.

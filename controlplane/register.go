@@ -22,10 +22,9 @@ const (
 	defaultTimeoutSeconds   = 300
 	defaultRetries          = 3
 	defaultRetryDelayMs     = 1000
-	defaultMaxRetryDelayMs  = 86_400_000
 	defaultHeartbeatMs      = 60_000
 	defaultPriority         = 100
-	defaultIdempotencyTTL   = 86_400 // seconds
+	engineDefault           = 0 // the engine's options say
 	largestRegisteredNumber = math.MaxInt32
 )
 
@@ -117,12 +116,12 @@ func registrations(req api.RegisterRequest) ([]store.Task, error) {
 				Retries:  int(r.number("retries", t.Retries, defaultRetries, 0)),
 				Backoff:  backoff,
 				Delay:    time.Duration(r.number("retryDelayMs", t.RetryDelayMs, defaultRetryDelayMs, 1)) * time.Millisecond,
-				MaxDelay: time.Duration(r.number("maxRetryDelayMs", t.MaxRetryDelayMs, defaultMaxRetryDelayMs, 1)) * time.Millisecond,
+				MaxDelay: time.Duration(r.number("maxRetryDelayMs", t.MaxRetryDelayMs, engineDefault, 1)) * time.Millisecond,
 			},
 			HeartbeatInterval: time.Duration(r.number("heartbeatIntervalMs", t.HeartbeatIntervalMs, defaultHeartbeatMs, 1)) * time.Millisecond,
 			Concurrency:       int(r.number("concurrency", t.Concurrency, 0, 0)),
 			Priority:          int(r.number("priority", t.Priority, defaultPriority, math.MinInt32)),
-			IdempotencyTTL:    time.Duration(r.number("idempotencyTTL", t.IdempotencyTTL, defaultIdempotencyTTL, 1)) * time.Second,
+			IdempotencyTTL:    time.Duration(r.number("idempotencyTTL", t.IdempotencyTTL, engineDefault, 1)) * time.Second,
 			Description:       t.Description,
 			InputSchema:       schema,
 		})

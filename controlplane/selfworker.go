@@ -119,7 +119,9 @@ func (s *Server) workerBeat(ctx context.Context, req api.WorkerBeatRequest) (api
 			return api.WorkerBeatResponse{}, err
 		}
 	}
-	s.workerChanged(worker)
+	if s.present.news(worker, s.o.Now()) {
+		s.workerChanged(worker)
+	}
 	return out, nil
 }
 
@@ -193,4 +195,40 @@ func (w *waiters) wake(id store.WorkerID) {
 	for cancel := range w.m[id] {
 		(*cancel)(errWorkerChanged)
 	}
+}
+
+func (w *waiters) wakeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, waiting := range w.m {
+		for cancel := range waiting {
+			(*cancel)(errWorkerChanged)
+		}
+	}
+}
+
+// presence remembers what the last heartbeat of each worker said, because only
+// those that say something new are news to whoever watches.
+type presence struct {
+	mu sync.Mutex
+	m  map[store.WorkerID]present
+}
+
+type present struct {
+	run, version string
+	disabled     bool
+	at           time.Time
+}
+
+// news notes a heartbeat and reports whether it differs from the last one, or
+// ends a silence.
+func (p *presence) news(w store.Worker, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.m == nil || len(p.m) >= maxAddresses {
+		p.m = map[store.WorkerID]present{}
+	}
+	last := p.m[w.ID]
+	p.m[w.ID] = present{w.CurrentRun, w.Version, w.Disabled, now}
+	return last.run != w.CurrentRun || last.version != w.Version || last.disabled != w.Disabled || now.Sub(last.at) > onlineFor
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-playground/validator/v10"
@@ -71,6 +72,9 @@ type Server struct {
 	badTokens, badCodes, pairings *limiter // failures by address
 	tokens                        *tokenCache
 	waiting                       *waiters
+	present                       presence
+	draining                      chan struct{} // closed by Drain
+	drain                         sync.Once
 }
 
 // maxBody is the most bytes of a request body.
@@ -111,6 +115,7 @@ func New(o Options) (*Server, error) {
 		pairings:  newLimiter(o.Now, 60, time.Minute),
 		tokens:    newTokenCache(o.Now),
 		waiting:   newWaiters(),
+		draining:  make(chan struct{}),
 	}
 	metrics, err := newMetrics(s.st)
 	if err != nil {
@@ -123,6 +128,13 @@ func New(o Options) (*Server, error) {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Drain ends what would keep a stopping HTTP server waiting: streams and
+// claims that wait for work. Ordinary requests are answered as before.
+func (s *Server) Drain() {
+	s.drain.Do(func() { close(s.draining) })
+	s.waiting.wakeAll()
+}
 
 // chain is everything a request passes before its route, outermost first:
 // request id and answer headers, the guard, the path rules, the mux.

@@ -29,6 +29,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
+		case <-s.draining:
+			return
 		case event, open := <-changes:
 			if !open || out.Send(event.Seq, event.Type, event) != nil {
 				return

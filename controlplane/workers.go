@@ -125,6 +125,8 @@ func (s *Server) workerEvents(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-ctx.Done():
 				return
+			case <-s.draining:
+				return
 			case change, open := <-changes:
 				if !open {
 					return

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"pipedai/internal/cliutil"
+	"pipedai/store"
+	"pipedai/store/postgres"
+	"pipedai/store/sqlite"
+)
+
+// openStore opens the database that a URL names: a PostgreSQL one, or the file
+// behind "sqlite:"; empty means the state folder's own file. It does not
+// migrate.
+func openStore(ctx context.Context, databaseURL string, dir state) (store.Store, error) {
+	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	switch scheme {
+	case "":
+		if err := dir.make(); err != nil {
+			return nil, err
+		}
+		return sqlite.Open(ctx, dir.database(), sqlite.Options{})
+	case "sqlite":
+		return sqlite.Open(ctx, strings.TrimPrefix(rest, "//"), sqlite.Options{})
+	case "postgres", "postgresql":
+		st, err := postgres.Open(ctx, databaseURL, postgres.Options{})
+		if err != nil {
+			return nil, cliutil.Fail(cliutil.ExitFailed, fmt.Errorf("Database connection test failed: %s", withoutPassword(err.Error(), databaseURL)), //nolint:staticcheck // the contract's text
+				"check DATABASE_URL and that the server is up")
+		}
+		return st, nil
+	default:
+		return nil, cliutil.UsageError("the database URL starts with %q; supported are postgres://, postgresql:// and sqlite:FILE", scheme+":")
+	}
+}
+
+// withoutPassword removes the password of a URL from a text about it.
+func withoutPassword(text, databaseURL string) string {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return "the URL is malformed" // the parser's text would quote it whole
+	}
+	if password, set := u.User.Password(); set && password != "" {
+		text = strings.ReplaceAll(text, password, "***")
+	}
+	return text
+}
+
+// schemaError explains why a database cannot be used as it is.
+func schemaError(err error, target string) error {
+	switch {
+	case errors.Is(err, store.ErrNewerSchema):
+		return cliutil.Failf(cliutil.ExitFailed, "install that version, or use another database",
+			"the database %s was written by a newer version of pipeweave; nothing was changed", target)
+	case errors.Is(err, store.ErrNotMigrated):
+		return cliutil.Failf(cliutil.ExitFailed, "run: pipeweave db migrate   (or start with AUTO_MIGRATE=true)",
+			"the database %s lacks migrations that this version needs", target)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pipedai/api"
+	"pipedai/internal/cliutil"
+	"pipedai/store"
+)
+
+type dbOptions struct {
+	url, dataDir string
+	json         bool
+}
+
+func newDBCmd(d *deps) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "db", Short: "Create, upgrade and inspect the database",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newDBSubCmd(d, "init", "Create the tables (the same as migrate on an empty database)", runDBMigrate),
+		newDBSubCmd(d, "migrate", "Apply the migrations that are missing", runDBMigrate),
+		newDBSubCmd(d, "status", "Show which migrations are applied and which are pending", runDBStatus),
+	)
+	return cmd
+}
+
+func newDBSubCmd(d *deps, name, short string, runF func(context.Context, *deps, dbOptions) error) *cobra.Command {
+	var o dbOptions
+	cmd := &cobra.Command{
+		Use: name, Short: short, Args: cobra.NoArgs,
+		Example: "  pipeweave db " + name + "\n  DATABASE_URL=postgres://... pipeweave db " + name,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runF(cmd.Context(), d, o) },
+	}
+	cmd.Flags().StringVar(&o.url, "url", "", "database URL (DATABASE_URL; default: the embedded database)")
+	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "state folder of the embedded database (PIPEWEAVE_HOME)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+func (o dbOptions) open(ctx context.Context, d *deps) (store.Store, error) {
+	dir, err := resolveState(o.dataDir, d.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return openStore(ctx, first(o.url, d.Getenv("DATABASE_URL")), dir)
+}
+
+// migrationView is a migration in --json.
+type migrationView struct {
+	Version   int64    `json:"version"`
+	Name      string   `json:"name"`
+	AppliedAt api.Time `json:"appliedAt"`
+	Millis    int64    `json:"ms,omitempty"`
+}
+
+func viewMigrations(all []store.Migration) []migrationView {
+	out := []migrationView{}
+	for _, m := range all {
+		out = append(out, migrationView{m.Version, m.Name, api.At(m.AppliedAt), m.Took.Milliseconds()})
+	}
+	return out
+}
+
+func runDBMigrate(ctx context.Context, d *deps, o dbOptions) error {
+	st, err := o.open(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = st.Close() }() // the migrations are committed
+	known, err := st.Migrations(ctx)
+	if err != nil {
+		return schemaError(err, st.Info().Target)
+	}
+	applied, err := st.Migrate(ctx)
+	for _, m := range applied {
+		d.notef("[migrations] applied %03d_%s in %d ms\n", m.Version, m.Name, m.Took.Milliseconds())
+	}
+	if err != nil {
+		return schemaError(err, st.Info().Target)
+	}
+	if o.json {
+		return cliutil.JSON(d.Out, map[string]any{"applied": viewMigrations(applied), "skipped": len(known) - len(applied)})
+	}
+	return d.printf("Found %d migrations in %s\nApplied: %d\nSkipped: %d\n", len(known), st.Info().Target, len(applied), len(known)-len(applied))
+}
+
+func runDBStatus(ctx context.Context, d *deps, o dbOptions) error {
+	st, err := o.open(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = st.Close() }() // nothing was written
+	all, err := st.Migrations(ctx)
+	if err != nil {
+		return schemaError(err, st.Info().Target)
+	}
+	var applied, pending []store.Migration
+	current := "none"
+	for _, m := range all {
+		if m.AppliedAt.IsZero() {
+			pending = append(pending, m)
+			continue
+		}
+		applied = append(applied, m)
+		current = fmt.Sprintf("%03d", m.Version)
+	}
+	if o.json {
+		return cliutil.JSON(d.Out, map[string]any{
+			"database": st.Info().Target, "current": current,
+			"applied": viewMigrations(applied), "pending": viewMigrations(pending),
+		})
+	}
+	if err := d.printf("Database status: %s\nCurrent version: %s\nApplied migrations: %d\nPending migrations: %d\n",
+		st.Info().Target, current, len(applied), len(pending)); err != nil {
+		return err
+	}
+	for _, m := range applied {
+		if err := d.printf("  applied  %03d_%s  %s\n", m.Version, m.Name, m.AppliedAt.UTC().Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
+	for _, m := range pending {
+		if err := d.printf("  pending  %03d_%s\n", m.Version, m.Name); err != nil {
+			return err
+		}
+	}
+	if len(pending) > 0 {
+		return d.printf("Next: pipeweave db migrate\n")
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pipedai/api"
+	"pipedai/client"
+	"pipedai/internal/cliutil"
+)
+
+// The exit codes of a wait, as the contract has them.
+const (
+	exitRunFailed  = 1 // or cancelled
+	exitRunPartial = 2
+	exitWaitOver   = 3
+)
+
+type triggerOptions struct {
+	remote      remote
+	pipeline    string
+	input       string // JSON, or @file
+	file        string // "-" is standard input
+	failureMode string
+	priority    int
+	hasPriority bool
+	wait        bool
+	timeout     time.Duration
+	json        bool
+}
+
+func newTriggerCmd(d *deps) *cobra.Command { return newTriggerCmdFunc(d, runTrigger) }
+
+func newTriggerCmdFunc(d *deps, runF func(context.Context, *deps, triggerOptions) error) *cobra.Command {
+	var o triggerOptions
+	cmd := &cobra.Command{
+		Use: "trigger PIPELINE", Short: "Start a pipeline run", Args: cobra.ExactArgs(1),
+		Long: `Start a run of a pipeline. With --wait, the progress of each task goes to
+standard error, the results to standard output, and the exit code tells how it
+ended: 0 completed, 1 failed or cancelled, 2 partial, 3 not over in time.`,
+		Example: `  pipeweave trigger pdf-processor --input '{"pdfUrl": "..."}' --wait
+  pipeweave trigger pdf-processor --file input.json
+  generate | pipeweave trigger pdf-processor --file - --wait --timeout 5m`,
+		ValidArgsFunction: d.completePipelines,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.pipeline = args[0]
+			o.hasPriority = cmd.Flags().Changed("priority")
+			switch {
+			case o.input != "" && o.file != "":
+				return cliutil.UsageError("--input and --file cannot be given together")
+			case o.timeout < 0:
+				return cliutil.UsageError("--timeout must not be negative")
+			}
+			return runF(cmd.Context(), d, o)
+		},
+	}
+	o.remote.bind(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.input, "input", "i", "", "input as JSON, or @FILE (default {})")
+	flags.StringVarP(&o.file, "file", "f", "", "read the input from a file; - is standard input")
+	flags.StringVar(&o.failureMode, "failure-mode", "", "fail-fast, continue or partial-merge (default: the pipeline's own)")
+	flags.IntVarP(&o.priority, "priority", "p", 0, "lower runs first (default: each task's own)")
+	flags.BoolVarP(&o.wait, "wait", "w", false, "wait for the end of the run")
+	flags.DurationVar(&o.timeout, "timeout", 0, "longest wait, such as 5m (default: no limit)")
+	flags.BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
+	input, err := o.readInput(d)
+	if err != nil {
+		return err
+	}
+	c, err := d.connect(o.remote)
+	if err != nil {
+		return err
+	}
+	req := api.TriggerRequest{Input: input, FailureMode: o.failureMode}
+	if o.hasPriority {
+		req.Priority = &o.priority
+	}
+	started, err := c.Trigger(ctx, o.pipeline, req)
+	if err != nil {
+		return err
+	}
+	if !o.wait {
+		if o.json {
+			return cliutil.JSON(d.Out, started)
+		}
+		return d.printf("Run %s is %s.\nNext: pipeweave status %s\n", started.PipelineRunID, started.Status, started.PipelineRunID)
+	}
+
+	d.notef("Run %s\n", started.PipelineRunID)
+	run, err := d.await(ctx, c, started.PipelineRunID, o.timeout)
+	if errors.Is(err, errWaitOver) {
+		return cliutil.Failf(exitWaitOver, "it goes on; look again with: pipeweave status "+started.PipelineRunID,
+			"run %s did not end within %s", started.PipelineRunID, o.timeout)
+	}
+	if err != nil {
+		return err
+	}
+	if o.json {
+		if err := cliutil.JSON(d.Out, run); err != nil {
+			return err
+		}
+	} else if err := d.printOutcome(ctx, c, run); err != nil {
+		return err
+	}
+	switch run.Status {
+	case "completed":
+		return nil
+	case "partial":
+		return cliutil.Silent(exitRunPartial)
+	default:
+		return cliutil.Silent(exitRunFailed)
+	}
+}
+
+// readInput returns the input as it was given, checked to be JSON.
+func (o triggerOptions) readInput(d *deps) (json.RawMessage, error) {
+	text, file := o.input, o.file
+	if name, found := strings.CutPrefix(text, "@"); found {
+		text, file = "", name
+	}
+	var data []byte
+	var err error
+	switch {
+	case file == "-":
+		data, err = io.ReadAll(d.In)
+	case file != "":
+		data, err = os.ReadFile(file)
+	default:
+		data = []byte(first(text, "{}"))
+	}
+	if err != nil {
+		return nil, cliutil.Fail(cliutil.ExitUsage, fmt.Errorf("read input: %w", err), "")
+	}
+	if !json.Valid(data) {
+		return nil, cliutil.Fail(cliutil.ExitUsage, errors.New("the input is not JSON"), `quote it for the shell: --input '{"key": "value"}'`)
+	}
+	return data, nil
+}
+
+// printOutcome says how a run ended and shows what its last tasks returned.
+func (d *deps) printOutcome(ctx context.Context, c *client.Client, run api.RunDetail) error {
+	if err := d.printf("Run %s %s in %s\n", run.ID, run.Status, seconds(run.CompletedAt.Sub(run.CreatedAt.Time))); err != nil {
+		return err
+	}
+	if run.Error != "" {
+		if err := d.printf("Error: %s\n", run.Error); err != nil {
+			return err
+		}
+	}
+	for _, task := range run.Tasks {
+		last := len(run.StructureSnapshot[task.TaskID].AllowedNext) == 0
+		if !last || task.Status != "completed" || task.OutputPath == "" {
+			continue
+		}
+		var output any
+		if err := c.StorageJSON(ctx, task.OutputPath, &output); err != nil {
+			d.notef("warning: the output of %s could not be read: %v\n", task.TaskID, err)
+			continue
+		}
+		if err := d.printf("\n%s returned:\n", task.TaskID); err != nil {
+			return err
+		}
+		if err := cliutil.JSON(d.Out, output); err != nil {
+			return err
+		}
+	}
+	return nil
+}

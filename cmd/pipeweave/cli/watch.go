@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pipedai/api"
+	"pipedai/client"
+)
+
+// errWaitOver says that a wait took as long as it may.
+var errWaitOver = errors.New("wait over")
+
+const (
+	// lookEvery is how often a run is looked at when nothing is heard of it.
+	lookEvery = 2 * time.Second
+	// quietFor is after how long without a line a waiting person gets one.
+	quietFor = 10 * time.Second
+	// patience is how many looks in a row may fail before the wait gives up.
+	patience = 15
+)
+
+// await follows a run until it ends, with a line on standard error whenever
+// one of its tasks changes. The server's change feed says when to look; the
+// run itself is what counts, so a lost feed only makes it slower.
+func (d *deps) await(ctx context.Context, c *client.Client, id string, timeout time.Duration) (api.RunDetail, error) {
+	following, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changed := make(chan struct{}, 1)
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		follow(following, c, id, changed)
+	}()
+	defer func() { cancel(); <-fed }()
+
+	var over <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		over = timer.C
+	}
+	look := time.NewTimer(0)
+	defer look.Stop()
+	lines := taskLines{d: d, seen: map[string]string{}, spoke: d.now()}
+	failures := 0
+	for {
+		select {
+		case <-ctx.Done():
+			d.notef("The run goes on. Look again with: pipeweave status %s\n", id)
+			return api.RunDetail{}, ctx.Err()
+		case <-over:
+			return api.RunDetail{}, errWaitOver
+		case <-changed:
+		case <-look.C:
+		}
+		run, err := c.Run(ctx, id)
+		var refused *api.Error
+		switch {
+		case err == nil:
+			failures = 0
+			lines.show(run)
+			if !run.CompletedAt.IsZero() {
+				return run, nil
+			}
+		case errors.Is(err, context.Canceled):
+		case errors.As(err, &refused) && refused.Status != 0 && refused.Status < 500, failures == patience:
+			return api.RunDetail{}, err
+		default:
+			failures++ // the server may be restarting; the run is safe in its database
+		}
+		look.Reset(lookEvery)
+	}
+}
+
+// follow signals each notice that concerns the run, until ctx ends.
+func follow(ctx context.Context, c *client.Client, id string, changed chan<- struct{}) {
+	since := int64(0)
+	for ctx.Err() == nil {
+		_ = c.Stream(ctx, since, func(e api.StreamEvent) { // it comes back by itself, or polling does
+			since = e.Seq
+			if e.RunID == id || e.Type == "resync" {
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			}
+		})
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// taskLines prints what is new about the tasks of a run.
+type taskLines struct {
+	d     *deps
+	seen  map[string]string // task run to what was said last
+	spoke time.Time
+}
+
+func (l *taskLines) show(run api.RunDetail) {
+	width := 12
+	for task := range run.StructureSnapshot {
+		width = max(width, len(task))
+	}
+	open := 0
+	for _, t := range run.Tasks {
+		text, ended := taskText(t)
+		if !ended {
+			open++
+		}
+		if text == "" || l.seen[t.ID] == text {
+			continue
+		}
+		l.seen[t.ID] = text
+		l.spoke = l.d.now()
+		l.d.notef("  %-*s  %s\n", width, t.TaskID, text)
+	}
+	if l.d.now().Sub(l.spoke) >= quietFor && open > 0 {
+		l.spoke = l.d.now()
+		l.d.notef("  still running: %d open tasks, %s\n", open, seconds(l.d.now().Sub(run.CreatedAt.Time)))
+	}
+}
+
+// taskText is what a person wants to hear about a task: how it ended, that it
+// is tried again, how far it is.
+func taskText(t api.TaskRun) (text string, ended bool) {
+	switch t.Status {
+	case "completed":
+		return fmt.Sprintf("completed  %s", seconds(t.CompletedAt.Sub(t.StartedAt.Time))), true
+	case "failed", "timeout", "cancelled":
+		text := t.Status
+		if t.Error != "" {
+			text += "  " + t.Error
+		}
+		return text, true
+	case "pending":
+		if n := len(t.PreviousAttempts); n > 0 {
+			return fmt.Sprintf("retrying   attempt %d failed: %s", t.PreviousAttempts[n-1].Attempt, t.PreviousAttempts[n-1].Error), false
+		}
+	}
+	return "", false
+}
