@@ -106,9 +106,9 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 // Dispatch posts one attempt and returns nil when the worker took it: any
 // answer of 2xx. Every error is an *engine.DispatchError.
 func (c *Client) Dispatch(ctx context.Context, baseURL string, d api.Dispatch) error {
-	target, err := targetURL(baseURL, d.TaskID)
-	if err != nil {
-		return &engine.DispatchError{Final: true, Message: err.Error()}
+	target, problem := targetURL(baseURL, d.TaskID)
+	if problem != "" {
+		return &engine.DispatchError{Final: true, Message: problem}
 	}
 	body, err := json.Marshal(d)
 	if err != nil {
@@ -140,19 +140,19 @@ func (c *Client) Dispatch(ctx context.Context, baseURL string, d api.Dispatch) e
 	return refusal(resp, string(text))
 }
 
-// targetURL is where an attempt goes. The task id is taken as it is: the
-// registration made sure that it is one path segment.
-func targetURL(baseURL, task string) (string, error) {
+// targetURL is where an attempt goes, or the problem with the address. The task
+// id is taken as it is: the registration made sure that it is one path segment.
+func targetURL(baseURL, task string) (target, problem string) {
 	base, err := url.Parse(baseURL)
 	switch {
 	case err != nil || base.Host == "":
-		return "", fmt.Errorf("Worker address %q is not a URL", baseURL) //nolint:staticcheck // a sentence for the task run
+		return "", fmt.Sprintf("Worker address %q is not a URL", baseURL)
 	case base.Scheme != "http" && base.Scheme != "https":
-		return "", fmt.Errorf("Worker address %q is neither http nor https", baseURL) //nolint:staticcheck // as above
+		return "", fmt.Sprintf("Worker address %q is neither http nor https", baseURL)
 	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return "", fmt.Errorf("Worker address of %s holds more than scheme, host, port and path", base.Host) //nolint:staticcheck // as above
+		return "", fmt.Sprintf("Worker address of %s holds more than scheme, host, port and path", base.Host)
 	}
-	return strings.TrimRight(baseURL, "/") + "/tasks/" + task, nil
+	return strings.TrimRight(baseURL, "/") + "/tasks/" + task, ""
 }
 
 // refusal judges an answer outside 2xx.
