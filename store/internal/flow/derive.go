@@ -1,0 +1,114 @@
+package flow
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// Where a definition comes from; kept in metadata.source.
+const (
+	SourceService = "service"
+	SourceTask    = "task"
+	SourceAPI     = "api"
+)
+
+// Derive returns the pipelines that follow from what is registered: one per
+// service that has an entry task, one per entry task whose id is no service's.
+// An entry is a task that no registered task leads to. Removed tasks count as
+// not registered.
+func Derive(services []store.Service, tasks []store.Task) []store.Pipeline {
+	all := pipeline.Structure{}
+	owner := map[pipeline.TaskID]pipeline.ServiceID{}
+	for _, t := range tasks {
+		if !t.Removed {
+			all[t.ID] = pipeline.Node{AllowedNext: append([]pipeline.TaskID{}, t.AllowedNext...)}
+			owner[t.ID] = t.Service
+		}
+	}
+	entries := map[pipeline.ServiceID][]pipeline.TaskID{}
+	for _, id := range all.Entries() {
+		entries[owner[id]] = append(entries[owner[id]], id)
+	}
+
+	var out []store.Pipeline
+	taken := map[pipeline.ID]bool{}
+	add := func(id pipeline.ID, of []pipeline.TaskID, version, source string) {
+		meta, _ := json.Marshal(map[string]string{"source": source}) // two strings always encode
+		out = append(out, store.Pipeline{
+			ID: id, Name: string(id), EntryTasks: of, Structure: all.Reachable(of),
+			FailureMode: pipeline.FailFast, Version: version, Source: source, Metadata: meta,
+		})
+	}
+	for _, s := range services {
+		taken[pipeline.ID(s.ID)] = true
+		if len(entries[s.ID]) > 0 {
+			add(pipeline.ID(s.ID), entries[s.ID], s.Version, SourceService)
+		}
+	}
+	for _, s := range services {
+		for _, entry := range entries[s.ID] {
+			if id := pipeline.ID(entry); !taken[id] {
+				add(id, []pipeline.TaskID{entry}, s.Version, SourceTask)
+			}
+		}
+	}
+	return out
+}
+
+// Renew compares what is stored with what Derive returns. Put are definitions
+// to write; gone are derived ones that nothing leads to any more, which the
+// store removes unless runs refer to them. Explicit definitions are left alone.
+func Renew(stored, derived []store.Pipeline) (put []store.Pipeline, gone []pipeline.ID) {
+	byID := map[pipeline.ID]store.Pipeline{}
+	for _, p := range stored {
+		byID[p.ID] = p
+	}
+	still := map[pipeline.ID]bool{}
+	for _, d := range derived {
+		still[d.ID] = true
+		old, exists := byID[d.ID]
+		if exists && (!isDerived(old) || same(old, d)) {
+			continue
+		}
+		put = append(put, d)
+	}
+	for _, p := range stored {
+		if isDerived(p) && !still[p.ID] {
+			gone = append(gone, p.ID)
+		}
+	}
+	return put, gone
+}
+
+func isDerived(p store.Pipeline) bool { return p.Source == SourceService || p.Source == SourceTask }
+
+func same(a, b store.Pipeline) bool {
+	return a.Source == b.Source && a.Name == b.Name && a.Version == b.Version && a.FailureMode == b.FailureMode &&
+		slices.Equal(a.EntryTasks, b.EntryTasks) &&
+		maps.EqualFunc(a.Structure, b.Structure, func(x, y pipeline.Node) bool {
+			return slices.Equal(x.AllowedNext, y.AllowedNext)
+		})
+}
+
+// Explicit is p as a definition that people wrote: its metadata says so.
+func Explicit(p store.Pipeline) store.Pipeline {
+	meta := map[string]json.RawMessage{}
+	_ = json.Unmarshal(Object(p.Metadata), &meta) // Object is one
+	meta["source"] = json.RawMessage(`"` + SourceAPI + `"`)
+	p.Metadata, _ = json.Marshal(meta)
+	p.Source = SourceAPI
+	if p.Version == "" {
+		p.Version = "1.0.0"
+	}
+	if p.Name == "" {
+		p.Name = string(p.ID)
+	}
+	if p.FailureMode == "" {
+		p.FailureMode = pipeline.FailFast
+	}
+	return p
+}

@@ -1,0 +1,236 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+	"pipedai/store/internal/flow"
+)
+
+// EndAttempts ends attempts and lets what follows follow.
+func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
+	var out []store.EndedAttempt
+	err := s.write(ctx, "end attempts", func(t *tx) error {
+		refs := make([]store.AttemptRef, len(ends))
+		for i, e := range ends {
+			refs[i] = e.AttemptRef
+		}
+		held, runs, err := t.take(refs)
+		if err != nil {
+			return err
+		}
+		b := flow.New(t, t.now, runs)
+		if err := b.End(t.ctx, held, ends); err != nil {
+			return err
+		}
+		if out, err = t.settle(b); err != nil {
+			return err
+		}
+		return t.tellUnknown(ends, out)
+	})
+	return out, err
+}
+
+// tellUnknown turns a lost lease into ErrNotFound where there is no such task
+// run at all.
+func (t *tx) tellUnknown(ends []store.EndAttempt, out []store.EndedAttempt) error {
+	for i := range out {
+		if out[i].Err == nil {
+			continue
+		}
+		var one int
+		err := t.row(`select 1 from task_runs where id = ?`, []any{ends[i].ID}, &one)
+		if errors.Is(err, sql.ErrNoRows) {
+			out[i].Err = store.ErrNotFound
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReleaseAttempts gives attempts back uncounted.
+func (s *Store) ReleaseAttempts(ctx context.Context, attempts []store.AttemptRef) error {
+	return s.write(ctx, "release attempts", func(t *tx) error {
+		held, runs, err := t.take(attempts)
+		if err != nil {
+			return err
+		}
+		b := flow.New(t, t.now, runs)
+		if err := b.Release(t.ctx, held); err != nil {
+			return err
+		}
+		_, err = t.settle(b)
+		return err
+	})
+}
+
+// take removes the leases of attempts and reads the runs they belong to.
+// Attempts that are not the ones under lease are left out.
+func (t *tx) take(refs []store.AttemptRef) (map[pipeline.TaskRunID]flow.Held, []*flow.Run, error) {
+	held := map[pipeline.TaskRunID]flow.Held{}
+	var ids []pipeline.RunID
+	for _, ref := range refs {
+		h := flow.Held{AttemptRef: ref}
+		var accepted sql.NullInt64
+		err := t.row(`delete from lease where task_run_id = ? and attempt = ?
+			returning task_id, pipeline_run_id, slot, accepted_at, cancel, deadline, timeout_seconds`, []any{ref.ID, ref.Attempt},
+			&h.Task, asText(&h.Run), &h.Slot, &accepted, &h.Cancel, timeCol{&h.Deadline}, seconds{&h.Timeout})
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		} else if err != nil {
+			return nil, nil, err
+		}
+		h.Accepted = accepted.Valid
+		var removedIn string
+		err = t.row(`select t.max_retries, k.retry_backoff, k.retry_delay_ms, k.max_retry_delay_ms,
+				json_extract(k.metadata, '$.removedInVersion')
+			from task_runs t join tasks k on k.id = t.task_id where t.id = ?`, []any{ref.ID},
+			&h.Retry.Retries, &h.Retry.Backoff, millis{&h.Retry.Delay}, millis{&h.Retry.MaxDelay}, asText(&removedIn))
+		if err != nil {
+			return nil, nil, err
+		}
+		h.Removed = removedIn != ""
+		held[ref.ID] = h
+		if h.Run != "" {
+			ids = append(ids, h.Run)
+		}
+	}
+	runs, err := t.runs(ids)
+	return held, runs, err
+}
+
+// runs reads the state of pipeline runs, each once.
+func (t *tx) runs(ids []pipeline.RunID) ([]*flow.Run, error) {
+	var out []*flow.Run
+	seen := map[pipeline.RunID]bool{}
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		r := &flow.Run{ID: id}
+		err := t.row(`select rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed, rs.priority,
+				r.input_path, r.error, rs.end_output, r.output_path
+			from pipeline_runs r join run_state rs on rs.pipeline_run_id = r.id where r.id = ?`, []any{id},
+			&r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted, &r.Priority,
+			asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// The reads of flow.Tx.
+
+// Graphs reads snapshots.
+func (t *tx) Graphs(_ context.Context, ids []pipeline.RunID) (map[pipeline.RunID]*pipeline.Graph, error) {
+	out := map[pipeline.RunID]*pipeline.Graph{}
+	for _, id := range ids {
+		var structure pipeline.Structure
+		var entries []pipeline.TaskID
+		err := t.row(`select r.structure_snapshot, rs.entry_tasks from pipeline_runs r
+			join run_state rs on rs.pipeline_run_id = r.id where r.id = ?`, []any{id}, jsonCol{&structure}, jsonCol{&entries})
+		if err != nil {
+			return nil, err
+		}
+		out[id] = pipeline.NewGraph(structure, entries)
+	}
+	return out, nil
+}
+
+// Joins reads counts.
+func (t *tx) Joins(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges, error) {
+	out := map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges{}
+	for id, tasks := range of {
+		out[id] = map[pipeline.TaskID]pipeline.Edges{}
+		query, args := `select task_id, fired, dead, broken from joins where pipeline_run_id = ?`, []any{id}
+		if tasks != nil {
+			query += ` and task_id in (select value from json_each(?))`
+			args = append(args, list(tasks))
+		}
+		err := t.rows(query, args, func(row scanner) error {
+			var task pipeline.TaskID
+			var e pipeline.Edges
+			err := row.Scan(&task, &e.Fired, &e.Dead, &e.Broken)
+			out[id][task] = e
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Tasks reads definitions.
+func (t *tx) Tasks(_ context.Context, ids []pipeline.TaskID) (map[pipeline.TaskID]flow.Task, error) {
+	out := map[pipeline.TaskID]flow.Task{}
+	err := t.rows(`select coalesce(seen.code_version, 0), `+taskCols+` from tasks k left join task_seen seen on seen.task_id = k.id
+		where k.id in (select value from json_each(?))`, []any{list(ids)}, func(row scanner) error {
+		var task flow.Task
+		err := row.Scan(append([]any{&task.LastRun}, taskDest(&task.Task, &task.RemovedIn)...)...)
+		task.Removed = task.RemovedIn != ""
+		out[task.ID] = task
+		return err
+	})
+	return out, err
+}
+
+// Outputs reads results of tasks that completed.
+func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]store.Upstream, error) {
+	out := map[pipeline.RunID]map[pipeline.TaskID]store.Upstream{}
+	for id, tasks := range of {
+		out[id] = map[pipeline.TaskID]store.Upstream{}
+		err := t.rows(`select task_id, output_path, assets from task_runs
+			where pipeline_run_id = ? and superseded_by is null and status = 'completed'
+			and task_id in (select value from json_each(?))`, []any{id, list(tasks)}, func(row scanner) error {
+			var up store.Upstream
+			err := row.Scan(&up.Task, asText(&up.OutputPath), jsonCol{&up.Assets})
+			out[id][up.Task] = up
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// TakePending empties the queue of a run.
+func (t *tx) TakePending(_ context.Context, id pipeline.RunID) ([]flow.Pending, error) {
+	return t.takePending(`select id, task_id, pipeline_run_id from task_runs where pipeline_run_id = ? and status = 'pending' order by seq`, id)
+}
+
+func (t *tx) takePending(query string, args ...any) ([]flow.Pending, error) {
+	var out []flow.Pending
+	err := t.rows(query, args, func(row scanner) error {
+		var p flow.Pending
+		err := row.Scan(&p.ID, &p.Task, asText(&p.Run))
+		out = append(out, p)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range out {
+		if _, err := t.exec(`delete from ready where task_run_id = ?`, p.ID); err != nil {
+			return nil, err
+		}
+		if _, err := t.exec(`delete from timer where task_run_id = ?`, p.ID); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// AskToStop marks the leases of a run.
+func (t *tx) AskToStop(_ context.Context, id pipeline.RunID) (int, error) {
+	n, err := t.exec(`update lease set cancel = 1 where pipeline_run_id = ?`, id)
+	return int(n), err
+}

@@ -1,0 +1,188 @@
+package sqlite
+
+import (
+	"database/sql"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+	"pipedai/store/internal/flow"
+)
+
+// How values sit in columns: times as microseconds since 1970, JSON and lists
+// as JSON text, absent things as NULL.
+
+func us(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+func text[S ~string](s S) any {
+	if s == "" {
+		return nil
+	}
+	return string(s)
+}
+
+func list[S ~string](v []S) string {
+	if v == nil {
+		v = []S{}
+	}
+	return jsonText(v)
+}
+
+// jsonText encodes values that always encode.
+func jsonText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "null"
+	}
+	return string(b)
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Destinations for Scan.
+
+type timeCol struct{ to *time.Time }
+
+func (c timeCol) Scan(v any) error {
+	var n sql.NullInt64
+	if err := n.Scan(v); err != nil || !n.Valid {
+		return err
+	}
+	*c.to = time.UnixMicro(n.Int64).UTC()
+	return nil
+}
+
+type textCol[S ~string] struct{ to *S }
+
+func (c textCol[S]) Scan(v any) error {
+	var n sql.NullString
+	if err := n.Scan(v); err != nil {
+		return err
+	}
+	*c.to = S(n.String)
+	return nil
+}
+
+func asText[S ~string](to *S) textCol[S] { return textCol[S]{to} }
+
+// jsonCol decodes JSON text; NULL leaves the destination alone.
+type jsonCol struct{ to any }
+
+func (c jsonCol) Scan(v any) error {
+	var n sql.NullString
+	if err := n.Scan(v); err != nil || !n.Valid {
+		return err
+	}
+	return json.Unmarshal([]byte(n.String), c.to)
+}
+
+type millis struct{ to *time.Duration }
+
+func (c millis) Scan(v any) error {
+	var n sql.NullInt64
+	if err := n.Scan(v); err != nil {
+		return err
+	}
+	*c.to = time.Duration(n.Int64) * time.Millisecond
+	return nil
+}
+
+type seconds struct{ to *time.Duration }
+
+func (c seconds) Scan(v any) error {
+	var n sql.NullInt64
+	if err := n.Scan(v); err != nil {
+		return err
+	}
+	*c.to = time.Duration(n.Int64) * time.Second
+	return nil
+}
+
+const serviceCols = `s.id, s.version, s.base_url, s.status, s.inline_input, s.registered_at, s.last_heartbeat,
+	(select count(*) from tasks k where k.service_id = s.id and json_extract(k.metadata, '$.removedInVersion') is null), s.metadata`
+
+func scanService(row scanner, s *store.Service) error {
+	return row.Scan(&s.ID, &s.Version, &s.BaseURL, &s.Status, &s.InlineInput, timeCol{&s.RegisteredAt},
+		timeCol{&s.LastHeartbeat}, &s.TaskCount, jsonCol{&s.Metadata})
+}
+
+const taskCols = `k.id, k.service_id, k.allowed_next, k.code_hash, k.code_version, k.concurrency, k.description,
+	k.heartbeat_interval_ms, k.idempotency_ttl_seconds, k.input_schema, k.max_retry_delay_ms, k.priority, k.retries,
+	k.retry_backoff, k.retry_delay_ms, k.timeout_seconds, k.registered_at, k.updated_at,
+	json_extract(k.metadata, '$.removedInVersion')`
+
+func taskDest(t *store.Task, removedIn *string) []any {
+	return []any{&t.ID, &t.Service, jsonCol{&t.AllowedNext}, &t.CodeHash, &t.CodeVersion, &t.Concurrency,
+		asText(&t.Description), millis{&t.HeartbeatInterval}, seconds{&t.IdempotencyTTL}, jsonCol{&t.InputSchema},
+		millis{&t.Retry.MaxDelay}, &t.Priority, &t.Retry.Retries, &t.Retry.Backoff, millis{&t.Retry.Delay},
+		seconds{&t.Timeout}, timeCol{&t.RegisteredAt}, timeCol{&t.UpdatedAt}, asText(removedIn)}
+}
+
+func scanTask(row scanner, t *store.Task) error {
+	var removedIn string
+	err := row.Scan(taskDest(t, &removedIn)...)
+	t.Removed = removedIn != ""
+	return err
+}
+
+const pipelineCols = `p.id, p.name, p.description, p.entry_tasks, p.structure, p.failure_mode, p.version,
+	coalesce(json_extract(p.metadata, '$.source'), ''), p.metadata, p.created_at, p.updated_at`
+
+func scanPipeline(row scanner, p *store.Pipeline) error {
+	return row.Scan(&p.ID, &p.Name, asText(&p.Description), jsonCol{&p.EntryTasks}, jsonCol{&p.Structure}, &p.FailureMode,
+		&p.Version, &p.Source, jsonCol{&p.Metadata}, timeCol{&p.CreatedAt}, timeCol{&p.UpdatedAt})
+}
+
+const runCols = `r.id, r.pipeline_id, r.pipeline_version, r.status, rs.failure_mode, r.structure_snapshot, rs.entry_tasks,
+	r.input_path, r.output_path, r.error, r.metadata, r.created_at, r.started_at, r.completed_at`
+
+const runFrom = ` from pipeline_runs r left join run_state rs on rs.pipeline_run_id = r.id`
+
+func scanRun(row scanner, r *store.PipelineRun) error {
+	return row.Scan(&r.ID, &r.Pipeline, &r.Version, &r.Status, asText(&r.FailureMode), jsonCol{&r.Structure},
+		jsonCol{&r.EntryTasks}, asText(&r.InputPath), asText(&r.OutputPath), asText(&r.Error), jsonCol{&r.Metadata},
+		timeCol{&r.CreatedAt}, timeCol{&r.StartedAt}, timeCol{&r.CompletedAt})
+}
+
+const taskRunCols = `t.id, t.task_id, t.pipeline_run_id, t.status, t.attempt, t.max_retries, t.priority, t.code_hash,
+	t.code_version, t.code_changed, t.first_run, t.input_path, t.output_path, coalesce(t.output_bytes, t.output_size, 0),
+	t.logs_path, t.assets, t.upstream_refs, t.upstream_order, t.selected_next, t.previous_attempts, t.error, t.error_code,
+	t.idempotency_key, t.scheduled_for, t.created_at, t.started_at, t.heartbeat_at, t.completed_at, t.metadata`
+
+func taskRunDest(t *store.TaskRun, order *[]pipeline.TaskID) []any {
+	return []any{&t.ID, &t.Task, asText(&t.Run), &t.Status, &t.Attempt, &t.MaxRetries, &t.Priority, &t.CodeHash,
+		&t.CodeVersion, &t.CodeChanged, &t.FirstRun, asText(&t.InputPath), asText(&t.OutputPath), &t.OutputSize,
+		asText(&t.LogsPath), jsonCol{&t.Assets}, jsonCol{&t.UpstreamRefs}, jsonCol{order}, jsonCol{&t.SelectedNext},
+		jsonCol{&t.PreviousAttempts}, asText(&t.Error), asText(&t.ErrorCode), asText(&t.IdempotencyKey),
+		timeCol{&t.ScheduledFor}, timeCol{&t.CreatedAt}, timeCol{&t.StartedAt}, timeCol{&t.HeartbeatAt},
+		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}}
+}
+
+const taskRunFrom = ` from task_runs t left join lease l on l.task_run_id = t.id`
+
+// scanTaskRun reads taskRunCols and the lease's cancel.
+func scanTaskRun(row scanner, t *store.TaskRun) error {
+	var order []pipeline.TaskID
+	var cancel sql.NullBool
+	if err := row.Scan(append(taskRunDest(t, &order), &cancel)...); err != nil {
+		return err
+	}
+	t.CancelRequested = cancel.Bool
+	flow.Fill(t, order)
+	return nil
+}
+
+// unaliased is a column list for RETURNING, which knows no alias.
+func unaliased(cols string) string { return strings.ReplaceAll(cols, "t.", "") }

@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"pipedai/store"
+)
+
+// QueueStatus reads the kept counts.
+func (s *Store) QueueStatus(ctx context.Context) (store.QueueStatus, error) {
+	var out store.QueueStatus
+	// Ids grow with time, so the smallest one waiting is the oldest.
+	err := s.db.Reader.QueryRowContext(ctx, `select c.pending, c.running, c.completed, c.failed, c.dead_letters,
+			(select created_at from task_runs where id = min(
+				coalesce((select min(task_run_id) from ready), '~'), coalesce((select min(task_run_id) from timer), '~')))
+		from counters c where c.shard = 0`).Scan(&out.Pending, &out.Running, &out.Completed, &out.Failed, &out.DeadLetters,
+		timeCol{&out.OldestPending})
+	return out, wrap("read queue status", err)
+}
+
+const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at
+	from orchestrator_state o, counters c where o.id = 'singleton' and c.shard = 0`
+
+// Mode reads the maintenance mode.
+func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
+	var out store.ModeStatus
+	err := s.db.Reader.QueryRowContext(ctx, modeQuery).Scan(&out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+	return out, wrap("read mode", err)
+}
+
+// SetMode moves the maintenance mode. Maintenance itself is entered only when
+// nothing is left to do; until then it is ErrConflict.
+func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (store.ModeStatus, error) {
+	var out store.ModeStatus
+	err := s.write(ctx, "set mode", func(t *tx) error {
+		read := func() error {
+			return t.row(modeQuery, nil, &out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+		}
+		if err := read(); err != nil {
+			return err
+		}
+		if !slices.Contains(from, out.Mode) {
+			return fmt.Errorf("mode is %s: %w", out.Mode, store.ErrConflict)
+		}
+		if n := out.Pending + out.Running; to == store.ModeMaintenance && n > 0 {
+			return fmt.Errorf("%d tasks still active: %w", n, store.ErrConflict)
+		}
+		if to == out.Mode {
+			return nil
+		}
+		if _, err := t.exec(`update orchestrator_state set mode = ?1, mode_changed_at = ?2, updated_at = ?2,
+			pending_tasks_count = ?3, running_tasks_count = ?4 where id = 'singleton'`, to, us(t.now), out.Pending, out.Running); err != nil {
+			return err
+		}
+		return read()
+	})
+	return out, err
+}

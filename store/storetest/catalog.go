@@ -1,0 +1,253 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+var catalogCases = []testCase{
+	{name: "a service and its tasks", run: serviceAndTasks},
+	{name: "code versions and history", run: codeVersions},
+	{name: "derived pipelines", run: derivedPipelines},
+	{name: "explicit beats derived", run: explicitPipelines},
+	{name: "deleting keeps or drops history", run: deletePipeline},
+	{name: "orphans", run: orphans},
+	{name: "orphans end their runs", run: orphanRuns},
+	{name: "a task moves to another service", run: movedTask},
+}
+
+func serviceAndTasks(f *fixture) {
+	want := store.Task{
+		ID: "a", Service: "svc", CodeHash: "h", CodeVersion: 1, AllowedNext: ids("b"), Timeout: 90 * time.Second,
+		Retry:             pipeline.RetryPolicy{Retries: 4, Backoff: pipeline.BackoffExponential, Delay: 1500 * time.Millisecond, MaxDelay: time.Minute},
+		HeartbeatInterval: 20 * time.Second, Concurrency: 3, Priority: -5, IdempotencyTTL: time.Hour,
+		Description: "does a", InputSchema: raw(`{"type": "object"}`),
+	}
+	f.must1(f.Register(f.ctx, store.Register{
+		Service: store.Service{ID: "svc", Version: "1.2.3", BaseURL: "http://h:1", InlineInput: true, Metadata: raw(`{"lang":"go"}`)},
+		Tasks:   []store.Task{want, task("b")},
+	}))
+	got, err := f.Task(f.ctx, "a")
+	f.must(err)
+	want.RegisteredAt, want.UpdatedAt = got.RegisteredAt, got.UpdatedAt
+	if diff := cmp.Diff(string(want.InputSchema), string(got.InputSchema)); diff != "" && len(got.InputSchema) == 0 {
+		f.Errorf("input schema (-want +got):\n%s", diff)
+	}
+	want.InputSchema = got.InputSchema
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.Errorf("task (-want +got):\n%s", diff)
+	}
+	s, err := f.Service(f.ctx, "svc")
+	f.must(err)
+	if s.Version != "1.2.3" || s.BaseURL != "http://h:1" || !s.InlineInput || s.TaskCount != 2 || s.Status != "active" ||
+		s.RegisteredAt.IsZero() || s.LastHeartbeat.IsZero() {
+		f.Errorf("service %+v", s)
+	}
+	f.must(f.TouchService(f.ctx, "svc"))
+	f.wantErr(f.TouchService(f.ctx, "nope"), store.ErrNotFound)
+	_, err = f.Service(f.ctx, "nope")
+	f.wantErr(err, store.ErrNotFound)
+	_, err = f.Task(f.ctx, "nope")
+	f.wantErr(err, store.ErrNotFound)
+
+	f.registerAs("newer", "1", task("c"))
+	services, err := f.Services(f.ctx)
+	f.must(err)
+	if len(services) != 2 || services[0].ID != "newer" {
+		f.Errorf("services %+v", services)
+	}
+	for service, want := range map[pipeline.ServiceID]int{"": 3, "svc": 2, "newer": 1} {
+		tasks, err := f.Tasks(f.ctx, service)
+		f.must(err)
+		if len(tasks) != want {
+			f.Errorf("tasks of %q: %d, want %d", service, len(tasks), want)
+		}
+	}
+}
+
+func codeVersions(f *fixture) {
+	reg := func(hash, version string) []store.CodeChange {
+		t := task("a")
+		t.CodeHash = hash
+		return f.registerAs("svc", version, t).CodeChanges
+	}
+	if got := reg("h1", "1"); len(got) != 0 {
+		f.Errorf("first registration changed %v", got)
+	}
+	if got := reg("h1", "1"); len(got) != 0 {
+		f.Errorf("same hash changed %v", got)
+	}
+	want := []store.CodeChange{{Task: "a", OldHash: "h1", NewHash: "h2", OldVersion: 1, NewVersion: 2}}
+	if diff := cmp.Diff(want, reg("h2", "2")); diff != "" {
+		f.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if got := reg("h1", "3"); len(got) != 1 || got[0].NewVersion != 3 {
+		f.Errorf("a return to the older hash changed %v", got)
+	}
+	history, err := f.TaskHistory(f.ctx, "a")
+	f.must(err)
+	var got []string
+	for _, v := range history {
+		got = append(got, fmt.Sprintf("%d %s %s", v.Version, v.Hash, v.ServiceVersion))
+	}
+	if diff := cmp.Diff([]string{"3 h1 3", "2 h2 2", "1 h1 1"}, got); diff != "" {
+		f.Errorf("history (-want +got):\n%s", diff)
+	}
+}
+
+func (f *fixture) pipelineNames() []string {
+	f.Helper()
+	all, err := f.Pipelines(f.ctx)
+	f.must(err)
+	out := []string{}
+	for _, p := range all {
+		out = append(out, fmt.Sprintf("%s %s %v %v", p.ID, p.Source, p.EntryTasks, p.Structure.Tasks()))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (f *fixture) wantPipelines(want ...string) {
+	f.Helper()
+	if diff := cmp.Diff(want, f.pipelineNames()); diff != "" {
+		f.Errorf("pipelines (-want +got):\n%s", diff)
+	}
+}
+
+func derivedPipelines(f *fixture) {
+	f.registerAs("pdf", "2.0.0", task("download", "read"), task("read", "later"), task("solo"))
+	f.wantPipelines("download task [download] [download read]", "pdf service [download solo] [download read solo]", "solo task [solo] [solo]")
+	p, err := f.Pipeline(f.ctx, "pdf")
+	f.must(err)
+	if p.Version != "2.0.0" || p.Name != "pdf" || p.FailureMode != pipeline.FailFast {
+		f.Errorf("pipeline %+v", p)
+	}
+	if diff := cmp.Diff(ids("later"), p.Structure["read"].AllowedNext); diff != "" {
+		f.Errorf("an edge to a task that is still to come (-want +got):\n%s", diff)
+	}
+	// Another service brings the missing task, names an entry, and has a task
+	// named like a service.
+	f.registerAs("other", "1", task("later"), task("start", "solo"), task("pdf"))
+	f.wantPipelines(
+		"download task [download] [download later read]",
+		"other service [pdf start] [pdf solo start]",
+		"pdf service [download] [download later read]",
+		"start task [start] [solo start]",
+	)
+	_, err = f.Pipeline(f.ctx, "nope")
+	f.wantErr(err, store.ErrNotFound)
+}
+
+func explicitPipelines(f *fixture) {
+	f.register(task("a"), task("b"))
+	def := store.Pipeline{
+		ID: "svc", Name: "Mine", Description: "by hand", EntryTasks: ids("b"),
+		Structure: pipeline.Structure{"b": {AllowedNext: ids()}}, FailureMode: pipeline.Continue, Version: "9", Metadata: raw(`{"team":"x"}`),
+	}
+	put, err := f.PutPipeline(f.ctx, def)
+	f.must(err)
+	if put.Source != "api" || put.CreatedAt.IsZero() || put.Name != "Mine" || put.Description != "by hand" || put.FailureMode != pipeline.Continue || put.Version != "9" {
+		f.Errorf("put %+v", put)
+	}
+	f.registerAs("svc", "2.0.0", task("a"), task("b"))
+	f.wantPipelines("a task [a] [a]", "b task [b] [b]", "svc api [b] [b]")
+
+	run := f.start("svc", "")
+	if run.Run.FailureMode != pipeline.Continue || run.Run.Version != "9" {
+		f.Errorf("run %+v", run.Run)
+	}
+	f.wantErr(f.DeletePipeline(f.ctx, "svc"), store.ErrConflict) // active
+	f.drain(nil)
+	f.must(f.DeletePipeline(f.ctx, "svc"))
+	f.wantPipelines("a task [a] [a]", "b task [b] [b]", "svc service [a b] [a b]")
+	if got := f.run(run.Run.ID); got.FailureMode != pipeline.Continue || len(got.Structure) != 1 {
+		f.Errorf("the run lost its snapshot: %+v", got)
+	}
+	f.wantErr(f.DeletePipeline(f.ctx, "nope"), store.ErrNotFound)
+}
+
+func deletePipeline(f *fixture) {
+	f.register(task("a"))
+	f.must1(f.PutPipeline(f.ctx, store.Pipeline{ID: "mine", EntryTasks: ids("a"), Structure: pipeline.Structure{"a": {}}}))
+	run := f.start("mine", "")
+	f.drain(nil)
+	f.must(f.DeletePipeline(f.ctx, "mine"))
+	_, err := f.PipelineRun(f.ctx, run.Run.ID)
+	f.wantErr(err, store.ErrNotFound)
+	if st, err := f.QueueStatus(f.ctx); err != nil || st.Completed != 0 {
+		f.Errorf("status %+v, %v", st, err)
+	}
+}
+
+func orphans(f *fixture) {
+	gone := task("gone")
+	gone.Retry.Retries = 3
+	f.registerAs("svc", "1", task("a"), gone)
+	waiting := f.enqueue("gone")
+	running := f.enqueueAs(store.EnqueueTask{Task: "gone", Priority: new(int)})
+	c := f.claim(1)[0]
+	if c.TaskRun.ID != running.ID {
+		f.Fatalf("claimed %s", c.TaskRun.ID)
+	}
+	if got := f.registerAs("svc", "1", task("a")); len(got.Orphaned) != 0 {
+		f.Errorf("the same version removed %v", got.Orphaned)
+	}
+	got := f.registerAs("svc", "2", task("a"))
+	if diff := cmp.Diff(ids("gone"), got.Orphaned); diff != "" {
+		f.Errorf("orphaned (-want +got):\n%s", diff)
+	}
+	if tr := f.taskRun(waiting.ID); tr.Status != pipeline.TaskCancelled || tr.Error != "Task type removed in version 2" || tr.CompletedAt.IsZero() {
+		f.Errorf("task run %+v", tr)
+	}
+	if tr := f.taskRun(running.ID); tr.Status != pipeline.TaskRunning {
+		f.Errorf("the running one is %s", tr.Status)
+	}
+	if res := f.end(failed(c, false)); res.Status != pipeline.TaskFailed {
+		f.Errorf("a removed task is retried: %+v", res)
+	}
+	if got := f.registerAs("svc", "3", task("a")); len(got.Orphaned) != 0 {
+		f.Errorf("reported twice: %v", got.Orphaned)
+	}
+	if t, err := f.Task(f.ctx, "gone"); err != nil || !t.Removed {
+		f.Errorf("task %+v, %v", t, err)
+	}
+	_, err := f.EnqueueTasks(f.ctx, []store.EnqueueTask{{ID: "trun_x", Task: "gone"}})
+	f.wantErr(err, store.ErrNotFound)
+	f.registerAs("svc", "4", task("a"), gone)
+	f.enqueue("gone")
+}
+
+func orphanRuns(f *fixture) {
+	f.registerAs("svc", "1", task("a", "b"), task("b"), task("x"))
+	fast, going := f.start("svc", pipeline.FailFast), f.start("svc", pipeline.Continue)
+	f.step(nil)
+	reg := f.registerAs("svc", "2", task("a"), task("x"))
+	want := []pipeline.RunID{fast.Run.ID, going.Run.ID}
+	slices.Sort(reg.Runs)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, reg.Runs); diff != "" {
+		f.Errorf("runs (-want +got):\n%s", diff)
+	}
+	f.wantStates(fast.Run.ID, pipeline.RunFailed, "a=completed", "b=cancelled", "x=completed")
+	f.wantStates(going.Run.ID, pipeline.RunPartial, "a=completed", "b=cancelled", "x=completed")
+}
+
+func movedTask(f *fixture) {
+	f.registerAs("one", "1", task("a"))
+	f.enqueue("a")
+	f.must1(f.Register(f.ctx, store.Register{Service: store.Service{ID: "two", Version: "1"}, Tasks: []store.Task{task("a")}}))
+	if got := f.claimNames(1); len(got) != 0 {
+		f.Errorf("pushed %v to the service that no longer has it", got)
+	}
+	got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Services: []pipeline.ServiceID{"two"}, Limit: 1, Accepted: true})
+	f.must(err)
+	if len(got) != 1 || got[0].Service.ID != "two" {
+		f.Errorf("claimed %+v", got)
+	}
+}

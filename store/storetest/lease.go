@@ -1,0 +1,149 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+var leaseCases = []testCase{
+	{name: "release keeps the place and counts nothing", run: release},
+	{name: "rescue of a claim nobody accepted", run: rescueUnaccepted},
+	{name: "rescue of a silent attempt", run: rescueSilent},
+	{name: "rescue at the task's own timeout", run: rescueOverdue},
+	{name: "rescue of a batch", run: rescueBatch},
+}
+
+func release(f *fixture) {
+	a := task("a")
+	a.Concurrency = 1
+	f.register(a)
+	first, second := f.enqueue("a"), f.enqueue("a")
+	c := f.claim(1)[0]
+	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{ref(c), {ID: second.ID, Attempt: 1}}))
+	got := f.taskRun(first.ID)
+	if got.Status != pipeline.TaskPending || got.Attempt != 1 || !got.StartedAt.IsZero() || len(got.PreviousAttempts) != 0 {
+		f.Errorf("released %+v", got)
+	}
+	if again := f.claim(1); len(again) != 1 || again[0].TaskRun.ID != first.ID {
+		f.Errorf("claimed %v, want the released one first", again)
+	}
+	f.wantErr(f.end(store.EndAttempt{AttemptRef: store.AttemptRef{ID: first.ID, Attempt: 2}}).Err, store.ErrLeaseLost)
+
+	// A run that was cancelled meanwhile does not come back into the queue.
+	f.register(task("b"))
+	run := f.start("b", "")
+	cb := f.claim(1)[0]
+	f.must1(f.CancelRun(f.ctx, run.Run.ID, ""))
+	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{ref(cb)}))
+	f.wantStates(run.Run.ID, pipeline.RunCancelled, "b=cancelled")
+}
+
+func rescueUnaccepted(f *fixture) {
+	f.register(task("a"))
+	tr := f.enqueue("a")
+	claim := func() []store.Claimed {
+		got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Limit: 1, AcceptWithin: 10 * time.Second})
+		f.must(err)
+		return got
+	}
+	c := claim()
+	got, err := f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(5 * time.Second), Limit: 10})
+	f.must(err)
+	if got.Released != 0 {
+		f.Fatalf("released %d before their time", got.Released)
+	}
+	got, err = f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(11 * time.Second), Limit: 10})
+	f.must(err)
+	if got.Released != 1 || len(got.Ended) != 0 {
+		f.Fatalf("rescued %+v", got)
+	}
+	if r := f.taskRun(tr.ID); r.Status != pipeline.TaskPending || r.Attempt != 1 || len(r.PreviousAttempts) != 0 {
+		f.Errorf("task run %+v", r)
+	}
+
+	c = claim()
+	f.must(f.AcceptAttempts(f.ctx, []store.AttemptRef{ref(c[0]), {ID: "trun_none", Attempt: 1}}))
+	if f.taskRun(tr.ID).HeartbeatAt.IsZero() {
+		f.Error("accepting did not start the heartbeat window")
+	}
+	got, err = f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(11 * time.Second), Limit: 10})
+	f.must(err)
+	if got.Released != 0 || len(got.Ended) != 0 {
+		f.Errorf("an accepted attempt was rescued: %+v", got)
+	}
+}
+
+func rescueSilent(f *fixture) {
+	a := task("a")
+	a.Retry.Retries, a.HeartbeatInterval, a.Timeout = 1, 10*time.Second, time.Hour
+	f.register(a)
+	run := f.start("a", "")
+	c := f.claim(1)[0]
+	early, err := f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(20 * time.Second), Limit: 10})
+	f.must(err)
+	if len(early.Ended) != 0 {
+		f.Fatalf("rescued inside the grace: %+v", early)
+	}
+	got, err := f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(30 * time.Second), Limit: 10})
+	f.must(err)
+	if len(got.Ended) != 1 || got.Ended[0].Status != pipeline.TaskPending || got.Ended[0].RetryAt.IsZero() {
+		f.Fatalf("rescued %+v", got)
+	}
+	f.wantErr(f.end(done(c)).Err, store.ErrLeaseLost)
+	tr := f.taskRun(c.TaskRun.ID)
+	if len(tr.PreviousAttempts) != 1 || tr.PreviousAttempts[0].Error != "Task heartbeat timeout" || tr.PreviousAttempts[0].ErrorCode != "TIMEOUT" {
+		f.Errorf("previous attempts %+v", tr.PreviousAttempts)
+	}
+
+	f.promote(1)
+	if got := f.claim(1); len(got) != 1 || got[0].TaskRun.Attempt != 2 {
+		f.Fatalf("claimed %+v", got)
+	}
+	got, err = f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(90 * time.Second), Limit: 10})
+	f.must(err)
+	if len(got.Ended) != 1 || got.Ended[0].Status != pipeline.TaskTimeout || got.Ended[0].RunEnded != pipeline.RunFailed || got.Ended[0].DeadLetter == "" {
+		f.Fatalf("rescued %+v", got)
+	}
+	f.wantStates(run.Run.ID, pipeline.RunFailed, "a=timeout")
+}
+
+func rescueOverdue(f *fixture) {
+	a := task("a")
+	a.Timeout = 30 * time.Second
+	f.register(a)
+	tr := f.enqueue("a")
+	f.claim(1)
+	got, err := f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(40 * time.Second), Limit: 10})
+	f.must(err)
+	if len(got.Ended) != 1 || got.Ended[0].Status != pipeline.TaskTimeout {
+		f.Fatalf("rescued %+v", got)
+	}
+	if r := f.taskRun(tr.ID); r.Status != pipeline.TaskTimeout || r.Error != "Task exceeded timeout of 30s" || r.ErrorCode != "TIMEOUT" {
+		f.Errorf("task run %+v", r)
+	}
+}
+
+func rescueBatch(f *fixture) {
+	f.register(task("a"))
+	for range 5 {
+		f.enqueue("a")
+	}
+	f.claim(5)
+	at := time.Now().Add(time.Hour)
+	counts := []int{}
+	for range 3 {
+		got, err := f.Rescue(f.ctx, store.Rescue{Now: at, Limit: 2})
+		f.must(err)
+		counts = append(counts, len(got.Ended))
+		if got.More != (len(got.Ended) == 2) {
+			f.Errorf("rescued %d, more %v", len(got.Ended), got.More)
+		}
+	}
+	if diff := cmp.Diff([]int{2, 2, 1}, counts); diff != "" {
+		f.Errorf("rescued (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,471 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+var queueCases = []testCase{
+	{name: "a task run lives", run: lifeOfATaskRun},
+	{name: "unknown task", run: unknownTask},
+	{name: "all or none", run: allOrNone},
+	{name: "priority then age", run: priorityThenAge},
+	{name: "only the services asked for", run: servicesAskedFor},
+	{name: "inputs ride along", run: inputsRideAlong},
+	{name: "N claimers, each run once", run: manyClaimers},
+	{name: "a limit holds for many claimers", run: limitHolds},
+	{name: "a task at its limit holds nobody back", run: limitHoldsNobodyBack},
+	{name: "changed limit", run: changedLimit},
+	{name: "limit of the installation", run: maxRunning},
+	{name: "scheduled", run: scheduled},
+	{name: "retry", run: retry},
+	{name: "final failure", run: finalFailure},
+	{name: "reports that come late", run: lateReports},
+	{name: "bad text harms nobody", run: badText},
+	{name: "first run and changed code", run: firstRun},
+}
+
+func lifeOfATaskRun(f *fixture) {
+	f.register(task("a"))
+	queued := f.enqueueAs(store.EnqueueTask{
+		Task: "a", Input: store.Input{Path: "standalone/x/input.json"}, IdempotencyKey: "key", Metadata: raw(`{"who":"me"}`),
+	})
+	if queued.Status != pipeline.TaskPending || queued.Attempt != 1 {
+		f.Errorf("queued as %s, attempt %d", queued.Status, queued.Attempt)
+	}
+	got := f.claim(10)
+	if len(got) != 1 || got[0].TaskRun.ID != queued.ID {
+		f.Fatalf("claimed %v, want %s", names(got), queued.ID)
+	}
+	c := got[0]
+	if c.Task.ID != "a" || c.Service.ID != "svc" || c.TaskRun.Status != pipeline.TaskRunning || c.TaskRun.StartedAt.IsZero() {
+		f.Errorf("claimed %+v", c)
+	}
+	if c.TaskRun.CodeVersion != 1 || c.TaskRun.CodeHash != "hash-a" || c.TaskRun.InputPath != "standalone/x/input.json" {
+		f.Errorf("claimed version %d, hash %s, input %s", c.TaskRun.CodeVersion, c.TaskRun.CodeHash, c.TaskRun.InputPath)
+	}
+	if again := f.claimNames(10); len(again) != 0 {
+		f.Errorf("claimed %v twice", again)
+	}
+
+	e := done(c)
+	e.Assets = map[string]store.Asset{"page": {Path: "p/page", Size: 3, Type: "text"}}
+	e.LogsPath, e.OutputSize = "logs/x", 1<<40
+	res := f.end(e)
+	if res.Err != nil || res.Status != pipeline.TaskCompleted || res.Task != "a" || res.Run != "" {
+		f.Errorf("ended as %+v", res)
+	}
+	tr := f.taskRun(queued.ID)
+	want := store.TaskRun{
+		ID: queued.ID, Task: "a", Status: pipeline.TaskCompleted, Attempt: 1, Priority: 100, CodeHash: "hash-a", CodeVersion: 1,
+		FirstRun: true, InputPath: "standalone/x/input.json", OutputPath: e.OutputPath, OutputSize: 1 << 40, LogsPath: "logs/x",
+		Assets: e.Assets, IdempotencyKey: "key",
+		CreatedAt: tr.CreatedAt, StartedAt: tr.StartedAt, HeartbeatAt: tr.HeartbeatAt, CompletedAt: tr.CompletedAt, Metadata: tr.Metadata,
+	}
+	if diff := cmp.Diff(want, tr); diff != "" {
+		f.Errorf("task run (-want +got):\n%s", diff)
+	}
+	if tr.CompletedAt.IsZero() || tr.CompletedAt.Before(tr.StartedAt) || tr.StartedAt.Before(tr.CreatedAt) {
+		f.Errorf("created %v, started %v, completed %v", tr.CreatedAt, tr.StartedAt, tr.CompletedAt)
+	}
+}
+
+func unknownTask(f *fixture) {
+	f.register(task("a"))
+	_, err := f.EnqueueTasks(f.ctx, []store.EnqueueTask{{ID: "trun_1", Task: "nope"}})
+	f.wantErr(err, store.ErrNotFound)
+	got, err := f.StartRuns(f.ctx, []store.StartRun{{ID: "prun_1", Pipeline: "nope"}, {ID: "prun_2", Pipeline: "a"}})
+	f.must(err)
+	f.wantErr(got[0].Err, store.ErrNotFound)
+	f.must(got[1].Err)
+	_, err = f.TaskRun(f.ctx, "trun_1")
+	f.wantErr(err, store.ErrNotFound)
+	_, err = f.PipelineRun(f.ctx, "prun_1")
+	f.wantErr(err, store.ErrNotFound)
+}
+
+func allOrNone(f *fixture) {
+	f.register(task("a"))
+	_, err := f.EnqueueTasks(f.ctx, []store.EnqueueTask{{ID: "trun_1", Task: "a"}, {ID: "trun_2", Task: "nope"}})
+	f.wantErr(err, store.ErrNotFound)
+	if got := f.claimNames(10); len(got) != 0 {
+		f.Errorf("claimed %v of a refused batch", got)
+	}
+}
+
+func priorityThenAge(f *fixture) {
+	low, high := task("low"), task("high")
+	low.Priority, high.Priority = 200, 5
+	f.register(task("a"), task("b"), low, high)
+	f.enqueue("low")
+	f.enqueue("a")
+	f.enqueue("b")
+	f.enqueue("high")
+	first := 1
+	f.enqueueAs(store.EnqueueTask{Task: "low", Priority: &first})
+	if diff := cmp.Diff(ids("low", "high"), f.claimNames(2)); diff != "" {
+		f.Errorf("first claim (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(ids("a", "b", "low"), f.claimNames(10)); diff != "" {
+		f.Errorf("second claim (-want +got):\n%s", diff)
+	}
+}
+
+func servicesAskedFor(f *fixture) {
+	f.registerAs("pushed", "1", task("a"))
+	f.must1(f.Register(f.ctx, store.Register{Service: store.Service{ID: "pulled", Version: "1"}, Tasks: []store.Task{task("b")}}))
+	f.enqueue("b")
+	f.enqueue("a")
+	if diff := cmp.Diff(ids("a"), f.claimNames(10)); diff != "" {
+		f.Errorf("push claims (-want +got):\n%s", diff)
+	}
+	got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Services: []pipeline.ServiceID{"pulled"}, Limit: 10, Accepted: true})
+	f.must(err)
+	if diff := cmp.Diff(ids("b"), names(got)); diff != "" {
+		f.Errorf("pull claims (-want +got):\n%s", diff)
+	}
+}
+
+func inputsRideAlong(f *fixture) {
+	f.register(task("a"))
+	f.enqueueAs(store.EnqueueTask{Task: "a", Input: store.Input{Path: "p/1", Data: []byte(`{"n":1}`)}})
+	f.enqueueAs(store.EnqueueTask{Task: "a", Input: store.Input{Path: "p/2"}})
+	data, err := f.Input(f.ctx, "p/1")
+	f.must(err)
+	if string(data) != `{"n":1}` {
+		f.Errorf("input is %s", data)
+	}
+	_, err = f.Input(f.ctx, "p/2")
+	f.wantErr(err, store.ErrNotFound)
+
+	got := f.claim(10)
+	if string(got[0].InputInline) != `{"n":1}` || got[0].InputStored {
+		f.Errorf("first: inline %q, stored %v", got[0].InputInline, got[0].InputStored)
+	}
+	if got[1].InputInline != nil || !got[1].InputStored {
+		f.Errorf("second: inline %q, stored %v", got[1].InputInline, got[1].InputStored)
+	}
+	f.must(f.MarkInputStored(f.ctx, "p/1"))
+	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{ref(got[0])}))
+	if again := f.claim(1); !again[0].InputStored {
+		f.Error("claimed again: not known to be stored")
+	}
+}
+
+// claimAll claims with n claimers at once until total runs were claimed, and
+// tells each claim before it is ended.
+func (f *fixture) claimAll(n, total int, claimed func(store.Claimed), ended func(store.Claimed)) {
+	f.Helper()
+	var mu sync.Mutex
+	count := 0
+	until := time.Now().Add(30 * time.Second)
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				stop := count >= total || time.Now().After(until)
+				mu.Unlock()
+				if stop {
+					return
+				}
+				got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Limit: 3, AcceptWithin: time.Minute, Accepted: true})
+				if err != nil {
+					f.Errorf("claim: %v", err)
+					return
+				}
+				mu.Lock()
+				for _, c := range got {
+					claimed(c)
+				}
+				mu.Unlock()
+				var ends []store.EndAttempt
+				for _, c := range got {
+					ends = append(ends, done(c))
+				}
+				mu.Lock()
+				for _, c := range got {
+					ended(c)
+				}
+				mu.Unlock()
+				res, err := f.EndAttempts(f.ctx, ends)
+				if err != nil {
+					f.Errorf("end: %v", err)
+					return
+				}
+				for _, r := range res {
+					if r.Err != nil {
+						f.Errorf("end: %v", r.Err)
+					}
+				}
+				mu.Lock()
+				count += len(got)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if count != total {
+		f.Fatalf("claimed %d runs, want %d", count, total)
+	}
+}
+
+func manyClaimers(f *fixture) {
+	f.register(task("a"), task("b"))
+	const total = 60
+	var batch []store.EnqueueTask
+	for i := range total {
+		batch = append(batch, store.EnqueueTask{ID: pipeline.NewTaskRunID(time.Now()), Task: []pipeline.TaskID{"a", "b"}[i%2]})
+	}
+	f.must1(f.EnqueueTasks(f.ctx, batch))
+	seen := map[pipeline.TaskRunID]int{}
+	f.claimAll(4, total, func(c store.Claimed) { seen[c.TaskRun.ID]++ }, func(store.Claimed) {})
+	for id, n := range seen {
+		if n != 1 {
+			f.Errorf("%s was claimed %d times", id, n)
+		}
+	}
+}
+
+func limitHolds(f *fixture) {
+	a := task("a")
+	a.Concurrency = 2
+	f.register(a, task("b"))
+	const total = 40
+	var batch []store.EnqueueTask
+	for i := range total {
+		batch = append(batch, store.EnqueueTask{ID: pipeline.NewTaskRunID(time.Now()), Task: []pipeline.TaskID{"a", "b"}[i%2]})
+	}
+	f.must1(f.EnqueueTasks(f.ctx, batch))
+	running, most := 0, 0
+	count := func(by int) func(store.Claimed) {
+		return func(c store.Claimed) {
+			if c.TaskRun.Task == "a" {
+				running += by
+				most = max(most, running)
+			}
+		}
+	}
+	f.claimAll(4, total, count(1), count(-1))
+	if most > 2 {
+		f.Errorf("%d of task a ran at once, want at most 2", most)
+	}
+}
+
+func limitHoldsNobodyBack(f *fixture) {
+	a := task("a")
+	a.Concurrency, a.Priority = 1, 1
+	f.register(a, task("b"))
+	for range 5 {
+		f.enqueue("a")
+	}
+	f.enqueue("b")
+	got := f.claim(10)
+	if diff := cmp.Diff(ids("a", "b"), names(got)); diff != "" {
+		f.Fatalf("claimed (-want +got):\n%s", diff)
+	}
+	if more := f.claimNames(10); len(more) != 0 {
+		f.Errorf("claimed %v above the limit", more)
+	}
+	f.end(done(got[0]))
+	if diff := cmp.Diff(ids("a"), f.claimNames(10)); diff != "" {
+		f.Errorf("after one ended (-want +got):\n%s", diff)
+	}
+}
+
+func changedLimit(f *fixture) {
+	f.register(task("a"))
+	for range 6 {
+		f.enqueue("a")
+	}
+	first := f.claim(1)
+	a := task("a")
+	a.Concurrency = 2
+	f.register(a)
+	if got := f.claimNames(10); len(got) != 1 {
+		f.Fatalf("one runs and the limit became 2: claimed %v", got)
+	}
+	f.end(done(first[0]))
+	if got := f.claimNames(10); len(got) != 1 {
+		f.Fatalf("one ended: claimed %v", got)
+	}
+	a.Concurrency = 0
+	f.register(a)
+	if got := f.claimNames(10); len(got) != 3 {
+		f.Fatalf("no limit any more: claimed %v, want the 3 left", got)
+	}
+}
+
+func maxRunning(f *fixture) {
+	f.register(task("a"))
+	for range 5 {
+		f.enqueue("a")
+	}
+	claim := func() int {
+		got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Limit: 10, MaxRunning: 3, AcceptWithin: time.Minute})
+		f.must(err)
+		return len(got)
+	}
+	if got := claim(); got != 3 {
+		f.Errorf("claimed %d, want 3", got)
+	}
+	if got := claim(); got != 0 {
+		f.Errorf("claimed %d more, want 0", got)
+	}
+}
+
+func scheduled(f *fixture) {
+	f.register(task("a"))
+	soon := time.Now().Add(30 * time.Millisecond)
+	tr := f.enqueueAs(store.EnqueueTask{Task: "a", ScheduledFor: soon})
+	run := f.startAs(store.StartRun{Pipeline: "a", ScheduledFor: soon})
+	if run.Run.Status != pipeline.RunPending {
+		f.Errorf("a scheduled run is %s", run.Run.Status)
+	}
+	later := f.enqueueAs(store.EnqueueTask{Task: "a", ScheduledFor: time.Now().Add(time.Hour)})
+	f.promote(2)
+	got := f.claim(10)
+	if len(got) != 2 || got[0].TaskRun.ID != tr.ID {
+		f.Errorf("claimed %v", names(got))
+	}
+	if r := f.run(run.Run.ID); r.Status != pipeline.RunRunning || r.StartedAt.Before(soon.Truncate(time.Millisecond)) {
+		f.Errorf("run is %s, started %v, scheduled for %v", r.Status, r.StartedAt, soon)
+	}
+	_, next, err := f.PromoteDue(f.ctx, 10)
+	f.must(err)
+	if d := next.Sub(later.ScheduledFor).Abs(); d > time.Millisecond {
+		f.Errorf("next is due %v, want %v", next, later.ScheduledFor)
+	}
+}
+
+func retry(f *fixture) {
+	a := task("a")
+	a.Retry.Retries = 2
+	f.register(a)
+	tr := f.enqueue("a")
+	progress := 40.0
+	for attempt := 1; attempt <= 2; attempt++ {
+		c := f.claim(1)
+		if len(c) != 1 || c[0].TaskRun.Attempt != attempt {
+			f.Fatalf("attempt %d: claimed %+v", attempt, c)
+		}
+		f.must1(f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: ref(c[0]), Progress: &progress, Message: "on it"}}))
+		if got := f.taskRun(tr.ID); got.Progress == nil || *got.Progress != 40 || got.ProgressMessage != "on it" {
+			f.Errorf("attempt %d: progress %v %q", attempt, got.Progress, got.ProgressMessage)
+		}
+		res := f.end(failed(c[0], false))
+		if res.Status != pipeline.TaskPending || res.RetryAt.IsZero() || res.DeadLetter != "" {
+			f.Errorf("attempt %d ended as %+v", attempt, res)
+		}
+		got := f.taskRun(tr.ID)
+		if got.Status != pipeline.TaskPending || got.Attempt != attempt+1 || len(got.PreviousAttempts) != attempt ||
+			got.Error != "" || got.ErrorCode != "" || !got.StartedAt.IsZero() || !got.CompletedAt.IsZero() ||
+			!got.HeartbeatAt.IsZero() || got.Progress != nil || got.ProgressMessage != "" {
+			f.Errorf("after attempt %d: %+v", attempt, got)
+		}
+		f.promote(1)
+	}
+	c := f.claim(1)[0]
+	past := c.TaskRun.PreviousAttempts
+	if len(past) != 2 || past[1].Attempt != 2 || past[1].Error != "boom a" || past[1].ErrorCode != "BOOM" || past[1].Timestamp == "" {
+		f.Errorf("previous attempts %+v", past)
+	}
+	if res := f.end(failed(c, false)); res.Status != pipeline.TaskFailed || res.DeadLetter == "" {
+		f.Errorf("last attempt ended as %+v", res)
+	}
+	if got := f.taskRun(tr.ID); len(got.PreviousAttempts) != 3 || got.Error != "boom a" || got.ErrorCode != "BOOM" || got.CompletedAt.IsZero() {
+		f.Errorf("in the end %+v", got)
+	}
+}
+
+func finalFailure(f *fixture) {
+	a := task("a")
+	a.Retry.Retries = 5
+	f.register(a)
+	tr := f.enqueue("a")
+	e := failed(f.claim(1)[0], true)
+	e.Failure.Details = raw(`{"line":3}`)
+	if res := f.end(e); res.Status != pipeline.TaskFailed || res.DeadLetter == "" || !res.RetryAt.IsZero() {
+		f.Errorf("ended as %+v", res)
+	}
+	if got := f.taskRun(tr.ID); got.Status != pipeline.TaskFailed || got.Attempt != 1 || len(got.PreviousAttempts) != 1 {
+		f.Errorf("task run %+v", got)
+	}
+	if got, err := f.QueueStatus(f.ctx); err != nil || got.DeadLetters != 1 || got.Failed != 1 {
+		f.Errorf("status %+v, %v", got, err)
+	}
+}
+
+func lateReports(f *fixture) {
+	a := task("a")
+	a.Retry.Retries = 1
+	f.register(a)
+	tr := f.enqueue("a")
+	first := f.claim(1)[0]
+	f.end(failed(first, false))
+	f.wantErr(f.end(done(first)).Err, store.ErrLeaseLost) // not under lease at all
+	f.promote(1)
+	second := f.claim(1)[0]
+	f.wantErr(f.end(done(first)).Err, store.ErrLeaseLost) // superseded
+	both, err := f.EndAttempts(f.ctx, []store.EndAttempt{done(second), done(second), {AttemptRef: store.AttemptRef{ID: "trun_none", Attempt: 1}, AllNext: true}})
+	f.must(err)
+	f.must(both[0].Err)
+	f.wantErr(both[1].Err, store.ErrLeaseLost)
+	f.wantErr(both[2].Err, store.ErrNotFound)
+	f.wantErr(f.end(failed(second, true)).Err, store.ErrLeaseLost)
+	if got := f.taskRun(tr.ID); got.Status != pipeline.TaskCompleted || got.Attempt != 2 {
+		f.Errorf("task run is %s, attempt %d", got.Status, got.Attempt)
+	}
+	beats, err := f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: ref(second)}})
+	f.must(err)
+	if diff := cmp.Diff([]store.HeartbeatAnswer{{Known: false, Cancel: true}}, beats); diff != "" {
+		f.Errorf("heartbeat of an ended attempt (-want +got):\n%s", diff)
+	}
+}
+
+func badText(f *fixture) {
+	f.register(task("a"))
+	for range 3 {
+		f.enqueue("a")
+	}
+	got := f.claim(3)
+	bad := failed(got[0], true)
+	bad.Failure.Error, bad.Failure.Details = "nul \x00 and \xff", raw(`{"x":"\u0000"}`)
+	odd := done(got[1], "nope\x00")
+	odd.OutputPath = "a\x00b"
+	odd.Assets = map[string]store.Asset{"k\x00": {Path: "p\x00", Type: "text"}}
+	notJSON := failed(got[2], true)
+	notJSON.Failure.Details = raw(`{broken`)
+	res, err := f.EndAttempts(f.ctx, []store.EndAttempt{bad, odd, notJSON})
+	f.must(err)
+	for i, r := range res {
+		if r.Err != nil {
+			f.Errorf("item %d: %v", i, r.Err)
+		}
+	}
+	f.must1(f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: ref(got[0]), Message: "\x00"}}))
+}
+
+func firstRun(f *fixture) {
+	f.register(task("a"))
+	batch, err := f.EnqueueTasks(f.ctx, []store.EnqueueTask{{ID: "trun_1", Task: "a"}, {ID: "trun_2", Task: "a"}})
+	f.must(err)
+	changed := task("a")
+	changed.CodeHash = "other"
+	f.register(changed)
+	got := []string{}
+	for _, id := range []pipeline.TaskRunID{batch[0].Run.ID, batch[1].Run.ID, f.enqueue("a").ID, f.enqueue("a").ID} {
+		t := f.taskRun(id)
+		got = append(got, fmt.Sprintf("v%d first=%v changed=%v", t.CodeVersion, t.FirstRun, t.CodeChanged))
+	}
+	want := []string{"v1 first=true changed=false", "v1 first=false changed=false", "v2 first=false changed=true", "v2 first=false changed=false"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.Errorf("task runs (-want +got):\n%s", diff)
+	}
+}
