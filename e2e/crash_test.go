@@ -34,6 +34,16 @@ func newCrash(t *testing.T, database, heartbeat string) *crash {
 	c.pid = c.host.pid(t)
 	c.run = c.plane.trigger(t, "slow-set", map[string]any{})
 	c.set.begun(t, c.run)
+	// The other branch is done and reported, so that what happens next can only
+	// concern the slow task.
+	eventually(t, "the quick task to be completed", func() bool {
+		for _, task := range c.plane.run(t, c.run).Tasks {
+			if task.TaskID == "quick" {
+				return task.Status == "completed"
+			}
+		}
+		return false
+	})
 	return c
 }
 

@@ -73,7 +73,7 @@ func TestRefuse_ControlPlane(t *testing.T) {
 		t.Parallel()
 		p := newPlane(t, "")
 		dir := notAFolder(t)
-		refused(t, call(t, append(p.env, "PIPEWEAVE_HOME="+dir), "pipeweave", "serve", "--addr", local(p.port)), 1, dir)
+		refused(t, call(t, append(p.env, "PIPEWEAVE_HOME="+dir), "pipeweave", "serve", "--addr", local(p.port)), 1, filepath.Dir(dir))
 	})
 	t.Run("database of a newer version", func(t *testing.T) {
 		t.Parallel()
@@ -94,7 +94,7 @@ func TestRefuse_ControlPlane(t *testing.T) {
 	t.Run("nobody there", func(t *testing.T) {
 		t.Parallel()
 		p := newPlane(t, "")
-		refused(t, call(t, p.env, "pipeweave", "services"), 3, p.url(""))
+		refused(t, call(t, p.env, "pipeweave", "services"), 3, fmt.Sprint(p.port))
 	})
 	t.Run("unknown pipeline", func(t *testing.T) {
 		t.Parallel()
@@ -145,12 +145,12 @@ func TestRefuse_Host(t *testing.T) {
 	t.Run("state folder that cannot be made", func(t *testing.T) {
 		t.Parallel()
 		h, dir := newHost(t), notAFolder(t)
-		refused(t, call(t, append(h.env, "PIPEDAI_HOME="+dir), "pipedai-orchestrator", "start", "--port", fmt.Sprint(h.port)), 1, dir)
+		refused(t, call(t, append(h.env, "PIPEDAI_HOME="+dir), "pipedai-orchestrator", "start", "--port", fmt.Sprint(h.port)), 1, filepath.Dir(dir))
 	})
 	t.Run("an address that is not loopback", func(t *testing.T) {
 		t.Parallel()
 		h := newHost(t)
-		refused(t, call(t, h.env, "pipedai-orchestrator", "start", "--host", "0.0.0.0", "--port", fmt.Sprint(h.port)), 2, "127.0.0.1")
+		refused(t, call(t, h.env, "pipedai-orchestrator", "start", "--host", "0.0.0.0", "--port", fmt.Sprint(h.port)), 2, "0.0.0.0", "loopback")
 	})
 	t.Run("control plane that is not there", func(t *testing.T) {
 		t.Parallel()

@@ -241,8 +241,10 @@ service_is_there() {
 
 run_pipeline() {
   title "Running pdf-processor on ${document#file://"$root"/}"
-  "$bin/pipeweave" trigger pdf-processor --wait \
-    --input "{\"pdfUrl\":\"$(json_text "$document")\",\"extractTables\":true}" | tee "$state/trigger.log"
+  # Progress comes on standard error; what it prints of the result is kept.
+  "$bin/pipeweave" trigger pdf-processor --wait --timeout 5m \
+    --input "{\"pdfUrl\":\"$(json_text "$document")\",\"extractTables\":true}" \
+    2>&1 >"$state/result.txt" | tee "$state/trigger.log" | sed 's/^/  /'
   trigger_code=${PIPESTATUS[0]}
   run_id=$(grep -Eo 'prun_[0-9a-z]{16}' "$state/trigger.log" | head -n1)
   [ -n "$run_id" ] || fail "The pipeline was not triggered." "What the worker said is in .run/host/logs/." "$state/trigger.log"
