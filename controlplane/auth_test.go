@@ -1,0 +1,156 @@
+package controlplane
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"pipedai/internal/secret"
+)
+
+// TestAccess is the matrix of who may use what. A letter per caller: L a local
+// program without a token (where none is required), v o a the roles of an
+// operator token, h a host, w a worker, s the shared secret. With tokens
+// required, L may do nothing that is not open to everybody (*).
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	matrix := map[string]string{
+		"GET /health":                                       "*",
+		"GET /api/info":                                     "Lvoa",
+		"GET /api/stream":                                   "Lvoa",
+		"GET /metrics":                                      "Lvoa",
+		"POST /api/register":                                "Loaws",
+		"GET /api/services":                                 "Lvoa",
+		"GET /api/services/{id}":                            "Lvoa",
+		"GET /api/services/{id}/tasks":                      "Lvoa",
+		"GET /api/tasks/{id}/history":                       "Lvoa",
+		"GET /api/pipelines":                                "Lvoa",
+		"GET /api/pipelines/{id}":                           "Lvoa",
+		"POST /api/pipelines/{id}/trigger":                  "Loa",
+		"POST /api/pipelines/{id}/dry-run":                  "Lvoa",
+		"GET /api/runs":                                     "Lvoa",
+		"GET /api/runs/{id}":                                "Lvoa",
+		"POST /api/runs/{id}/cancel":                        "Loa",
+		"GET /api/task-runs/{id}":                           "Lvoa",
+		"POST /api/queue/task":                              "Loa",
+		"GET /api/queue/status":                             "Lvoa",
+		"GET /api/queue/items":                              "Lvoa",
+		"POST /api/tick":                                    "Loas",
+		"POST /api/process":                                 "Loas",
+		"POST /api/heartbeat":                               "Loaws",
+		"POST /api/progress":                                "Loaws",
+		"POST /api/callback/{id}":                           "Loaws",
+		"GET /api/storage/backends":                         "Lvoa",
+		"GET /api/storage":                                  "Lvoa",
+		"GET /api/storage/{path...}":                        "Lvoa",
+		"POST /api/v1/enrollments/device":                   "*",
+		"POST /api/v1/enrollments/redeem":                   "*",
+		"GET /api/v1/enrollments":                           "voa",
+		"GET /api/v1/enrollments/lookup":                    "voa",
+		"POST /api/v1/enrollments/codes":                    "a",
+		"POST /api/v1/enrollments/{id}/approve":             "a",
+		"POST /api/v1/enrollments/{id}/deny":                "a",
+		"GET /api/v1/workspaces/{ws}/workers":               "voah",
+		"POST /api/v1/workspaces/{ws}/workers/{id}/disable": "oah",
+		"POST /api/v1/workspaces/{ws}/workers/{id}/enable":  "oah",
+		"DELETE /api/v1/workspaces/{ws}/workers/{id}":       "ah",
+		"GET /api/v1/workers/{id}/events/stream":            "voah",
+		"POST /api/v1/workers/self/register":                "w",
+		"POST /api/v1/workers/self/claim":                   "w",
+		"POST /api/v1/workers/self/heartbeat":               "w",
+		"POST /api/v1/workers/self/events":                  "w",
+		"GET /api/v1/session":                               "voah",
+		"GET /api/v1/health":                                "*",
+		"GET /api/v1/releases/latest":                       "*",
+	}
+	for _, required := range []bool{false, true} {
+		b := newBench(t, func(o *Options) { o.RequireToken = required })
+		host := b.enroll("box")
+		callers := map[string]secret.Text{
+			"L": "", "v": b.view, "o": b.operate, "a": b.admin,
+			"h": secret.Text(host.OperatorToken), "w": secret.Text(host.WorkerToken), "s": testSecret,
+		}
+		for _, route := range b.routes() {
+			who, known := matrix[route.pattern]
+			if !known {
+				t.Errorf("%s is not in the matrix", route.pattern)
+			}
+			for letter, token := range callers {
+				want := strings.Contains(who, letter) && (letter != "L" || !required) || who == "*"
+				r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+				if token != "" {
+					r.Header.Set("Authorization", "Bearer "+token.Reveal())
+				}
+				_, err := b.admit(r, route.access)
+				if got := err == nil; got != want {
+					t.Errorf("%s by %s (tokens required: %v): got %v, want %v", route.pattern, letter, required, got, want)
+				}
+			}
+		}
+		if got, want := len(matrix), len(b.routes()); got != want {
+			t.Errorf("the matrix has %d routes, the server %d", got, want)
+		}
+	}
+}
+
+// TestCapability: the path prefix stands for the shared secret, and for
+// nothing else.
+func TestCapability(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(o *Options) { o.RequireToken = true })
+	prefix := CapabilityPath(testSecret)
+	if strings.Contains(prefix, testSecret.Reveal()) {
+		t.Error("the secret is in the path")
+	}
+	for path, want := range map[string]int{
+		prefix + "/api/register":          200,
+		prefix + "//api/register":         200,
+		"/api/register":                   401,
+		"/cap/wrong/api/register":         404,
+		"/cap/" + "/api/register":         404,
+		prefix + prefix + "/api/register": 404,
+	} {
+		if w := b.do("POST", path, pdf); w.Code != want {
+			t.Errorf("%s: got %d %s, want %d", path, w.Code, w.Body, want)
+		}
+	}
+	if w := b.do("GET", prefix+"/api/runs", ""); w.Code != http.StatusForbidden {
+		t.Errorf("reading runs: got %d, want 403", w.Code)
+	}
+}
+
+// TestWorkspace: a token is good in its own workspace, a host's for its own
+// host.
+func TestWorkspace(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	one, two := b.enroll("one"), b.enroll("two")
+	base := "/api/v1/workspaces/" + one.WorkspaceID + "/workers/"
+	hosted := secret.Text(one.OperatorToken)
+
+	b.as(b.admin, "GET", "/api/v1/workspaces/other/workers", "", http.StatusForbidden, nil)
+	b.as(b.admin, "POST", "/api/v1/workspaces/other/workers/"+one.WorkerID+"/disable", "", http.StatusForbidden, nil)
+	b.as(hosted, "POST", base+one.WorkerID+"/disable", "", http.StatusOK, nil)
+	b.as(hosted, "POST", base+two.WorkerID+"/disable", "", http.StatusNotFound, nil)
+	b.as(hosted, "DELETE", base+two.WorkerID, "", http.StatusNotFound, nil)
+	b.as(hosted, "GET", "/api/v1/workers/"+two.WorkerID+"/events/stream", "", http.StatusNotFound, nil)
+
+	w := b.do("GET", strings.TrimSuffix(base, "/"), "", bearer(hosted)...)
+	if body := w.Body.String(); !strings.Contains(body, one.WorkerID) || strings.Contains(body, two.WorkerID) {
+		t.Errorf("a host sees %s", body)
+	}
+}
+
+// TestUsableID holds what a URL path segment can hold.
+func TestUsableID(t *testing.T) {
+	t.Parallel()
+	good := []string{"a", "extract-text", "a.b_c~1", "x:y@z", "A+B"}
+	bad := []string{"", ".", "..", "a/b", "a b", "a%20", "ü", "a?b", "a#b", strings.Repeat("x", 256), "a\x00"}
+	for _, id := range slices.Concat(good, bad) {
+		if got, want := usableID(id), slices.Contains(good, id); got != want {
+			t.Errorf("%q: got %v, want %v", id, got, want)
+		}
+	}
+}

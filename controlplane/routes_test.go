@@ -1,0 +1,353 @@
+package controlplane
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pipedai/api"
+	"pipedai/engine"
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// TestRoutes walks through the routes in the order a user meets them. Every
+// route of the table must be in it.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	host := b.enroll("box")
+	worker := []string{"Authorization", "Bearer " + host.WorkerToken}
+	admin := bearer(b.admin)
+	ws := "/api/v1/workspaces/" + host.WorkspaceID + "/workers"
+
+	b.post("/api/register", pdf, nil)
+	var run api.TriggerResponse
+	b.post("/api/pipelines/pdf/trigger", `{"pdfUrl":"file:///x.pdf"}`, &run)
+	if _, err := b.bucket.Put(t.Context(), "runs/x/blob.bin", strings.NewReader("\x00\xff<html>"), -1, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.bucket.Put(t.Context(), "runs/x/page.html", strings.NewReader("<script>"), -1, "text/html"); err != nil {
+		t.Fatal(err)
+	}
+	entry := run.QueuedTasks[0]
+
+	tests := []struct {
+		name         string
+		method, path string
+		body         string
+		header       []string
+		status       int
+		want, not    []string
+	}{
+		{"health", "GET", "/health", "", nil, 200, []string{`"status":"ok"`, `"database":"connected"`, `"canAcceptTasks":true`, `"message":"Orchestrator is running normally"`}, nil},
+		{"health, head", "HEAD", "/health", "", nil, 200, nil, nil},
+		{"info", "GET", "/api/info", "", nil, 200, []string{`"storageBackends":["local"]`, `"defaultStorageBackend":"local"`, `"version":"1.2.3"`, `"pollIntervalMs":1000`}, []string{"bucket-password"}},
+		{"metrics", "GET", "/metrics", "", nil, 200, []string{"pipeweave_http_requests_total", `pipeweave_task_runs{state="pending"} 1`}, nil},
+		{"register again", "POST", "/api/register", strings.Replace(pdf, `"t1"`, `"t2"`, 1), nil, 200, []string{`"success":true`, `{"taskId":"text","oldHash":"t1","newHash":"t2","oldVersion":1,"newVersion":2}`}, []string{"orphanedTasks"}},
+		{"services", "GET", "/api/services", "", nil, 200, []string{`"id":"pdf"`, `"baseUrl":"http://localhost:8080"`, `"taskCount":4`, `"status":"active"`}, nil},
+		{"service", "GET", "/api/services/pdf", "", nil, 200, []string{`"service":{`, `"tasks":[`}, nil},
+		{"service, unknown", "GET", "/api/services/none", "", nil, 404, []string{`"error":"Service not found"`, `"serviceId":"none"`, `"requestId":"req_`}, nil},
+		{"service tasks, defaults", "GET", "/api/services/pdf/tasks", "", nil, 200, []string{`"id":"download","serviceId":"pdf","codeHash":"d1","codeVersion":1,"allowedNext":["text","tables"],"timeout":300,"retries":3,"retryBackoff":"exponential","retryDelayMs":1000,"maxRetryDelayMs":86400000,"heartbeatIntervalMs":60000,"concurrency":0,"priority":100,"idempotencyTTL":86400`}, nil},
+		{"service tasks, unknown", "GET", "/api/services/none/tasks", "", nil, 404, []string{`"error":"Service not found"`}, nil},
+		{"history", "GET", "/api/tasks/text/history", "", nil, 200, []string{`[{"code_version":2,"code_hash":"t2","service_version":"1.0.0"`}, nil},
+		{"history, unknown", "GET", "/api/tasks/none/history", "", nil, 404, []string{`"error":"Task not found"`}, nil},
+		{"pipelines", "GET", "/api/pipelines", "", nil, 200, []string{`"entry_tasks":["download"]`, `"failure_mode":"fail-fast"`, `"structure":{`, `"source":"service"`}, nil},
+		{"pipeline", "GET", "/api/pipelines/pdf", "", nil, 200, []string{`{"pipeline":{"id":"pdf"`}, nil},
+		{"pipeline, by entry task", "GET", "/api/pipelines/download", "", nil, 200, []string{`"source":"task"`}, nil},
+		{"pipeline, unknown", "GET", "/api/pipelines/none", "", nil, 404, []string{`"error":"Pipeline not found"`, `"pipelineId":"none"`}, nil},
+		{"dry run", "POST", "/api/pipelines/pdf/dry-run", "", nil, 200, []string{`"valid":true`, `{"step":0,"tasks":["download"],"type":"entry","isEnd":false}`, `"waitsFor":["tables","text"]`}, nil},
+		{"dry run, unknown", "POST", "/api/pipelines/none/dry-run", "{}", nil, 404, []string{`"error":"Pipeline not found"`}, nil},
+		{"trigger, envelope", "POST", "/api/pipelines/pdf/trigger", `{"input":{"a":1},"priority":5,"failureMode":"continue","metadata":{"by":"me"}}`, nil, 200, []string{`"status":"running"`, `"entryTasks":["download"]`, `"queuedTasks":["trun_`, `"inputPath":"pipelines/prun_`}, []string{"validationWarnings"}},
+		{"trigger, curl's form type", "POST", "/api/pipelines/pdf/trigger", `{"pdfUrl":"x"}`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 200, []string{`"status":"running"`}, nil},
+		{"runs", "GET", "/api/runs?pipelineId=pdf&limit=1", "", nil, 200, []string{`"total":3`, `"limit":1`, `"offset":0`, `"failureMode":"fail-fast"`}, nil},
+		{"runs, of a state", "GET", "/api/runs?status=success", "", nil, 200, []string{`"runs":[]`, `"total":0`}, nil},
+		{"run", "GET", "/api/runs/" + run.PipelineRunID, "", nil, 200, []string{`"pipelineRunId":"` + run.PipelineRunID, `"structureSnapshot":{`, `"tasks":[{"id":"` + entry, `"firstRun":true`}, nil},
+		{"run, unknown", "GET", "/api/runs/none", "", nil, 404, []string{`"error":"Run not found"`, `"runId":"none"`}, nil},
+		{"task run", "GET", "/api/task-runs/" + entry, "", nil, 200, []string{`"taskId":"download"`, `"upstreamRefs":{}`, `"previousAttempts":[]`, `"status":"pending"`}, nil},
+		{"task run, by wire id", "GET", "/api/task-runs/" + entry + ".3", "", nil, 200, []string{`"taskId":"download"`}, nil},
+		{"task run, unknown", "GET", "/api/task-runs/none", "", nil, 404, []string{`"error":"Task run not found"`, `"taskRunId":"none"`}, nil},
+		{"queue task", "POST", "/api/queue/task", `{"taskId":"text","input":[1,2]}`, nil, 200, []string{`"status":"queued"`, `"taskId":"text"`, `"inputPath":"standalone/trun_`}, nil},
+		{"queue task, unknown", "POST", "/api/queue/task", `{"taskId":"none"}`, nil, 404, []string{`"error":"Task not found"`}, nil},
+		{"queue status", "GET", "/api/queue/status", "", nil, 200, []string{`"pending":4`, `"dlq":0`, `"oldestPending":"20`}, nil},
+		{"queue items", "GET", "/api/queue/items?taskId=text", "", nil, 200, []string{`"total":1`, `"taskId":"text"`}, []string{`"taskId":"download"`}},
+		{"heartbeat, unknown", "POST", "/api/heartbeat", `{"runId":"trun_none"}`, nil, 200, []string{`"acknowledged":false`, `"shouldCancel":true`}, nil},
+		{"progress, unknown", "POST", "/api/progress", `{"runId":"trun_none","progress":12.5}`, nil, 200, []string{`"acknowledged":false`}, nil},
+		{"callback, unknown", "POST", "/api/callback/trun_none", `{"status":"success"}`, nil, 404, []string{`"error":"Task run not found"`}, nil},
+		{"callback, not running", "POST", "/api/callback/" + entry, `{"status":"success"}`, nil, 200, []string{`{"acknowledged":false,"ignored":true}`}, nil},
+		{"storage backends", "GET", "/api/storage/backends", "", nil, 200, []string{`"backends":[{"id":"local","provider":"local"`, `"isDefault":true`, `"default":"local"`}, []string{"credentials", "bucket-password", "basePath"}},
+		{"storage, json", "GET", "/api/storage/" + run.InputPath, "", nil, 200, []string{`"content":{"pdfUrl":"file:///x.pdf"}`, `"path":"` + run.InputPath}, nil},
+		{"storage, json raw", "GET", "/api/storage/" + run.InputPath + "?raw=1", "", nil, 200, []string{`{"pdfUrl":"file:///x.pdf"}`}, []string{`"content"`}},
+		{"storage, bytes", "GET", "/api/storage/runs/x/blob.bin", "", nil, 200, []string{"\x00\xff<html>"}, nil},
+		{"storage, html", "GET", "/api/storage/runs/x/page.html", "", nil, 200, []string{"<script>"}, nil},
+		{"storage, missing", "GET", "/api/storage/runs/none.json", "", nil, 404, []string{`"error":"File not found"`, `"path":"runs/none.json"`}, nil},
+		{"storage, no path", "GET", "/api/storage/", "", nil, 400, []string{`"error":"Missing storage path"`}, nil},
+		{"storage, other backend", "GET", "/api/storage/runs/x/blob.bin?backend=none", "", nil, 404, []string{`"error":"Storage backend not found"`}, nil},
+		{"cancel", "POST", "/api/runs/" + run.PipelineRunID + "/cancel", `{"reason":"enough"}`, nil, 200, []string{`"status":"cancelled"`}, nil},
+		{"cancel again", "POST", "/api/runs/" + run.PipelineRunID + "/cancel", "", nil, 409, []string{`"error":"Run has ended"`}, nil},
+		{"cancel, unknown", "POST", "/api/runs/none/cancel", "", nil, 404, []string{`"error":"Run not found"`}, nil},
+		{"tick", "POST", "/api/tick", "", nil, 200, []string{`"status":"ok"`, `"processed":`, `"timestamp":"20`}, nil},
+		{"process", "POST", "/api/process", "", nil, 200, []string{`"status":"ok"`}, nil},
+
+		{"host health", "GET", "/api/v1/health", "", nil, 200, []string{`{"status":"ok"}`}, nil},
+		{"releases", "GET", "/api/v1/releases/latest", "", nil, 200, []string{`"pipedaiWorker":{"latest":"1.2.3"`, `"pipedaiOrchestrator":{"latest":"1.2.3"`}, nil},
+		{"session", "GET", "/api/v1/session", "", admin, 200, []string{`"role":"admin"`, `"version":"1.2.3"`, `"build":"b1"`}, nil},
+		{"device start", "POST", "/api/v1/enrollments/device", `{"label":"box"}`, nil, 201, []string{`"userCode":"`, `"verificationUri":"http://127.0.0.1:3000/activate"`, `"interval":5`}, nil},
+		{"redeem, unknown", "POST", "/api/v1/enrollments/redeem", `{"code":"enr_none","hostname":"h","os":"linux","version":"1"}`, nil, 404, []string{`"error":"not_found"`}, nil},
+		{"enrollments", "GET", "/api/v1/enrollments", "", admin, 200, []string{`"status":"redeemed"`, `"kind":"code"`, `"kind":"device"`}, []string{"enr_", "dvc_"}},
+		{"enrollments, of a state", "GET", "/api/v1/enrollments?status=pending", "", admin, 200, []string{`"kind":"device"`}, []string{`"redeemed"`}},
+		{"lookup, unknown", "GET", "/api/v1/enrollments/lookup?code=BBBB-BBBB", "", admin, 404, []string{`"error":"Code not found"`}, nil},
+		{"issue code", "POST", "/api/v1/enrollments/codes", `{"label":"ci"}`, admin, 201, []string{`"code":"enr_`, `"status":"approved"`}, nil},
+		{"approve, unknown", "POST", "/api/v1/enrollments/none/approve", "", admin, 404, []string{`"error":"Enrollment not found"`}, nil},
+		{"deny, unknown", "POST", "/api/v1/enrollments/none/deny", "", admin, 404, []string{`"error":"Enrollment not found"`}, nil},
+		{"self register", "POST", "/api/v1/workers/self/register", pulled, worker, 200, []string{`"success":true`}, nil},
+		{"self heartbeat", "POST", "/api/v1/workers/self/heartbeat", `{"runs":[{"runId":"trun_gone"}]}`, append(worker, api.HeaderWorkerVersion, "2.0.0"), 200, []string{`"cancel":["trun_gone"]`, `"disabled":false`}, nil},
+		{"self event", "POST", "/api/v1/workers/self/events", `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`, worker, 204, nil, nil},
+		{"self claim, nothing", "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, worker, 200, []string{`{"runs":[],"disabled":false}`}, nil},
+		{"workers", "GET", ws, "", admin, 200, []string{`"id":"` + host.WorkerID, `"derivedStatus":"online"`, `"version":"2.0.0"`, `"nextCursor":null`, `"currentRunId":null`}, nil},
+		{"disable", "POST", ws + "/" + host.WorkerID + "/disable", "", admin, 200, []string{`"derivedStatus":"disabled"`, `"disabled":true`}, nil},
+		{"disable again", "POST", ws + "/" + host.WorkerID + "/disable", "", admin, 200, []string{`"disabled":true`}, nil},
+		{"claim while disabled", "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, worker, 200, []string{`{"runs":[],"disabled":true}`}, nil},
+		{"enable", "POST", ws + "/" + host.WorkerID + "/enable", "", admin, 200, []string{`"derivedStatus":"online"`}, nil},
+		{"delete", "DELETE", ws + "/" + host.WorkerID, "", admin, 204, nil, nil},
+		{"delete again", "DELETE", ws + "/" + host.WorkerID, "", admin, 404, []string{`"error":"Worker not found"`}, nil},
+		{"deleted worker's token", "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, worker, 401, []string{`"error":"unauthorized"`}, nil},
+		{"events of a deleted worker", "GET", "/api/v1/workers/" + host.WorkerID + "/events/stream", "", admin, 404, []string{`"error":"Worker not found"`}, nil},
+
+		{"console", "GET", "/runs/prun_1", "", nil, 200, []string{"the console"}, nil},
+		{"no route", "GET", "/api/none", "", nil, 404, []string{`"error":"Not found"`}, []string{"the console"}},
+		{"wrong method", "DELETE", "/api/runs", "", nil, 404, []string{`"error":"Not found"`}, nil},
+		{"post to a page", "POST", "/", "", nil, 404, []string{`"error":"Not found"`}, nil},
+		{"slashes and case", "GET", "//API//Services/pdf/Tasks/", "", nil, 200, []string{`"id":"download"`}, nil},
+		{"an id keeps its case", "GET", "/api/services/PDF", "", nil, 404, []string{`"serviceId":"PDF"`}, nil},
+	}
+	for _, test := range tests { // in order: one walk through one server
+		w := b.do(test.method, test.path, test.body, test.header...)
+		body := w.Body.String()
+		if w.Code != test.status {
+			t.Errorf("%s: got %d %s, want %d", test.name, w.Code, body, test.status)
+			continue
+		}
+		for _, text := range test.want {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s: %q is missing in %s", test.name, text, body)
+			}
+		}
+		for _, text := range test.not {
+			if strings.Contains(body, text) {
+				t.Errorf("%s: %q must not be in %s", test.name, text, body)
+			}
+		}
+		if w.Code >= 400 {
+			var e api.Error
+			if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.Code == "" || e.RequestID == "" {
+				t.Errorf("%s: an error needs a code and a request id: %s", test.name, body)
+			}
+		}
+		header := w.Header()
+		if header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: wrong headers %v", test.name, header)
+		}
+	}
+
+	// The stream routes are walked through by tests of their own.
+	seen := walked(t, b)
+	for _, route := range b.routes() {
+		if !seen[route.pattern] && route.pattern != "GET /api/stream" && !strings.HasSuffix(route.pattern, "/events/stream") {
+			t.Errorf("no scenario for %s", route.pattern)
+		}
+	}
+}
+
+// walked lists the routes that answered something.
+func walked(t *testing.T, b *bench) map[string]bool {
+	t.Helper()
+	families, err := b.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, family := range families {
+		if family.GetName() != "pipeweave_http_requests_total" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "route" {
+					out[label.GetValue()] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+var _ prometheus.Collector = queueCollector{}
+
+// TestStorage_neverRendered: what a task stored must not become a page of ours.
+func TestStorage_neverRendered(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if _, err := b.bucket.Put(t.Context(), "runs/x/page.html", strings.NewReader("<script>alert(1)</script>"), -1, "text/html"); err != nil {
+		t.Fatal(err)
+	}
+	header := b.do("GET", "/api/storage/runs/x/page.html", "").Header()
+	for name, want := range map[string]string{
+		"Content-Type":            "text/plain; charset=utf-8",
+		"Content-Disposition":     "attachment; filename=page.html",
+		"X-Content-Type-Options":  "nosniff",
+		"Content-Security-Policy": "sandbox; default-src 'none'",
+	} {
+		if got := header.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	for _, path := range []string{
+		"/api/storage/../pipeweave.db", "/api/storage/%2e%2e/pipeweave.db", "/api/storage/a/%2e%2e/b", "/api/storage/%2fetc/passwd",
+		"/api/storage/a%00b", "/api/storage/..%5cx", "/API/Storage/..", "/api/storage/a/./b",
+	} {
+		if w := b.do("GET", path, ""); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: got %d %s, want 400", path, w.Code, w.Body)
+		}
+	}
+}
+
+// TestMaintenance: new work is refused with the contract's body, before
+// anything that may be wrong with the request.
+func TestMaintenance(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.post("/api/register", pdf, nil)
+	if _, err := b.st.SetMode(t.Context(), []store.Mode{store.ModeRunning}, store.ModeWaiting); err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range map[string]string{
+		"/api/pipelines/pdf/trigger":  `{}`,
+		"/api/pipelines/none/trigger": `{}`,
+		"/api/pipelines/pdf":          ``,
+		"/api/queue/task":             `{"taskId":5}`,
+	} {
+		if path == "/api/pipelines/pdf" {
+			path, body = "/api/pipelines/pdf/trigger", `{"input":{},"failureMode":"sideways"}`
+		}
+		w := b.do("POST", path, body)
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"error":"Orchestrator is in maintenance mode"`) {
+			t.Errorf("%s %s: got %d %s", path, body, w.Code, w.Body)
+		}
+	}
+	if w := b.do("POST", "/api/register", pdf); w.Code != http.StatusOK {
+		t.Errorf("registration in maintenance: got %d, want 200", w.Code)
+	}
+}
+
+// TestTrigger_input: what counts as the input is stored byte for byte.
+func TestTrigger_input(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.post("/api/register", pdf, nil)
+	for body, want := range map[string]string{
+		``:                                 `{}`,
+		`{}`:                               `{}`,
+		`{"priority":1}`:                   `{}`,
+		`{"input":null}`:                   `{}`,
+		`{"input":7}`:                      `7`,
+		`{"input":{"b": 1.50, "a":"<"}}`:   `{"b": 1.50, "a":"<"}`,
+		`{"b": 1.50, "priority":"high"}`:   `{"b": 1.50, "priority":"high"}`,
+		`[1, 2]`:                           `[1, 2]`,
+		`{"n":12345678901234567890.10e+2}`: `{"n":12345678901234567890.10e+2}`,
+	} {
+		var run api.TriggerResponse
+		b.post("/api/pipelines/pdf/trigger", body, &run)
+		if got := b.do("GET", "/api/storage/"+run.InputPath+"?raw=1", "").Body.String(); got != want {
+			t.Errorf("body %s: got input %s, want %s", body, got, want)
+		}
+	}
+}
+
+// TestCallback: one report ends an attempt, late ones are ignored.
+func TestCallback(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	host := b.enroll("box")
+	c := b.serve(clientToken(host.WorkerToken))
+	b.as(clientToken(host.WorkerToken), "POST", "/api/v1/workers/self/register", pulled, 200, nil)
+	var started api.TriggerResponse
+	b.post("/api/pipelines/pulled/trigger", `{}`, &started)
+
+	claim := func() api.Dispatch {
+		t.Helper()
+		got, err := c.Claim(t.Context(), api.ClaimRequest{ServiceID: "pulled", Max: 5, WaitMs: 10_000})
+		if err != nil || len(got.Runs) != 1 {
+			t.Fatalf("claim: got %v, %v", got, err)
+		}
+		return got.Runs[0]
+	}
+	first := claim()
+	if first.TaskID != "fetch" || first.Attempt != 1 || string(first.UpstreamRefs) != "{}" {
+		t.Errorf("got dispatch %+v", first)
+	}
+	if strings.Contains(first.StorageToken, testSecret.Reveal()) {
+		t.Error("the shared secret left the server")
+	}
+
+	progress := 40.0
+	beat, err := c.Progress(t.Context(), api.HeartbeatRequest{RunID: first.RunID, Progress: &progress, Message: "page 2"})
+	if err != nil || !beat.Acknowledged || beat.ShouldCancel {
+		t.Errorf("progress: got %+v, %v", beat, err)
+	}
+	task, err := c.TaskRun(t.Context(), first.RunID)
+	if err == nil {
+		t.Errorf("a worker token reads runs: %+v", task)
+	}
+	var wire api.TaskRun
+	b.as(b.view, "GET", "/api/task-runs/"+first.RunID, "", 200, &wire)
+	if string(wire.Metadata) != `{"progress":40,"progressMessage":"page 2"}` {
+		t.Errorf("got metadata %s", wire.Metadata)
+	}
+
+	// The worker is busy from the claim on, without a heartbeat.
+	var workers api.RemoteWorkers
+	b.as(b.view, "GET", "/api/v1/workspaces/"+host.WorkspaceID+"/workers", "", 200, &workers)
+	if run := workers.Items[0].CurrentRunID; run == nil || *run != first.RunID {
+		t.Errorf("got current run %v, want %s", run, first.RunID)
+	}
+
+	next := []string{"nowhere", "keep"}
+	done, err := c.Callback(t.Context(), first.RunID, api.CallbackRequest{Status: "success", SelectedNext: &next})
+	if err != nil || !done.Acknowledged || done.QueuedDownstream == nil || *done.QueuedDownstream != 1 {
+		t.Errorf("callback: got %+v, %v", done, err)
+	}
+	again, err := c.Callback(t.Context(), first.RunID, api.CallbackRequest{Status: "failed", Error: "TypeError: fetch failed"})
+	if err != nil || again.Acknowledged || !again.Ignored {
+		t.Errorf("late callback: got %+v, %v", again, err)
+	}
+	b.as(b.view, "GET", "/api/v1/workspaces/"+host.WorkspaceID+"/workers", "", 200, &workers)
+	if run := workers.Items[0].CurrentRunID; run != nil {
+		t.Errorf("got current run %v after its end", *run)
+	}
+
+	last := claim()
+	failed, err := c.Callback(t.Context(), last.RunID, api.CallbackRequest{Status: "failed", Error: "boom"})
+	if err != nil || failed.Retrying == nil || *failed.Retrying {
+		t.Errorf("failed callback: got %+v, %v", failed, err)
+	}
+	var run api.RunDetail
+	b.as(b.view, "GET", "/api/runs/"+started.PipelineRunID, "", 200, &run)
+	if run.Status != string(pipeline.RunFailed) {
+		t.Errorf("got run %s, want failed", run.Status)
+	}
+}
+
+// TestNew refuses what could not serve.
+func TestNew(t *testing.T) {
+	t.Parallel()
+	if _, err := New(Options{Hosts: []string{"a"}}); err == nil {
+		t.Error("a server without an engine was made")
+	}
+	if _, err := New(Options{Engine: &engine.Engine{}}); err == nil {
+		t.Error("a server without names was made")
+	}
+}
