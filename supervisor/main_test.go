@@ -99,7 +99,9 @@ func child(role []string) int {
 			if _, err := io.WriteString(out, line[half:]); err != nil {
 				return 3
 			}
-			time.Sleep(200 * time.Microsecond)
+			if i%50 == 0 { // in bursts, so that a reader is always busy
+				time.Sleep(time.Millisecond)
+			}
 		}
 	case "odd": // binary, long and unfinished lines
 		os.Stdout.WriteString("nul\x00 esc\x1b[31m bad\xff\r\n\n")

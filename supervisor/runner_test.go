@@ -1,0 +1,338 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pipedai/manifest"
+)
+
+// memory is Records without a file.
+type memory struct {
+	mu   sync.Mutex
+	rows map[string]manifest.Process
+	fail error // of PutProcess
+}
+
+func (m *memory) Processes(context.Context) ([]manifest.Process, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []manifest.Process
+	for _, p := range m.rows {
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (m *memory) Process(_ context.Context, id string) (manifest.Process, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.rows[id]
+	if !ok {
+		return p, manifest.ErrNotFound
+	}
+	return p, nil
+}
+
+func (m *memory) PutProcess(_ context.Context, p manifest.Process) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	if m.rows[p.ID].Generation > p.Generation {
+		return manifest.ErrStale
+	}
+	m.rows[p.ID] = p
+	return nil
+}
+
+func (m *memory) ClearProcess(_ context.Context, id string, generation int64, exit *manifest.Exit) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.rows[id]
+	if p.Generation != generation {
+		return manifest.ErrStale
+	}
+	p.Live, p.PID, p.Exit = false, 0, exit
+	m.rows[id] = p
+	return nil
+}
+
+func (m *memory) DropProcess(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.rows, id)
+	return nil
+}
+
+// stage launches processes that end when a test says so.
+type stage struct {
+	mu       sync.Mutex
+	launched []*actor
+	at       []time.Time
+	fail     error
+}
+
+type actor struct {
+	pid    int
+	ends   chan struct{}
+	once   sync.Once
+	exit   Exit
+	asked  chan struct{}
+	killed bool
+	deaf   bool // does not end when asked
+}
+
+func (a *actor) end(code int) {
+	a.once.Do(func() { a.exit = Exit{Code: &code, At: time.Now()}; close(a.ends) })
+}
+
+func (a *actor) done() <-chan struct{} { return a.ends }
+func (a *actor) ask() error {
+	close(a.asked)
+	if !a.deaf {
+		a.end(0)
+	}
+	return nil
+}
+func (a *actor) kill() error               { a.killed = true; a.end(137); return nil }
+func (a *actor) finish(time.Duration) Exit { return a.exit }
+func (a *actor) detach()                   {}
+
+func (*stage) bootID() string { return "boot" }
+
+func (s *stage) launch(_ Spec, p *manifest.Process, _ sink) (process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = append(s.at, time.Now())
+	if s.fail != nil {
+		return nil, s.fail
+	}
+	a := &actor{pid: 100 + len(s.launched), ends: make(chan struct{}), asked: make(chan struct{})}
+	p.PID, p.StartTime = a.pid, 1
+	s.launched = append(s.launched, a)
+	return a, nil
+}
+
+func (*stage) attach(*manifest.Process, sink) (process, error) { return nil, errGone }
+
+func (s *stage) last() *actor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.launched[len(s.launched)-1]
+}
+
+// bubble runs f inside a synctest bubble over a supervisor with fake parts.
+func bubble(t *testing.T, f func(t *testing.T, s *Supervisor, st *stage, m *memory)) {
+	t.Helper()
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		st, m := &stage{}, &memory{rows: map[string]manifest.Process{}}
+		s := New(Options{Records: m, LogDir: dir, FIFODir: dir})
+		s.os, s.jitter = st, func() float64 { return 0.5 }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		defer cancel()
+		go func() { done <- s.Run(ctx) }()
+		synctest.Wait()
+		f(t, s, st, m)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func reconcile(t *testing.T, s *Supervisor, want ...Want) {
+	t.Helper()
+	if err := s.Reconcile(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func status(t *testing.T, s *Supervisor) Status {
+	t.Helper()
+	synctest.Wait()
+	st, ok := s.Status("w1")
+	if !ok {
+		t.Fatal("w1 is not supervised")
+	}
+	return st
+}
+
+func up(p Policy) Want { return Want{Spec: Spec{ID: "w1", Program: "x", Policy: p}, Running: true} }
+
+func TestRunner_Budget(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, _ *memory) {
+		reconcile(t, s, up(Policy{Budget: 7}))
+		for range 8 {
+			st.last().end(1)
+			for status(t, s).State == BackingOff {
+				time.Sleep(time.Second) // the bubble's clock
+			}
+		}
+		got := status(t, s)
+		if got.State != Crashed || got.Restarts != 7 || got.TotalRestarts != 7 {
+			t.Errorf("after the budget: %+v", got)
+		}
+		if len(st.at) != 8 {
+			t.Fatalf("%d launches, want 8", len(st.at))
+		}
+	})
+}
+
+func TestRunner_BackoffPauses(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, _ *memory) {
+		st.fail = errors.New("no such program")
+		reconcile(t, s, up(Policy{}))
+		time.Sleep(12 * time.Minute)
+		synctest.Wait()
+		var pauses []time.Duration
+		for i := 1; i < len(st.at); i++ {
+			pauses = append(pauses, st.at[i].Sub(st.at[i-1]))
+		}
+		want := []time.Duration{time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 5 * time.Minute}
+		if !slices.Equal(pauses, want) {
+			t.Errorf("pauses %v, want %v", pauses, want)
+		}
+		got := status(t, s)
+		if got.State != BackingOff || got.LastError != "no such program" || !got.NextStartAt.Equal(st.at[6].Add(5*time.Minute)) {
+			t.Errorf("status %+v", got)
+		}
+	})
+}
+
+func TestRunner_CountsDecay(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, _ *memory) {
+		reconcile(t, s, up(Policy{}))
+		st.last().end(1)
+		time.Sleep(time.Second)
+		if got := status(t, s); got.State != Running || got.Restarts != 1 {
+			t.Fatalf("after one crash: %+v", got)
+		}
+		time.Sleep(time.Minute)
+		if got := status(t, s); got.Restarts != 0 || got.TotalRestarts != 1 {
+			t.Errorf("after a stable minute: %+v", got)
+		}
+		// A stop and a start begin anew; the total stays.
+		if err := s.Stop(t.Context(), "w1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start("w1"); err != nil {
+			t.Fatal(err)
+		}
+		if got := status(t, s); got.State != Running || got.TotalRestarts != 1 {
+			t.Errorf("started again: %+v", got)
+		}
+	})
+}
+
+func TestRunner_Grace(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, _ *memory) {
+		w := up(Policy{})
+		w.Spec.StopGrace = 90 * time.Second
+		reconcile(t, s, w)
+		a := st.last()
+		a.deaf = true
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := s.Stop(ctx, "w1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("an impatient stop: %v", err)
+		}
+		if got := status(t, s); !got.Draining || got.State != Running || a.killed {
+			t.Errorf("while draining: %+v", got)
+		}
+		if err := s.Stop(t.Context(), "w1"); err != nil { // asked once only
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took != 90*time.Second || !a.killed {
+			t.Errorf("killed %v after %s", a.killed, took)
+		}
+	})
+}
+
+// Two stops, a start between them, and a late end: everybody gets an answer
+// and the last word counts.
+func TestRunner_Generations(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+		reconcile(t, s, up(Policy{}))
+		first := st.last()
+		first.deaf = true
+		stops := make(chan error, 2)
+		go func() { stops <- s.Stop(t.Context(), "w1") }()
+		synctest.Wait()
+		if err := s.Start("w1"); err != nil {
+			t.Fatal(err)
+		}
+		go func() { stops <- s.Stop(t.Context(), "w1") }()
+		synctest.Wait()
+		if err := s.Start("w1"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		first.end(0)
+		if err := errors.Join(<-stops, <-stops); err != nil {
+			t.Error(err)
+		}
+		got := status(t, s)
+		if got.State != Running || got.PID != st.last().pid || st.last() == first || len(st.launched) != 2 {
+			t.Fatalf("after the race: %+v, %d launches", got, len(st.launched))
+		}
+		// The end of the first is told once more, late.
+		if err := m.ClearProcess(t.Context(), "w1", 1, nil); !errors.Is(err, manifest.ErrStale) {
+			t.Errorf("late end: %v, want ErrStale", err)
+		}
+		if p, _ := m.Process(t.Context(), "w1"); !p.Live || p.Generation != 2 || p.PID != got.PID {
+			t.Errorf("record: %+v", p)
+		}
+	})
+}
+
+// What cannot be recorded is not started, and is tried again.
+func TestRunner_RecordFails(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+		m.fail = manifest.ErrReadOnly
+		reconcile(t, s, up(Policy{Budget: 1}))
+		time.Sleep(time.Minute)
+		if got := status(t, s); got.State != BackingOff || len(st.at) != 0 || got.LastError == "" {
+			t.Fatalf("%+v, %d launches", got, len(st.at))
+		}
+		m.mu.Lock()
+		m.fail = nil
+		m.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		if got := status(t, s); got.State != Running || got.LastError != "" {
+			t.Errorf("after the disk recovered: %+v", got)
+		}
+	})
+}
+
+func TestReconcile_Refuses(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, _ *memory) {
+		bad := up(Policy{})
+		bad.Spec.ID = "../w2"
+		if err := s.Reconcile(t.Context(), []Want{bad, up(Policy{}), up(Policy{})}); !errors.Is(err, ErrSpec) {
+			t.Errorf("bad spec: %v", err)
+		}
+		if got := status(t, s); got.State != Running || len(st.launched) != 1 {
+			t.Errorf("the good one: %+v", got)
+		}
+		for _, err := range []error{s.Start("nobody"), s.Stop(t.Context(), "nobody")} {
+			if !errors.Is(err, ErrUnknown) {
+				t.Errorf("unknown worker: %v", err)
+			}
+		}
+		if _, err := s.Tail("../../etc/passwd", 5); err == nil {
+			t.Error("a path was accepted as an id")
+		}
+	})
+}
