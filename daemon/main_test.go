@@ -1,0 +1,340 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"pipedai/api"
+	"pipedai/daemon/localapi/localclient"
+	"pipedai/enroll"
+	"pipedai/internal/hostdir"
+	"pipedai/manifest"
+	"pipedai/supervisor"
+)
+
+// The test binary is also the programs that the tests run.
+const (
+	roleVar  = "PIPEDAI_TEST_ROLE"  // "worker" or "daemon"
+	drainVar = "PIPEDAI_TEST_DRAIN" // how long the worker takes to stop
+)
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVar) {
+	case "worker":
+		os.Exit(workerMain())
+	case "daemon":
+		os.Exit(daemonMain())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// workerMain counts on its standard output until it is asked to end.
+func workerMain() int {
+	drain, _ := time.ParseDuration(os.Getenv(drainVar))
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	tick := time.NewTicker(2 * time.Millisecond)
+	fmt.Println("token", os.Getenv("PIPEDAI_OPERATOR_TOKEN"), "args", strings.Join(os.Args[1:], " "))
+	for n := 1; ; n++ {
+		fmt.Printf("n=%d\n", n)
+		select {
+		case <-stop:
+			fmt.Println("draining")
+			time.Sleep(drain) // the run it has in hand
+			fmt.Println("done")
+			return 0
+		case <-tick.C:
+		}
+	}
+}
+
+// daemonMain is a daemon that a test can kill.
+func daemonMain() int {
+	dir, err := hostdir.Resolve(os.Getenv)
+	if err != nil {
+		return 1
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	o := testOptions(dir)
+	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := Run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func testOptions(dir hostdir.Dir) Options {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return Options{
+		Dir: dir, WorkerProgram: self, Dashboard: http.NotFoundHandler(),
+		WorkerEnv: []string{roleVar + "=worker"},
+		PollEvery: 20 * time.Millisecond, StopGrace: 20 * time.Second,
+		Policy: supervisor.Policy{Backoff: []time.Duration{10 * time.Millisecond}},
+	}
+}
+
+// plane is a fake control plane with one workspace, ws1.
+type plane struct {
+	*httptest.Server
+	mu      sync.Mutex
+	workers map[string]*api.RemoteWorker
+	calls   []string
+	refuse  int // status to answer changes with; 0 carries them out
+}
+
+func newPlane(t *testing.T, ids ...string) *plane {
+	t.Helper()
+	p := &plane{workers: map[string]*api.RemoteWorker{}}
+	for _, id := range ids {
+		p.workers[id] = &api.RemoteWorker{ID: id, Status: "online"}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/workspaces/ws1/workers", func(w http.ResponseWriter, _ *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		list := api.RemoteWorkers{Items: []api.RemoteWorker{}}
+		for _, worker := range p.workers {
+			list.Items = append(list.Items, *worker)
+		}
+		_ = json.NewEncoder(w).Encode(list)
+	})
+	change := func(do func(id string)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			id := r.PathValue("id")
+			p.calls = append(p.calls, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/v1/workspaces/ws1/workers/"))
+			switch {
+			case r.Header.Get("Authorization") != "Bearer hos_the-host-operator-token":
+				http.Error(w, `{"error":"unauthorized"}`, http.StatusUnauthorized)
+			case p.refuse != 0:
+				http.Error(w, `{"error":"no"}`, p.refuse)
+			case p.workers[id] == nil:
+				http.Error(w, `{"error":"not_found"}`, http.StatusNotFound)
+			default:
+				do(id)
+			}
+		}
+	}
+	mux.Handle("POST /api/v1/workspaces/ws1/workers/{id}/disable", change(func(id string) { p.workers[id].Disabled = true }))
+	mux.Handle("POST /api/v1/workspaces/ws1/workers/{id}/enable", change(func(id string) { p.workers[id].Disabled = false }))
+	mux.Handle("DELETE /api/v1/workspaces/ws1/workers/{id}", change(func(id string) { delete(p.workers, id) }))
+	mux.HandleFunc("GET /api/v1/releases/latest", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"pipedaiWorker":{"latest":"9.0.0","source":"test"},"pipedaiOrchestrator":{"latest":"unknown","source":"test"}}`))
+	})
+	mux.HandleFunc("GET /api/v1/workers/{id}/events/stream", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = w.Write([]byte("event: worker.started\ndata: {\"type\":\"worker.started\",\"ts\":\"2026-07-01T10:00:00.000Z\"}\n\n"))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	p.Server = httptest.NewServer(mux)
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *plane) set(refuse int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = refuse
+}
+
+func (p *plane) did() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.calls, ",")
+}
+
+// newHome makes a home that is connected to a control plane with some workers.
+func newHome(t *testing.T, url string, ids ...string) hostdir.Dir {
+	t.Helper()
+	dir, err := hostdir.At(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	if err := enroll.PutOperator(dir.Credentials(), url, "ws1", "hos_the-host-operator-token"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		addWorker(t, dir, url, id)
+	}
+	return dir
+}
+
+func addWorker(t *testing.T, dir hostdir.Dir, url, id string) {
+	t.Helper()
+	m, err := manifest.Open(t.Context(), dir.Manifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	path := dir.WorkerConfig(id)
+	err = enroll.WriteWorkerFile(path, enroll.WorkerFile{WorkerID: id, WorkerToken: "wkt_the-worker-token", APIURL: url, WorkspaceID: "ws1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = m.Upsert(t.Context(), manifest.Entry{
+		ID: id, Label: "label-" + id, APIURL: url, WorkspaceID: "ws1", ConfigPath: path,
+		Mode: manifest.ModeWorkspace, Running: true, Enabled: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running is a daemon inside the test.
+type running struct {
+	*localclient.Client
+	url  string
+	stop func() error // ends it in order, once; later calls return the same
+}
+
+func startDaemon(t *testing.T, o Options) running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	url, ready, ended := make(chan string, 1), make(chan struct{}), make(chan error, 1)
+	o.Listening = func(u string) { url <- u }
+	o.Ready = func() { close(ready) }
+	go func() { ended <- Run(ctx, o) }()
+	stop := sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("daemon: %v", err)
+		}
+	})
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("the daemon ended: %v", err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the daemon does not get ready")
+	}
+	creds, err := enroll.LoadCredentials(o.Dir.Credentials())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := <-url
+	return running{Client: localclient.At(base, creds.LocalToken), url: base, stop: stop}
+}
+
+// until waits for something real processes do.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(20 * time.Second)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func (r running) worker(t *testing.T, id string) api.FusedWorker {
+	t.Helper()
+	workers, err := r.Workers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range workers {
+		if w.ID == id {
+			return w
+		}
+	}
+	return api.FusedWorker{}
+}
+
+// pid waits for a worker to run and returns its process.
+func (r running) pid(t *testing.T, id string) int {
+	t.Helper()
+	var w api.FusedWorker
+	until(t, id+" runs", func() bool {
+		w = r.worker(t, id)
+		return w.Local != nil && w.Local.State == "running" && w.Local.PID != nil && !w.Local.Draining
+	})
+	return *w.Local.PID
+}
+
+func asAPI(t *testing.T, err error) *api.Error {
+	t.Helper()
+	var answer *api.Error
+	if !errors.As(err, &answer) {
+		t.Fatalf("error %v is no *api.Error", err)
+	}
+	return answer
+}
+
+// alive reports whether a process still does something. One whose parent died
+// may stay in the table after its end, until whoever inherited it looks.
+func alive(pid int) bool {
+	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
+		_, state, _ := strings.Cut(string(stat), ") ")
+		return !strings.HasPrefix(state, "Z")
+	}
+	p, err := os.FindProcess(pid)
+	return err == nil && p.Signal(syscall.Signal(0)) == nil
+}
+
+// counting waits until the worker does its work, beyond merely being there.
+func counting(t *testing.T, dir hostdir.Dir, id string) {
+	t.Helper()
+	until(t, id+" counts", func() bool { return counted(t, dir, id) > 0 })
+}
+
+// counted checks that the numbers a worker wrote are 1, 2, 3, ... and returns
+// the last one.
+func counted(t *testing.T, dir hostdir.Dir, id string) int {
+	t.Helper()
+	last := 0
+	for _, path := range []string{dir.Log(id) + ".1", dir.Log(id)} {
+		data, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(data), "\n") {
+			_, number, found := strings.Cut(line, " n=")
+			if !found {
+				continue
+			}
+			n, err := strconv.Atoi(number)
+			if err != nil || n != last+1 {
+				t.Fatalf("%s: after line %d comes %q", filepath.Base(path), last, line)
+			}
+			last = n
+		}
+	}
+	return last
+}
