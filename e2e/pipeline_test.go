@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"pipedai/api"
 	"pipedai/internal/testkit"
 )
@@ -46,8 +48,8 @@ func TestPipeline_SampleDocument(t *testing.T) {
 				}
 				want := readJSON(t, testdata(t, "expected.json"))
 				for name, value := range want {
-					if got := summary[name]; got != value {
-						t.Errorf("summary has %s = %v, want %v", name, got, value)
+					if diff := cmp.Diff(value, summary[name]); diff != "" {
+						t.Errorf("summary has another %s (-want +got):\n%s", name, diff)
 					}
 				}
 			})

@@ -10,6 +10,7 @@
 #
 # Written for bash 3.2, which is what macOS has.
 set -u
+umask 077
 cd "$(dirname "$0")/.."
 
 mode=${1:-run}
@@ -31,7 +32,6 @@ server_pid=""
 daemon_pid=""
 connect_pid=""
 stopping=""
-before=" "
 
 # --- words -------------------------------------------------------------------
 
@@ -54,7 +54,8 @@ fail() { # fail WHAT FIX [LOG]
 
 # --- processes ---------------------------------------------------------------
 
-# started prints the pids of processes that run our programs.
+# started prints the pids of processes that run programs of this folder. None
+# did when this script began, so each of them was started by it.
 started() {
   local exe pid
   if [ -d /proc/self ]; then
@@ -68,13 +69,6 @@ started() {
       case $exe in "$bin"/*) echo "$pid" ;; esac
     done
   fi
-}
-
-left_over() {
-  local pid
-  for pid in $(started); do
-    case $before in *" $pid "*) ;; *) echo "$pid" ;; esac
-  done
 }
 
 alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
@@ -134,7 +128,7 @@ stop_all() {
   end "$connect_pid" 5
   end "$daemon_pid" 90
   end "$server_pid" 30
-  left=$(left_over)
+  left=$(started)
   if [ -n "$left" ]; then
     printf 'These processes did not end and were killed: %s\n' "$(echo $left)" >&2
     # shellcheck disable=SC2086 # a list of pids
@@ -157,7 +151,10 @@ finish() {
 port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 check() {
-  local program
+  local program running
+  running=$(echo $(started))
+  [ -z "$running" ] || fail "Programs of this folder run already (pid $running)." \
+    "Stop them first: Ctrl-C in their terminal, or: kill $running"
   for program in pipeweave pipedai-orchestrator pipedai-worker pdf-processor; do
     [ -x "$bin/$program" ] || fail "bin/$program is missing." "Run: make build"
   done
@@ -279,7 +276,6 @@ print_next() {
 
 main() {
   check
-  before=" $(echo $(started)) "
   trap finish EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
@@ -297,9 +293,25 @@ main() {
   print_next
   title "Press Ctrl-C to stop."
   trap 'exit 0' INT
-  while alive "$server_pid" && alive "$daemon_pid"; do sleep 1; done
-  alive "$server_pid" || fail "The control plane ended by itself." "What it said is below." "$state/pipeweave.log"
-  fail "The host daemon ended by itself." "What it said is below." "$state/orchestrator.log"
+  while alive "$server_pid"; do
+    alive "$daemon_pid" || restart_daemon
+    sleep 1
+  done
+  fail "The control plane ended by itself." "What it said is below." "$state/pipeweave.log"
+}
+
+# restart_daemon does what a service manager would do. The workers did not
+# notice that it was away.
+restart_daemon() {
+  wait "$daemon_pid" 2>/dev/null
+  printf '\nThe host daemon ended; starting it again ...\n'
+  daemon_pid=""
+  mv "$state/orchestrator.log" "$state/orchestrator.log.1"
+  launch orchestrator "$bin/pipedai-orchestrator" start --port "$dashboard_port"
+  daemon_pid=$launched
+  until_true 30 get "http://127.0.0.1:$dashboard_port/" ||
+    fail "The host daemon did not start again." "What it said is below." "$state/orchestrator.log"
+  "$bin/pipedai-orchestrator" status | sed 's/^/  /'
 }
 
 case $mode in
