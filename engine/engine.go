@@ -103,6 +103,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.o.Mode == Standalone {
 		loops = e.loops
 	}
+	// At once, not when the loops have ended: a claim that is out now gives back
+	// what it gets, and long polls answer.
+	forget := context.AfterFunc(ctx, e.stopNow)
+	defer forget()
 	err := loops(ctx)
 	return errors.Join(err, e.shutdown())
 }
@@ -123,7 +127,7 @@ func (e *Engine) loops(ctx context.Context) error {
 // claimed and has not reached a worker is given back, what is on its way there
 // may arrive, and what was accepted is committed.
 func (e *Engine) shutdown() error {
-	e.stop.Do(func() { close(e.stopping) })
+	e.stopNow()
 	e.wakes.stop()
 
 	grace := time.AfterFunc(e.o.DispatchTimeout+time.Second, func() { e.abandon(errAbandoned) })
@@ -165,3 +169,6 @@ func runChanged(run store.PipelineRun) api.StreamEvent {
 func taskChanged(run pipeline.RunID, id pipeline.TaskRunID, status pipeline.TaskStatus) api.StreamEvent {
 	return api.StreamEvent{Type: "run", RunID: string(run), TaskRunID: string(id), Status: string(status)}
 }
+
+// stopNow ends every wait for work. It may be called again.
+func (e *Engine) stopNow() { e.stop.Do(func() { close(e.stopping) }) }

@@ -249,6 +249,41 @@ func (f *fixture) ended(id pipeline.RunID) store.PipelineRun {
 	}
 }
 
+// tellEndings sends every run whose end this engine sees to the channel, as
+// any reader of the feed would: coming back when it fell behind.
+func (f *fixture) tellEndings(to chan<- pipeline.RunID) {
+	f.t.Helper()
+	backlog, events, cancel := f.Changes().Subscribe(0)
+	since := backlog[0].Seq
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				cancel()
+				return
+			case event, open := <-events:
+				missed := []api.StreamEvent{event}
+				if !open {
+					cancel()
+					missed, events, cancel = f.Changes().Subscribe(since)
+				}
+				for _, event := range missed {
+					since = event.Seq
+					if event.Type == "resync" {
+						f.t.Error("the feed holds too little")
+					}
+					if event.TaskRunID == "" && pipeline.RunStatus(event.Status).Terminal() {
+						to <- pipeline.RunID(event.RunID)
+					}
+				}
+			}
+		}
+	})
+	f.t.Cleanup(func() { stop(); wg.Wait() })
+}
+
 // taskRun finds the task run of a task in a run; nil when there is none.
 func (f *fixture) taskRun(run pipeline.RunID, task pipeline.TaskID) *store.TaskRun {
 	f.t.Helper()

@@ -1,0 +1,447 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pipedai/api"
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// faulty is a store that fails on command.
+type faulty struct {
+	store.Store
+	ends   atomic.Int32 // this many calls of EndAttempts fail
+	claims atomic.Int32
+}
+
+var errAway = errors.New("database is away")
+
+func (f *faulty) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
+	if f.ends.Add(-1) >= 0 {
+		return nil, errAway
+	}
+	return f.Store.EndAttempts(ctx, ends)
+}
+
+func (f *faulty) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Claimed, error) {
+	if f.claims.Add(-1) >= 0 {
+		return nil, errAway
+	}
+	return f.Store.ClaimTasks(ctx, p)
+}
+
+func ref(d api.Dispatch) store.AttemptRef {
+	id, attempt := pipeline.ParseWire(d.RunID)
+	return store.AttemptRef{ID: id, Attempt: attempt}
+}
+
+func TestRescue(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "a worker falls silent and comes back late", func(t *testing.T) {
+		f := newFixture(t, Options{})
+		f.register(edges{"a": nil})
+		f.fleet.reply = make(chan reported, 10)
+		late := make(chan struct{})
+		second := make(chan struct{})
+		f.fleet.work["a"] = func(d api.Dispatch) outcome {
+			if d.Attempt == 1 {
+				<-late // reports after the second attempt started
+				return outcome{}
+			}
+			close(second)
+			<-late
+			time.Sleep(time.Second) // after the late one
+			return outcome{}
+		}
+		f.run()
+		run := f.trigger()
+		<-second
+		close(late)
+		f.ended(run.ID)
+
+		got := <-f.fleet.reply
+		if got.wire != string(f.taskRun(run.ID, "a").ID) || !errors.Is(got.err, store.ErrLeaseLost) {
+			t.Errorf("the late report of attempt 1 (%s) was answered with %v", got.wire, got.err)
+		}
+		if got := <-f.fleet.reply; got.err != nil {
+			t.Errorf("the report of attempt 2: %v", got.err)
+		}
+		task := f.taskRun(run.ID, "a")
+		if task.Status != pipeline.TaskCompleted || task.Attempt != 2 || task.PreviousAttempts[0].ErrorCode != api.CodeTimeout {
+			t.Errorf("got %s after attempt %d: %+v", task.Status, task.Attempt, task.PreviousAttempts)
+		}
+	})
+	inBubble(t, "silent until no attempt is left", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": nil})
+		f.fleet.work["a"] = always(outcome{silent: true})
+		began := time.Now()
+		run := f.ended(f.trigger().ID)
+		task := f.taskRun(run.ID, "a")
+		if task.Status != pipeline.TaskTimeout || task.Attempt != 3 || run.Status != pipeline.RunFailed {
+			t.Errorf("got %s after attempt %d, run %s", task.Status, task.Attempt, run.Status)
+		}
+		// Three windows of twice 10 s with their grace, two delays, and the sweeps.
+		if took := time.Since(began); took < time.Minute || took > 90*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+	inBubble(t, "heartbeats keep a run alive", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": nil})
+		f.fleet.work["a"] = func(d api.Dispatch) outcome {
+			half := 50.0
+			for range 12 {
+				time.Sleep(10 * time.Second)
+				answer, err := f.Heartbeat(t.Context(), store.Heartbeat{AttemptRef: ref(d), Progress: &half, Message: "half way"})
+				if err != nil || !answer.Known || answer.Cancel {
+					t.Errorf("got %+v, %v", answer, err)
+				}
+			}
+			return outcome{}
+		}
+		run := f.ended(f.trigger().ID)
+		task := f.taskRun(run.ID, "a")
+		if run.Status != pipeline.RunCompleted || task.Attempt != 1 || task.ProgressMessage != "half way" {
+			t.Errorf("got %s after attempt %d, %q", run.Status, task.Attempt, task.ProgressMessage)
+		}
+	})
+	inBubble(t, "an engine died between claim and dispatch", func(t *testing.T) {
+		f := newFixture(t, Options{})
+		f.register(edges{"a": nil})
+		run := f.trigger()
+		lost, err := f.Store().ClaimTasks(t.Context(), store.ClaimTasks{Owner: "dead", Limit: 10, AcceptWithin: 15 * time.Second})
+		if err != nil || len(lost) != 1 {
+			t.Fatalf("got %d, %v", len(lost), err)
+		}
+		f.run()
+		if got := f.ended(run.ID); got.Status != pipeline.RunCompleted {
+			t.Errorf("got %s", got.Status)
+		}
+		if task := f.taskRun(run.ID, "a"); task.Attempt != 1 {
+			t.Errorf("a run that never reached a worker is on attempt %d", task.Attempt)
+		}
+	})
+}
+
+func TestReport_twice(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "only the first counts", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": {"b"}, "b": nil})
+		run := f.ended(f.trigger().ID)
+		d := f.fleet.of("a")[0]
+		// An existing worker whose success did not get through says it failed.
+		for _, o := range []outcome{{}, {fail: &store.Failure{Error: "fetch failed"}}} {
+			if _, err := f.Report(t.Context(), endOf(d, o)); !errors.Is(err, store.ErrLeaseLost) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if _, err := f.Report(t.Context(), store.EndAttempt{AttemptRef: store.AttemptRef{ID: "trun_nobody", Attempt: 1}}); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("an unknown run: got %v", err)
+		}
+		if answer, err := f.Heartbeat(t.Context(), store.Heartbeat{AttemptRef: ref(d)}); err != nil || answer.Known || !answer.Cancel {
+			t.Errorf("a heartbeat of an ended run: got %+v, %v", answer, err)
+		}
+		if got, err := f.Store().PipelineRun(t.Context(), run.ID); err != nil || got.Status != pipeline.RunCompleted || len(f.fleet.of("b")) != 1 {
+			t.Errorf("got %s, %v, b ran %d times", got.Status, err, len(f.fleet.of("b")))
+		}
+	})
+}
+
+func TestEngine_faultsOfTheStore(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "pass", func(t *testing.T) {
+		base := newFixture(t, Options{})
+		st := &faulty{Store: base.Store()}
+		f := newFixtureOver(t, st, Options{}).run()
+		f.register(edges{"a": {"b"}, "b": nil})
+		synctest.Wait()
+		st.claims.Store(3)
+		st.ends.Store(reportTries - 1)
+		if got := f.ended(f.trigger().ID); got.Status != pipeline.RunCompleted {
+			t.Errorf("got %s: %s", got.Status, got.Error)
+		}
+		if got := len(f.fleet.tasks()); got != 2 {
+			t.Errorf("%d attempts for two tasks", got)
+		}
+	})
+	inBubble(t, "reach the reporter when they last", func(t *testing.T) {
+		base := newFixture(t, Options{})
+		st := &faulty{Store: base.Store()}
+		f := newFixtureOver(t, st, Options{})
+		st.ends.Store(reportTries)
+		if _, err := f.Report(t.Context(), store.EndAttempt{}); !errors.Is(err, errAway) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestCancelRun(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "running tasks are asked to stop", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": {"b"}, "b": nil})
+		began := make(chan struct{})
+		cancelled := make(chan struct{})
+		f.fleet.work["a"] = func(d api.Dispatch) outcome {
+			close(began)
+			<-cancelled
+			if answer, err := f.Heartbeat(t.Context(), store.Heartbeat{AttemptRef: ref(d)}); err != nil || !answer.Cancel {
+				t.Errorf("got %+v, %v", answer, err)
+			}
+			return outcome{fail: &store.Failure{Error: "stopped", Code: "CANCELLED"}}
+		}
+		id := f.trigger().ID
+		<-began
+		run, err := f.CancelRun(t.Context(), id, "not needed any more")
+		if err != nil || run.ID != id {
+			t.Fatalf("got %+v, %v", run, err)
+		}
+		close(cancelled)
+		f.fleet.busy.Wait()
+		if got := f.ended(id); got.Status != pipeline.RunCancelled {
+			t.Errorf("got %s", got.Status)
+		}
+		if got := f.statuses(id); len(got) != 1 || got["a"] != pipeline.TaskCancelled {
+			t.Errorf("got %v", got)
+		}
+		if _, err := f.CancelRun(t.Context(), id, ""); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("a second cancellation: got %v", err)
+		}
+		if _, err := f.CancelRun(t.Context(), "prun_nobody", ""); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("an unknown run: got %v", err)
+		}
+	})
+}
+
+func TestTick(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "drives a whole pipeline alone", func(t *testing.T) {
+		f := newFixture(t, Options{Mode: Serverless})
+		f.register(diamond)
+		f.fleet.work["b"] = failing(2, store.Failure{Error: "try"})
+		run := f.trigger()
+		var taken []int
+		for range 10 {
+			n, more, err := f.Tick(t.Context())
+			if err != nil || more {
+				t.Fatalf("got %v, %v", more, err)
+			}
+			taken = append(taken, n)
+			f.fleet.busy.Wait()
+			time.Sleep(500 * time.Millisecond) // the scheduler's interval
+		}
+		got, err := f.Store().PipelineRun(t.Context(), run.ID)
+		if err != nil || got.Status != pipeline.RunCompleted {
+			t.Errorf("got %s, %v", got.Status, err)
+		}
+		sum := 0
+		for _, n := range taken {
+			sum += n
+		}
+		if sum != 5 || taken[0] != 1 || taken[1] != 2 {
+			t.Errorf("the ticks took %v, want 5 in all: b has two attempts", taken)
+		}
+	})
+	inBubble(t, "says that there is more", func(t *testing.T) {
+		f := newFixture(t, Options{Mode: Serverless, MaxConcurrency: 2})
+		f.register(edges{"a": nil})
+		for range 3 {
+			f.trigger()
+		}
+		n, more, err := f.Tick(t.Context())
+		if n != 2 || !more || err != nil {
+			t.Errorf("got %d, %v, %v", n, more, err)
+		}
+		f.fleet.busy.Wait()
+		if n, more, err = f.Tick(t.Context()); n != 1 || more || err != nil {
+			t.Errorf("got %d, %v, %v", n, more, err)
+		}
+		f.fleet.busy.Wait()
+	})
+	inBubble(t, "rescues and reports failed dispatches", func(t *testing.T) {
+		f := newFixture(t, Options{Mode: Serverless})
+		f.register(edges{"a": nil})
+		f.fleet.refuse = func(context.Context, api.Dispatch) error {
+			return &DispatchError{Final: true, Message: "Worker returned 400: no"}
+		}
+		run := f.trigger()
+		if n, _, err := f.Tick(t.Context()); n != 1 || err != nil {
+			t.Errorf("got %d, %v", n, err)
+		}
+		if got := f.ended(run.ID); got.Status != pipeline.RunFailed {
+			t.Errorf("got %s", got.Status)
+		}
+	})
+}
+
+func TestDispatch_failures(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		err      error
+		attempts int
+		text     string
+	}{
+		{"final", &DispatchError{Final: true, Message: "Worker returned 400: no such task"}, 1, "Worker returned 400: no such task"},
+		{"passing", &DispatchError{Message: "Worker returned 503: starting"}, 3, "Worker returned 503: starting"},
+		{"plain error", errors.New("connection refused"), 3, "connection refused"},
+		{"very long", &DispatchError{Final: true, Message: strings.Repeat("ä", 5000)}, 1, truncated(strings.Repeat("ä", 5000), messageLimit)},
+	}
+	for _, tt := range tests {
+		inBubble(t, tt.name, func(t *testing.T) {
+			f := newFixture(t, Options{}).run()
+			f.register(edges{"a": nil})
+			var tries atomic.Int32
+			f.fleet.refuse = func(context.Context, api.Dispatch) error { tries.Add(1); return tt.err }
+			run := f.ended(f.trigger().ID)
+			task := f.taskRun(run.ID, "a")
+			if int(tries.Load()) != tt.attempts || task.Attempt != tt.attempts || task.Status != pipeline.TaskFailed {
+				t.Errorf("got %s after attempt %d and %d dispatches", task.Status, task.Attempt, tries.Load())
+			}
+			if task.Error != tt.text || task.ErrorCode != api.CodeDispatchFailed {
+				t.Errorf("got %q, code %q", task.Error, task.ErrorCode)
+			}
+		})
+	}
+	inBubble(t, "recovers when the worker does", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": nil})
+		f.fleet.refuse = func(_ context.Context, d api.Dispatch) error {
+			if d.Attempt == 1 {
+				return &DispatchError{Message: "Worker returned 404: not here yet"}
+			}
+			return nil
+		}
+		if run := f.ended(f.trigger().ID); run.Status != pipeline.RunCompleted {
+			t.Errorf("got %s", run.Status)
+		}
+	})
+	inBubble(t, "a slow worker holds up nobody else", func(t *testing.T) {
+		f := newFixture(t, Options{MaxConcurrency: 2}).run()
+		f.register(edges{"slow": nil, "quick": nil})
+		hanging := make(chan struct{})
+		f.fleet.refuse = func(ctx context.Context, d api.Dispatch) error {
+			if d.TaskID != "slow" || d.Attempt > 1 {
+				return nil
+			}
+			close(hanging)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		slow := f.trigger(func(t *Trigger) { t.Pipeline = "slow" })
+		<-hanging
+		began := time.Now()
+		for range 5 {
+			f.ended(f.trigger(func(t *Trigger) { t.Pipeline = "quick" }).ID)
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("five quick runs waited %s for a slow one", waited)
+		}
+		if run := f.ended(slow.ID); run.Status != pipeline.RunCompleted {
+			t.Errorf("got %s", run.Status)
+		}
+		past := f.taskRun(slow.ID, "slow").PreviousAttempts
+		if len(past) != 1 || past[0].Error != "worker did not answer within 5s" {
+			t.Errorf("got %+v", past)
+		}
+	})
+	inBubble(t, "limit of the installation", func(t *testing.T) {
+		f := newFixture(t, Options{MaxConcurrency: 3}).run()
+		f.register(edges{"a": nil})
+		var under, most atomic.Int32
+		f.fleet.work["a"] = func(api.Dispatch) outcome {
+			most.Store(max(most.Load(), under.Add(1)))
+			time.Sleep(time.Second)
+			under.Add(-1)
+			return outcome{}
+		}
+		var ids []pipeline.RunID
+		began := time.Now()
+		for range 9 {
+			ids = append(ids, f.trigger().ID)
+		}
+		for _, id := range ids {
+			f.ended(id)
+		}
+		// Full at once, and refilled as soon as a run ends.
+		if most.Load() != 3 || time.Since(began) != 3*time.Second {
+			t.Errorf("%d ran together; nine runs of 1 s took %s", most.Load(), time.Since(began))
+		}
+	})
+}
+
+func TestRun_stop(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "a dispatch under way may arrive", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": nil})
+		hanging := make(chan struct{})
+		f.fleet.refuse = func(context.Context, api.Dispatch) error {
+			close(hanging)
+			time.Sleep(3 * time.Second)
+			return nil
+		}
+		run := f.trigger()
+		<-hanging
+		began := time.Now()
+		f.stop()
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("the stop took %s", took)
+		}
+		if got := f.ended(run.ID); got.Status != pipeline.RunCompleted {
+			t.Errorf("got %s: what was accepted before the stop is lost", got.Status)
+		}
+	})
+	inBubble(t, "a dispatch that hangs is given up", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": nil})
+		hanging := make(chan struct{})
+		f.fleet.refuse = func(ctx context.Context, _ api.Dispatch) error {
+			close(hanging)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		run := f.trigger()
+		<-hanging
+		began := time.Now()
+		f.stop()
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("the stop took %s", took)
+		}
+		if task := f.taskRun(run.ID, "a"); task.Status != pipeline.TaskPending || task.Attempt != 2 {
+			t.Errorf("got %s on attempt %d, want a retry for whoever runs next", task.Status, task.Attempt)
+		}
+	})
+	inBubble(t, "what never reached a worker is given back", func(t *testing.T) {
+		f := newFixture(t, Options{})
+		f.register(edges{"a": nil})
+		run := f.trigger()
+		claimed, err := f.Store().ClaimTasks(t.Context(), store.ClaimTasks{Owner: f.o.Replica, Limit: 1, AcceptWithin: time.Minute})
+		if err != nil || len(claimed) != 1 {
+			t.Fatal(err)
+		}
+		f.stopNow()
+		f.claimer.start(claimed[0], nil) // as a claim does that was out when the stop came
+		if err := f.shutdown(); err != nil {
+			t.Fatal(err)
+		}
+		if task := f.taskRun(run.ID, "a"); task.Status != pipeline.TaskPending || task.Attempt != 1 {
+			t.Errorf("got %s on attempt %d", task.Status, task.Attempt)
+		}
+		if got := f.fleet.tasks(); len(got) != 0 {
+			t.Errorf("%v were dispatched by an engine that stops", got)
+		}
+		if n, _, err := f.Tick(t.Context()); n != 0 || err != nil {
+			t.Errorf("a stopped engine took %d, %v", n, err)
+		}
+	})
+}
