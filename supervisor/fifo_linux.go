@@ -53,7 +53,10 @@ func newSource(fd int, progressFile string, log *logFile, slog *slog.Logger) (so
 		s.pos, err = openProgress(progressFile, slog)
 	}
 	if err == nil {
-		err = s.pos.recover(log, s.read)
+		var available int
+		if available, err = unix.IoctlGetInt(fd, unix.TIOCINQ); err == nil {
+			err = s.pos.recover(log, available, s.read)
+		}
 	}
 	if err != nil {
 		s.close()

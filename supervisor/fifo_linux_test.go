@@ -130,6 +130,30 @@ func TestTeeSource_KilledAtEveryStep(t *testing.T) {
 	}
 }
 
+// When the worker ends as well before the next daemon comes, the FIFO is gone
+// with what was in it; what reached the log file is not taken back.
+func TestTeeSource_KilledAndFIFOFreed(t *testing.T) {
+	t.Parallel()
+	p := newPipe(t)
+	p.append("2030-02-03T04:05:06.007Z out earlier\n")
+	p.write("one\ntwo\n")
+	s := p.open()
+	if _, err := s.peek(); err != nil {
+		t.Fatal(err)
+	}
+	s.begin(8, p.size(), p.number())
+	p.append("2030-02-03T04:05:06.007Z out one\n2030-02-03T04:05:06.007Z out t")
+	s.close()
+	p.w.Close() // the last holder
+	p.follow(p.open())
+	if got := strings.Join(texts(t, p.log.path, 100), "|"); got != "earlier|one" {
+		t.Errorf("log has %q", got)
+	}
+	if p.size() != 37+33 { // the two whole lines
+		t.Errorf("half a line stays in %d bytes", p.size())
+	}
+}
+
 func (p *pipe) append(text string) {
 	p.t.Helper()
 	f, err := openLog(p.log.path)

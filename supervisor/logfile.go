@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -138,8 +139,9 @@ func (l *logFile) isCurrent() bool {
 }
 
 // rewind takes back what a daemon that was killed had begun to append at
-// offset of that file, and may have written in part.
-func (l *logFile) rewind(offset int64, file uint64) error {
+// offset of that file, and may have written in part: all of it, or, with
+// all false, only a last line without its end.
+func (l *logFile) rewind(offset int64, file uint64, all bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.open(0); err != nil {
@@ -147,6 +149,13 @@ func (l *logFile) rewind(offset int64, file uint64) error {
 	}
 	if fileNumber(l.f) != file || l.size <= offset {
 		return nil // rotated by another hand, or not begun
+	}
+	if !all {
+		written, err := os.ReadFile(l.path)
+		if err != nil {
+			return err
+		}
+		offset = max(offset, int64(bytes.LastIndexByte(written, '\n'))+1)
 	}
 	if err := l.f.Truncate(offset); err != nil {
 		return err

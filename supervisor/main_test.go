@@ -1,3 +1,5 @@
+//go:build unix
+
 package supervisor
 
 import (
@@ -70,6 +72,17 @@ func child(role []string) int {
 		}
 		for {
 			time.Sleep(time.Hour)
+		}
+	case "parent": // prints, and keeps a child that holds the output open
+		cmd := self("sleep")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Start(); err != nil {
+			return 1
+		}
+		fmt.Println("child", cmd.Process.Pid)
+		for i := 0; ; i++ {
+			time.Sleep(50 * time.Millisecond)
+			fmt.Println("tick", i)
 		}
 	case "leave": // ends and leaves a grandchild that holds the output open
 		cmd := self("sleep")
@@ -157,7 +170,7 @@ func spec(id, role string) Spec {
 }
 
 func testOptions(dir string, records Records) Options {
-	return Options{Records: records, LogDir: filepath.Join(dir, "logs"), FIFODir: filepath.Join(dir, "fifo"),
+	return Options{Records: records, LogBackups: 100, LogDir: filepath.Join(dir, "logs"), FIFODir: filepath.Join(dir, "fifo"),
 		Log: slog.New(slog.DiscardHandler)}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"pipedai/manifest"
 )
 
 // procInfo is what the system tells about a process.
@@ -75,8 +77,8 @@ func hasEnv(pid int, entry string) bool {
 	return bytes.Contains(data, append(append([]byte{0}, entry...), 0))
 }
 
-func lostFIFO(pid, _ int) (int, error) {
-	return -1, fmt.Errorf("FIFO of process %d was removed", pid)
+func lostFIFO(p *manifest.Process, _ int) (int, error) {
+	return -1, fmt.Errorf("FIFO of process %d was removed", p.PID)
 }
 
 func closeOnExec() {

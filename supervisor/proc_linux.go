@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"pipedai/manifest"
 )
 
 // procInfo is what the system tells about a process.
@@ -87,13 +90,16 @@ func hasEnv(pid int, entry string) bool {
 	return false
 }
 
-// lostFIFO opens the FIFO that a process holds as descriptor fd although its
-// name is gone.
-func lostFIFO(pid, fd int) (int, error) {
-	return openFIFO(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+// lostFIFO opens the FIFO that p holds as descriptor fd although its name is
+// gone.
+func lostFIFO(p *manifest.Process, fd int) (int, error) {
+	if now, err := statProcess(p.PID); err != nil || now.start != p.StartTime {
+		return -1, errGone
+	}
+	return openFIFO(fmt.Sprintf("/proc/%d/fd/%d", p.PID, fd))
 }
 
 func closeOnExec() {
 	// From 3 on; where the call is missing the kernel is older than 5.11.
-	_ = unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC)
+	_ = unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 }

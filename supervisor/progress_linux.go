@@ -137,12 +137,16 @@ func (p *progress) consume(read func([]byte) (int, error)) error {
 }
 
 // recover finishes the round that was under way when the daemon was killed.
-func (p *progress) recover(log *logFile, read func([]byte) (int, error)) error {
+// available is how many bytes the FIFO holds.
+func (p *progress) recover(log *logFile, available int, read func([]byte) (int, error)) error {
 	switch atomic.LoadUint64(p.state) {
 	case progressAppending:
 		offset := int64(binary.NativeEndian.Uint64(p.mem[progressOffset:]))
 		if offset >= 0 {
-			if err := log.rewind(offset, binary.NativeEndian.Uint64(p.mem[progressFile:])); err != nil {
+			// When the FIFO was freed with its last holder, the bytes cannot be
+			// read again: what reached the log file, but for half a line, stays.
+			again := uint64(available) >= binary.NativeEndian.Uint64(p.mem[progressLength:])
+			if err := log.rewind(offset, binary.NativeEndian.Uint64(p.mem[progressFile:]), again); err != nil {
 				return fmt.Errorf("take back half an append: %w", err)
 			}
 		}

@@ -11,22 +11,29 @@ import (
 // recover looks for the process an earlier daemon recorded and takes it over.
 // Only its pid, start time and boot id together prove that it is the one; a
 // process that fails the proof is left alone.
-func (r *runner) recover() {
+//
+// It does this once; a record that cannot be read is an error, and nothing may
+// be started before it could be.
+func (r *runner) recover() error {
+	if r.recovered {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
 	p, err := r.s.o.Records.Process(ctx, r.id)
 	if errors.Is(err, manifest.ErrNotFound) {
-		return
+		r.recovered = true
+		return nil
 	}
 	if err != nil {
-		r.log.Error("read the recorded process", "error", err)
 		r.update(func(s *Status) { s.LastError = err.Error() })
-		return
+		return err
 	}
+	r.recovered = true
 	r.generation = p.Generation
 	r.update(func(s *Status) { s.TotalRestarts, s.LastExit = p.TotalRestarts, p.Exit })
 	if !p.Live {
-		return
+		return nil
 	}
 	found := p
 	proc, err := r.s.os.attach(&found, r.sink)
@@ -38,7 +45,7 @@ func (r *runner) recover() {
 		r.log.Info("worker ended while no daemon was here", "pid", p.PID)
 		r.cleared(exit)
 		r.update(func(s *Status) { s.LastExit = &exit; s.RestartReason = "ended while no daemon was here" })
-		return
+		return nil
 	}
 	if found.PID != p.PID {
 		if err := r.record(found); err != nil {
@@ -47,13 +54,15 @@ func (r *runner) recover() {
 	}
 	r.proc, r.startedAt = proc, p.StartedAt
 	ran := time.Since(p.StartedAt)
+	r.backoff.Stop()
 	r.move(evAttach, func(s *Status) {
+		s.LastError, s.NextStartAt = "", time.Time{}
 		s.PID, s.StartedAt, s.Reattached = found.PID, p.StartedAt, true
 		if ran < DefaultStable {
 			s.Restarts = p.Restarts
 		}
 	})
 	r.stable.Reset(max(0, DefaultStable-ran))
-	r.wantUp = true // until Reconcile says otherwise
 	r.log.Info("re-attached to worker", "pid", found.PID, "generation", p.Generation)
+	return nil
 }

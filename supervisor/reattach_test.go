@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"pipedai/manifest"
 )
 
@@ -155,6 +157,46 @@ func TestReattach_AfterDetach(t *testing.T) {
 	st = second.until("w1", "running again", func(s Status) bool { return s.State == Running && s.PID != pid })
 	if st.Reattached || st.TotalRestarts != 1 || st.LastExit.Code != nil || st.LastExit.Signal != nil {
 		t.Errorf("after its end: %+v %+v", st, st.LastExit)
+	}
+}
+
+// A worker that ends while no daemon is there is started anew; what it left is
+// ended, and its last words are kept as long as that held them.
+func TestReattach_EndedMeanwhile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := newRig(t, dir, nil)
+	first.up("w1", "parent")
+	pid := first.running("w1").PID
+	inner := pidIn(t, first.lines("w1", 4), "child")
+	first.end()
+	before := len(first.lines("w1", 1))
+	held := filepath.Join(dir, "fifo", "w1~1.out")
+	fd, err := openFIFO(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "something is unread", func() bool {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 0)
+		return err == nil && n > 0
+	})
+	if err := errors.Join(unix.Close(fd), syscall.Kill(pid, syscall.SIGKILL)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "worker ended", func() bool { return !alive(pid) })
+
+	second := newRig(t, dir, nil)
+	second.up("w1", "sleep")
+	if st := second.running("w1"); st.PID == pid || st.Reattached || st.LastExit == nil {
+		t.Errorf("after its end: %+v", st)
+	}
+	eventually(t, "what it left is ended", func() bool { return !alive(inner) })
+	if lines := second.lines("w1", before+1); !strings.HasPrefix(lines[before], "tick ") {
+		t.Errorf("its last words are missing: %q", lines[before:])
+	}
+	if _, err := os.Stat(held); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its FIFO stays: %v", err)
 	}
 }
 

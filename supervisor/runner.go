@@ -62,6 +62,7 @@ type runner struct {
 
 	ready chan struct{} // closed when the recorded process was looked for
 
+	recovered  bool // the recorded process was looked for
 	spec       Spec
 	wantUp     bool
 	drop       bool
@@ -105,7 +106,9 @@ func stoppedTimer() *time.Timer {
 func (r *runner) run(ctx context.Context) {
 	defer r.sink.log.close()
 	defer r.stopTimers()
-	r.recover()
+	if err := r.recover(); err != nil {
+		r.log.Error("look for the recorded process", "error", err) // tried again before a start or a stop
+	}
 	close(r.ready)
 	for {
 		var ended <-chan struct{}
@@ -177,6 +180,9 @@ func (r *runner) handle(c command) {
 
 func (r *runner) stop(reply chan<- struct{}) {
 	r.wantUp = false
+	if err := r.recover(); err != nil {
+		r.log.Error("look for the recorded process", "error", err)
+	}
 	if r.proc == nil {
 		r.backoff.Stop()
 		r.move(evStop, func(s *Status) { s.Restarts, s.NextStartAt = 0, time.Time{} })
@@ -207,6 +213,13 @@ func (r *runner) startFresh() {
 
 // start makes the next generation. What could not be made counts as an exit.
 func (r *runner) start() {
+	if err := r.recover(); err != nil {
+		r.notSpawned(fmt.Errorf("whether it runs already is not known: %w", err), true)
+		return
+	}
+	if r.proc != nil {
+		return // it does, and was taken over
+	}
 	r.move(evStart, func(s *Status) {
 		s.NextStartAt, s.Reattached, s.LastError = time.Time{}, false, ""
 	})

@@ -17,6 +17,7 @@ type memory struct {
 	mu   sync.Mutex
 	rows map[string]manifest.Process
 	fail error // of PutProcess
+	deny error // of Process
 }
 
 func (m *memory) Processes(context.Context) ([]manifest.Process, error) {
@@ -32,6 +33,9 @@ func (m *memory) Processes(context.Context) ([]manifest.Process, error) {
 func (m *memory) Process(_ context.Context, id string) (manifest.Process, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.deny != nil {
+		return manifest.Process{}, m.deny
+	}
 	p, ok := m.rows[id]
 	if !ok {
 		return p, manifest.ErrNotFound
@@ -312,6 +316,29 @@ func TestRunner_RecordFails(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if got := status(t, s); got.State != Running || got.LastError != "" {
 			t.Errorf("after the disk recovered: %+v", got)
+		}
+	})
+}
+
+// While it cannot be told whether the worker runs already, none is started.
+func TestRunner_RecordCannotBeRead(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+		m.deny = manifest.ErrLocked
+		reconcile(t, s, up(Policy{}))
+		time.Sleep(time.Minute)
+		if got := status(t, s); got.State != BackingOff || len(st.at) != 0 || got.LastError == "" {
+			t.Fatalf("%+v, %d launches", got, len(st.at))
+		}
+		m.mu.Lock()
+		m.deny = nil
+		m.rows["w1"] = manifest.Process{ID: "w1", Generation: 4, TotalRestarts: 9, BootID: "boot"}
+		m.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		if got := status(t, s); got.State != Running || got.TotalRestarts < 9 {
+			t.Errorf("after it could be read: %+v", got)
+		}
+		if p, _ := m.Process(t.Context(), "w1"); p.Generation != 5 {
+			t.Errorf("generation %d, want 5", p.Generation)
 		}
 	})
 }

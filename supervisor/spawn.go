@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -56,5 +57,5 @@ func lookup(program string) (string, error) {
 	if err != nil {
 		return "", err // names the program and says why
 	}
-	return path, nil
+	return filepath.Abs(path) // Spec.Dir must not change what it means
 }

@@ -24,7 +24,8 @@ type unixProcess struct {
 	child   bool // ours to reap
 	watcher *watcher
 	capture *capture
-	ended   chan struct{}
+	ended   chan struct{} // closed when it ended
+	watched chan struct{} // closed when the watch is over
 	log     *slog.Logger
 }
 
@@ -117,13 +118,14 @@ func (l *osLauncher) follow(pid int, p *manifest.Process, child bool) (*unixProc
 	}
 	p.PID, p.StartTime = pid, info.start
 	u := &unixProcess{pid: pid, start: info.start, marker: marker(p.FIFOOut), child: child,
-		watcher: w, ended: make(chan struct{}), log: l.log.With("worker", p.ID)}
+		watcher: w, ended: make(chan struct{}), watched: make(chan struct{}), log: l.log.With("worker", p.ID)}
 	go u.watch()
 	return u, nil
 }
 
 // watch ends with the process, or with detach.
 func (u *unixProcess) watch() {
+	defer close(u.watched)
 	if err := u.watcher.wait(); err != nil {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			u.log.Error("watch worker", "error", err)
@@ -157,18 +159,26 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 	}
 	u, err := l.follow(p.PID, p, false)
 	if errors.Is(err, errGone) {
-		// What it started may have outlived it.
+		// What it started may have outlived it, and with it the FIFOs and what
+		// is in them: they are opened before their last holder is killed.
+		rest := l.takeUp(p, to)
 		sweep(p.PID, p.StartTime, marker(p.FIFOOut), l.log)
-		l.cleanUp(p)
+		rest.finish(0)
 	}
 	if err != nil {
 		return nil, err
 	}
+	u.capture = l.takeUp(p, to)
+	return u, nil
+}
+
+// takeUp goes on with the output of a process that was there before us.
+func (l *osLauncher) takeUp(p *manifest.Process, to sink) *capture {
 	var sources [2]source
 	for i, name := range []string{p.FIFOOut, p.FIFOErr} {
 		s, err := l.open(name, to)
-		if errors.Is(err, os.ErrNotExist) {
-			if fd, lost := lostFIFO(p.PID, i+1); lost == nil {
+		if errors.Is(err, os.ErrNotExist) && p.StartTime != 0 {
+			if fd, lost := lostFIFO(p, i+1); lost == nil {
 				s, err = newSource(fd, name+".pos", to.log, l.log)
 			}
 		}
@@ -179,8 +189,7 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 		}
 		sources[i] = s
 	}
-	u.capture = startCapture(to, l.log.With("worker", p.ID), fifoFiles(p), sources[0], sources[1])
-	return u, nil
+	return startCapture(to, l.log.With("worker", p.ID), fifoFiles(p), sources[0], sources[1])
 }
 
 // cleanUp removes the files of a process that is gone.
@@ -196,8 +205,9 @@ func (u *unixProcess) done() <-chan struct{} { return u.ended }
 
 func (u *unixProcess) detach() {
 	u.watcher.cancel()
-	u.capture.detach()
+	<-u.watched
 	u.watcher.close()
+	u.capture.detach()
 }
 
 // finish implements process.
@@ -220,6 +230,7 @@ func (u *unixProcess) finish(drain time.Duration) Exit {
 		}
 	}
 	u.capture.finish(drain)
+	<-u.watched
 	u.watcher.close()
 	return exit
 }

@@ -31,7 +31,7 @@ var moves = map[State]map[event]State{
 	Stopped:    {evStart: Starting, evAttach: Running, evStop: Stopped, evRetry: BackingOff, evGiveUp: Crashed},
 	Starting:   {evSpawned: Running, evRetry: BackingOff, evGiveUp: Crashed, evEnd: Stopped},
 	Running:    {evRetry: BackingOff, evGiveUp: Crashed, evEnd: Stopped},
-	BackingOff: {evStart: Starting, evStop: Stopped},
+	BackingOff: {evStart: Starting, evStop: Stopped, evRetry: BackingOff, evAttach: Running},
 	Crashed:    {evStart: Starting, evStop: Stopped},
 }
 

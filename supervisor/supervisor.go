@@ -100,6 +100,11 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer cancel()
 	var runners sync.WaitGroup
 	s.mu.Lock()
+	if s.phase == phaseClosed { // told to stop before it began
+		s.phase = phaseEnded
+		s.mu.Unlock()
+		return nil
+	}
 	if s.phase != phaseNew {
 		s.mu.Unlock()
 		return fmt.Errorf("supervisor: %w", ErrEnded)
