@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"pipedai/internal/testkit"
 )
 
 // bin is the folder of the built programs.
@@ -40,7 +42,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build the programs:", err)
 		return 1
 	}
-	code := m.Run()
+	code := testkit.Main(m)
 	if left := leftOver(); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "FAIL: processes were left behind:\n  %s\n", strings.Join(left, "\n  "))
 		killLeftOver()

@@ -180,6 +180,7 @@ check() {
 start_server() {
   launch pipeweave "$bin/pipeweave" serve --addr "127.0.0.1:$port"
   server_pid=$launched
+  disown "$launched" # or bash reports its end in words of its own
   until_true 30 get "$url/health" ||
     fail "The control plane did not start." "What it said is below." "$state/pipeweave.log"
   step "control plane" "$url"
@@ -222,6 +223,7 @@ start_daemon() {
   since=$(node -e 'console.log(new Date().toISOString())')
   launch orchestrator "$bin/pipedai-orchestrator" start --port "$dashboard_port"
   daemon_pid=$launched
+  disown "$launched"
   until_true 30 get "http://127.0.0.1:$dashboard_port/" ||
     fail "The host daemon did not start." "What it said is below." "$state/orchestrator.log"
   step "host daemon" "http://127.0.0.1:$dashboard_port"
@@ -303,15 +305,15 @@ main() {
 # restart_daemon does what a service manager would do. The workers did not
 # notice that it was away.
 restart_daemon() {
-  wait "$daemon_pid" 2>/dev/null
   printf '\nThe host daemon ended; starting it again ...\n'
   daemon_pid=""
   mv "$state/orchestrator.log" "$state/orchestrator.log.1"
   launch orchestrator "$bin/pipedai-orchestrator" start --port "$dashboard_port"
   daemon_pid=$launched
+  disown "$launched"
   until_true 30 get "http://127.0.0.1:$dashboard_port/" ||
     fail "The host daemon did not start again." "What it said is below." "$state/orchestrator.log"
-  "$bin/pipedai-orchestrator" status | sed 's/^/  /'
+  "$bin/pipedai-orchestrator" status
 }
 
 case $mode in

@@ -89,7 +89,7 @@ func Repository() Rules {
 				"manifest", "upgrade", "cmd/pipedai-orchestrator/...")},
 			{"cmd/pipedai-worker/...", with(leaves, "api", "client", "worker", "storage", "storage/...",
 				"cmd/pipedai-worker/...")},
-			{"examples/...", []string{"worker", "storage", "examples/..."}},
+			{"examples/...", []string{"worker", "storage", "storage/...", "examples/..."}},
 			{"e2e", with(leaves, "api", "client", "storage")},
 			{"tools/...", nil},
 		},
