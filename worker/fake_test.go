@@ -42,6 +42,7 @@ type engine struct {
 	beats   chan api.WorkerBeatRequest
 	pulses  chan api.HeartbeatRequest
 	events  chan string
+	signed  chan struct{} // one for each registration
 
 	mu         sync.Mutex
 	registered []api.RegisterRequest
@@ -69,7 +70,7 @@ func newEngine(t testing.TB, secret string) *engine {
 		t: t, secret: secret, bucket: bucket, config: cfg,
 		claims: make(chan []api.Dispatch, 10), polls: make(chan api.ClaimRequest, 1000), reports: make(chan report, 100),
 		beats: make(chan api.WorkerBeatRequest, 1000), pulses: make(chan api.HeartbeatRequest, 1000),
-		events: make(chan string, 100), cancel: map[string]bool{},
+		events: make(chan string, 100), signed: make(chan struct{}, 100), cancel: map[string]bool{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/register", e.register)
@@ -118,6 +119,7 @@ func (e *engine) register(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	e.registered = append(e.registered, req)
 	e.mu.Unlock()
+	e.signed <- struct{}{}
 	reply(w, api.RegisterResponse{Success: true, CodeChanges: []api.CodeChange{}})
 }
 

@@ -26,6 +26,7 @@ func TestListen_oneAttempt(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, sharedSecret)
 	w := listen(t, e, doubler(), nil)
+	receive(t, e.signed, "the registration")
 	status, body := push(t, w.base, "double", e.dispatch("trun_1", "double", number2{N: 21}))
 	if status != http.StatusAccepted || body != `{"acknowledged":true,"runId":"trun_1"}` {
 		t.Fatalf("got %d %s", status, body)
@@ -46,11 +47,7 @@ func TestListen_oneAttempt(t *testing.T) {
 	if err := w.wait(); err != nil {
 		t.Error(err)
 	}
-	registered := e.registrations()
-	if len(registered) == 0 {
-		t.Fatal("the worker did not register")
-	}
-	r := registered[0]
+	r := e.registrations()[0]
 	if r.ServiceID != "math" || r.Version != "1.2.3" || !strings.HasPrefix(r.BaseURL, "http://localhost:") || len(r.Tasks) != 1 ||
 		len(r.Tasks[0].CodeHash) != 16 || r.Tasks[0].AllowedNext[0] != "show" {
 		t.Errorf("registration: %+v", r)
