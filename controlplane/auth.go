@@ -33,7 +33,10 @@ const (
 	roleAdmin    = "admin"
 )
 
-var roleRank = map[string]int{roleViewer: 1, roleOperator: 2, roleAdmin: 3}
+// roleNone is the role of routes that no operator may use.
+const roleNone = "none"
+
+var roleRank = map[string]int{roleViewer: 1, roleOperator: 2, roleAdmin: 3, roleNone: 4}
 
 // access says who may use a route. The zero value admits everybody.
 type access struct {
@@ -55,7 +58,7 @@ var (
 	hostsDelete = access{roleAdmin, []string{kindHost}}
 	pairingView = access{roleViewer, nil}
 	pairing     = access{roleAdmin, nil}
-	workerSelf  = access{roleAdmin, []string{kindWorker}}
+	workerSelf  = access{roleNone, []string{kindWorker}}
 )
 
 // identity is who a request comes from.
@@ -118,18 +121,14 @@ func (s *Server) admit(r *http.Request, rule access) (identity, error) {
 }
 
 func (rule access) check(id identity) error {
-	switch {
-	case id.kind == kindOperator && roleRank[id.role] >= roleRank[rule.role]:
-		// workerSelf is for workers alone; no role stands in for one.
-		if slices.Equal(rule.kinds, workerSelf.kinds) {
-			return errForbidden
-		}
-		return nil
-	case id.kind != kindOperator && slices.Contains(rule.kinds, id.kind):
-		return nil
-	default:
+	admitted := slices.Contains(rule.kinds, id.kind)
+	if id.kind == kindOperator {
+		admitted = roleRank[id.role] >= roleRank[rule.role]
+	}
+	if !admitted {
 		return errForbidden
 	}
+	return nil
 }
 
 // identify finds out whose token it is.

@@ -21,17 +21,17 @@ func handle[Req, Resp any](s *Server, label string, fn func(context.Context, Req
 		return httpkit.JSON(s.kit, func(ctx context.Context, _ none) (Resp, error) {
 			var req Req
 			resp, err := fn(ctx, req)
-			return labelled(s, ctx, label, resp, err)
+			return labelled(ctx, s, label, resp, err)
 		})
 	}
 	return httpkit.JSON(s.kit, func(ctx context.Context, raw json.RawMessage) (Resp, error) {
 		var req Req
 		var resp Resp
 		if err := bind(s.validate, raw, &req); err != nil {
-			return labelled(s, ctx, label, resp, err)
+			return labelled(ctx, s, label, resp, err)
 		}
 		resp, err := fn(ctx, req)
-		return labelled(s, ctx, label, resp, err)
+		return labelled(ctx, s, label, resp, err)
 	})
 }
 
@@ -39,11 +39,11 @@ func handle[Req, Resp any](s *Server, label string, fn func(context.Context, Req
 func handleRaw[Resp any](s *Server, label string, fn func(context.Context, json.RawMessage) (Resp, error)) http.Handler {
 	return httpkit.JSON(s.kit, func(ctx context.Context, raw json.RawMessage) (Resp, error) {
 		resp, err := fn(ctx, raw)
-		return labelled(s, ctx, label, resp, err)
+		return labelled(ctx, s, label, resp, err)
 	})
 }
 
-func labelled[Resp any](s *Server, ctx context.Context, label string, resp Resp, err error) (Resp, error) {
+func labelled[Resp any](ctx context.Context, s *Server, label string, resp Resp, err error) (Resp, error) {
 	if err != nil {
 		return resp, s.answer(ctx, label, err)
 	}

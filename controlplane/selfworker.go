@@ -35,6 +35,9 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 	}
 	wait := time.Duration(req.WaitMs) * time.Millisecond
 	out := api.ClaimResponse{Runs: []api.Dispatch{}, Disabled: worker.Disabled}
+	if s.isDraining() {
+		return out, nil // asks again, and finds whoever serves then
+	}
 	if worker.Disabled {
 		pause(ctx, min(wait, disabledPause))
 		return out, nil

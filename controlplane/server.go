@@ -52,7 +52,7 @@ type Options struct {
 	// which a device may ask (5 seconds).
 	CodeLifetime, PollEvery time.Duration
 	// StreamCheck is how often an open stream looks whether its token is still
-	// valid and sends a sign of life (4 seconds, of which one in five is sent).
+	// valid and sends a sign of life (2 seconds; a sign goes out every tenth time).
 	StreamCheck time.Duration
 
 	Now func() time.Time // time.Now
@@ -95,7 +95,7 @@ func New(o Options) (*Server, error) {
 		o.PollEvery = 5 * time.Second
 	}
 	if o.StreamCheck == 0 {
-		o.StreamCheck = 4 * time.Second
+		o.StreamCheck = 2 * time.Second
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -134,6 +134,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 func (s *Server) Drain() {
 	s.drain.Do(func() { close(s.draining) })
 	s.waiting.wakeAll()
+}
+
+func (s *Server) isDraining() bool {
+	select {
+	case <-s.draining:
+		return true
+	default:
+		return false
+	}
 }
 
 // chain is everything a request passes before its route, outermost first:

@@ -69,7 +69,7 @@ type keepAlive struct {
 }
 
 // commentEvery is the number of checks between two signs of life.
-const commentEvery = 5
+const commentEvery = 10
 
 func (s *Server) keepAlive(r *http.Request, out *httpkit.Events) *keepAlive {
 	return &keepAlive{s: s, r: r, out: out, ticker: time.NewTicker(s.o.StreamCheck)}

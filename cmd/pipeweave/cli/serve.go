@@ -78,7 +78,7 @@ func runServe(ctx context.Context, d *deps, c serveConfig) error {
 	if err := c.state.make(); err != nil {
 		return cliutil.Fail(cliutil.ExitFailed, err, "choose another folder with --data-dir")
 	}
-	release, err := c.state.lock()
+	release, err := c.state.lock(ctx)
 	if errors.Is(err, errInUse) {
 		return cliutil.Fail(cliutil.ExitConflict, err, "stop that one, or choose another folder with --data-dir")
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -87,10 +88,13 @@ var errInUse = errors.New("in use by another `pipeweave serve`")
 
 // lock takes the folder for this process until release is called or the
 // process ends. The folder exists.
-func (s state) lock() (release func(), err error) {
+func (s state) lock(ctx context.Context) (release func(), err error) {
 	lock := flock.New(s.lockFile(), flock.SetPermissions(0o600))
-	held, err := lock.TryLock()
-	if err != nil {
+	// A command that looks whether a server runs holds the lock for an instant.
+	patience, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	held, err := lock.TryLockContext(patience, 25*time.Millisecond)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("lock %s: %w", s.dir, err)
 	}
 	if !held {

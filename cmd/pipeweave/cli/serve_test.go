@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pipedai/api"
+	"pipedai/client"
+	"pipedai/internal/cliutil"
+	"pipedai/internal/sqlitefile"
+)
+
+// TestServe is a newcomer's first minutes: serve, look around, admit a host,
+// run something, stop.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	url, out, log, stop := s.serve()
+	dir := s.env["PIPEWEAVE_HOME"]
+
+	token, err := os.ReadFile(filepath.Join(dir, "admin.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secretToken := strings.TrimSpace(string(token))
+	for _, want := range []string{url, "/?token=" + secretToken, "pipeweave.db", "storage", "pipedai-orchestrator connect " + url} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in the greeting:\n%s", want, out)
+		}
+	}
+	if strings.Contains(log.String(), secretToken) {
+		t.Error("the token is in the log")
+	}
+	for _, name := range []string{"admin.token", "secret.key", "serve.json", "pipeweave.db"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: got %v, %v, want mode 0600", name, info, err)
+		}
+	}
+
+	// Commands on the same machine find the server and its token by themselves.
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"services"}, "No services"},
+		{[]string{"pipelines"}, "No pipelines"},
+		{[]string{"runs"}, "No runs"},
+		{[]string{"workers"}, "pipedai-orchestrator connect " + url},
+		{[]string{"enrollments", "list"}, "No enrollments"},
+		{[]string{"db", "status"}, "Pending migrations: 0"},
+	} {
+		if code, out, errs := s.run(test.args...); code != 0 || !strings.Contains(out, test.want) {
+			t.Errorf("%v: got %d %s %s, want %q", test.args, code, out, errs, test.want)
+		}
+	}
+
+	c := client.New(url, client.Options{HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+	start, err := c.DeviceStart(t.Context(), api.DeviceStartRequest{Hostname: "box", OS: "linux"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := s.run("enrollments", "approve", strings.ToLower(start.UserCode)); code != 0 || !strings.Contains(out, "Approved: host box (linux) from 127.0.0.1") {
+		t.Errorf("approve: got %d %s %s", code, out, errs)
+	}
+	if code, _, errs := s.run("enrollments", "deny", start.UserCode); code != cliutil.ExitConflict || !strings.Contains(errs, "approved by admin") {
+		t.Errorf("deny after approve: got %d %s", code, errs)
+	}
+	if _, err := c.Redeem(t.Context(), api.RedeemRequest{DeviceCode: start.DeviceCode, Hostname: "box", OS: "linux", Version: "1.0.0"}); err != nil {
+		t.Error(err)
+	}
+	if code, out, _ := s.run("workers", "--json"); code != 0 || !strings.Contains(out, `"hostname": "box"`) || !json.Valid([]byte(out)) {
+		t.Errorf("workers: got %d %s", code, out)
+	}
+	if code, out, errs := s.run("enrollments", "issue"); code != 0 || !strings.HasPrefix(out, "enr_") || strings.Contains(errs, "enr_") {
+		t.Errorf("issue: got %d %s %s", code, out, errs)
+	}
+
+	// A second server on the same folder, and one on the same port.
+	if code, _, errs := s.run("serve", "--addr", "127.0.0.1:0"); code != cliutil.ExitConflict || !strings.Contains(errs, fmt.Sprintf("pid %d", os.Getpid())) {
+		t.Errorf("same folder: got %d %s", code, errs)
+	}
+	other := newShell(t)
+	if code, _, errs := other.run("serve", "--addr", strings.TrimPrefix(url, "http://")); code != cliutil.ExitConflict || !strings.Contains(errs, "in use by") {
+		t.Errorf("same port: got %d %s", code, errs)
+	}
+
+	if code := stop(); code != 0 {
+		t.Errorf("stop: got %d, want 0\n%s", code, log)
+	}
+	if code, _, errs := s.run("services"); code != 1 || !strings.Contains(errs, "Error: Orchestrator URL required") {
+		t.Errorf("after the stop: got %d %s", code, errs)
+	}
+
+	// It finds its state again, and keeps its token.
+	_, out, _, stop = s.serve()
+	if !strings.Contains(out.String(), secretToken) {
+		t.Error("a restart made another token")
+	}
+	if code, out, _ := s.run("workers"); code != 0 || !strings.Contains(out, "box") {
+		t.Errorf("workers after a restart: got %d %s", code, out)
+	}
+	if code := stop(); code != 0 {
+		t.Errorf("second stop: got %d", code)
+	}
+}
+
+// TestServe_refuses starts that cannot go well, and changes nothing.
+func TestServe_refuses(t *testing.T) {
+	t.Parallel()
+	t.Run("database of a newer version", func(t *testing.T) {
+		t.Parallel()
+		s := newShell(t)
+		if code, _, errs := s.run("db", "init"); code != 0 {
+			t.Fatalf("db init: got %d %s", code, errs)
+		}
+		path := filepath.Join(s.env["PIPEWEAVE_HOME"], "pipeweave.db")
+		db, err := sqlitefile.Open(t.Context(), path, sqlitefile.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Writer.ExecContext(t.Context(), "insert into engine_migrations (version_id, is_applied) values (9999, 1)"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := s.run("serve", "--addr", "127.0.0.1:0")
+		if code != 1 || !strings.Contains(errs, "written by a newer version of pipeweave; nothing was changed") || out != "" {
+			t.Errorf("got %d %s %s", code, out, errs)
+		}
+		after, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(before, after) {
+			t.Errorf("the database changed (%v)", err)
+		}
+	})
+	t.Run("state folder that is a file", func(t *testing.T) {
+		t.Parallel()
+		s := newShell(t)
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, errs := s.run("serve", "--addr", "127.0.0.1:0", "--data-dir", file); code != 1 || !strings.Contains(errs, "--data-dir") {
+			t.Errorf("got %d %s", code, errs)
+		}
+	})
+	t.Run("storage of an unknown kind", func(t *testing.T) {
+		t.Parallel()
+		s := newShell(t)
+		s.env["STORAGE_BACKENDS"] = `[{"id":"a","provider":"floppy","endpoint":"","bucket":"b","credentials":{}}]`
+		if code, _, errs := s.run("serve", "--addr", "127.0.0.1:0"); code != 1 || !strings.Contains(errs, `"floppy" is not supported`) {
+			t.Errorf("got %d %s", code, errs)
+		}
+	})
+}
