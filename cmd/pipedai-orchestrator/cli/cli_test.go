@@ -1,0 +1,500 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"pipedai/api"
+	"pipedai/internal/cliutil"
+	"pipedai/internal/localnet"
+)
+
+// The test binary is also the worker program.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "--version":
+		fmt.Println("pipedai-worker 1.2.3")
+		return
+	case len(os.Args) == 4 && os.Args[1] == "run" && os.Args[2] == "--config":
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, syscall.SIGTERM)
+		fmt.Println("worker is up")
+		<-stop
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// terminal is a command line in a home of its own.
+type terminal struct {
+	home   string
+	env    map[string]string
+	stdin  string
+	tty    bool
+	opened func(url string) error
+}
+
+func newTerminal(t *testing.T) *terminal {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(t.TempDir(), "home")
+	return &terminal{home: home, env: map[string]string{"PIPEDAI_HOME": home, "PIPEDAI_WORKER_PROGRAM": self}}
+}
+
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// result is how a command ended and what it wrote.
+type result struct {
+	code     int
+	out, err string
+}
+
+func (tm *terminal) runTo(ctx context.Context, out, errs *buffer, args ...string) int {
+	s := cliutil.Streams{
+		In: strings.NewReader(tm.stdin), Out: out, Err: errs, OutTTY: tm.tty, ErrTTY: tm.tty,
+		Getenv: func(name string) string { return tm.env[name] },
+	}
+	if tm.tty {
+		s.Width = 80
+	}
+	d := newDeps(s)
+	d.open = func(url string) error {
+		if tm.opened == nil {
+			return errors.New("no browser in tests")
+		}
+		return tm.opened(url)
+	}
+	return cliutil.Run(ctx, newRoot(d), s, args)
+}
+
+func (tm *terminal) run(t *testing.T, args ...string) result {
+	t.Helper()
+	out, errs := &buffer{}, &buffer{}
+	code := tm.runTo(t.Context(), out, errs, args...)
+	return result{code, out.String(), errs.String()}
+}
+
+// want checks the exit code and that texts appear on either stream.
+func (r result) want(t *testing.T, code int, texts ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d\nout: %s\nerr: %s", r.code, code, r.out, r.err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.out+r.err, text) {
+			t.Errorf("%q is missing\nout: %s\nerr: %s", text, r.out, r.err)
+		}
+	}
+}
+
+// plane is a control plane that grants what it is asked, after some answers.
+type plane struct {
+	*httptest.Server
+	mu     sync.Mutex
+	before []int // statuses that redeem answers with first
+	redeem int
+	asked  chan struct{} // a redeem came
+}
+
+func newPlane(t *testing.T, before ...int) *plane {
+	t.Helper()
+	p := &plane{before: before, asked: make(chan struct{}, 100)}
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, status int, body any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
+	}
+	mux.HandleFunc("POST /api/v1/enrollments/device", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusCreated, api.DeviceStart{
+			ID: "e1", DeviceCode: "the-device-code", UserCode: "WDJBMJHT", VerificationURI: p.URL + "/activate",
+			VerificationURIComplete: p.URL + "/activate?code=WDJB-MJHT", Interval: 1, ExpiresIn: 600,
+		})
+	})
+	mux.HandleFunc("POST /api/v1/enrollments/redeem", func(w http.ResponseWriter, _ *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.redeem++
+		p.asked <- struct{}{}
+		if len(p.before) > 0 {
+			status := p.before[0]
+			p.before = p.before[1:]
+			message := http.StatusText(status)
+			if status == http.StatusBadRequest {
+				message = api.CodeAuthPending
+			}
+			answer(w, status, map[string]string{"error": message})
+			return
+		}
+		answer(w, http.StatusOK, api.RedeemResult{
+			WorkerID: "w1", WorkerToken: "wkt_the-worker-token", OperatorToken: "hos_the-operator-token",
+			APIURL: p.URL, WorkspaceID: "ws1", EnvironmentID: "env1", AuthMode: "api_key",
+		})
+	})
+	mux.HandleFunc("GET /api/v1/workspaces/ws1/workers", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, api.RemoteWorkers{Items: []api.RemoteWorker{{ID: "w1", Status: "online"}}})
+	})
+	mux.HandleFunc("GET /api/v1/workers/w1/events/stream", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	p.Server = httptest.NewServer(mux)
+	t.Cleanup(p.Close)
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	return p
+}
+
+func (p *plane) redeemed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.redeem
+}
+
+func TestRoot(t *testing.T) {
+	t.Parallel()
+	tm := newTerminal(t)
+	tm.run(t).want(t, 0, "Usage:", "Next: pipedai-orchestrator connect")
+	tm.run(t, "--help").want(t, 0, "Examples:")
+	tm.run(t, "--version").want(t, 0, "pipedai-orchestrator ")
+	tm.run(t, "-V").want(t, 0, "pipedai-orchestrator ")
+	tm.run(t, "version").want(t, 0, "pipedai-orchestrator ")
+	tm.run(t, "help", "exit-codes").want(t, 0, "130  interrupted")
+	tm.run(t, "completion", "bash").want(t, 0, "__start_pipedai-orchestrator")
+	for _, args := range [][]string{
+		{"stattus"}, {"--nope"}, {"start", "--port", "abc"}, {"start", "--port", "70000"}, {"start", "--port", "-1"}, {"start", "surplus"},
+		{"start", "--stop-grace", "0s"}, {"start", "--host", "0.0.0.0"},
+		{"connect", "--api-url", "api.example.com"}, {"connect", "--api-url", "http://api.example.com"}, {"connect", "--timeout", "-1s"},
+		{"connect", "--token", "x", "--token-stdin"}, {"logs"}, {"logs", "w1", "-n", "0"}, {"workers", "stop"},
+	} {
+		r := tm.run(t, args...)
+		if r.code != cliutil.ExitUsage || r.err == "" {
+			t.Errorf("%q: exit code %d, %s", args, r.code, r.err)
+		}
+	}
+	r := tm.run(t, "version", "--json")
+	var info map[string]string
+	if err := json.Unmarshal([]byte(r.out), &info); err != nil || info["version"] == "" || info["os"] == "" {
+		t.Errorf("version --json: %s", r.out)
+	}
+}
+
+func TestWithoutADaemon(t *testing.T) {
+	t.Parallel()
+	tm := newTerminal(t)
+	tm.run(t, "status").want(t, 3, "Daemon   stopped", "connect this host")
+	r := tm.run(t, "status", "--json")
+	var report statusReport
+	if err := json.Unmarshal([]byte(r.out), &report); err != nil || report.State != "stopped" || len(report.Health) != 1 || r.code != 3 {
+		t.Errorf("status --json: %d %s", r.code, r.out)
+	}
+	for _, args := range [][]string{{"dashboard"}, {"workers"}, {"workers", "--json"}, {"logs", "w1"}, {"logs", "w1", "-f"}, {"workers", "stop", "w1"}} {
+		tm.run(t, args...).want(t, 3, "start it: pipedai-orchestrator start")
+	}
+	if _, err := os.Stat(tm.home); !errors.Is(err, os.ErrNotExist) {
+		t.Error("looking created the home")
+	}
+}
+
+func TestConnect_deviceFlow(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, http.StatusBadRequest)
+	tm := newTerminal(t)
+	tm.tty = true
+	var shown string
+	out, errs := &buffer{}, &buffer{}
+	tm.opened = func(url string) error {
+		shown = out.String()
+		if url != p.URL+"/activate?code=WDJB-MJHT" {
+			t.Errorf("opened %s", url)
+		}
+		return nil
+	}
+	if code := tm.runTo(t.Context(), out, errs, "connect", "--api-url", p.URL); code != 0 {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	if !strings.Contains(shown, "WDJB-MJHT") || !strings.Contains(shown, p.URL+"/activate") || !strings.Contains(shown, "▀") {
+		t.Errorf("the browser was opened before URL, code and picture were shown: %q", shown)
+	}
+	all := out.String() + errs.String()
+	for _, secret := range []string{"wkt_", "hos_", "the-device-code"} {
+		if strings.Contains(all, secret) {
+			t.Errorf("%s was printed", secret)
+		}
+	}
+	if !strings.Contains(all, "Connected to "+p.URL) || !strings.Contains(all, "Next: pipedai-orchestrator start") {
+		t.Errorf("output %s", all)
+	}
+	tm.run(t, "connect", "--api-url", p.URL).want(t, 0, "Already connected")
+	if n := p.redeemed(); n != 2 {
+		t.Errorf("redeemed %d times", n)
+	}
+}
+
+func TestConnect_codes(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	file := filepath.Join(t.TempDir(), "code")
+	if err := os.WriteFile(file, []byte("enr_code\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("from standard input, as JSON", func(t *testing.T) {
+		t.Parallel()
+		tm := newTerminal(t)
+		tm.stdin = "enr_code\n"
+		r := tm.run(t, "connect", "--api-url", p.URL, "--token-stdin", "--json", "--label", "My Box")
+		r.want(t, 0)
+		var last map[string]any
+		for _, line := range strings.Split(strings.TrimSpace(r.out), "\n") {
+			last = nil
+			if err := json.Unmarshal([]byte(line), &last); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+		}
+		if last["event"] != "connected" || last["workerId"] != "w1" || last["configPath"] != filepath.Join(tm.home, "orchestrator", "workers", "my-box.json") {
+			t.Errorf("last step %v", last)
+		}
+	})
+	t.Run("from a file that others may read", func(t *testing.T) {
+		t.Parallel()
+		newTerminal(t).run(t, "connect", "--api-url", p.URL, "--token-file", file).want(t, 0, "chmod 600", "Connected")
+	})
+	t.Run("from a flag", func(t *testing.T) {
+		t.Parallel()
+		newTerminal(t).run(t, "connect", "--api-url", p.URL, "--token", "enr_code").want(t, 0, "warning:", "Connected")
+	})
+	t.Run("from the environment", func(t *testing.T) {
+		t.Parallel()
+		tm := newTerminal(t)
+		tm.env["PIPEDAI_CONNECT_TOKEN"], tm.env["PIPEDAI_API_URL"] = "enr_code", p.URL
+		tm.run(t, "connect").want(t, 0, "Connected")
+	})
+	t.Run("nothing on standard input", func(t *testing.T) {
+		t.Parallel()
+		newTerminal(t).run(t, "connect", "--api-url", p.URL, "--token-stdin").want(t, 2, "no enrolment code")
+	})
+}
+
+func TestConnect_refusals(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		status int
+		code   int
+		say    string
+	}{
+		{"denied", 403, cliutil.ExitAuth, "denied"},
+		{"expired", 410, cliutil.ExitTimeout, "expired"},
+		{"used", 409, cliutil.ExitAuth, "used already"},
+		{"unknown", 404, cliutil.ExitAuth, "does not know"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlane(t, tt.status)
+			tm := newTerminal(t)
+			args := []string{"connect", "--api-url", p.URL}
+			if tt.status != 403 { // a code is answered at once, a pairing after a second
+				tm.env["PIPEDAI_CONNECT_TOKEN"] = "enr_code"
+			}
+			tm.run(t, args...).want(t, tt.code, tt.say)
+			if _, err := os.Stat(filepath.Join(tm.home, "orchestrator", "credentials.json")); !errors.Is(err, os.ErrNotExist) {
+				t.Error("credentials were written")
+			}
+			tm.run(t, args...).want(t, 0, "Connected") // and it can be repeated
+		})
+	}
+	t.Run("nobody there", func(t *testing.T) {
+		t.Parallel()
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := localnet.Port(listener)
+		_ = listener.Close()
+		newTerminal(t).run(t, "connect", "--api-url", fmt.Sprintf("http://127.0.0.1:%d", port)).want(t, 3, "could not be reached")
+	})
+	t.Run("timeout", func(t *testing.T) {
+		t.Parallel()
+		p := newPlane(t, 400, 400, 400, 400)
+		newTerminal(t).run(t, "connect", "--api-url", p.URL, "--timeout", "1500ms").want(t, 5, "nobody approved")
+	})
+	t.Run("a home that cannot be written", func(t *testing.T) {
+		t.Parallel()
+		tm := newTerminal(t)
+		if err := os.WriteFile(tm.home, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := newPlane(t)
+		tm.run(t, "connect", "--api-url", p.URL).want(t, 1, "state folder")
+		if p.redeemed() != 0 {
+			t.Error("the control plane was asked first")
+		}
+	})
+}
+
+func TestConnect_C4_interrupt(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, 400, 400, 400, 400, 400, 400)
+	tm := newTerminal(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	out, errs := &buffer{}, &buffer{}
+	ended := make(chan int, 1)
+	go func() { ended <- tm.runTo(ctx, out, errs, "connect", "--api-url", p.URL) }()
+	<-p.asked
+	cancel()
+	if code := <-ended; code != cliutil.ExitInterrupted || !strings.Contains(errs.String(), "nothing was written") {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
+	if files, _ := filepath.Glob(filepath.Join(tm.home, "orchestrator", "workers", "*")); len(files) > 0 {
+		t.Errorf("files were written: %v", files)
+	}
+}
+
+// The way of a newcomer: connect, start, look, stop.
+func TestHost_wholeWay(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	tm := newTerminal(t)
+	tm.stdin = "enr_code"
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, errs := &buffer{}, &buffer{}
+	ended := make(chan int, 1)
+	go func() { ended <- tm.runTo(ctx, out, errs, "start", "--port", "0") }()
+	until(t, func() bool { return strings.Contains(out.String(), "not connected yet") })
+	tm.run(t, "status").want(t, 4, "needs_login")
+
+	tm.run(t, "connect", "--api-url", p.URL, "--token-stdin", "--label", "box").want(t, 0, "running daemon has taken it up")
+	until(t, func() bool { return strings.Contains(tm.run(t, "workers").out, "box\trunning\t") })
+	until(t, func() bool { return tm.run(t, "status").code == 0 })
+	tm.run(t, "status").want(t, 0, "Daemon   running", "reachable", "box")
+	r := tm.run(t, "status", "--json")
+	var report statusReport
+	if err := json.Unmarshal([]byte(r.out), &report); err != nil || len(report.Workers) != 1 || report.Workers[0].Local.PID == nil {
+		t.Fatalf("status --json: %s", r.out)
+	}
+	tm.run(t, "start", "--port", "0").want(t, 6, fmt.Sprintf("pid %d", os.Getpid()))
+	tm.run(t, "dashboard").want(t, 0, report.URL+"/?token=oct_")
+	tm.run(t, "dashboard", "--open").want(t, 0, report.URL+"/?token=oct_") // there is no browser
+	tm.run(t, "workers").want(t, 0, "box\trunning\t")
+	until(t, func() bool { return strings.Contains(tm.run(t, "logs", "box").out, "out worker is up") })
+	tm.run(t, "logs", "nobody").want(t, 1, "no worker has")
+
+	follow, stopFollowing := context.WithCancel(t.Context())
+	followed, followErr := &buffer{}, &buffer{}
+	followEnded := make(chan int, 1)
+	go func() { followEnded <- tm.runTo(follow, followed, followErr, "logs", "w1", "-f") }()
+	until(t, func() bool { return strings.Count(followed.String(), "worker is up") == 1 })
+	tm.run(t, "workers", "stop", "box").want(t, 0, "box is stopped")
+	tm.run(t, "workers", "start", "w1").want(t, 0, "box is started")
+	until(t, func() bool { return strings.Count(followed.String(), "worker is up") == 2 })
+	stopFollowing()
+	if code := <-followEnded; code != cliutil.ExitInterrupted {
+		t.Errorf("logs -f ended with %d: %s", code, followErr.String())
+	}
+
+	cancel()
+	if code := <-ended; code != 0 {
+		t.Errorf("start ended with %d: %s", code, errs.String())
+	}
+	if all := out.String() + errs.String(); strings.Contains(all, "oct_") || !strings.Contains(all, "Stopping: waiting for 1 worker") {
+		t.Errorf("start wrote %s", all)
+	}
+	tm.run(t, "status").want(t, 3, "start it: pipedai-orchestrator start")
+}
+
+func TestStart_L23_busyPort(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	newTerminal(t).run(t, "start", "--port", fmt.Sprint(localnet.Port(listener))).want(t, 6, "in use by", "--port 0")
+}
+
+func TestDashboard_opens(t *testing.T) {
+	t.Parallel()
+	tm := newTerminal(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, errs := &buffer{}, &buffer{}
+	ended := make(chan int, 1)
+	go func() { ended <- tm.runTo(ctx, out, errs, "start", "--port", "0") }()
+	until(t, func() bool { return strings.Contains(out.String(), "not connected yet") })
+	opened := ""
+	tm2 := *tm
+	tm2.opened = func(url string) error {
+		opened = url
+		return nil
+	}
+	r := tm2.run(t, "dashboard", "--open")
+	r.want(t, 0, "Opening http://127.0.0.1:")
+	if strings.Contains(r.out, "oct_") || !strings.Contains(opened, "/?token=oct_") {
+		t.Errorf("opened %s, printed %s", opened, r.out)
+	}
+	cancel()
+	<-ended
+}
+
+func TestHumanDuration(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0s", -time.Second: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m 1s", 3 * time.Hour: "3h 0m", 49 * time.Hour: "2d 1h",
+	} {
+		if got := humanDuration(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// until waits for something real processes do.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(20 * time.Second)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("waited in vain")
+		}
+	}
+}
