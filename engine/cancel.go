@@ -17,5 +17,6 @@ func (e *Engine) CancelRun(ctx context.Context, id pipeline.RunID, reason string
 		return store.PipelineRun{}, fmt.Errorf("cancel run %s: %w", id, err)
 	}
 	e.feed.Publish(runChanged(run))
+	e.wakes.notify.set()
 	return run, nil
 }

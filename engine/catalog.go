@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -17,8 +19,10 @@ const catalogAge = 5 * time.Second
 // is looked up, and every registration, here or elsewhere, empties it.
 type catalog struct {
 	mu       sync.Mutex
+	age      int // counts the times it was emptied
 	services map[pipeline.TaskID]pipeline.ServiceID
 	valid    map[pipeline.ID]validated
+	touched  map[pipeline.ServiceID]time.Time // not emptied
 }
 
 // validated is a definition that was found valid.
@@ -28,7 +32,7 @@ type validated struct {
 }
 
 func newCatalog() *catalog {
-	c := &catalog{}
+	c := &catalog{touched: map[pipeline.ServiceID]time.Time{}}
 	c.forget()
 	return c
 }
@@ -36,6 +40,7 @@ func newCatalog() *catalog {
 func (c *catalog) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.age++
 	c.services = map[pipeline.TaskID]pipeline.ServiceID{}
 	c.valid = map[pipeline.ID]validated{}
 }
@@ -63,16 +68,47 @@ func (c *catalog) servicesOf(tasks []pipeline.TaskID) []pipeline.ServiceID {
 	return out
 }
 
-func (c *catalog) isValid(p store.Pipeline) bool {
+// isValid reports whether a definition is known to be valid. If not, age is
+// what foundValid wants when it was looked up.
+func (c *catalog) isValid(p store.Pipeline) (valid bool, age int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, known := c.valid[p.ID]
-	return known && v.updated.Equal(p.UpdatedAt) && time.Since(v.at) < catalogAge
+	return known && v.updated.Equal(p.UpdatedAt) && time.Since(v.at) < catalogAge, c.age
 }
 
-// foundValid notes that a definition is valid, as of before it was read.
-func (c *catalog) foundValid(p store.Pipeline, at time.Time) {
+// foundValid notes that a definition is valid, unless a registration came
+// between the look and this call.
+func (c *catalog) foundValid(p store.Pipeline, age int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.valid[p.ID] = validated{updated: p.UpdatedAt, at: at}
+	if c.age == age {
+		c.valid[p.ID] = validated{updated: p.UpdatedAt, at: time.Now()}
+	}
+}
+
+// touchEvery is how fresh "last heard of" of a service is kept.
+const touchEvery = 15 * time.Second
+
+// touch notes that workers of services were heard of. It is for people to
+// see, so a fault is only logged and most calls write nothing.
+func (e *Engine) touch(ctx context.Context, services ...pipeline.ServiceID) {
+	for _, service := range services {
+		if !e.catalog.touchDue(service, time.Now()) {
+			continue
+		}
+		if err := e.store.TouchService(ctx, service); err != nil && !errors.Is(err, store.ErrNotFound) {
+			e.log.Warn("note that a service was heard of", "service", service, "error", err)
+		}
+	}
+}
+
+func (c *catalog) touchDue(service pipeline.ServiceID, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at, known := c.touched[service]; known && now.Sub(at) < touchEvery {
+		return false
+	}
+	c.touched[service] = now
+	return true
 }

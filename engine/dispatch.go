@@ -70,6 +70,7 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 	if _, err := e.accepts.do(context.WithoutCancel(ctx), ref); err != nil {
 		log.Error("record accepted dispatch", "error", err)
 	}
+	e.touch(context.WithoutCancel(ctx), c.Service.ID)
 }
 
 // send is the exchange with the worker, bounded in time whatever the

@@ -74,7 +74,7 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	}
 	e.work, e.abandon = context.WithCancelCause(context.Background())
 	e.claimer = &claimer{e: e}
-	e.starts = newGather(500, st.StartRuns)
+	e.starts = newGather(500, e.startRuns)
 	e.accepts = newGather(500, answerless(st.AcceptAttempts))
 	e.releases = newGather(500, answerless(st.ReleaseAttempts))
 	e.beats = newGather(1000, st.ExtendLeases)
@@ -115,6 +115,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // first who takes work, last who tells the others.
 func (e *Engine) loops(ctx context.Context) error {
 	var group lifecycle.Group
+	group.Add("relay", relayer{e}.Run)
 	group.Add("notify", notifier{e}.Run)
 	group.Add("listen", listener{e}.Run)
 	group.Add("rescue", rescuer{e}.Run)

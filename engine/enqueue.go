@@ -30,35 +30,26 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.Enqueue
 		return []store.EnqueuedTask{}, nil
 	}
 	now := time.Now()
-	tasks := make([]store.EnqueueTask, len(wanted))
-	names := make([]pipeline.TaskID, len(wanted))
-	for i, w := range wanted {
+	tasks := make([]store.EnqueueTask, 0, len(wanted))
+	names := make([]pipeline.TaskID, 0, len(wanted))
+	for _, w := range wanted {
 		id := pipeline.NewTaskRunID(now)
-		if len(w.Input) > e.o.InlineLimit {
-			// About to be written to storage, where a refusal would leave it behind.
-			mode, err := e.store.Mode(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("enqueue task runs: %w", err)
-			}
-			if mode.Mode != store.ModeRunning {
-				return nil, fmt.Errorf("enqueue task runs: %w", store.ErrMaintenance)
-			}
-			if _, err := e.store.Task(ctx, w.Task); err != nil {
-				return nil, fmt.Errorf("enqueue task %q: %w", w.Task, err)
-			}
-		}
 		input, err := e.newInput(ctx, storage.StandaloneInputPath(string(id)), w.Input)
 		if err != nil {
+			e.discardAll(ctx, tasks)
 			return nil, fmt.Errorf("enqueue task %q: %w", w.Task, err)
 		}
-		names[i] = w.Task
-		tasks[i] = store.EnqueueTask{
+		names = append(names, w.Task)
+		tasks = append(tasks, store.EnqueueTask{
 			ID: id, Task: w.Task, Input: input, Priority: w.Priority,
 			ScheduledFor: w.ScheduledFor, IdempotencyKey: w.IdempotencyKey, Metadata: w.Metadata,
-		}
+		})
 	}
 	queued, err := e.store.EnqueueTasks(ctx, tasks)
 	if err != nil {
+		if refused(err) {
+			e.discardAll(ctx, tasks)
+		}
 		return nil, fmt.Errorf("enqueue task runs: %w", err)
 	}
 	for _, q := range queued {
@@ -69,4 +60,10 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.Enqueue
 	}
 	e.wakes.work(e.catalog.servicesOf(names)...)
 	return queued, nil
+}
+
+func (e *Engine) discardAll(ctx context.Context, tasks []store.EnqueueTask) {
+	for _, task := range tasks {
+		e.discard(ctx, task.Input)
+	}
 }

@@ -57,6 +57,22 @@ func (e *Engine) put(ctx context.Context, path string, data []byte) error {
 	return nil
 }
 
+// refused reports whether a step certainly changed nothing. After any other
+// error it may have been committed, and what it names must stay.
+func refused(err error) bool {
+	return errors.Is(err, store.ErrMaintenance) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict)
+}
+
+// discard removes an input from storage whose run was not started.
+func (e *Engine) discard(ctx context.Context, input store.Input) {
+	if input.Data != nil {
+		return // never left the row
+	}
+	if err := e.backend.Bucket.Delete(context.WithoutCancel(ctx), input.Path); err != nil {
+		e.log.Warn("remove the input of a refused run", "path", input.Path, "error", err)
+	}
+}
+
 // Open reads a stored object from the named backend; empty means the default
 // one. An input that rides in the database is read from there until it is in
 // storage. Errors are storage.ErrNotFound, storage.ErrBadPath, and

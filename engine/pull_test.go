@@ -115,6 +115,18 @@ func TestClaim(t *testing.T) {
 			}
 		}
 	})
+	inBubble(t, "a worker that asks is a service heard of", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"a": nil}, pulled)
+		time.Sleep(time.Hour)
+		if _, err := f.Claim(t.Context(), pull(0)); err != nil {
+			t.Fatal(err)
+		}
+		service, err := f.Store().Service(t.Context(), "svc")
+		if err != nil || time.Since(service.LastHeartbeat) > time.Minute {
+			t.Errorf("last heard of %s ago, %v", time.Since(service.LastHeartbeat), err)
+		}
+	})
 	inBubble(t, "only its own services", func(t *testing.T) {
 		f := newFixture(t, Options{}).run()
 		f.register(edges{"a": nil}, pulled)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"pipedai/api"
 	"pipedai/store"
 )
 
@@ -47,7 +48,9 @@ func (r rescuer) once(ctx context.Context) (taken int, more bool, err error) {
 			continue
 		}
 		r.e.log.Warn("took back a lost run", "run", end.Run, "task", end.Task, "status", end.Status, "retry_at", end.RetryAt)
-		r.e.feed.Publish(taskChanged(end.Run, "", end.Status))
+		if end.Run != "" {
+			r.e.feed.Publish(api.StreamEvent{Type: "run", RunID: string(end.Run)})
+		}
 	}
 	r.e.afterEnds(rescued.Ended)
 	return rescued.Released + len(rescued.Ended), rescued.More, nil

@@ -75,16 +75,6 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	}
 	run := pipeline.NewRunID(time.Now())
 	path := storage.PipelineInputPath(string(run))
-	if len(t.Input) > e.o.InlineLimit {
-		// About to be written to storage, where a refusal would leave it behind.
-		mode, err := e.store.Mode(ctx)
-		if err != nil {
-			return Triggered{}, err
-		}
-		if mode.Mode != store.ModeRunning {
-			return Triggered{}, store.ErrMaintenance
-		}
-	}
 	input, err := e.newInput(ctx, path, t.Input)
 	if err != nil {
 		return Triggered{}, err
@@ -94,27 +84,50 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 		FailureMode: t.FailureMode, Priority: t.Priority, ScheduledFor: t.ScheduledFor,
 		IdempotencyKey: t.IdempotencyKey, Metadata: t.Metadata,
 	})
-	if err = errors.Join(err, started.Err); err != nil {
-		return Triggered{}, err
+	if err == nil {
+		err = started.Err
 	}
-
-	e.feed.Publish(runChanged(started.Run))
-	if t.ScheduledFor.IsZero() {
-		e.wakes.work(e.catalog.servicesOf(started.Run.EntryTasks)...)
-	} else {
-		e.wakes.due.set()
+	if refused(err) || err == nil && started.Run.ID != run { // or answered by an earlier run
+		e.discard(ctx, input)
+	}
+	if err != nil {
+		return Triggered{}, err
 	}
 	return Triggered{Run: started.Run, Entries: started.Entries}, nil
 }
 
+// startRuns commits a batch of triggers and wakes whom they concern. It does
+// so here and not in Trigger, whose caller may have left before the commit.
+func (e *Engine) startRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
+	started, err := e.store.StartRuns(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
+	var entries []pipeline.TaskID
+	for i, s := range started {
+		if s.Err != nil {
+			continue
+		}
+		e.feed.Publish(runChanged(s.Run))
+		if i < len(runs) && !runs[i].ScheduledFor.IsZero() {
+			e.wakes.due.set()
+		}
+		entries = append(entries, s.Run.EntryTasks...)
+	}
+	if len(entries) > 0 {
+		e.wakes.work(e.catalog.servicesOf(entries)...)
+	}
+	return started, nil
+}
+
 // checkRunnable fails for a pipeline that does not exist or is not valid.
 func (e *Engine) checkRunnable(ctx context.Context, id pipeline.ID) error {
-	asOf := time.Now()
 	p, err := e.store.Pipeline(ctx, id)
 	if err != nil {
 		return err
 	}
-	if e.catalog.isValid(p) {
+	valid, age := e.catalog.isValid(p)
+	if valid {
 		return nil
 	}
 	validation, err := e.check(ctx, p)
@@ -124,7 +137,7 @@ func (e *Engine) checkRunnable(ctx context.Context, id pipeline.ID) error {
 	if !validation.Valid() {
 		return &InvalidPipelineError{Validation: validation}
 	}
-	e.catalog.foundValid(p, asOf)
+	e.catalog.foundValid(p, age)
 	return nil
 }
 

@@ -181,6 +181,13 @@ func TestEnqueue(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		f.nothingQueued()
+		large := newFixtureOver(t, f.Store(), Options{InlineLimit: -1})
+		if _, err := large.Enqueue(t.Context(), []Enqueue{{Task: "a", Input: json.RawMessage("[]")}, {Task: "nobody"}}); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+		if left, err := large.bucket.List(t.Context(), "", 10); err != nil || len(left) != 0 {
+			t.Errorf("a refused batch left %v, %v in storage", left, err)
+		}
 		if got, err := f.Enqueue(t.Context(), nil); err != nil || len(got) != 0 {
 			t.Errorf("nothing at all: got %v, %v", got, err)
 		}

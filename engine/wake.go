@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +32,7 @@ type wakes struct {
 	claimer signal
 	due     signal
 	notify  signal
+	relay   signal
 
 	mu      sync.Mutex
 	pullers map[*puller]struct{}
@@ -47,7 +47,7 @@ type puller struct {
 }
 
 func newWakes() *wakes {
-	return &wakes{claimer: newSignal(), due: newSignal(), notify: newSignal(), pullers: map[*puller]struct{}{}}
+	return &wakes{claimer: newSignal(), due: newSignal(), notify: newSignal(), relay: newSignal(), pullers: map[*puller]struct{}{}}
 }
 
 // wait registers a long poll. It must register before it claims, so that work
@@ -109,6 +109,7 @@ func (w *wakes) everybody() {
 func (w *wakes) remote() {
 	w.claimer.set()
 	w.due.set()
+	w.relay.set()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wakeAll()
@@ -129,45 +130,4 @@ func (w *wakes) stop() {
 		w.broad.Stop()
 		w.broad = nil
 	}
-}
-
-// notifyEvery is the least time between two notices to the other replicas:
-// notices serialise commits on PostgreSQL.
-const notifyEvery = 20 * time.Millisecond
-
-// notifier tells the other replicas that there is work. It is a hint: a
-// replica that misses it finds the work by its poll.
-type notifier struct{ e *Engine }
-
-// Run sends what is signalled until ctx ends.
-func (n notifier) Run(ctx context.Context) error {
-	if !n.e.store.Info().Shared {
-		<-ctx.Done()
-		return nil
-	}
-	return n.e.loop(ctx, "notify other replicas", n.e.wakes.notify, func(ctx context.Context) (time.Duration, error) {
-		return forever, n.once(ctx)
-	}, notifyEvery)
-}
-
-func (n notifier) once(ctx context.Context) error { return n.e.store.Notify(ctx) }
-
-// listener hears what other replicas tell.
-type listener struct{ e *Engine }
-
-// Run listens until ctx ends.
-func (l listener) Run(ctx context.Context) error {
-	return l.e.loop(ctx, "listen to other replicas", nil, func(ctx context.Context) (time.Duration, error) {
-		err := l.e.store.Listen(ctx, l.once)
-		if ctx.Err() != nil {
-			return forever, nil
-		}
-		return 0, err
-	}, 0)
-}
-
-// once handles one notice.
-func (l listener) once() {
-	l.e.catalog.forget() // it may have been a registration
-	l.e.wakes.remote()
 }

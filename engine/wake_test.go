@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pipedai/pipeline"
+	"pipedai/store"
 )
 
 func woken(p *puller) bool {
@@ -90,4 +93,80 @@ func TestSignal_isRemembered(t *testing.T) {
 		t.Error("two signals before a wait are one wake-up")
 	default:
 	}
+}
+
+// shared is a store that several engines use, each with a view of its own.
+type shared struct {
+	store.Store
+	mu      *sync.Mutex
+	wakers  *[]func()
+	notices *int
+}
+
+func (s shared) Info() store.Info { return store.Info{Name: "shared", Shared: true} }
+
+func (s shared) Listen(ctx context.Context, wake func()) error {
+	s.mu.Lock()
+	*s.wakers = append(*s.wakers, wake)
+	s.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+func (s shared) Notify(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*s.notices++
+	for _, wake := range *s.wakers {
+		wake()
+	}
+	return nil
+}
+
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "another replica hears of work", func(t *testing.T) {
+		base := newFixture(t, Options{})
+		st := shared{Store: base.Store(), mu: &sync.Mutex{}, wakers: &[]func(){}, notices: new(int)}
+		one := newFixtureOver(t, st, Options{})
+		two := newFixtureOver(t, st, Options{})
+		one.register(edges{"a": nil}, func(r *store.Register) { r.Service.BaseURL = "" })
+		// The worker pulls from two; the run is triggered on one.
+		one.run()
+		two.run()
+		time.Sleep(time.Second) // what they told each other at the start is over
+		watched, events, cancel := two.Changes().Subscribe(0)
+		defer cancel()
+		answer := make(chan int, 1)
+		began := time.Now()
+		go func() {
+			runs, err := two.Claim(t.Context(), pull(time.Hour))
+			if err != nil {
+				t.Error(err)
+			}
+			answer <- len(runs)
+		}()
+		synctest.Wait()
+		one.trigger()
+		if got := <-answer; got != 1 {
+			t.Errorf("got %d runs", got)
+		}
+		if waited := time.Since(began); waited > 2*notifyEvery {
+			t.Errorf("the other replica heard of it after %s", waited)
+		}
+		if event := <-events; event.Type != "run" || event.Seq <= watched[0].Seq {
+			t.Errorf("who watches the other replica hears %+v", event)
+		}
+
+		// Many triggers are few notices.
+		synctest.Wait()
+		before := *st.notices
+		for range 200 {
+			one.trigger()
+		}
+		time.Sleep(time.Second)
+		if sent := *st.notices - before; sent > 10 {
+			t.Errorf("sent %d notices for 200 triggers at once", sent)
+		}
+	})
 }
