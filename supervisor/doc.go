@@ -15,6 +15,8 @@
 // if it ends as well before the next daemon comes, because the kernel discards
 // a FIFO that nobody holds open.
 //
+// Linux 5.3 or newer is needed (pidfd).
+//
 // On Windows output goes through ordinary pipes and a job object ends the
 // workers together with the daemon; there is nothing to re-attach to.
 package supervisor

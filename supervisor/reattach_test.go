@@ -160,6 +160,30 @@ func TestReattach_AfterDetach(t *testing.T) {
 	}
 }
 
+// A host full of workers: all are taken over, none is started again.
+func TestReattach_Many(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var want []Want
+	for i := range 20 {
+		want = append(want, Want{Spec: spec(fmt.Sprint("w", i), "sleep"), Running: true})
+	}
+	first := newRig(t, dir, nil)
+	first.want(want...)
+	pids := map[string]int{}
+	for _, w := range want {
+		pids[w.Spec.ID] = first.running(w.Spec.ID).PID
+	}
+	first.end()
+	second := newRig(t, dir, nil)
+	second.want(want...)
+	for _, w := range want {
+		if st := second.running(w.Spec.ID); st.PID != pids[w.Spec.ID] || !st.Reattached || st.TotalRestarts != 0 {
+			t.Errorf("%+v, want pid %d again", st, pids[w.Spec.ID])
+		}
+	}
+}
+
 // A worker that ends while no daemon is there is started anew; what it left is
 // ended, and its last words are kept as long as that held them.
 func TestReattach_EndedMeanwhile(t *testing.T) {

@@ -343,6 +343,35 @@ func TestRunner_RecordCannotBeRead(t *testing.T) {
 	})
 }
 
+// Run that ends in the middle of somebody's Stop answers it.
+func TestRunner_StopMeetsDetach(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		st, m := &stage{}, &memory{rows: map[string]manifest.Process{}}
+		s := New(Options{Records: m, LogDir: dir, FIFODir: dir})
+		s.os = st
+		ctx, cancel := context.WithCancel(t.Context())
+		run, stop := make(chan error, 1), make(chan error, 1)
+		go func() { run <- s.Run(ctx) }()
+		synctest.Wait()
+		reconcile(t, s, up(Policy{}))
+		st.last().deaf = true
+		go func() { stop <- s.Stop(t.Context(), "w1") }()
+		synctest.Wait()
+		cancel()
+		if err := <-stop; !errors.Is(err, ErrEnded) {
+			t.Errorf("stop: %v, want ErrEnded", err)
+		}
+		if err := <-run; err != nil {
+			t.Error(err)
+		}
+		if p, _ := m.Process(t.Context(), "w1"); !p.Live {
+			t.Error("the worker was not left to the next daemon")
+		}
+	})
+}
+
 func TestReconcile_Refuses(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Supervisor, st *stage, _ *memory) {
 		bad := up(Policy{})

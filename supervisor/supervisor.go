@@ -52,6 +52,7 @@ type Supervisor struct {
 	spawn    func(*runner) // starts a runner's goroutine; set while running
 	stopping int           // StopAll calls under way
 	allDone  *sync.Cond    // stopping went to 0
+	ended    chan struct{} // closed when Run is over
 }
 
 // phase of a Supervisor; it only goes up.
@@ -75,7 +76,7 @@ func New(o Options) *Supervisor {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}}
+	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, ended: make(chan struct{})}
 	s.allDone = sync.NewCond(&s.mu)
 	s.os = newLauncher(o.Log)
 	return s
@@ -102,6 +103,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.phase == phaseClosed { // told to stop before it began
 		s.phase = phaseEnded
+		close(s.ended)
 		s.mu.Unlock()
 		return nil
 	}
@@ -125,6 +127,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	cancel()
 	runners.Wait()
+	close(s.ended)
 	return nil
 }
 
@@ -145,8 +148,10 @@ func (s *Supervisor) Start(id string) error {
 	return nil
 }
 
-// Stop stops a worker and waits until its process has ended, or until ctx
-// ends; the worker goes on draining in the latter case.
+// Stop stops a worker and waits until its process has ended, or until ctx or
+// Run ends; the worker goes on draining in the latter cases. A Start during
+// the drain takes effect after it; Stop then still returns at the end of the
+// process it asked to stop.
 func (s *Supervisor) Stop(ctx context.Context, id string) error {
 	s.mu.Lock()
 	r, ok := s.runners[id]
@@ -164,6 +169,8 @@ func (s *Supervisor) Stop(ctx context.Context, id string) error {
 	select {
 	case <-done:
 		return nil
+	case <-s.ended:
+		return fmt.Errorf("stop %s: %w", id, ErrEnded)
 	case <-ctx.Done():
 		return fmt.Errorf("stop %s: %w", id, context.Cause(ctx))
 	}

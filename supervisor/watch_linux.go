@@ -22,6 +22,11 @@ type watcher struct {
 // watch returns errGone when there is no such process, not even a zombie.
 func watch(pid int) (*watcher, error) {
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if errors.Is(err, unix.EINVAL) { // the flag is of Linux 5.10, the call of 5.3
+		if fd, err = unix.PidfdOpen(pid, 0); err == nil {
+			err = unix.SetNonblock(fd, true)
+		}
+	}
 	if errors.Is(err, unix.ESRCH) {
 		return nil, errGone
 	}
