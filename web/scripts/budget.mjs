@@ -37,7 +37,8 @@ for (const page of ["dashboard", "console"]) {
   const lazy = new Set([...initial[page]].flatMap((n) => files[n].dynamicImports));
   for (const chunk of [...lazy].sort()) {
     const more = [...closure(chunk)].filter((n) => !initial[page].has(n));
-    if (more.length > 0) row(`${page}: lazy ${chunk.replace(/^assets\/|-[\w-]{8}\.js$/g, "")}`, weigh(more), limits.lazy);
+    if (more.length > 0)
+      row(`${page}: lazy ${chunk.replace(/^assets\/|-[\w-]{8}\.js$/g, "")}`, weigh(more), limits.lazy);
   }
 }
 const walk = (dir) =>
@@ -45,7 +46,11 @@ const walk = (dir) =>
     const at = new URL(`${e.name}${e.isDirectory() ? "/" : ""}`, dir);
     return e.isDirectory() ? walk(at) : [statSync(at).size];
   });
-row("embedded in each program (raw + gz)", walk(new URL("dist/", root)).reduce((a, b) => a + b, 0) / 1000, limits.embedded);
+row(
+  "embedded in each program (raw + gz)",
+  walk(new URL("dist/", root)).reduce((a, b) => a + b, 0) / 1000,
+  limits.embedded,
+);
 
 const width = Math.max(...rows.map((r) => r.what.length));
 for (const r of rows) {

@@ -99,7 +99,13 @@ export class ApiClient {
     const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
     const headers: Record<string, string> = { Accept: "application/json", ...this.authorization() };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const response = await this.send(method, path, headers, body === undefined ? undefined : JSON.stringify(body), signal);
+    const response = await this.send(
+      method,
+      path,
+      headers,
+      body === undefined ? undefined : JSON.stringify(body),
+      signal,
+    );
     if (!response.ok) throw await this.refusal(response);
     if (response.status === 204) return undefined as T;
     try {

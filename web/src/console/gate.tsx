@@ -28,7 +28,8 @@ export function Gate({ children }: { children: ReactNode }) {
   const [present, setPresent] = useState(token.get() !== null);
   const { phase } = useLink(link);
   const session = useQuery({ ...sessionQuery, enabled: present });
-  const refused = phase === "unauthorized" || (session.error instanceof ApiError && [401, 403].includes(session.error.status));
+  const refused =
+    phase === "unauthorized" || (session.error instanceof ApiError && [401, 403].includes(session.error.status));
   const known = session.data !== undefined && !refused;
 
   useEffect(() => {
@@ -54,7 +55,11 @@ export function Gate({ children }: { children: ReactNode }) {
       {session.isError ? (
         <div className="card">
           <h1 className="sr-only">Pipeweave console</h1>
-          <Failure what="The control plane does not answer" error={session.error} retry={() => void session.refetch()} />
+          <Failure
+            what="The control plane does not answer"
+            error={session.error}
+            retry={() => void session.refetch()}
+          />
         </div>
       ) : (
         <Loading label="Signing in" />
@@ -105,7 +110,9 @@ function SignIn({ refused, onToken }: { refused: boolean; onToken: (token: strin
           />
           {(refused || empty) && (
             <p id="token-problem" role="alert" className="text-sm text-bad">
-              {empty ? "Paste a token first." : "The control plane does not take this token. It may have been revoked, or belong to another server."}
+              {empty
+                ? "Paste a token first."
+                : "The control plane does not take this token. It may have been revoked, or belong to another server."}
             </p>
           )}
         </div>
@@ -114,10 +121,13 @@ function SignIn({ refused, onToken }: { refused: boolean; onToken: (token: strin
         </Button>
         <div className="space-y-2 border-t border-line pt-4 text-sm text-muted">
           <p>
-            <code className="font-mono text-text">pipeweave serve</code> prints a link that signs in by itself. The token of the first admin is
-            also in the file <code className="font-mono text-text">admin.token</code> of its state folder, by default:
+            <code className="font-mono text-text">pipeweave serve</code> prints a link that signs in by itself. The
+            token of the first admin is also in the file <code className="font-mono text-text">admin.token</code> of its
+            state folder, by default:
           </p>
-          <code className="block rounded-md border border-line bg-sunken px-2.5 py-1.5 font-mono text-text">~/.local/state/pipeweave/admin.token</code>
+          <code className="block rounded-md border border-line bg-sunken px-2.5 py-1.5 font-mono text-text">
+            ~/.local/state/pipeweave/admin.token
+          </code>
           <p>The token stays in this tab and ends with it.</p>
         </div>
       </form>

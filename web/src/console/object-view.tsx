@@ -37,11 +37,16 @@ export function ObjectBody({ path, label }: { path: string; label: string }) {
         <section aria-label={label} tabIndex={0} className="max-h-80 overflow-auto bg-bg p-3 -outline-offset-2">
           <pre className="font-mono text-sm whitespace-pre-wrap">{object.data.text || "(empty)"}</pre>
         </section>
-        {object.data.cut && <p className="border-t border-line px-3 py-1.5 text-sm text-muted">Only the beginning is shown. Download it for the rest.</p>}
+        {object.data.cut && (
+          <p className="border-t border-line px-3 py-1.5 text-sm text-muted">
+            Only the beginning is shown. Download it for the rest.
+          </p>
+        )}
       </>
     );
   }
-  if (object.isError) return <Failure what={`${label} could not be loaded`} error={object.error} retry={() => void object.refetch()} />;
+  if (object.isError)
+    return <Failure what={`${label} could not be loaded`} error={object.error} retry={() => void object.refetch()} />;
   return <Loading lines={2} />;
 }
 

@@ -6,7 +6,19 @@ import { StateBadge } from "../ui/state.tsx";
 import { Ago, Elapsed } from "../ui/time.tsx";
 
 /** The head of a page; it names the tab as well. */
-export function Heading({ title, tab, above, below, children }: { title: ReactNode; tab: string; above?: ReactNode; below?: ReactNode; children?: ReactNode }) {
+export function Heading({
+  title,
+  tab,
+  above,
+  below,
+  children,
+}: {
+  title: ReactNode;
+  tab: string;
+  above?: ReactNode;
+  below?: ReactNode;
+  children?: ReactNode;
+}) {
   useEffect(() => {
     document.title = `${tab} – Pipeweave`;
   }, [tab]);
@@ -25,7 +37,7 @@ export function Heading({ title, tab, above, below, children }: { title: ReactNo
 /** Runs as rows. */
 export function RunsTable({ runs, pipeline = true }: { runs: Run[]; pipeline?: boolean }) {
   return (
-    <table className="data stack" aria-label="Runs">
+    <table className="data stack pairs" aria-label="Runs">
       <thead>
         <tr>
           <th scope="col">State</th>
@@ -38,12 +50,12 @@ export function RunsTable({ runs, pipeline = true }: { runs: Run[]; pipeline?: b
       <tbody>
         {runs.map((run) => (
           <tr key={run.id}>
-            <td data-label="State">
+            <td data-label="State" className="order-1">
               <span>
                 <StateBadge state={run.status} />
               </span>
             </td>
-            <td data-label="Run">
+            <td data-label="Run" className="order-3">
               <div className="min-w-0">
                 <Link data-row to="/runs/$id" params={{ id: run.id }} className="link font-mono text-sm" title={run.id}>
                   {shortId(run.id, 20)}
@@ -56,16 +68,21 @@ export function RunsTable({ runs, pipeline = true }: { runs: Run[]; pipeline?: b
               </div>
             </td>
             {pipeline && (
-              <td data-label="Pipeline">
-                <Link to="/pipelines/$id" params={{ id: run.pipelineId }} className="hover:underline">
+              <td data-label="Pipeline" className="order-5">
+                <Link
+                  to="/pipelines/$id"
+                  params={{ id: run.pipelineId }}
+                  className="block max-w-48 truncate hover:underline"
+                  title={run.pipelineId}
+                >
                   {run.pipelineId}
                 </Link>
               </td>
             )}
-            <td data-label="Created">
+            <td data-label="Created" className="order-2">
               <Ago at={run.createdAt} className="whitespace-nowrap" />
             </td>
-            <td data-label="Duration">
+            <td data-label="Duration" className="order-4">
               <span className="whitespace-nowrap">
                 <Elapsed start={run.startedAt ?? run.createdAt} end={run.completedAt} />
               </span>

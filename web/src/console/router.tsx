@@ -19,7 +19,8 @@ const positive = (value: unknown): number | undefined => {
   return Number.isInteger(n) && n > 0 ? n : undefined;
 };
 /** Leaves out what is undefined, so that it does not stand in the address. */
-const present = <T extends Raw>(search: T): T => Object.fromEntries(Object.entries(search).filter(([, v]) => v !== undefined)) as T;
+const present = <T extends Raw>(search: T): T =>
+  Object.fromEntries(Object.entries(search).filter(([, v]) => v !== undefined)) as T;
 
 export interface RunsSearch {
   [key: string]: unknown;
@@ -51,7 +52,12 @@ const runs = createRoute({
   path: "/runs",
   component: RunsPage,
   validateSearch: (raw: Raw): RunsSearch =>
-    present({ status: text(raw.status), pipeline: text(raw.pipeline), hours: positive(raw.hours), page: positive(raw.page) }),
+    present({
+      status: text(raw.status),
+      pipeline: text(raw.pipeline),
+      hours: positive(raw.hours),
+      page: positive(raw.page),
+    }),
 });
 const run = createRoute({
   getParentRoute: () => root,

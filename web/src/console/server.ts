@@ -74,13 +74,15 @@ export const queueQuery = queryOptions({
 
 export const pipelinesQuery = queryOptions({
   queryKey: ["pipelines"],
-  queryFn: async ({ signal }: Ask) => (await client.get<{ pipelines: Pipeline[] | null }>("/api/pipelines", { signal })).pipelines ?? [],
+  queryFn: async ({ signal }: Ask) =>
+    (await client.get<{ pipelines: Pipeline[] | null }>("/api/pipelines", { signal })).pipelines ?? [],
 });
 
 export const pipelineQuery = (id: string) =>
   queryOptions({
     queryKey: ["pipeline", id],
-    queryFn: async ({ signal }: Ask) => (await client.get<{ pipeline: Pipeline }>(`/api/pipelines/${seg(id)}`, { signal })).pipeline,
+    queryFn: async ({ signal }: Ask) =>
+      (await client.get<{ pipeline: Pipeline }>(`/api/pipelines/${seg(id)}`, { signal })).pipeline,
   });
 
 export interface RunFilter {
@@ -118,7 +120,8 @@ export const runQuery = (id: string) =>
 
 export const servicesQuery = queryOptions({
   queryKey: ["services"],
-  queryFn: async ({ signal }: Ask) => (await client.get<{ services: Service[] | null }>("/api/services", { signal })).services ?? [],
+  queryFn: async ({ signal }: Ask) =>
+    (await client.get<{ services: Service[] | null }>("/api/services", { signal })).services ?? [],
 });
 
 export const serviceQuery = (id: string) =>
@@ -201,7 +204,10 @@ export const objectQuery = (path: string) =>
       if (!cut) {
         try {
           const value = JSON.parse(text);
-          const content = typeof value === "object" && value !== null && "content" in value && "path" in value ? value.content : value;
+          const content =
+            typeof value === "object" && value !== null && "content" in value && "path" in value
+              ? value.content
+              : value;
           return { text: JSON.stringify(content, null, 2), cut: false, json: true };
         } catch {
           // Not JSON; it is shown as it is.

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link as RouterLink, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { Outlet, Link as RouterLink, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Boxes, GitFork, House, LogOut, type LucideIcon, Play, Server, Workflow } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { focusSearch, moveRow, useShortcuts } from "../lib/keyboard.ts";
@@ -11,7 +11,12 @@ import { announce } from "../ui/toast.tsx";
 import { useSession } from "./gate.tsx";
 import { link, pendingQuery, signOut } from "./server.ts";
 
-const places: { to: "/" | "/pipelines" | "/runs" | "/services" | "/hosts"; label: string; icon: LucideIcon; key: string }[] = [
+const places: {
+  to: "/" | "/pipelines" | "/runs" | "/services" | "/hosts";
+  label: string;
+  icon: LucideIcon;
+  key: string;
+}[] = [
   { to: "/", label: "Home", icon: House, key: "h" },
   { to: "/pipelines", label: "Pipelines", icon: GitFork, key: "p" },
   { to: "/runs", label: "Runs", icon: Play, key: "r" },
@@ -34,7 +39,10 @@ export function Shell() {
   useRouteFocus();
   return (
     <div className="min-h-dvh md:grid md:grid-cols-[13rem_minmax(0,1fr)]">
-      <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-surface focus:p-2">
+      <a
+        href="#main"
+        className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-surface focus:p-2"
+      >
         Skip to the page
       </a>
       <header className="border-line bg-surface max-md:border-b md:sticky md:top-0 md:flex md:h-dvh md:flex-col md:border-r">
@@ -61,7 +69,7 @@ export function Shell() {
                 <RouterLink
                   to={p.to}
                   activeOptions={{ exact: p.to === "/" }}
-                  className="flex min-h-9 items-center gap-2.5 rounded-md px-2.5 font-medium"
+                  className="flex min-h-9 items-center gap-2.5 rounded-md px-2.5 font-medium whitespace-nowrap"
                   activeProps={{ className: "bg-sunken text-text", "aria-current": "page" }}
                   inactiveProps={{ className: "text-muted hover:bg-sunken hover:text-text" }}
                 >

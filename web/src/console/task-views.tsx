@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import { X } from "lucide-react";
 import { lazy, Suspense } from "react";
 import type { TaskRun } from "../api/types.ts";
 import { absolute, bytes, instant } from "../lib/format.ts";
@@ -8,13 +9,17 @@ import { CopyButton, Id } from "../ui/copy.tsx";
 import { Facts, Loading, Panel } from "../ui/panel.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { Ago, Elapsed, Until } from "../ui/time.tsx";
-import { X } from "lucide-react";
 import { DownloadButton, ObjectBody } from "./object-view.tsx";
 
 const Graph = lazy(() => import("./graph/graph.tsx"));
 
 /** The graph, which comes with a library of its own weight and is fetched when it is first shown. */
-export function LazyGraph(props: { graph: GraphState; definition?: boolean; selected?: string | undefined; onSelect?: (task: string) => void }) {
+export function LazyGraph(props: {
+  graph: GraphState;
+  definition?: boolean;
+  selected?: string | undefined;
+  onSelect?: (task: string) => void;
+}) {
   return (
     <Suspense fallback={<Loading label="Drawing the graph" />}>
       <Graph {...props} />
@@ -23,7 +28,15 @@ export function LazyGraph(props: { graph: GraphState; definition?: boolean; sele
 }
 
 /** The tasks of a run as a table: everything that the graph says, in words. */
-export function TaskTable({ graph, runId, selected }: { graph: GraphState; runId: string; selected?: string | undefined }) {
+export function TaskTable({
+  graph,
+  runId,
+  selected,
+}: {
+  graph: GraphState;
+  runId: string;
+  selected?: string | undefined;
+}) {
   return (
     <table className="data stack" aria-label="Tasks of this run">
       <thead>
@@ -39,7 +52,14 @@ export function TaskTable({ graph, runId, selected }: { graph: GraphState; runId
         {graph.nodes.map((node) => (
           <tr key={node.id} data-task={node.id} aria-current={node.id === selected || undefined}>
             <td className="lead">
-              <Link data-row to="/runs/$id" params={{ id: runId }} search={(old) => ({ ...old, task: node.id })} resetScroll={false} className="link font-medium">
+              <Link
+                data-row
+                to="/runs/$id"
+                params={{ id: runId }}
+                search={(old) => ({ ...old, task: node.id })}
+                resetScroll={false}
+                className="link font-medium"
+              >
                 {node.id}
               </Link>
               {node.run?.error && <p className="line-clamp-2 max-w-lg text-sm text-bad">{node.run.error}</p>}
@@ -64,7 +84,9 @@ export function TaskTable({ graph, runId, selected }: { graph: GraphState; runId
                 <Elapsed start={node.run?.startedAt} end={node.run?.completedAt} />
               </span>
             </td>
-            <td data-label="Progress">{node.run ? <Progress run={node.run} /> : <span className="text-muted">{why(node)}</span>}</td>
+            <td data-label="Progress">
+              {node.run ? <Progress run={node.run} /> : <span className="text-muted">{why(node)}</span>}
+            </td>
           </tr>
         ))}
       </tbody>
@@ -133,8 +155,20 @@ export function TaskPanel({ node, onClose }: { node: GraphNode; onClose: () => v
                 ["Queued", <Ago key="q" at={run.createdAt} />],
                 ["Started", <Ago key="s" at={run.startedAt} />],
                 ["Duration", <Elapsed key="d" start={run.startedAt} end={run.completedAt} />],
-                ["Code", <span key="c">version {run.codeVersion}{run.codeChanged && <span className="text-warn"> · changed since its last run</span>}{run.firstRun && " · first run"}</span>],
-                ...(run.selectedNext ? ([["Chose", run.selectedNext.length > 0 ? run.selectedNext.join(", ") : "to end here"]] as [string, string][]) : []),
+                [
+                  "Code",
+                  <span key="c">
+                    version {run.codeVersion}
+                    {run.codeChanged && <span className="text-warn"> · changed since its last run</span>}
+                    {run.firstRun && " · first run"}
+                  </span>,
+                ],
+                ...(run.selectedNext
+                  ? ([["Chose", run.selectedNext.length > 0 ? run.selectedNext.join(", ") : "to end here"]] as [
+                      string,
+                      string,
+                    ][])
+                  : []),
               ]}
             />
             <Attempts run={run} />

@@ -37,7 +37,12 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
     mutationFn: (value: unknown) => trigger(pipeline, value),
     onSuccess: (answer) => {
       const warned = Object.entries(answer.validationWarnings ?? {});
-      if (warned.length > 0) toast("info", "The run started, though its input looks odd", warned.map(([task, list]) => `${task}: ${sentence(list)}`).join("; "));
+      if (warned.length > 0)
+        toast(
+          "info",
+          "The run started, though its input looks odd",
+          warned.map(([task, list]) => `${task}: ${sentence(list)}`).join("; "),
+        );
       onClose();
       void navigate({ to: "/runs/$id", params: { id: answer.pipelineRunId } });
     },
@@ -65,6 +70,7 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
           </div>
           <textarea
             id="input"
+            data-autofocus
             rows={9}
             spellCheck={false}
             className="field w-full font-mono text-sm"

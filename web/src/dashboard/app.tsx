@@ -26,7 +26,9 @@ function NoToken({ expired }: { expired: boolean }) {
         <span className="tone-live tint mb-4 grid size-11 place-items-center rounded-full border">
           <KeyRound aria-hidden className="size-5" />
         </span>
-        <h1 className="text-xl font-semibold">{expired ? "This link is no longer valid" : "This page needs its link"}</h1>
+        <h1 className="text-xl font-semibold">
+          {expired ? "This link is no longer valid" : "This page needs its link"}
+        </h1>
         <p className="mt-2 mb-4 text-muted">
           {expired
             ? "The daemon does not take the token of this tab any more. "
@@ -35,8 +37,8 @@ function NoToken({ expired }: { expired: boolean }) {
         </p>
         <Command text="pipedai-orchestrator dashboard" />
         <p className="mt-4 text-sm text-muted">
-          With <code className="font-mono">--open</code> it goes to the browser by itself. The token stays in this tab and is taken out of
-          the address bar.
+          With <code className="font-mono">--open</code> it goes to the browser by itself. The token stays in this tab
+          and is taken out of the address bar.
         </p>
       </div>
     </main>
@@ -64,7 +66,10 @@ function Host() {
 
   return (
     <div className="flex min-h-dvh flex-col">
-      <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-surface focus:p-2">
+      <a
+        href="#main"
+        className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-surface focus:p-2"
+      >
         Skip to the workers
       </a>
       <header className="border-b border-line bg-surface">
@@ -76,7 +81,9 @@ function Host() {
             <div className="min-w-0">
               <h1 className="truncate text-lg leading-5 font-semibold">{name ?? "This host"}</h1>
               <p className="truncate text-xs text-muted">
-                {self.data ? `${self.data.os} · daemon ${self.data.version} · pid ${self.data.pid}` : "PipedAI host dashboard"}
+                {self.data
+                  ? `${self.data.os} · daemon ${self.data.version} · pid ${self.data.pid}`
+                  : "PipedAI host dashboard"}
               </p>
             </div>
           </div>
@@ -92,17 +99,31 @@ function Host() {
       </header>
       <LinkBanner link={link} server="the daemon" lastSeen={lost} />
       {updated && <NewVersionBanner what="The daemon" />}
-      <main id="main" tabIndex={-1} className={`mx-auto w-full max-w-6xl flex-1 space-y-4 px-4 py-5 outline-none ${stale ? "saturate-50" : ""}`}>
+      <main
+        id="main"
+        tabIndex={-1}
+        className={`mx-auto w-full max-w-6xl flex-1 space-y-4 px-4 py-5 outline-none ${stale ? "saturate-50" : ""}`}
+      >
         {self.data && <Health items={self.data.health ?? []} />}
-        <Panel title="Workers" aside={list && list.length > 0 ? <span className="text-sm text-muted">{summary(list)}</span> : null}>
+        <Panel
+          title="Workers"
+          aside={list && list.length > 0 ? <span className="text-sm text-muted">{summary(list)}</span> : null}
+        >
           {list === undefined ? (
             workers.isError ? (
-              <Failure what="The workers could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
+              <Failure
+                what="The workers could not be loaded"
+                error={workers.error}
+                retry={() => void workers.refetch()}
+              />
             ) : (
               <Loading />
             )
           ) : list.length === 0 ? (
-            <NotConnected paired={(self.data?.controlPlanes ?? []).length > 0} command={connectCommand(self.data?.health ?? [])} />
+            <NotConnected
+              paired={(self.data?.controlPlanes ?? []).length > 0}
+              command={connectCommand(self.data?.health ?? [])}
+            />
           ) : (
             <WorkersTable workers={list} frozen={stale} onLogs={setLogsOf} />
           )}
@@ -128,12 +149,18 @@ function summary(list: { local: { state: string } | null }[]): string {
 }
 
 function connectCommand(health: { command?: string }[]): string {
-  return health.find((h) => h.command?.includes("connect"))?.command ?? "pipedai-orchestrator connect http://127.0.0.1:3000";
+  return (
+    health.find((h) => h.command?.includes("connect"))?.command ?? "pipedai-orchestrator connect http://127.0.0.1:3000"
+  );
 }
 
 function NotConnected({ paired, command }: { paired: boolean; command: string }) {
   return (
-    <Empty icon={Server} title={paired ? "No workers on this host yet" : "This host is not connected yet"} command={command}>
+    <Empty
+      icon={Server}
+      title={paired ? "No workers on this host yet" : "This host is not connected yet"}
+      command={command}
+    >
       {paired
         ? "The host is paired, and has nothing to keep running. Connecting again adds a worker."
         : "Connect it to a control plane; it prints a code, somebody approves it there, and the worker appears here by itself."}

@@ -10,7 +10,10 @@ export function Health({ items }: { items: HealthItem[] }) {
   return (
     <section aria-label="Needs attention" className="space-y-2">
       {items.map((item) => (
-        <div key={item.code + item.message} className={`tone-${lookOf(item.severity).tone} card flex items-start gap-2.5 p-3`}>
+        <div
+          key={item.code + item.message}
+          className={`tone-${lookOf(item.severity).tone} card flex items-start gap-2.5 p-3`}
+        >
           <span className="mt-0.5">
             <StateIcon state={item.severity} />
           </span>
@@ -39,7 +42,10 @@ export function Links({ planes }: { planes: RemoteState[] }) {
             <a href={plane.apiUrl} target="_blank" rel="noreferrer" className="link min-w-0 truncate font-mono text-sm">
               {plane.apiUrl}
             </a>
-            <StateBadge state={plane.reachable ? "online" : "offline"} label={plane.reachable ? "Reachable" : "Not reachable"} />
+            <StateBadge
+              state={plane.reachable ? "online" : "offline"}
+              label={plane.reachable ? "Reachable" : "Not reachable"}
+            />
             {plane.workspaceId && <span className="text-sm text-muted">workspace {plane.workspaceId}</span>}
             <span className="text-sm text-muted sm:ml-auto">
               last answer <Ago at={plane.lastOkAt} />

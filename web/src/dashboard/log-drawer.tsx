@@ -2,8 +2,8 @@ import { ArrowDown, Download, Search } from "lucide-react";
 import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { FusedWorker } from "../api/types.ts";
 import { absolute, clock, count } from "../lib/format.ts";
-import { saveFile } from "../lib/save.ts";
 import { filterLines, type LogFilter, logText, splitMatches } from "../lib/log-buffer.ts";
+import { saveFile } from "../lib/save.ts";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
@@ -47,7 +47,12 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
   const name = worker.label || worker.id;
   const filtered = filter.search !== "" || filter.stream !== "all";
   return (
-    <Dialog kind="drawer" title={`Log of ${name}`} onClose={onClose} aside={<StateBadge state={localWord(worker.local)} />}>
+    <Dialog
+      kind="drawer"
+      title={`Log of ${name}`}
+      onClose={onClose}
+      aside={<StateBadge state={localWord(worker.local)} />}
+    >
       <div className="flex flex-wrap items-center gap-2 border-b border-line px-4 py-2">
         <label className="relative min-w-40 flex-1">
           <span className="sr-only">Search in the log</span>
@@ -63,7 +68,11 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
         </label>
         <label>
           <span className="sr-only">Stream</span>
-          <select className="field" value={filter.stream} onChange={(e) => setFilter((f) => ({ ...f, stream: e.target.value as LogFilter["stream"] }))}>
+          <select
+            className="field"
+            value={filter.stream}
+            onChange={(e) => setFilter((f) => ({ ...f, stream: e.target.value as LogFilter["stream"] }))}
+          >
             <option value="all">All output</option>
             <option value="out">stdout</option>
             <option value="err">stderr</option>
@@ -71,7 +80,12 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
         </label>
         <Check label="Follow" checked={follow} onChange={setFollow} />
         <Check label="Wrap" checked={wrap} onChange={setWrap} />
-        <Button size="sm" icon={Download} disabled={shown.length === 0} onClick={() => saveFile(`${name.replaceAll(/[^\w.-]+/g, "-")}.log`, logText(shown))}>
+        <Button
+          size="sm"
+          icon={Download}
+          disabled={shown.length === 0}
+          onClick={() => saveFile(`${name.replaceAll(/[^\w.-]+/g, "-")}.log`, logText(shown))}
+        >
           Download
         </Button>
       </div>
@@ -82,7 +96,9 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
           <Failure what="The log could not be loaded" error={log.error} retry={log.reload} />
         ) : shown.length === 0 ? (
           <p className="p-6 text-center text-muted">
-            {filtered ? "No line matches. " : "This worker has written nothing yet. Lines appear here as it writes them."}
+            {filtered
+              ? "No line matches. "
+              : "This worker has written nothing yet. Lines appear here as it writes them."}
             {filtered && (
               <button type="button" className="link" onClick={() => setFilter({ stream: "all", search: "" })}>
                 Clear the filter
@@ -99,7 +115,9 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
             className="h-full overflow-auto py-2 font-mono text-xs leading-5 -outline-offset-2"
           >
             <div className={wrap ? "" : "w-max min-w-full"}>
-              {log.dropped > 0 && <p className="px-4 text-muted">{count(log.dropped, "older line")} are only in the file on the host.</p>}
+              {log.dropped > 0 && (
+                <p className="px-4 text-muted">{count(log.dropped, "older line")} are only in the file on the host.</p>
+              )}
               {chunks(shown).map((chunk) => (
                 <Chunk key={chunk[0]?.n} lines={chunk} search={filter.search} wrap={wrap} />
               ))}
@@ -107,7 +125,13 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
           </section>
         )}
         {unseen > 0 && (
-          <Button variant="primary" size="sm" icon={ArrowDown} className="absolute right-5 bottom-4 shadow-raised" onClick={() => setFollow(true)}>
+          <Button
+            variant="primary"
+            size="sm"
+            icon={ArrowDown}
+            className="absolute right-5 bottom-4 shadow-raised"
+            onClick={() => setFollow(true)}
+          >
             {count(unseen, "new line")}
           </Button>
         )}
@@ -122,7 +146,12 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
 function Check({ label, checked, onChange }: { label: string; checked: boolean; onChange: (on: boolean) => void }) {
   return (
     <label className="flex min-h-7 items-center gap-1.5 text-sm">
-      <input type="checkbox" className="size-4 accent-accent" checked={checked} onChange={(e) => onChange(e.target.checked)} />
+      <input
+        type="checkbox"
+        className="size-4 accent-accent"
+        checked={checked}
+        onChange={(e) => onChange(e.target.checked)}
+      />
       {label}
     </label>
   );
@@ -156,7 +185,9 @@ const Chunk = memo(
             <time className="shrink-0 text-muted select-none" title={absolute(line.ts)}>
               {clock(line.ts)}
             </time>
-            <span className={`w-6 shrink-0 select-none ${line.stream === "err" ? "text-bad" : "text-muted"}`}>{line.stream}</span>
+            <span className={`w-6 shrink-0 select-none ${line.stream === "err" ? "text-bad" : "text-muted"}`}>
+              {line.stream}
+            </span>
             <span className={`min-w-0 flex-1 ${wrap ? "break-words whitespace-pre-wrap" : ""}`}>
               {splitMatches(line.line, search).map((part, i) =>
                 i % 2 === 1 ? (
@@ -175,5 +206,9 @@ const Chunk = memo(
     );
   },
   (a, b) =>
-    a.search === b.search && a.wrap === b.wrap && a.lines.length === b.lines.length && a.lines[0]?.n === b.lines[0]?.n && a.lines.at(-1)?.n === b.lines.at(-1)?.n,
+    a.search === b.search &&
+    a.wrap === b.wrap &&
+    a.lines.length === b.lines.length &&
+    a.lines[0]?.n === b.lines[0]?.n &&
+    a.lines.at(-1)?.n === b.lines.at(-1)?.n,
 );

@@ -2,7 +2,8 @@ import { useMutation } from "@tanstack/react-query";
 import { Play, ScrollText, Square } from "lucide-react";
 import { useState } from "react";
 import type { FusedWorker } from "../api/types.ts";
-import { count, none } from "../lib/format.ts";
+import { count, duration, none } from "../lib/format.ts";
+import { useNow } from "../lib/now.ts";
 import { Button } from "../ui/button.tsx";
 import { Id } from "../ui/copy.tsx";
 import { Confirm } from "../ui/dialog.tsx";
@@ -46,7 +47,12 @@ function Row({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: boolean;
   return (
     <tr data-worker={worker.id}>
       <td className="lead">
-        <button data-row type="button" className="text-left font-semibold hover:underline" onClick={() => onLogs(worker.id)}>
+        <button
+          data-row
+          type="button"
+          className="text-left font-semibold hover:underline"
+          onClick={() => onLogs(worker.id)}
+        >
           {worker.label || worker.id}
         </button>
         <div className="text-sm text-muted">
@@ -54,7 +60,9 @@ function Row({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: boolean;
         </div>
         <div className="text-sm text-muted">
           {worker.workerVersion ? `version ${worker.workerVersion}` : "version not known"}
-          {worker.versionStale && worker.latestWorkerVersion && <span className="text-warn"> · {worker.latestWorkerVersion} is out</span>}
+          {worker.versionStale && worker.latestWorkerVersion && (
+            <span className="text-warn"> · {worker.latestWorkerVersion} is out</span>
+          )}
         </div>
       </td>
       <td data-label="On this host">
@@ -88,7 +96,7 @@ function Local({ worker }: { worker: FusedWorker }) {
       <StateBadge state={localWord(local)} />
       {local?.pid ? (
         <div className="text-sm text-muted">
-          pid <span className="font-mono">{local.pid}</span> · up since <Ago at={local.startedAt} />
+          pid <span className="font-mono">{local.pid}</span> · up <Up since={local.startedAt} />
         </div>
       ) : null}
       {local?.state === "backing-off" && local.nextStartAt ? (
@@ -102,14 +110,25 @@ function Local({ worker }: { worker: FusedWorker }) {
           {local.restarts > 0 && `, ${local.restarts} in a row`}
         </div>
       )}
-      {local?.reattached && local.state === "running" && <div className="text-sm text-muted">outlived an earlier daemon</div>}
+      {local?.reattached && local.state === "running" && (
+        <div className="text-sm text-muted">outlived an earlier daemon</div>
+      )}
       {ended && (
         <div className="text-sm text-muted">
-          {ended} <Ago at={local?.lastExit?.at} />
+          {ended}, <Ago at={local?.lastExit?.at} />
         </div>
       )}
       {local?.lastError && <div className="text-sm text-bad">{local.lastError}</div>}
     </div>
+  );
+}
+
+function Up({ since }: { since: number | null }) {
+  const now = useNow();
+  return (
+    <span className="tabular-nums">
+      {since === null ? none : duration(Math.max(1_000, now - since)).replace(".0 s", " s")}
+    </span>
   );
 }
 
@@ -125,11 +144,11 @@ function Remote({ worker }: { worker: FusedWorker }) {
       )}
       {remote && (
         <div className="text-sm text-muted">
-          seen there <Ago at={remote.lastSeenAt} />
+          last seen <Ago at={remote.lastSeenAt} />
         </div>
       )}
       <div className="text-sm text-muted">
-        asked {worker.remoteFetchedAt ? <Ago at={worker.remoteFetchedAt} /> : none}
+        status from {worker.remoteFetchedAt ? <Ago at={worker.remoteFetchedAt} /> : none}
       </div>
       {worker.remoteError && <div className="text-sm text-bad">{worker.remoteError}</div>}
     </div>
@@ -151,12 +170,26 @@ function Actions({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: bool
   return (
     <div className="flex flex-wrap items-start gap-1.5 sm:justify-end max-sm:pt-1">
       {(can.start || doing === "start") && (
-        <Button size="sm" icon={Play} pending={doing === "start"} disabled={frozen || doing !== null} onClick={() => action.mutate("start")} aria-label={`Start ${name}`}>
+        <Button
+          size="sm"
+          icon={Play}
+          pending={doing === "start"}
+          disabled={frozen || doing !== null}
+          onClick={() => action.mutate("start")}
+          aria-label={`Start ${name}`}
+        >
           {doing === "start" ? "Starting…" : (can.start ?? "Start")}
         </Button>
       )}
       {(can.stop || doing === "stop" || worker.local?.draining) && (
-        <Button size="sm" icon={Square} pending={doing === "stop" || worker.local?.draining === true} disabled={frozen || doing !== null} onClick={stop} aria-label={`Stop ${name}`}>
+        <Button
+          size="sm"
+          icon={Square}
+          pending={doing === "stop" || worker.local?.draining === true}
+          disabled={frozen || doing !== null}
+          onClick={stop}
+          aria-label={`Stop ${name}`}
+        >
           {doing === "stop" || worker.local?.draining ? "Stopping…" : "Stop"}
         </Button>
       )}
@@ -164,14 +197,20 @@ function Actions({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: bool
         Logs
       </Button>
       {asking && (
-        <Confirm title={`Stop ${name}?`} action="Drain and stop" danger onClose={() => setAsking(false)} onConfirm={() => action.mutate("stop")}>
+        <Confirm
+          title={`Stop ${name}?`}
+          action="Drain and stop"
+          danger
+          onClose={() => setAsking(false)}
+          onConfirm={() => action.mutate("stop")}
+        >
           <p>
             One run is in flight{worker.currentRunId ? ":" : "."}
             {worker.currentRunId && <code className="mt-1 block font-mono text-sm">{worker.currentRunId}</code>}
           </p>
           <p className="text-muted">
-            The worker takes no more work, finishes this run if it can in the time it is given, and then ends. It stays stopped until it is
-            started again.
+            The worker takes no more work, finishes this run if it can in the time it is given, and then ends. It stays
+            stopped until it is started again.
           </p>
         </Confirm>
       )}

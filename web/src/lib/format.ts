@@ -96,8 +96,9 @@ export function shellQuote(text: string): string {
 }
 
 // Colour, cursor and title sequences, and other control characters but tab.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const control = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b.|[\u0000-\u0008\u000a-\u001f\u007f]/g;
+const control =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b.|[\u0000-\u0008\u000a-\u001f\u007f]/g;
 
 /** A line of program output without what would only steer a terminal. */
 export function plainText(line: string): string {

@@ -3,7 +3,10 @@ const letters = "BCDFGHJKLMNPQRSTVWXZ";
 
 /** What was typed or pasted, as codes are written: capital, in two groups. Letters that no code has stay, to be seen. */
 export function writeCode(typed: string): string {
-  const clean = typed.toUpperCase().replaceAll(/[^A-Z0-9]/g, "").slice(0, 8);
+  const clean = typed
+    .toUpperCase()
+    .replaceAll(/[^A-Z0-9]/g, "")
+    .slice(0, 8);
   return clean.length > 4 ? `${clean.slice(0, 4)}-${clean.slice(4)}` : clean;
 }
 

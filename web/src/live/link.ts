@@ -126,9 +126,11 @@ export class Link<F> {
     const generation = this.generation;
     let opened = false;
     let first = true;
-    const mine = <A extends unknown[]>(fn: (...args: A) => void) => (...args: A) => {
-      if (generation === this.generation) fn(...args);
-    };
+    const mine =
+      <A extends unknown[]>(fn: (...args: A) => void) =>
+      (...args: A) => {
+        if (generation === this.generation) fn(...args);
+      };
     const ended = mine((why: "lost" | "unauthorized") => {
       this.drop();
       if (why === "unauthorized") this.stop("unauthorized");

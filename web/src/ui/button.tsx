@@ -18,7 +18,15 @@ export interface ButtonProps extends ComponentProps<"button"> {
   pending?: boolean;
 }
 
-export function Button({ variant = "secondary", size = "md", icon: Icon, pending, children, className = "", ...rest }: ButtonProps) {
+export function Button({
+  variant = "secondary",
+  size = "md",
+  icon: Icon,
+  pending,
+  children,
+  className = "",
+  ...rest
+}: ButtonProps) {
   const Shown = pending ? LoaderCircle : Icon;
   const pad = size === "sm" ? "min-h-7 px-2 text-sm" : "min-h-9 px-3 text-base";
   return (
@@ -36,7 +44,12 @@ export function Button({ variant = "secondary", size = "md", icon: Icon, pending
 }
 
 /** A button that is only an icon; label is what it is called. */
-export function IconButton({ icon: Icon, label, className = "", ...rest }: ComponentProps<"button"> & { icon: LucideIcon; label: string }) {
+export function IconButton({
+  icon: Icon,
+  label,
+  className = "",
+  ...rest
+}: ComponentProps<"button"> & { icon: LucideIcon; label: string }) {
   return (
     <button
       type="button"

@@ -43,7 +43,10 @@ export function KeyboardHelp() {
                 <div key={s.keys} className="contents">
                   <dt className="flex gap-1">
                     {s.keys.split(" ").map((key) => (
-                      <kbd key={key} className="min-w-6 rounded-sm border border-outline bg-sunken px-1.5 text-center font-mono text-sm">
+                      <kbd
+                        key={key}
+                        className="min-w-6 rounded-sm border border-outline bg-sunken px-1.5 text-center font-mono text-sm"
+                      >
                         {key}
                       </kbd>
                     ))}
@@ -61,7 +64,12 @@ export function KeyboardHelp() {
               <dd>Close what is open</dd>
             </dl>
             <label className="flex items-center gap-2 border-t border-line pt-3">
-              <input type="checkbox" checked={enabled} onChange={(e) => setShortcutsEnabled(e.target.checked)} className="size-4 accent-accent" />
+              <input
+                type="checkbox"
+                checked={enabled}
+                onChange={(e) => setShortcutsEnabled(e.target.checked)}
+                className="size-4 accent-accent"
+              />
               Single-key shortcuts are on
             </label>
           </div>

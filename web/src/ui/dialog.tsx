@@ -28,6 +28,8 @@ export function Dialog({ title, onClose, children, aside, kind = "dialog" }: Pro
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog && !dialog.open) dialog.showModal();
+    // The browser would take the first control, which is the one that closes.
+    dialog?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();
@@ -76,7 +78,9 @@ export function Confirm({ title, children, action, danger, onConfirm, onClose }:
     <Dialog title={title} onClose={onClose}>
       <div className="space-y-2 overflow-y-auto px-4 py-4">{children}</div>
       <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-        <Button onClick={onClose}>Keep as it is</Button>
+        <Button data-autofocus onClick={onClose}>
+          Keep as it is
+        </Button>
         <Button
           variant={danger ? "danger" : "primary"}
           onClick={() => {

@@ -1,7 +1,7 @@
 import { RefreshCw, Unplug } from "lucide-react";
 import { useEffect, useRef, useSyncExternalStore } from "react";
-import type { LinkState } from "../live/link.ts";
 import { useNow } from "../lib/now.ts";
+import type { LinkState } from "../live/link.ts";
 import { Button } from "./button.tsx";
 import { Ago, Until } from "./time.tsx";
 import { toast } from "./toast.tsx";
@@ -46,7 +46,13 @@ export function LinkBanner({ link, server, lastSeen }: { link: Source; server: s
         Lost connection to {server}
         <span className="font-normal" aria-hidden>
           {" – "}
-          {state.retryAt === null ? "trying now" : <>next try <Until at={state.retryAt} /></>}
+          {state.retryAt === null ? (
+            "trying now"
+          ) : (
+            <>
+              next try <Until at={state.retryAt} />
+            </>
+          )}
           {lastSeen ? (
             <>
               . What you see is from <Ago at={lastSeen} />.
@@ -75,7 +81,11 @@ export function LinkPill({ link }: { link: Source }) {
   const { phase } = useLink(link);
   const [word, tone, title] = words[phase];
   return (
-    <span className={`${tone} inline-flex items-center gap-1.5 text-sm whitespace-nowrap text-muted`} title={title} data-link={phase}>
+    <span
+      className={`${tone} inline-flex items-center gap-1.5 text-sm whitespace-nowrap text-muted`}
+      title={title}
+      data-link={phase}
+    >
       <span aria-hidden className={`tone-bg size-2 rounded-full ${phase === "live" ? "" : "opacity-80"}`} />
       {word}
     </span>

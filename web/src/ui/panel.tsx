@@ -5,7 +5,17 @@ import { Button } from "./button.tsx";
 import { Command, Id } from "./copy.tsx";
 
 /** A titled part of a page. */
-export function Panel({ title, aside, children, className = "" }: { title: string; aside?: ReactNode; children: ReactNode; className?: string }) {
+export function Panel({
+  title,
+  aside,
+  children,
+  className = "",
+}: {
+  title: string;
+  aside?: ReactNode;
+  children: ReactNode;
+  className?: string;
+}) {
   const id = useId();
   return (
     <section aria-labelledby={id} className={`card min-w-0 overflow-hidden ${className}`}>
@@ -21,7 +31,19 @@ export function Panel({ title, aside, children, className = "" }: { title: strin
 }
 
 /** Nothing to show: what this is, why it is empty, and the one thing to type or press. */
-export function Empty({ icon: Icon, title, children, command, action }: { icon?: LucideIcon; title: string; children?: ReactNode; command?: string; action?: ReactNode }) {
+export function Empty({
+  icon: Icon,
+  title,
+  children,
+  command,
+  action,
+}: {
+  icon?: LucideIcon;
+  title: string;
+  children?: ReactNode;
+  command?: string;
+  action?: ReactNode;
+}) {
   return (
     <div className="mx-auto flex max-w-xl flex-col items-center gap-3 px-4 py-10 text-center">
       {Icon && (

@@ -89,5 +89,11 @@ export function StateBadge({ state, label, title }: { state: string; label?: str
 /** Only the icon, for places where the word stands beside it. */
 export function StateIcon({ state, className = "size-4" }: { state: string; className?: string }) {
   const look = lookOf(state);
-  return <look.icon aria-hidden className={`tone-${look.tone} tone-text shrink-0 ${look.spins ? "spin" : ""} ${className}`} strokeWidth={2.25} />;
+  return (
+    <look.icon
+      aria-hidden
+      className={`tone-${look.tone} tone-text shrink-0 ${look.spins ? "spin" : ""} ${className}`}
+      strokeWidth={2.25}
+    />
+  );
 }

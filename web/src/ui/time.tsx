@@ -23,5 +23,7 @@ export function Elapsed({ start, end }: { start: string | null | undefined; end:
 export function Until({ at }: { at: number }) {
   const now = useNow();
   const left = Math.max(0, Math.ceil((at - now) / 1_000));
-  return <span className="tabular-nums">{left > 0 ? `in ${duration(left * 1_000).replace(/\.0 s$/, " s")}` : "now"}</span>;
+  return (
+    <span className="tabular-nums">{left > 0 ? `in ${duration(left * 1_000).replace(/\.0 s$/, " s")}` : "now"}</span>
+  );
 }

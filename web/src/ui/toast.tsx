@@ -84,7 +84,9 @@ function Notice({ toast: t }: { toast: Toast }) {
     return () => clearTimeout(timer);
   }, [t]);
   return (
-    <div className={`${tones[t.kind]} pointer-events-auto flex w-full items-start gap-2.5 rounded-lg border border-line bg-surface p-3 shadow-raised`}>
+    <div
+      className={`${tones[t.kind]} pointer-events-auto flex w-full items-start gap-2.5 rounded-lg border border-line bg-surface p-3 shadow-raised`}
+    >
       <Icon aria-hidden className="tone-text mt-0.5 size-4 shrink-0" />
       <div className="min-w-0 flex-1">
         <p className="font-medium">{t.text}</p>

@@ -1,6 +1,17 @@
 import "@xyflow/react/dist/base.css";
 import "./graph.css";
-import { type Edge, Handle, MarkerType, type Node, type NodeProps, Panel, Position, ReactFlow, ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import {
+  type Edge,
+  Handle,
+  MarkerType,
+  type Node,
+  type NodeProps,
+  Panel,
+  Position,
+  ReactFlow,
+  ReactFlowProvider,
+  useReactFlow,
+} from "@xyflow/react";
 import { Maximize, Minus, Plus } from "lucide-react";
 import { useEffect, useMemo } from "react";
 import { duration, elapsed } from "../../lib/format.ts";
@@ -18,7 +29,13 @@ interface Props {
   onSelect?: (task: string) => void;
 }
 
-type Data = { node: GraphNode; role: string; definition: boolean; chosen: boolean; onSelect: ((task: string) => void) | undefined };
+type Data = {
+  node: GraphNode;
+  role: string;
+  definition: boolean;
+  chosen: boolean;
+  onSelect: ((task: string) => void) | undefined;
+};
 type TaskNode = Node<Data, "task">;
 
 const nodeTypes = { task: TaskBox };
@@ -83,7 +100,11 @@ function Flow({ graph, definition = false, selected, onSelect }: Props) {
         <Panel position="top-right" className="flex rounded-md border border-line bg-surface">
           <IconButton icon={Plus} label="Zoom in" onClick={() => void flow.zoomIn()} />
           <IconButton icon={Minus} label="Zoom out" onClick={() => void flow.zoomOut()} />
-          <IconButton icon={Maximize} label="Show the whole graph" onClick={() => void flow.fitView({ padding: 0.08, maxZoom: 1 })} />
+          <IconButton
+            icon={Maximize}
+            label="Show the whole graph"
+            onClick={() => void flow.fitView({ padding: 0.08, maxZoom: 1 })}
+          />
         </Panel>
       </ReactFlow>
     </div>
@@ -125,7 +146,14 @@ function TaskBox({ data }: NodeProps<TaskNode>) {
     <>
       <Handle type="target" position={Position.Left} isConnectable={false} />
       {onSelect ? (
-        <button type="button" data-node={node.id} data-state={definition ? undefined : node.state} aria-pressed={chosen} className={`${shape} nopan`} onClick={() => onSelect(node.id)}>
+        <button
+          type="button"
+          data-node={node.id}
+          data-state={definition ? undefined : node.state}
+          aria-pressed={chosen}
+          className={`${shape} nopan`}
+          onClick={() => onSelect(node.id)}
+        >
           {content}
         </button>
       ) : (

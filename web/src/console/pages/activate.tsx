@@ -70,8 +70,8 @@ function Entry() {
         Look it up
       </Button>
       <p className="text-sm text-muted">
-        <code className="font-mono">pipedai-orchestrator connect {window.location.origin}</code> prints the code. Looking it up decides nothing
-        yet.
+        <code className="font-mono">pipedai-orchestrator connect {window.location.origin}</code> prints the code.
+        Looking it up decides nothing yet.
       </p>
     </form>
   );
@@ -86,7 +86,8 @@ function Lookup({ code }: { code: string }) {
     return (
       <Result icon={CircleHelp} tone="warn" title="No host waits with this code">
         <p>
-          <code className="font-mono font-semibold">{code}</code> is not known. It may be mistyped, have expired, or belong to another server.
+          <code className="font-mono font-semibold">{code}</code> is not known. It may be mistyped, have expired, or
+          belong to another server.
         </p>
         <Link to="/activate" className="link">
           Enter another code
@@ -96,7 +97,11 @@ function Lookup({ code }: { code: string }) {
   }
   return (
     <div className="card">
-      <Failure what="The code could not be looked up" error={enrollment.error} retry={() => void enrollment.refetch()} />
+      <Failure
+        what="The code could not be looked up"
+        error={enrollment.error}
+        retry={() => void enrollment.refetch()}
+      />
     </div>
   );
 }
@@ -114,7 +119,8 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
     },
     onError: (cause) => {
       // Somebody else was faster, or the time ran out: the page says which.
-      if (cause instanceof ApiError && [404, 409, 410].includes(cause.status)) void queries.invalidateQueries({ queryKey: ["enrollment"] });
+      if (cause instanceof ApiError && [404, 409, 410].includes(cause.status))
+        void queries.invalidateQueries({ queryKey: ["enrollment"] });
       else toastError("The decision was not taken", cause);
     },
   });
@@ -126,10 +132,20 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
     case "approved":
     case "redeemed":
       return (
-        <Result icon={CircleCheck} tone="ok" title={status === "redeemed" ? `${name} has joined` : `${name} is approved`}>
+        <Result
+          icon={CircleCheck}
+          tone="ok"
+          title={status === "redeemed" ? `${name} has joined` : `${name} is approved`}
+        >
           <p>
-            {mine === null && <>This was decided before{e.decidedBy ? ` by ${e.decidedBy}` : ""}, <Ago at={e.decidedAt} />. </>}
-            {status === "redeemed" ? "Its worker takes work from now on." : "It fetches its credentials within seconds; the terminal says when it is done."}
+            {mine === null && (
+              <>
+                This was decided before{e.decidedBy ? ` by ${e.decidedBy}` : ""}, <Ago at={e.decidedAt} />.{" "}
+              </>
+            )}
+            {status === "redeemed"
+              ? "Its worker takes work from now on."
+              : "It fetches its credentials within seconds; the terminal says when it is done."}
           </p>
           <Link to="/hosts" className="link">
             See all hosts
@@ -139,9 +155,17 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
     case "denied":
     case "revoked":
       return (
-        <Result icon={X} tone="bad" title={status === "denied" ? `${name} was denied` : `The access of ${name} was revoked`}>
+        <Result
+          icon={X}
+          tone="bad"
+          title={status === "denied" ? `${name} was denied` : `The access of ${name} was revoked`}
+        >
           <p>
-            {mine === null && status === "denied" && <>This was decided before{e.decidedBy ? ` by ${e.decidedBy}` : ""}, <Ago at={e.decidedAt} />. </>}
+            {mine === null && status === "denied" && (
+              <>
+                This was decided before{e.decidedBy ? ` by ${e.decidedBy}` : ""}, <Ago at={e.decidedAt} />.{" "}
+              </>
+            )}
             It got no access. To try again, connect again on the host.
           </p>
           <Link to="/activate" className="link">
@@ -170,7 +194,8 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
       <div className="space-y-4 p-5">
         <h2 id="host" className="text-lg">
           A host named <strong className="font-semibold">{name}</strong> asks to join the workspace{" "}
-          <strong className="font-semibold">{e.workspaceId || session.workspaceId}</strong> and to run tasks of its pipelines.
+          <strong className="font-semibold">{e.workspaceId || session.workspaceId}</strong> and to run tasks of its
+          pipelines.
         </h2>
         <Facts
           items={[
@@ -178,7 +203,12 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
             ...(e.label && e.label !== e.hostname ? ([["Label", e.label]] as [string, ReactNode][]) : []),
             ["System", e.os || "not given"],
             ["Program", e.userAgent || "not given"],
-            ["Asked from", <span key="a" className="font-mono text-sm">{e.address || "not known"}</span>],
+            [
+              "Asked from",
+              <span key="a" className="font-mono text-sm">
+                {e.address || "not known"}
+              </span>,
+            ],
             ["Asked", <Ago key="t" at={e.createdAt} />],
             ["Expires", expires ? <Until key="u" at={expires} /> : "not known"],
           ]}
@@ -186,16 +216,28 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
         <div className="tone-warn tint flex items-start gap-2.5 rounded-md border p-3">
           <ShieldCheck aria-hidden className="mt-0.5 size-4 shrink-0" />
           <p className="text-text">
-            <strong className="font-semibold">Is this the code in your own terminal, right now?</strong> If you did not start this yourself, or
-            somebody sent you the link, deny it: the host would get the inputs of your runs.
+            <strong className="font-semibold">Is this the code in your own terminal, right now?</strong> If you did not
+            start this yourself, or somebody sent you the link, deny it: the host would get the inputs of your runs.
           </p>
         </div>
         {may ? (
           <div className="grid gap-2 sm:grid-cols-2">
-            <Button variant="primary" icon={Check} pending={decision.isPending && decision.variables === "approve"} disabled={decision.isPending} onClick={() => decision.mutate("approve")}>
+            <Button
+              variant="primary"
+              icon={Check}
+              pending={decision.isPending && decision.variables === "approve"}
+              disabled={decision.isPending}
+              onClick={() => decision.mutate("approve")}
+            >
               It is, approve
             </Button>
-            <Button variant="danger" icon={X} pending={decision.isPending && decision.variables === "deny"} disabled={decision.isPending} onClick={() => decision.mutate("deny")}>
+            <Button
+              variant="danger"
+              icon={X}
+              pending={decision.isPending && decision.variables === "deny"}
+              disabled={decision.isPending}
+              onClick={() => decision.mutate("deny")}
+            >
               It is not, deny
             </Button>
           </div>
@@ -207,7 +249,17 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
   );
 }
 
-function Result({ icon: Icon, tone, title, children }: { icon: LucideIcon; tone: string; title: string; children: ReactNode }) {
+function Result({
+  icon: Icon,
+  tone,
+  title,
+  children,
+}: {
+  icon: LucideIcon;
+  tone: string;
+  title: string;
+  children: ReactNode;
+}) {
   return (
     <section role="status" className={`tone-${tone} card flex flex-col items-center gap-3 px-5 py-10 text-center`}>
       <span className="tint grid size-12 place-items-center rounded-full border">

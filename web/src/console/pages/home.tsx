@@ -33,7 +33,8 @@ function Waiting() {
           <li key={e.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-3 py-2.5">
             <Server aria-hidden className="size-4" />
             <p className="min-w-0 flex-1 text-text">
-              <strong className="font-semibold">{e.hostname || e.label || "A host"}</strong> asks to join, since <Ago at={e.createdAt} />
+              <strong className="font-semibold">{e.hostname || e.label || "A host"}</strong> asked to join{" "}
+              <Ago at={e.createdAt} />
             </p>
             <Link to="/activate" search={e.userCode ? { code: e.userCode } : {}} className="link font-medium">
               Review
@@ -69,7 +70,10 @@ function Queue() {
         {cells.map(([name, value, tone]) => (
           <div key={name} className="px-3 py-3">
             <dt className="text-sm text-muted">{name}</dt>
-            <dd className={`text-2xl font-semibold tabular-nums ${value ? `tone-${tone} tone-text` : "text-muted"}`} data-counter={name}>
+            <dd
+              className={`text-2xl font-semibold tabular-nums ${value ? `tone-${tone} tone-text` : "text-muted"}`}
+              data-counter={name}
+            >
               {value ?? "–"}
             </dd>
           </div>
@@ -77,7 +81,7 @@ function Queue() {
       </dl>
       {q?.oldestPending && (
         <p className="border-t border-line px-3 py-1.5 text-sm text-muted">
-          The oldest queued task has waited since <Ago at={q.oldestPending} />.
+          The oldest queued task was queued <Ago at={q.oldestPending} />.
         </p>
       )}
     </section>
@@ -101,8 +105,15 @@ function Recent() {
         runs.data.runs.length > 0 ? (
           <RunsTable runs={runs.data.runs} />
         ) : (
-          <Empty icon={Play} title="No runs yet" command={first ? `pipeweave trigger ${first} --input '{}' --wait` : "pipeweave pipelines"}>
-            A run is one passage through a pipeline. {first ? "Start one here or from the pipeline's page:" : "There is no pipeline yet either; see what the server knows:"}
+          <Empty
+            icon={Play}
+            title="No runs yet"
+            command={first ? `pipeweave trigger ${first} --input '{}' --wait` : "pipeweave pipelines"}
+          >
+            A run is one passage through a pipeline.{" "}
+            {first
+              ? "Start one here or from the pipeline's page:"
+              : "There is no pipeline yet either; see what the server knows:"}
           </Empty>
         )
       ) : runs.isError ? (

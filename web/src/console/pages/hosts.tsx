@@ -19,7 +19,11 @@ export function HostsPage() {
   const connect = `pipedai-orchestrator connect ${window.location.origin}`;
   return (
     <>
-      <Heading title="Hosts" tab="Hosts" below="Machines that joined this workspace, and the workers they keep running.">
+      <Heading
+        title="Hosts"
+        tab="Hosts"
+        below="Machines that joined this workspace, and the workers they keep running."
+      >
         <Link to="/activate" className="link self-center">
           Enter a code
         </Link>
@@ -31,7 +35,8 @@ export function HostsPage() {
             <WorkersTable workers={workers.data} workspace={workspaceId} />
           ) : (
             <Empty icon={Server} title="No host has joined yet" command={connect}>
-              Type this on the machine that is to do the work. It prints a code that you approve here; then it appears by itself.
+              Type this on the machine that is to do the work. It prints a code that you approve here; then it appears
+              by itself.
             </Empty>
           )
         ) : workers.isError ? (
@@ -57,7 +62,11 @@ function Pending() {
   if (pending.isError && !pending.data) {
     return (
       <div className="card">
-        <Failure what="The hosts that wait could not be loaded" error={pending.error} retry={() => void pending.refetch()} />
+        <Failure
+          what="The hosts that wait could not be loaded"
+          error={pending.error}
+          retry={() => void pending.refetch()}
+        />
       </div>
     );
   }
@@ -124,7 +133,12 @@ function Row({ worker: w, workspace }: { worker: RemoteWorker; workspace: string
   const name = w.label || w.hostname || w.id;
   const change = useMutation({
     mutationFn: (on: boolean) => setWorkerEnabled(workspace, w.id, on),
-    onSuccess: (_, on) => toast("ok", on ? `${name} gets work again` : `${name} gets no more work`, on ? undefined : "What it has in hand it finishes."),
+    onSuccess: (_, on) =>
+      toast(
+        "ok",
+        on ? `${name} gets work again` : `${name} gets no more work`,
+        on ? undefined : "What it has in hand it finishes.",
+      ),
     onError: (cause, on) => toastError(`${name} could not be ${on ? "enabled" : "disabled"}`, cause),
   });
   return (

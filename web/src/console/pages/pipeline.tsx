@@ -26,7 +26,10 @@ export function PipelinePage() {
   const [triggering, setTriggering] = useState(false);
   useShortcuts([{ keys: "t", label: "Run this pipeline", run: () => may && setTriggering(true) }]);
   const p = pipeline.data;
-  const graph = useMemo(() => (p ? deriveGraph({ structure: p.structure, entryTasks: p.entry_tasks, tasks: [] }) : null), [p]);
+  const graph = useMemo(
+    () => (p ? deriveGraph({ structure: p.structure, entryTasks: p.entry_tasks, tasks: [] }) : null),
+    [p],
+  );
 
   if (!p || !graph) {
     const missing = pipeline.error instanceof ApiError && pipeline.error.status === 404;
@@ -39,7 +42,11 @@ export function PipelinePage() {
               It may not be registered yet, or have been removed. These are the ones there are:
             </Empty>
           ) : pipeline.isError ? (
-            <Failure what="The pipeline could not be loaded" error={pipeline.error} retry={() => void pipeline.refetch()} />
+            <Failure
+              what="The pipeline could not be loaded"
+              error={pipeline.error}
+              retry={() => void pipeline.refetch()}
+            />
           ) : (
             <Loading lines={5} />
           )}
@@ -51,7 +58,13 @@ export function PipelinePage() {
   return (
     <>
       <Heading title={p.name || p.id} tab={p.name || p.id} above={<Back />} below={p.description}>
-        <Button variant="primary" icon={Play} disabled={!may} title={may ? undefined : "Needs the role operator or admin"} onClick={() => setTriggering(true)}>
+        <Button
+          variant="primary"
+          icon={Play}
+          disabled={!may}
+          title={may ? undefined : "Needs the role operator or admin"}
+          onClick={() => setTriggering(true)}
+        >
           Run
         </Button>
       </Heading>
@@ -105,7 +118,9 @@ export function PipelinePage() {
                   <li key={n.id} className="px-3 py-2">
                     <span className="font-medium">{n.id}</span>
                     {n.entry && <span className="text-sm text-muted"> · entry</span>}
-                    <span className="block text-sm text-muted">{next.length > 0 ? `then ${next.join(", ")}` : "ends here"}</span>
+                    <span className="block text-sm text-muted">
+                      {next.length > 0 ? `then ${next.join(", ")}` : "ends here"}
+                    </span>
                   </li>
                 );
               })}

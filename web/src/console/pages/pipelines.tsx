@@ -21,7 +21,14 @@ export function PipelinesPage() {
       <Heading title="Pipelines" tab="Pipelines">
         <label>
           <span className="sr-only">Filter by name</span>
-          <input data-search type="search" className="field" placeholder="Filter by name" value={search} onChange={(e) => setSearch(e.target.value)} />
+          <input
+            data-search
+            type="search"
+            className="field"
+            placeholder="Filter by name"
+            value={search}
+            onChange={(e) => setSearch(e.target.value)}
+          />
         </label>
       </Heading>
       <div className="card overflow-hidden">
@@ -54,7 +61,13 @@ export function PipelinesPage() {
                       <td data-label="Last runs">
                         <Strip runs={runs.slice(0, 10)} />
                       </td>
-                      <td data-label="Last run">{runs[0] ? <Ago at={runs[0].createdAt} className="whitespace-nowrap" /> : <span className="text-muted">not lately</span>}</td>
+                      <td data-label="Last run">
+                        {runs[0] ? (
+                          <Ago at={runs[0].createdAt} className="whitespace-nowrap" />
+                        ) : (
+                          <span className="text-muted">not lately</span>
+                        )}
+                      </td>
                     </tr>
                   );
                 })}
@@ -70,12 +83,20 @@ export function PipelinesPage() {
               }
             />
           ) : (
-            <Empty icon={GitFork} title="No pipelines yet" command={`pipedai-orchestrator connect ${window.location.origin}`}>
+            <Empty
+              icon={GitFork}
+              title="No pipelines yet"
+              command={`pipedai-orchestrator connect ${window.location.origin}`}
+            >
               A pipeline is made from the tasks of each service that registers. Connect a host whose worker offers some:
             </Empty>
           )
         ) : pipelines.isError ? (
-          <Failure what="The pipelines could not be loaded" error={pipelines.error} retry={() => void pipelines.refetch()} />
+          <Failure
+            what="The pipelines could not be loaded"
+            error={pipelines.error}
+            retry={() => void pipelines.refetch()}
+          />
         ) : (
           <Loading lines={5} />
         )}
@@ -94,7 +115,13 @@ function Strip({ runs }: { runs: Run[] }) {
         const label = `${lookOf(run.status).label}${at ? `, ${absolute(at)}` : ""}`;
         return (
           <li key={run.id}>
-            <Link to="/runs/$id" params={{ id: run.id }} title={label} aria-label={label} className="grid size-6 place-items-center rounded-sm hover:bg-sunken">
+            <Link
+              to="/runs/$id"
+              params={{ id: run.id }}
+              title={label}
+              aria-label={label}
+              className="grid size-6 place-items-center rounded-sm hover:bg-sunken"
+            >
               <StateIcon state={run.status} />
             </Link>
           </li>

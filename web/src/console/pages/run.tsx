@@ -66,14 +66,22 @@ function Detail({ run }: { run: RunDetail }) {
   );
   const over = ended(run.status);
   const set = (change: RunSearch) =>
-    void navigate({ search: (old: RunSearch) => Object.fromEntries(Object.entries({ ...old, ...change }).filter(([, v]) => v !== undefined)), resetScroll: false });
+    void navigate({
+      search: (old: RunSearch) =>
+        Object.fromEntries(Object.entries({ ...old, ...change }).filter(([, v]) => v !== undefined)),
+      resetScroll: false,
+    });
   const cancel = useMutation({
     mutationFn: () => cancelRun(run.id),
     onSuccess: () => toast("ok", "The run is being cancelled", "Tasks that run are asked to stop."),
     onError: (cause) => toastError("The run could not be cancelled", cause),
   });
   useShortcuts([
-    { keys: "v", label: "Switch between graph and table", run: () => set({ view: search.view === "table" ? undefined : "table" }) },
+    {
+      keys: "v",
+      label: "Switch between graph and table",
+      run: () => set({ view: search.view === "table" ? undefined : "table" }),
+    },
     ...(search.task ? [{ keys: "c", label: "Close the task", run: () => set({ task: undefined }) }] : []),
   ]);
   useSpokenStatus(run);
@@ -100,7 +108,7 @@ function Detail({ run }: { run: RunDetail }) {
               created <Ago at={run.createdAt} />
             </span>
             <span>
-              took <Elapsed start={run.startedAt ?? run.createdAt} end={run.completedAt} />
+              {over ? "took" : "running for"} <Elapsed start={run.startedAt ?? run.createdAt} end={run.completedAt} />
             </span>
             <span>{summary(graph)}</span>
           </span>
@@ -134,7 +142,11 @@ function Detail({ run }: { run: RunDetail }) {
         ) : (
           <>
             <div className="max-sm:hidden">
-              <LazyGraph graph={graph} selected={search.task} onSelect={(task) => set({ task: task === search.task ? undefined : task })} />
+              <LazyGraph
+                graph={graph}
+                selected={search.task}
+                onSelect={(task) => set({ task: task === search.task ? undefined : task })}
+              />
             </div>
             <div className="sm:hidden">
               <TaskTable graph={graph} runId={run.id} selected={search.task} />
@@ -171,7 +183,13 @@ function Detail({ run }: { run: RunDetail }) {
       </Panel>
 
       {asking && (
-        <Confirm title="Cancel this run?" action="Cancel the run" danger onClose={() => setAsking(false)} onConfirm={() => cancel.mutate()}>
+        <Confirm
+          title="Cancel this run?"
+          action="Cancel the run"
+          danger
+          onClose={() => setAsking(false)}
+          onConfirm={() => cancel.mutate()}
+        >
           <p>Tasks that wait never start, and tasks that run are asked to stop. What they have stored so far stays.</p>
         </Confirm>
       )}
@@ -234,7 +252,9 @@ function Output({ run, graph }: { run: RunDetail; graph: GraphState }) {
       <ObjectPanel
         title="Output"
         path={run.outputPath || (ended(run.status) ? ends[0]?.run?.outputPath : undefined)}
-        absent={ended(run.status) ? "This run ended without an output." : "The output appears here when the run is through."}
+        absent={
+          ended(run.status) ? "This run ended without an output." : "The output appears here when the run is through."
+        }
       />
     );
   }
@@ -247,9 +267,26 @@ function Output({ run, graph }: { run: RunDetail; graph: GraphState }) {
   );
 }
 
-function ViewButton({ icon, label, on, onClick }: { icon: typeof Rows3; label: string; on: boolean; onClick: () => void }) {
+function ViewButton({
+  icon,
+  label,
+  on,
+  onClick,
+}: {
+  icon: typeof Rows3;
+  label: string;
+  on: boolean;
+  onClick: () => void;
+}) {
   return (
-    <Button size="sm" variant="ghost" icon={icon} aria-pressed={on} className={on ? "bg-sunken !text-text" : ""} onClick={onClick}>
+    <Button
+      size="sm"
+      variant="ghost"
+      icon={icon}
+      aria-pressed={on}
+      className={on ? "bg-sunken !text-text" : ""}
+      onClick={onClick}
+    >
       {label}
     </Button>
   );

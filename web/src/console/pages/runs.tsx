@@ -22,12 +22,19 @@ export function RunsPage() {
   const navigate = route.useNavigate();
   const page = search.page ?? 1;
   const runs = useQuery(
-    runsQuery({ status: search.status, pipelineId: search.pipeline, hours: search.hours, limit: pageSize, offset: (page - 1) * pageSize }),
+    runsQuery({
+      status: search.status,
+      pipelineId: search.pipeline,
+      hours: search.hours,
+      limit: pageSize,
+      offset: (page - 1) * pageSize,
+    }),
   );
   const pipelines = useQuery(pipelinesQuery);
   const filtered = Boolean(search.status || search.pipeline || search.hours);
   // A filter changes what the page number means.
-  const set = (change: RunsSearch) => void navigate({ search: (old: RunsSearch) => ({ ...old, page: undefined, ...change }) });
+  const set = (change: RunsSearch) =>
+    void navigate({ search: (old: RunsSearch) => ({ ...old, page: undefined, ...change }) });
   const total = runs.data?.total ?? 0;
   const pages = Math.max(1, Math.ceil(total / pageSize));
   const ids = new Set([...(pipelines.data?.map((p) => p.id) ?? []), ...(search.pipeline ? [search.pipeline] : [])]);
@@ -49,7 +56,11 @@ export function RunsPage() {
             <option key={id}>{id}</option>
           ))}
         </Select>
-        <Select label="Created" value={search.hours?.toString()} onChange={(h) => set({ hours: h ? Number(h) : undefined })}>
+        <Select
+          label="Created"
+          value={search.hours?.toString()}
+          onChange={(h) => set({ hours: h ? Number(h) : undefined })}
+        >
           <option value="">Any time</option>
           {spans.map(([hours, name]) => (
             <option key={hours} value={hours}>
@@ -66,14 +77,16 @@ export function RunsPage() {
             <Empty
               icon={Play}
               title="No run matches"
-              action={
-                <Button onClick={() => void navigate({ search: {} })}>Clear the filters</Button>
-              }
+              action={<Button onClick={() => void navigate({ search: {} })}>Clear the filters</Button>}
             >
               There may be runs outside this filter.
             </Empty>
           ) : (
-            <Empty icon={Play} title="No runs yet" command={`pipeweave trigger ${pipelines.data?.[0]?.id ?? "PIPELINE"} --input '{}' --wait`}>
+            <Empty
+              icon={Play}
+              title="No runs yet"
+              command={`pipeweave trigger ${pipelines.data?.[0]?.id ?? "PIPELINE"} --input '{}' --wait`}
+            >
               A run is one passage through a pipeline. Start the first one:
             </Empty>
           )
@@ -85,13 +98,24 @@ export function RunsPage() {
       </div>
       {total > pageSize && (
         <nav aria-label="Pages of runs" className="flex items-center justify-between gap-3">
-          <Button size="sm" icon={ChevronLeft} disabled={page <= 1} onClick={() => void navigate({ search: (old: RunsSearch) => ({ ...old, page: page - 1 > 1 ? page - 1 : undefined }) })}>
+          <Button
+            size="sm"
+            icon={ChevronLeft}
+            disabled={page <= 1}
+            onClick={() =>
+              void navigate({ search: (old: RunsSearch) => ({ ...old, page: page - 1 > 1 ? page - 1 : undefined }) })
+            }
+          >
             Newer
           </Button>
           <p className="text-sm text-muted tabular-nums">
             {(page - 1) * pageSize + 1} to {Math.min(total, page * pageSize)} of {total}
           </p>
-          <Button size="sm" disabled={page >= pages} onClick={() => void navigate({ search: (old: RunsSearch) => ({ ...old, page: page + 1 }) })}>
+          <Button
+            size="sm"
+            disabled={page >= pages}
+            onClick={() => void navigate({ search: (old: RunsSearch) => ({ ...old, page: page + 1 }) })}
+          >
             Older
             <ChevronRight aria-hidden className="size-4" />
           </Button>
@@ -113,7 +137,12 @@ function Select({ label, value, onChange, first, children }: SelectProps) {
   return (
     <label>
       <span className="sr-only">{label}</span>
-      <select data-search={first ? "" : undefined} className="field max-w-44" value={value ?? ""} onChange={(e) => onChange(e.target.value || undefined)}>
+      <select
+        data-search={first ? "" : undefined}
+        className="field max-w-44"
+        value={value ?? ""}
+        onChange={(e) => onChange(e.target.value || undefined)}
+      >
         {children}
       </select>
     </label>

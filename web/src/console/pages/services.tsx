@@ -14,7 +14,11 @@ export function ServicesPage() {
   const services = useQuery(servicesQuery);
   return (
     <>
-      <Heading title="Services" tab="Services" below="What workers registered: who they are, which tasks they offer, and how they are reached." />
+      <Heading
+        title="Services"
+        tab="Services"
+        below="What workers registered: who they are, which tasks they offer, and how they are reached."
+      />
       {services.data ? (
         services.data.length > 0 ? (
           <ul className="space-y-3">
@@ -24,14 +28,22 @@ export function ServicesPage() {
           </ul>
         ) : (
           <div className="card">
-            <Empty icon={Boxes} title="No services yet" command={`pipedai-orchestrator connect ${window.location.origin}`}>
+            <Empty
+              icon={Boxes}
+              title="No services yet"
+              command={`pipedai-orchestrator connect ${window.location.origin}`}
+            >
               A worker registers its service when it starts. Connect a host, and it appears here:
             </Empty>
           </div>
         )
       ) : services.isError ? (
         <div className="card">
-          <Failure what="The services could not be loaded" error={services.error} retry={() => void services.refetch()} />
+          <Failure
+            what="The services could not be loaded"
+            error={services.error}
+            retry={() => void services.refetch()}
+          />
         </div>
       ) : (
         <Loading lines={4} />
@@ -45,7 +57,13 @@ function ServiceCard({ service: s, open: atFirst }: { service: Service; open: bo
   return (
     <li className="card overflow-hidden">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-1 px-3 py-2.5">
-        <button data-row type="button" aria-expanded={open} className="flex min-w-0 flex-1 basis-56 items-center gap-2 text-left" onClick={() => setOpen(!open)}>
+        <button
+          data-row
+          type="button"
+          aria-expanded={open}
+          className="flex min-w-0 flex-1 basis-56 items-center gap-2 text-left"
+          onClick={() => setOpen(!open)}
+        >
           <ChevronDown aria-hidden className={`size-4 shrink-0 text-muted ${open ? "" : "-rotate-90"}`} />
           <span className="min-w-0">
             <span className="block truncate font-semibold">{s.id}</span>
@@ -76,7 +94,11 @@ function Tasks({ id }: { id: string }) {
   if (!detail.data) {
     return (
       <div className="border-t border-line">
-        {detail.isError ? <Failure what="The tasks could not be loaded" error={detail.error} retry={() => void detail.refetch()} /> : <Loading />}
+        {detail.isError ? (
+          <Failure what="The tasks could not be loaded" error={detail.error} retry={() => void detail.refetch()} />
+        ) : (
+          <Loading />
+        )}
       </div>
     );
   }
@@ -98,7 +120,9 @@ function Tasks({ id }: { id: string }) {
                 <span className="font-medium">{t.id}</span>
                 {t.description && <p className="text-sm text-muted">{t.description}</p>}
               </td>
-              <td data-label="Next">{t.allowedNext?.length ? t.allowedNext.join(", ") : <span className="text-muted">ends here</span>}</td>
+              <td data-label="Next">
+                {t.allowedNext?.length ? t.allowedNext.join(", ") : <span className="text-muted">ends here</span>}
+              </td>
               <td data-label="Code">
                 <span>
                   version {t.codeVersion}

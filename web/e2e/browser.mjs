@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The system's Chromium (CHROMIUM names another). A missing one is an error, never a skip. */
+export async function launch() {
+  const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
+  try {
+    return await chromium.launch({
+      executablePath,
+      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
+    });
+  } catch (cause) {
+    throw new Error(
+      `Chromium does not start from ${executablePath}; install it (apt-get install chromium) or set CHROMIUM`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * A tab that remembers everything it complained about. What the browser itself reports of a failed request is left out
+ * where the test expects it.
+ */
+export async function openTab(browser, { colorScheme = "light", width = 1280, height = 800, expected = /^$/ } = {}) {
+  const context = await browser.newContext({ colorScheme, viewport: { width, height } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints = [];
+  const add = (text) => expected.test(text) || complaints.push(text);
+  page.on("console", (message) => message.type() === "error" && add(message.text()));
+  page.on("pageerror", (error) => add(error.message));
+  return { page, complaints, close: () => context.close() };
+}
+
+/**
+ * Runs axe and returns the serious and critical findings as text. It is evaluated by the debugger, which the page's
+ * policy does not bind; a script element would be refused, as it should be.
+ */
+export async function findings(page) {
+  await page.evaluate(axeSource);
+  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return result.violations
+    .filter((v) => v.impact === "serious" || v.impact === "critical")
+    .map(
+      (v) =>
+        `${v.id}: ${v.help}\n${v.nodes.map((n) => `    ${n.target.join(" ")}\n      ${n.failureSummary?.replaceAll("\n", "\n      ")}`).join("\n")}`,
+    );
+}
+
+/** The findings in the theme that is shown and in the other one. */
+export async function findingsInBothThemes(page) {
+  const all = [];
+  const themes = ["light", "dark"];
+  const before = await page.evaluate(() => document.documentElement.dataset.theme);
+  for (const theme of themes) {
+    await page.evaluate((t) => {
+      document.documentElement.dataset.theme = t;
+    }, theme);
+    for (const finding of await findings(page)) all.push(`${theme}: ${finding}`);
+  }
+  await page.evaluate((t) => {
+    document.documentElement.dataset.theme = t;
+  }, before);
+  return all;
+}

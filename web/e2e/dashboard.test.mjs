@@ -1,0 +1,183 @@
+// The dashboard in a real browser. DASHBOARD_URL (with its token) names a running daemon with at least one worker;
+// without it the tests start a fake one, and some that take the daemon away run only then.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { startDaemon } from "./fake/daemon.mjs";
+
+const real = process.env.DASHBOARD_URL;
+let browser;
+let fake;
+let url;
+
+before(async () => {
+  browser = await launch();
+  if (!real) fake = await startDaemon();
+  url = real ?? fake.url;
+});
+after(async () => {
+  await browser?.close();
+  await fake?.stop();
+});
+
+const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
+const badge = (row, state) => row.locator(`[data-state="${state}"]`).first();
+
+test("the main path: see the worker run, read its log, stop it, start it", { timeout: 120_000 }, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(url);
+  await page.locator('[data-link="live"]').waitFor();
+  assert.equal(new URL(page.url()).search, "", "the token stands in the address bar");
+  assert.ok(
+    await page.evaluate(() => sessionStorage.getItem("pipedai_oct")?.startsWith("oct_")),
+    "the token is not in the session storage",
+  );
+
+  const row = page.locator("tr[data-worker]").first();
+  await badge(row, "up").waitFor();
+  await clean(page);
+
+  await row.getByRole("button", { name: /^Logs of/ }).click();
+  const log = page.getByRole("dialog");
+  const lines = log.getByRole("region", { name: /^Log lines/ });
+  await lines.locator("time").first().waitFor();
+  await clean(page);
+  await log.getByRole("searchbox").fill("surely no line says this");
+  await log.getByText("No line matches.").waitFor();
+  await log.getByRole("button", { name: "Clear the filter" }).click();
+  await lines.locator("time").first().waitFor();
+  const download = page.waitForEvent("download");
+  await log.getByRole("button", { name: "Download" }).click();
+  assert.match((await download).suggestedFilename(), /\.log$/);
+  await page.keyboard.press("Escape");
+  await log.waitFor({ state: "detached" });
+
+  await row.getByRole("button", { name: /^Stop/ }).click();
+  const confirm = page.getByRole("dialog").getByRole("button", { name: "Drain and stop" });
+  await Promise.race([confirm.waitFor().catch(() => {}), badge(row, "stopped").waitFor({ timeout: 60_000 })]);
+  if (await confirm.isVisible()) await confirm.click();
+  await badge(row, "stopped").waitFor({ timeout: 60_000 });
+  await page.getByText("was stopped").waitFor();
+
+  await row.getByRole("button", { name: /^Start/ }).click();
+  await badge(row, "up").waitFor({ timeout: 60_000 });
+  await page.getByText("was started").waitFor();
+  await clean(page);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("keys: help, rows, Enter, Escape, and the theme button", { timeout: 60_000 }, async () => {
+  const { page, complaints, close } = await openTab(browser, { colorScheme: "dark" });
+  await page.goto(url);
+  await page.locator("tr[data-worker]").first().waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+  await clean(page);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: /^Log of/ }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+
+  await page.getByRole("button", { name: /^Theme/ }).click();
+  await page.waitForFunction(() => document.documentElement.dataset.theme === "light");
+  await page.reload();
+  await page.locator("tr[data-worker]").first().waitFor();
+  assert.equal(
+    await page.evaluate(() => document.documentElement.dataset.theme),
+    "light",
+    "the choice does not outlive a reload",
+  );
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a phone: nothing scrolls sideways", { timeout: 60_000 }, async () => {
+  const { page, complaints, close } = await openTab(browser, { width: 360, height: 740 });
+  await page.goto(url);
+  await page.locator("tr[data-worker]").first().waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), 0);
+  await clean(page);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("without a token there is a page that says what to do", { timeout: 60_000 }, async () => {
+  const { page, complaints, close } = await openTab(browser, { expected: /401|WebSocket/ });
+  await page.goto(new URL("/", url).href);
+  await page.getByText("pipedai-orchestrator dashboard").waitFor();
+  await clean(page);
+  assert.deepEqual(complaints, []);
+
+  await page.goto(new URL("/?token=oct_wrong", url).href);
+  await page.getByRole("heading", { name: "This link is no longer valid" }).waitFor();
+  await page.getByText("pipedai-orchestrator dashboard").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a daemon that goes away: banner within 5 s, back by itself, new build noticed", {
+  timeout: 120_000,
+  skip: real ? "only with the fake daemon" : false,
+}, async () => {
+  const first = await startDaemon();
+  const { page, complaints, close } = await openTab(browser, { expected: /ERR_CONNECTION|WebSocket/ });
+  await page.goto(first.url);
+  await page.locator('[data-link="live"]').waitFor();
+  await first.stop();
+  const gone = Date.now();
+  await page.getByText("Lost connection to the daemon").waitFor({ timeout: 5_000 });
+  assert.ok(Date.now() - gone < 5_000);
+  assert.ok(await page.getByRole("button", { name: /^Stop/ }).isDisabled(), "an action is offered that cannot work");
+  await clean(page);
+
+  const second = await startDaemon({ port: first.port });
+  second.self.build = "d4e5f6";
+  await page.getByText("Reconnected").waitFor({ timeout: 20_000 });
+  await page.getByText("Lost connection to the daemon").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Reload for the new version" }).waitFor();
+  await page.getByRole("button", { name: "Reload for the new version" }).click();
+  await page.locator('[data-link="live"]').waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+  await second.stop();
+});
+
+test("a run in flight: stopping asks first", {
+  timeout: 60_000,
+  skip: real ? "only with the fake daemon" : false,
+}, async () => {
+  const crowd = await startDaemon({ scene: "crowd" });
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(crowd.url);
+  const row = page.locator("tr[data-worker]", { hasText: "image-resizer" });
+  await row.getByRole("button", { name: /^Stop/ }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("One run is in flight").waitFor();
+  await clean(page);
+  await dialog.getByRole("button", { name: "Keep as it is" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await badge(row, "up").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+  await crowd.stop();
+});
+
+test("a host that is not connected: the command to connect it", {
+  timeout: 60_000,
+  skip: real ? "only with the fake daemon" : false,
+}, async () => {
+  const lone = await startDaemon({ scene: "empty" });
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(lone.url);
+  await page.getByText(/pipedai-orchestrator connect http/).waitFor();
+  await page.getByRole("button", { name: "Copy command" }).first().click();
+  await clean(page);
+  assert.deepEqual(complaints, []);
+  await close();
+  await lone.stop();
+});

@@ -1,0 +1,455 @@
+// A control plane that holds everything in memory: the routes that the console uses, with a pipeline that really moves.
+import { createServer } from "node:http";
+import { listen, readJSON, sendJSON, serveStatic } from "./static.mjs";
+
+const token = "pwk_fake";
+const iso = (ageMs = 0) => new Date(Date.now() - ageMs).toISOString();
+const structure = {
+  download: { allowedNext: ["extract-text", "extract-tables"] },
+  "extract-text": { allowedNext: ["summarize"] },
+  "extract-tables": { allowedNext: ["summarize"] },
+  summarize: { allowedNext: [] },
+};
+const errorText =
+  "pdf: object 12 0 is not a stream\n  while reading the cross-reference table of page 3\n  at extract-tables (pdf-processor 1.0.0)";
+
+export async function startControlPlane({ scene = "full", port = 0, stepMs = 500 } = {}) {
+  const empty = scene === "empty";
+  const objects = new Map();
+  const runs = [];
+  const readers = new Set();
+  const backlog = [];
+  let seq = 40;
+  let serial = 0x3c4d;
+
+  const publish = (event) => {
+    const full = { seq: ++seq, at: iso(), ...event };
+    backlog.push(full);
+    for (const send of readers) send(full);
+  };
+  const taskRow = (run, taskId, status, age, took, more = {}) => ({
+    id: `trun_0192f${(++serial).toString(16)}a7b8`,
+    taskId,
+    pipelineRunId: run.id,
+    status,
+    codeVersion: 3,
+    codeHash: "9f86d081884c7d65",
+    codeChanged: false,
+    firstRun: false,
+    attempt: 1,
+    maxRetries: 3,
+    priority: 100,
+    inputPath: run.inputPath,
+    upstreamRefs: {},
+    previousAttempts: [],
+    scheduledAt: null,
+    startedAt: status === "pending" ? null : iso(age),
+    completedAt: took === null ? null : iso(age - took),
+    lastHeartbeat: null,
+    createdAt: iso(age + 40),
+    metadata: {},
+    ...more,
+  });
+  const newRun = (input, age = 0) => {
+    const id = `prun_0192f${(++serial).toString(16)}e5f6`;
+    const run = {
+      id,
+      pipelineRunId: id,
+      pipelineId: "pdf-processor",
+      pipelineVersion: "1.0.0",
+      status: "running",
+      failureMode: "fail-fast",
+      inputPath: `runs/${id}/input.json`,
+      structureSnapshot: structure,
+      entryTasks: ["download"],
+      metadata: {},
+      createdAt: iso(age),
+      startedAt: iso(age),
+      completedAt: null,
+      tasks: [],
+    };
+    objects.set(run.inputPath, input);
+    runs.unshift(run);
+    return run;
+  };
+  const output = (run, task, value) => {
+    const path = `runs/${run.id}/outputs/${task}.json`;
+    objects.set(path, value);
+    return { outputPath: path, outputSize: JSON.stringify(value).length };
+  };
+  const summary = { title: "Architecture", words: 2184, pages: 6, tables: 3, topWords: ["worker", "pipeline", "run"] };
+
+  function seed() {
+    const input = { pdfUrl: "https://example.org/report.pdf", extractTables: true };
+    for (let n = 34; n > 0; n--) {
+      const run = newRun(input, n * 2_700_000);
+      const age = n * 2_700_000;
+      run.status = n % 9 === 0 ? "failed" : n % 13 === 0 ? "cancelled" : "completed";
+      run.completedAt = iso(age - 4_300 - n * 61);
+      run.tasks = [taskRow(run, "download", "completed", age, 820, output(run, "download", { pages: 6 }))];
+      if (run.status === "failed") run.error = "extract-tables: pdf: object 12 0 is not a stream";
+    }
+    const failed = newRun(input, 900_000);
+    Object.assign(failed, { status: "failed", completedAt: iso(880_000), error: `extract-tables: ${errorText}` });
+    failed.tasks = [
+      taskRow(failed, "download", "completed", 900_000, 740, output(failed, "download", { pages: 6, bytes: 182_044 })),
+      taskRow(failed, "extract-text", "completed", 899_000, 2_300, output(failed, "extract-text", { words: 2_184 })),
+      taskRow(failed, "extract-tables", "failed", 885_000, 4_100, {
+        attempt: 4,
+        error: errorText,
+        errorCode: "PDF_BROKEN",
+        previousAttempts: [1, 2, 3].map((a) => ({
+          attempt: a,
+          error: "pdf: object 12 0 is not a stream",
+          errorCode: "PDF_BROKEN",
+          timestamp: iso(900_000 - a * 4_000),
+        })),
+      }),
+    ];
+    const short = newRun({ ...input, extractTables: false }, 420_000);
+    Object.assign(short, { status: "completed", completedAt: iso(415_000) });
+    short.tasks = [
+      taskRow(short, "download", "completed", 420_000, 640, {
+        ...output(short, "download", { pages: 6 }),
+        selectedNext: ["extract-text"],
+      }),
+      taskRow(short, "extract-text", "completed", 419_000, 1_900, {
+        ...output(short, "extract-text", { words: 2_184 }),
+        assets: { "text.txt": { path: `runs/${short.id}/assets/text.txt`, size: 14_233, type: "text" } },
+      }),
+      taskRow(short, "summarize", "completed", 417_000, 1_200, output(short, "summarize", { ...summary, tables: 0 })),
+    ];
+    objects.set(`runs/${short.id}/assets/text.txt`, "plain text");
+    short.outputPath = short.tasks[2].outputPath;
+    const live = newRun(input, 21_000);
+    live.tasks = [
+      taskRow(live, "download", "completed", 20_900, 930, output(live, "download", { pages: 6 })),
+      taskRow(live, "extract-text", "running", 19_000, null, {
+        metadata: { progress: 62, progressMessage: "page 4 of 6" },
+      }),
+      taskRow(live, "extract-tables", "pending", 19_000, null, {
+        attempt: 2,
+        scheduledAt: iso(-38_000),
+        previousAttempts: [{ attempt: 1, error: "connection reset by peer", timestamp: iso(12_000) }],
+      }),
+    ];
+    return { failed, short, live };
+  }
+
+  /** Moves a triggered run forward, one step at a time, as a worker would. */
+  async function play(run) {
+    const pause = () => new Promise((done) => setTimeout(done, stepMs));
+    const changed = (row) =>
+      publish({ type: "run", runId: run.id, taskRunId: row.id, pipelineId: run.pipelineId, status: run.status });
+    const tables = objects.get(run.inputPath)?.extractTables !== false;
+    const work = async (task, selectedNext) => {
+      const row = taskRow(run, task, "running", 0, null, { metadata: { progress: 0 } });
+      run.tasks.push(row);
+      changed(row);
+      await pause();
+      row.metadata = { progress: 50, progressMessage: "half way" };
+      changed(row);
+      await pause();
+      Object.assign(row, {
+        status: "completed",
+        completedAt: iso(),
+        metadata: { progress: 100 },
+        ...output(run, task, task === "summarize" ? summary : { ok: true }),
+        ...(selectedNext ? { selectedNext } : {}),
+      });
+      changed(row);
+    };
+    await work("download", tables ? undefined : ["extract-text"]);
+    await Promise.all([work("extract-text"), ...(tables ? [work("extract-tables")] : [])]);
+    await work("summarize");
+    Object.assign(run, { status: "completed", completedAt: iso(), outputPath: run.tasks.at(-1).outputPath });
+    changed(run.tasks.at(-1));
+  }
+
+  const seeded = empty ? {} : seed();
+  const session = {
+    name: "bootstrap admin",
+    kind: "pwk",
+    role: "admin",
+    workspaceId: "default",
+    version: "0.1.0",
+    build: "a1b2c3",
+  };
+  const enrollments = empty
+    ? []
+    : [
+        {
+          id: "enr_1",
+          kind: "device",
+          userCode: "WDJB-MJHT",
+          status: "pending",
+          label: "build-09",
+          hostname: "build-09.example.org",
+          os: "linux/amd64, Debian 12",
+          address: "203.0.113.5",
+          userAgent: "pipedai-orchestrator/0.1.0",
+          createdAt: iso(41_000),
+          expiresAt: iso(-859_000),
+          decidedAt: null,
+          workspaceId: "default",
+        },
+        {
+          id: "enr_2",
+          kind: "device",
+          userCode: "BCDF-GHJK",
+          status: "denied",
+          hostname: "old",
+          createdAt: iso(7_200_000),
+          expiresAt: iso(6_300_000),
+          decidedAt: iso(7_100_000),
+          decidedBy: "ada",
+          workspaceId: "default",
+        },
+        {
+          id: "enr_3",
+          kind: "device",
+          userCode: "QRST-VWXZ",
+          status: "expired",
+          hostname: "slow",
+          createdAt: iso(7_200_000),
+          expiresAt: iso(6_300_000),
+          decidedAt: null,
+          workspaceId: "default",
+        },
+      ];
+  const workers = empty
+    ? []
+    : [
+        {
+          id: "wrk_01hzq4k8pdf",
+          status: "online",
+          derivedStatus: "busy",
+          currentRunId: seeded.live.id,
+          version: "0.1.0",
+          lastSeenAt: iso(2_000),
+          disabled: false,
+          hostname: "build-07.example.org",
+          label: "build-07",
+          os: "linux/amd64",
+          registeredAt: iso(9e7),
+        },
+        {
+          id: "wrk_01hzq4k8ocr",
+          status: "offline",
+          derivedStatus: "offline",
+          currentRunId: null,
+          version: "0.1.0",
+          lastSeenAt: iso(4_800_000),
+          disabled: false,
+          hostname: "mac-mini-2",
+          label: "mac-mini-2",
+          os: "darwin/arm64",
+          registeredAt: iso(9e7),
+        },
+        {
+          id: "wrk_01hzq4k8old",
+          status: "online",
+          derivedStatus: "disabled",
+          currentRunId: null,
+          version: "0.0.9",
+          lastSeenAt: iso(3_000),
+          disabled: true,
+          hostname: "rack-1",
+          label: "rack-1",
+          os: "linux/arm64",
+          registeredAt: iso(9e7),
+        },
+      ];
+  const service = {
+    id: "pdf-processor",
+    version: "1.0.0",
+    baseUrl: "",
+    status: "active",
+    registeredAt: iso(9e7),
+    lastHeartbeat: iso(2_000),
+    taskCount: 4,
+    metadata: {},
+  };
+  const tasks = Object.entries(structure).map(([id, node]) => ({
+    id,
+    serviceId: "pdf-processor",
+    codeHash: "9f86d081884c7d659a2feaa0c55ad015",
+    codeVersion: 3,
+    allowedNext: node.allowedNext,
+    timeout: 300,
+    retries: 3,
+    retryBackoff: "exponential",
+    retryDelayMs: 1_000,
+    maxRetryDelayMs: 86_400_000,
+    heartbeatIntervalMs: 30_000,
+    concurrency: id === "summarize" ? 2 : 0,
+    priority: 100,
+    description: {
+      download: "Fetches the document and says how many pages it has.",
+      summarize: "Counts words and tables and writes the summary.",
+    }[id],
+    registeredAt: iso(9e7),
+    updatedAt: iso(9e7),
+  }));
+  const pipeline = {
+    id: "pdf-processor",
+    name: "pdf-processor",
+    description: "Reads a PDF and sums up its text and tables.",
+    entry_tasks: ["download"],
+    structure,
+    version: "1.0.0",
+    failure_mode: "fail-fast",
+    created_at: iso(9e7),
+    updated_at: iso(9e7),
+    metadata: {},
+  };
+
+  const routes = [
+    ["GET", /^\/api\/v1\/session$/, () => session],
+    ["GET", /^\/api\/info$/, () => ({ version: "0.1.0" })],
+    [
+      "GET",
+      /^\/api\/queue\/status$/,
+      () => ({
+        pending: empty ? 0 : 2,
+        running: empty ? 0 : 1,
+        waiting: 0,
+        completed: empty ? 0 : 141,
+        failed: empty ? 0 : 5,
+        dlq: empty ? 0 : 4,
+        oldestPending: empty ? null : iso(19_000),
+      }),
+    ],
+    ["GET", /^\/api\/pipelines$/, () => ({ pipelines: empty ? [] : [pipeline] })],
+    [
+      "GET",
+      /^\/api\/pipelines\/([^/]+)$/,
+      ([id]) => (id === pipeline.id && !empty ? { pipeline } : missing("Pipeline not found")),
+    ],
+    [
+      "POST",
+      /^\/api\/pipelines\/([^/]+)\/trigger$/,
+      (_, { body }) => {
+        const run = newRun(body.input ?? {});
+        publish({ type: "run", runId: run.id, pipelineId: run.pipelineId, status: "running" });
+        void play(run);
+        return {
+          pipelineRunId: run.id,
+          status: "running",
+          inputPath: run.inputPath,
+          entryTasks: ["download"],
+          queuedTasks: [],
+        };
+      },
+    ],
+    [
+      "GET",
+      /^\/api\/runs$/,
+      (_, { query }) => {
+        const limit = Number(query.get("limit") ?? 100);
+        const offset = Number(query.get("offset") ?? 0);
+        const hit = runs.filter(
+          (r) =>
+            (!query.get("status") || r.status === query.get("status")) &&
+            (!query.get("pipelineId") || r.pipelineId === query.get("pipelineId")) &&
+            (!query.get("from") || r.createdAt >= query.get("from")),
+        );
+        return { runs: hit.slice(offset, offset + limit), total: hit.length, limit, offset };
+      },
+    ],
+    ["GET", /^\/api\/runs\/([^/]+)$/, ([id]) => runs.find((r) => r.id === id) ?? missing("Run not found")],
+    [
+      "POST",
+      /^\/api\/runs\/([^/]+)\/cancel$/,
+      ([id]) => {
+        const run = runs.find((r) => r.id === id);
+        Object.assign(run, { status: "cancelled", completedAt: iso() });
+        for (const t of run.tasks) if (!t.completedAt) Object.assign(t, { status: "cancelled", completedAt: iso() });
+        publish({ type: "run", runId: id, status: "cancelled" });
+        return run;
+      },
+    ],
+    ["GET", /^\/api\/services$/, () => ({ services: empty ? [] : [service] })],
+    ["GET", /^\/api\/services\/([^/]+)$/, () => ({ service, tasks })],
+    [
+      "GET",
+      /^\/api\/v1\/enrollments$/,
+      (_, { query }) => ({
+        items: enrollments.filter((e) => !query.get("status") || e.status === query.get("status")),
+      }),
+    ],
+    [
+      "GET",
+      /^\/api\/v1\/enrollments\/lookup$/,
+      (_, { query }) => enrollments.find((e) => e.userCode === query.get("code")) ?? missing("Enrollment not found"),
+    ],
+    [
+      "POST",
+      /^\/api\/v1\/enrollments\/([^/]+)\/(approve|deny)$/,
+      ([id, verb]) => {
+        const e = enrollments.find((x) => x.id === id);
+        Object.assign(e, {
+          status: verb === "approve" ? "approved" : "denied",
+          decidedAt: iso(),
+          decidedBy: session.name,
+        });
+        publish({ type: "enrollment", id, status: e.status });
+        return e;
+      },
+    ],
+    ["GET", /^\/api\/v1\/workspaces\/default\/workers$/, () => ({ items: workers, nextCursor: null })],
+    [
+      "POST",
+      /^\/api\/v1\/workspaces\/default\/workers\/([^/]+)\/(enable|disable)$/,
+      ([id, verb]) => {
+        const w = workers.find((x) => x.id === id);
+        Object.assign(w, { disabled: verb === "disable", derivedStatus: verb === "disable" ? "disabled" : w.status });
+        return {};
+      },
+    ],
+  ];
+
+  const server = createServer(async (req, res) => {
+    const url = new URL(req.url, "http://fake");
+    if (!url.pathname.startsWith("/api/")) return serveStatic(req, res, "console.html");
+    if (req.headers.authorization !== `Bearer ${token}`)
+      return sendJSON(res, 401, { error: "Unauthorized", code: "unauthorized", requestId: "req_fake" });
+    if (url.pathname === "/api/stream") return stream(req, res, url);
+    if (url.pathname.startsWith("/api/storage/")) {
+      const path = decodeURIComponent(url.pathname.slice("/api/storage/".length));
+      const found = objects.get(path);
+      if (found === undefined)
+        return sendJSON(res, 404, { error: "File not found", path, code: "not_found", requestId: "req_fake" });
+      if (typeof found === "string") return res.writeHead(200, { "content-type": "text/plain" }).end(found);
+      return sendJSON(res, 200, { path, content: found });
+    }
+    const body = req.method === "POST" ? await readJSON(req) : undefined;
+    for (const [method, pattern, handle] of routes) {
+      const match = method === req.method && pattern.exec(url.pathname);
+      if (!match) continue;
+      const answer = handle(match.slice(1).map(decodeURIComponent), { query: url.searchParams, body });
+      return sendJSON(res, answer.error && answer.code === "not_found" ? 404 : 200, answer);
+    }
+    sendJSON(res, 404, { error: "Not found" });
+  });
+
+  function stream(req, res, url) {
+    res.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+    const send = (event) => res.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    res.write(": welcome\n\n");
+    const since = Number(req.headers["last-event-id"] ?? url.searchParams.get("since") ?? Number.NaN);
+    for (const event of backlog) if (event.seq > since) send(event);
+    readers.add(send);
+    const beat = setInterval(() => res.write(": beat\n\n"), 10_000);
+    req.on("close", () => {
+      clearInterval(beat);
+      readers.delete(send);
+    });
+  }
+
+  const running = await listen(server, port);
+  const base = `http://127.0.0.1:${running.port}`;
+  return { base, port: running.port, url: `${base}/?token=${token}`, token, seeded, session, stop: running.stop };
+}
+
+const missing = (error) => ({ error, code: "not_found", requestId: "req_fake" });
