@@ -113,6 +113,13 @@ func decode(raw json.RawMessage, out reflect.Value, path []string, problems tree
 			}
 			decode(value, out.Index(i), at, problems)
 		}
+	default:
+		decodeScalar(raw, out, path, problems)
+	}
+}
+
+func decodeScalar(raw json.RawMessage, out reflect.Value, path []string, problems tree) {
+	switch out.Kind() {
 	case reflect.Int, reflect.Int64:
 		number, err := strconv.ParseFloat(string(raw), 64)
 		switch {

@@ -70,7 +70,7 @@ func TestGuard_L3_oddRequestLines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if answer.StatusCode != 400 && answer.StatusCode != 403 {
+		if answer.StatusCode != http.StatusBadRequest && answer.StatusCode != http.StatusForbidden {
 			t.Errorf("%q: got %d, want 400 or 403", request, answer.StatusCode)
 		}
 		_ = answer.Body.Close()

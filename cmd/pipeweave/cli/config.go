@@ -68,29 +68,7 @@ func (f serveFlags) resolve(getenv func(string) string) (serveConfig, error) {
 	}
 	c.state = dir
 
-	addr := first(f.addr, getenv("PIPEWEAVE_ADDR"))
-	if addr == "" {
-		addr = net.JoinHostPort("127.0.0.1", first(getenv("PORT"), "3000"))
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		c.host = first(host, "0.0.0.0")
-		c.port, err = strconv.Atoi(port)
-	}
-	if err != nil || c.port < 0 || c.port > 65535 {
-		bad("address %q is not host:port", addr)
-	}
-	c.requireToken = f.requireToken || truthy(getenv("PIPEWEAVE_REQUIRE_TOKEN"))
-	if c.host != "" && !localnet.IsLoopback(c.host) && !c.requireToken {
-		bad("%s can be reached from other machines, and no sign-in is required: pass --require-token as well, or bind 127.0.0.1", addr)
-	}
-	if c.publicURL != "" && !validURL(c.publicURL) {
-		bad("public URL %q is not an http or https address", c.publicURL)
-	}
-	for _, name := range append(f.allowHosts, list(getenv("PIPEWEAVE_ALLOW_HOSTS"))...) {
-		c.hosts = append(c.hosts, strings.ToLower(name))
-	}
-
+	f.resolveAddress(&c, getenv, bad)
 	if c.mode != engine.Standalone && c.mode != engine.Serverless {
 		bad("mode %q is not standalone or serverless", c.mode)
 	}
@@ -123,6 +101,33 @@ func (f serveFlags) resolve(getenv func(string) string) (serveConfig, error) {
 		bad("storage backends: %w", err)
 	}
 	return c, cliutil.Fail(cliutil.ExitUsage, errors.Join(problems...), "see: pipeweave serve --help")
+}
+
+// resolveAddress reads where the server listens, under which names, and who
+// may come in.
+func (f serveFlags) resolveAddress(c *serveConfig, getenv func(string) string, bad func(string, ...any)) {
+	addr := first(f.addr, getenv("PIPEWEAVE_ADDR"))
+	if addr == "" {
+		addr = net.JoinHostPort("127.0.0.1", first(getenv("PORT"), "3000"))
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		c.host = first(host, "0.0.0.0")
+		c.port, err = strconv.Atoi(port)
+	}
+	if err != nil || c.port < 0 || c.port > 65535 {
+		bad("address %q is not host:port", addr)
+	}
+	c.requireToken = f.requireToken || truthy(getenv("PIPEWEAVE_REQUIRE_TOKEN"))
+	if c.host != "" && !localnet.IsLoopback(c.host) && !c.requireToken {
+		bad("%s can be reached from other machines, and no sign-in is required: pass --require-token as well, or bind 127.0.0.1", addr)
+	}
+	if c.publicURL != "" && !validURL(c.publicURL) {
+		bad("public URL %q is not an http or https address", c.publicURL)
+	}
+	for _, name := range append(f.allowHosts, list(getenv("PIPEWEAVE_ALLOW_HOSTS"))...) {
+		c.hosts = append(c.hosts, strings.ToLower(name))
+	}
 }
 
 // backendConfig is one item of STORAGE_BACKENDS.

@@ -29,7 +29,7 @@ func openStore(ctx context.Context, databaseURL string, dir state) (store.Store,
 	case "postgres", "postgresql":
 		st, err := postgres.Open(ctx, databaseURL, postgres.Options{})
 		if err != nil {
-			return nil, cliutil.Fail(cliutil.ExitFailed, fmt.Errorf("Database connection test failed: %s", withoutPassword(err.Error(), databaseURL)), //nolint:staticcheck // the contract's text
+			return nil, cliutil.Fail(cliutil.ExitFailed, fmt.Errorf("Database connection test failed: %s", withoutPassword(err.Error(), databaseURL)),
 				"check DATABASE_URL and that the server is up")
 		}
 		return st, nil

@@ -117,7 +117,7 @@ func (d *deps) connect(r remote) (*client.Client, error) {
 	}
 	url := first(r.url, d.Getenv("PIPEWEAVE_ORCHESTRATOR_URL"), local.URL)
 	if url == "" {
-		return nil, cliutil.Fail(cliutil.ExitFailed, errors.New("Error: Orchestrator URL required"), //nolint:staticcheck // the contract's text
+		return nil, cliutil.Fail(cliutil.ExitFailed, errors.New("Error: Orchestrator URL required"),
 			"start a server with `pipeweave serve`, or pass --url or PIPEWEAVE_ORCHESTRATOR_URL")
 	}
 	if !validURL(url) {

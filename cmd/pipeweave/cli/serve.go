@@ -73,7 +73,7 @@ generated secrets.`,
 func runServe(ctx context.Context, d *deps, c serveConfig) error {
 	log := newLogger(d, c.logLevel)
 	for _, warning := range c.warnings {
-		log.Warn(warning)
+		log.Warn("check the configuration", "warning", warning)
 	}
 	if err := c.state.make(); err != nil {
 		return cliutil.Fail(cliutil.ExitFailed, err, "choose another folder with --data-dir")
@@ -307,23 +307,26 @@ type frontEnd struct {
 	listener net.Listener
 	server   *http.Server
 	onStop   func() // ends streams and long polls; set before run
-	ended    chan error
+	ended    chan struct{}
+	err      error // why; read after ended
 }
 
 // stopGrace is how long requests under way may take once the server stops.
 const stopGrace = 10 * time.Second
 
 func (f *frontEnd) start() {
-	f.ended = make(chan error, 1)
-	go func() { f.ended <- f.server.Serve(f.listener) }()
+	f.ended = make(chan struct{})
+	go func() {
+		defer close(f.ended)
+		f.err = f.server.Serve(f.listener)
+	}()
 }
 
 // run waits for ctx, then lets requests under way finish.
 func (f *frontEnd) run(ctx context.Context) error {
 	select {
-	case err := <-f.ended:
-		f.ended <- http.ErrServerClosed // for abort
-		return fmt.Errorf("serve: %w", err)
+	case <-f.ended:
+		return fmt.Errorf("serve: %w", f.err)
 	case <-ctx.Done():
 	}
 	f.onStop()

@@ -73,8 +73,8 @@ func TestTrigger_wait(t *testing.T) {
 	register := fmt.Sprintf(`{"serviceId":"svc","version":"1","baseUrl":%q,"tasks":[
 		{"id":"good","codeHash":"1","allowedNext":["after"]},{"id":"after","codeHash":"1"},
 		{"id":"bad","codeHash":"1"},{"id":"slow","codeHash":"1"}]}`, worker.Addr)
-	resp, err := http.Post(url+"/api/register", "application/json", strings.NewReader(register)) //nolint:noctx // ends with the server
-	if err != nil || resp.StatusCode != 200 {
+	resp, err := http.Post(url+"/api/register", "application/json", strings.NewReader(register))
+	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("register: got %v, %v", resp, err)
 	}
 	_ = resp.Body.Close()
