@@ -1,0 +1,51 @@
+//go:build unix
+
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// account is who the server runs as: PostgreSQL refuses to run as root.
+type account struct {
+	credential *syscall.Credential // nil: ourselves
+}
+
+func serverUser() (account, error) {
+	if os.Getuid() != 0 {
+		return account{}, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return account{}, fmt.Errorf("PostgreSQL does not run as root, and there is no user postgres: %w", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return account{}, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return account{}, err
+	}
+	return account{&syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
+}
+
+func (a account) own(dir string) error {
+	if a.credential == nil {
+		return nil
+	}
+	return os.Chown(dir, int(a.credential.Uid), int(a.credential.Gid))
+}
+
+func (a account) attr() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Credential: a.credential}
+	dieWithParent(attr)
+	return attr
+}
+
+// interruptServer asks for an immediate shutdown.
+func interruptServer(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }

@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package testkit
+
+import "syscall"
+
+// dieWithParent has no counterpart here: a killed test binary leaves its
+// server, which Main and the tests' clean-up end in every other case.
+func dieWithParent(*syscall.SysProcAttr) {}
