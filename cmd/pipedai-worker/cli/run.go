@@ -66,7 +66,11 @@ func run(ctx context.Context, s cliutil.Streams, o runOptions) error {
 		ctx: ctx, env: command.Environment(os.Environ()),
 		programDirs: programDirs(), log: log,
 	}
-	sets, err := loader.sets(taskFiles(o.config, append(slices.Clone(cfg.Tasks), o.tasks...)))
+	files, err := taskFiles(o.config, cfg.Tasks, o.tasks)
+	if err != nil {
+		return err
+	}
+	sets, err := loader.sets(files)
 	if err != nil {
 		return err
 	}
@@ -85,18 +89,34 @@ func run(ctx context.Context, s cliutil.Streams, o runOptions) error {
 }
 
 // taskFiles resolves the names in worker.json, which are relative to it, and
-// drops repetitions.
-func taskFiles(config string, names []string) []string {
+// those of flags, which are relative to the working directory; repetitions are
+// dropped.
+func taskFiles(config string, configured, flags []string) ([]string, error) {
 	var files []string
-	for _, name := range names {
+	add := func(name string) error {
+		path, err := filepath.Abs(name)
+		if err != nil {
+			return fmt.Errorf("resolve %s: %w", name, err)
+		}
+		if !slices.Contains(files, path) {
+			files = append(files, path)
+		}
+		return nil
+	}
+	for _, name := range configured {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(config), name)
 		}
-		if !slices.Contains(files, name) {
-			files = append(files, name)
+		if err := add(name); err != nil {
+			return nil, err
 		}
 	}
-	return files
+	for _, name := range flags {
+		if err := add(name); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
 // programDirs are where programs are looked for after the task file's folder.

@@ -99,8 +99,7 @@ func (c Command) runProcess(ctx context.Context, cmd *exec.Cmd, output *boundedB
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			awaitLeader(cmd)
-			ended <- cmd.Wait()
+			ended <- waitGroup(cmd)
 		}
 	}()
 	if err := <-started; err != nil {

@@ -12,7 +12,11 @@ func prepareGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
-// awaitLeader does nothing: there is no portable way to see a process end
-// without reaping it. Output that a leaked grandchild holds open is bounded by
-// the wait delay instead.
-func awaitLeader(*exec.Cmd) {}
+// waitGroup waits until the program ended and then ends what it left running.
+// While something is left the group's number stays taken, so the signal finds
+// nobody else.
+func waitGroup(cmd *exec.Cmd) error {
+	err := cmd.Wait()
+	killGroup(cmd)
+	return err
+}

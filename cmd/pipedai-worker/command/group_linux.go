@@ -14,10 +14,10 @@ func prepareGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// awaitLeader waits until the program ended and then ends what it left
-// running. It does so before the program is reaped: until then its process
-// group's number cannot belong to anybody else.
-func awaitLeader(cmd *exec.Cmd) {
+// waitGroup waits until the program ended and then ends what it left running.
+// It does so before the program is reaped: until then its process group's
+// number cannot belong to anybody else.
+func waitGroup(cmd *exec.Cmd) error {
 	for {
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -25,4 +25,5 @@ func awaitLeader(cmd *exec.Cmd) {
 		}
 	}
 	killGroup(cmd)
+	return cmd.Wait()
 }

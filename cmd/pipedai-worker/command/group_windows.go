@@ -10,7 +10,8 @@ func prepareGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-func awaitLeader(*exec.Cmd) {}
+// waitGroup waits until the program ended.
+func waitGroup(cmd *exec.Cmd) error { return cmd.Wait() }
 
 // terminateGroup ends the program: there is no signal to ask it with.
 func terminateGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
