@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,7 +101,7 @@ type shared struct {
 	store.Store
 	mu      *sync.Mutex
 	wakers  *[]func()
-	notices *int
+	notices *atomic.Int32
 }
 
 func (s shared) Info() store.Info { return store.Info{Name: "shared", Shared: true} }
@@ -116,7 +117,7 @@ func (s shared) Listen(ctx context.Context, wake func()) error {
 func (s shared) Notify(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.notices++
+	s.notices.Add(1)
 	for _, wake := range *s.wakers {
 		wake()
 	}
@@ -127,7 +128,7 @@ func TestNotify(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "another replica hears of work", func(t *testing.T) {
 		base := newFixture(t, Options{})
-		st := shared{Store: base.Store(), mu: &sync.Mutex{}, wakers: &[]func(){}, notices: new(int)}
+		st := shared{Store: base.Store(), mu: &sync.Mutex{}, wakers: &[]func(){}, notices: new(atomic.Int32)}
 		one := newFixtureOver(t, st, Options{})
 		two := newFixtureOver(t, st, Options{})
 		one.register(edges{"a": nil}, func(r *store.Register) { r.Service.BaseURL = "" })
@@ -160,12 +161,12 @@ func TestNotify(t *testing.T) {
 
 		// Many triggers are few notices.
 		synctest.Wait()
-		before := *st.notices
+		before := st.notices.Load()
 		for range 200 {
 			one.trigger()
 		}
 		time.Sleep(time.Second)
-		if sent := *st.notices - before; sent > 10 {
+		if sent := st.notices.Load() - before; sent > 10 {
 			t.Errorf("sent %d notices for 200 triggers at once", sent)
 		}
 	})
