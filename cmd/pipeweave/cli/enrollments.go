@@ -89,7 +89,7 @@ func runDecide(ctx context.Context, d *deps, o decideOptions) error {
 	}
 	found, err := c.LookupEnrollment(ctx, o.code)
 	if err != nil {
-		return err
+		return named(err, "pairing with the code", o.code, "pipeweave enrollments list --status pending")
 	}
 	decide := c.Deny
 	if o.approve {

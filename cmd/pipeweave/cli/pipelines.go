@@ -74,7 +74,7 @@ func runPipelines(ctx context.Context, d *deps, o pipelinesOptions) error {
 
 	detail, err := c.Pipeline(ctx, o.id)
 	if err != nil {
-		return err
+		return named(err, "pipeline", o.id, "pipeweave pipelines")
 	}
 	if o.json {
 		return cliutil.JSON(d.Out, detail)

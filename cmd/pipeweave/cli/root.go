@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pipedai/api"
 	"pipedai/client"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
@@ -142,6 +143,16 @@ func (d *deps) connect(r remote) (*client.Client, error) {
 		token = read
 	}
 	return client.New(url, client.Options{Token: token, HTTP: d.http, UserAgent: "pipeweave/" + buildinfo.Version()}), nil
+}
+
+// named says which thing a server did not find, and how to see those there
+// are; the server's own sentence does not repeat the id.
+func named(err error, thing, id, see string) error {
+	var refused *api.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return cliutil.Failf(cliutil.ExitFailed, "see: "+see, "there is no %s %q", thing, id)
+	}
+	return err
 }
 
 func first(texts ...string) string {

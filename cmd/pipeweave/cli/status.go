@@ -40,7 +40,7 @@ func runStatus(ctx context.Context, d *deps, o statusOptions) error {
 	if strings.HasPrefix(o.id, "trun_") {
 		t, err := c.TaskRun(ctx, o.id)
 		if err != nil {
-			return err
+			return named(err, "task run", o.id, "pipeweave runs")
 		}
 		if o.json {
 			return cliutil.JSON(d.Out, t)
@@ -49,7 +49,7 @@ func runStatus(ctx context.Context, d *deps, o statusOptions) error {
 	}
 	run, err := c.Run(ctx, o.id)
 	if err != nil {
-		return err
+		return named(err, "run", o.id, "pipeweave runs")
 	}
 	if o.json {
 		return cliutil.JSON(d.Out, run)

@@ -89,7 +89,7 @@ func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
 	}
 	started, err := c.Trigger(ctx, o.pipeline, req)
 	if err != nil {
-		return err
+		return named(err, "pipeline", o.pipeline, "pipeweave pipelines")
 	}
 	if !o.wait {
 		if o.json {

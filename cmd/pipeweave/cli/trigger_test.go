@@ -104,11 +104,11 @@ func TestTrigger_wait(t *testing.T) {
 	}{
 		{[]string{"status", run.ID}, 0, "completed in"},
 		{[]string{"status", run.Tasks[0].ID}, 0, "Task:     good (code version 1)"},
-		{[]string{"status", "prun_none"}, 1, "Run not found"},
+		{[]string{"status", "prun_none"}, 1, `there is no run "prun_none"`},
 		{[]string{"runs", "--status", "failed"}, 0, "failed"},
 		{[]string{"pipelines", "show", "good"}, 0, "1. good (entry)\n  2. after (end)"},
 		{[]string{"services"}, 0, "• svc (1)  4 tasks  last seen just now"},
-		{[]string{"trigger", "none"}, 1, "Pipeline not found"},
+		{[]string{"trigger", "none"}, 1, `there is no pipeline "none"`},
 		{[]string{"trigger", "good", "--input", "{"}, cliutil.ExitUsage, "the input is not JSON"},
 		{[]string{"__complete", "trigger", ""}, 0, "good\n"},
 	} {
