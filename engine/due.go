@@ -11,7 +11,7 @@ const (
 	dueBatch = 500
 	// dueLeast keeps a clock that differs from the database's from making the
 	// promoter spin on a run that is due here and not there.
-	dueLeast = 5 * time.Millisecond
+	dueLeast = 20 * time.Millisecond
 )
 
 // promoter makes runs claimable when their time has come: retries and
