@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pipedai/api"
 	"pipedai/client"
@@ -91,9 +92,21 @@ func TestServe(t *testing.T) {
 		t.Errorf("same port: got %d %s", code, errs)
 	}
 
+	// A reader of the change feed does not hold the stop up.
+	reading, read := make(chan struct{}, 10), make(chan struct{})
+	go func() {
+		defer close(read)
+		_ = c.Stream(t.Context(), 0, func(api.StreamEvent) { reading <- struct{}{} })
+	}()
+	<-reading
+	begun := time.Now()
 	if code := stop(); code != 0 {
 		t.Errorf("stop: got %d, want 0\n%s", code, log)
 	}
+	if took := time.Since(begun); took > stopGrace/2 {
+		t.Errorf("the stop took %v", took)
+	}
+	<-read
 	if code, _, errs := s.run("services"); code != 1 || !strings.Contains(errs, "Error: Orchestrator URL required") {
 		t.Errorf("after the stop: got %d %s", code, errs)
 	}
