@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig, type Plugin } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 // The theme has to be set before the first paint, so its script must block,
 // which a module never does; and the policy forbids inline script. So it is a
@@ -64,6 +65,7 @@ const controlPlane = process.env.PIPEDAI_DEV_CONTROLPLANE ?? "http://127.0.0.1:3
 export default defineConfig({
   plugins: [react(), tailwindcss(), themeScript(), finish()],
   appType: "mpa",
+  test: { include: ["src/**/*.test.ts"] },
   build: {
     target: "es2022",
     assetsInlineLimit: 0, // a data: URL would need a wider policy

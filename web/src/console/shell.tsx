@@ -62,14 +62,14 @@ export function Shell() {
             <IconButton icon={LogOut} label="Sign out" onClick={signOut} />
           </span>
         </div>
-        <nav aria-label="Pages" className="px-2 max-md:overflow-x-auto md:flex-1">
+        <nav aria-label="Pages" className="relative px-2 max-md:overflow-x-auto md:flex-1">
           <ul className="flex gap-0.5 max-md:pb-1.5 md:flex-col">
             {places.map((p) => (
               <li key={p.to}>
                 <RouterLink
                   to={p.to}
                   activeOptions={{ exact: p.to === "/" }}
-                  className="flex min-h-9 items-center gap-2.5 rounded-md px-2.5 font-medium whitespace-nowrap"
+                  className="flex min-h-9 items-center gap-1.5 rounded-md px-2 font-medium whitespace-nowrap md:gap-2.5 md:px-2.5"
                   activeProps={{ className: "bg-sunken text-text", "aria-current": "page" }}
                   inactiveProps={{ className: "text-muted hover:bg-sunken hover:text-text" }}
                 >

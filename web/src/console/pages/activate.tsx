@@ -82,7 +82,7 @@ function Lookup({ code }: { code: string }) {
   if (enrollment.data) return <Decision enrollment={enrollment.data} code={code} />;
   if (!enrollment.isError) return <Loading lines={4} />;
   const status = enrollment.error instanceof ApiError ? enrollment.error.status : 0;
-  if (status === 404 || status === 400) {
+  if ([400, 404, 410].includes(status)) {
     return (
       <Result icon={CircleHelp} tone="warn" title="No host waits with this code">
         <p>
