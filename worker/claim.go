@@ -136,7 +136,9 @@ func (l *claimLoop) start(d api.Dispatch) {
 		defer l.slots.give(1)
 		defer l.hand.drop(run)
 		req := l.attempt(run, d)
-		if err := deliver(l.live, l.client, d.RunID, req, l.options.retry, l.log); err != nil {
+		ctx, settled := settling(l.live, l.taking, l.options.settle)
+		defer settled()
+		if err := deliver(ctx, l.client, d.RunID, req, l.options.retry, l.log); err != nil {
 			l.log.Error(err.Error())
 			if fatal := refusedWorker(err); fatal != nil {
 				l.fatal(fatal)

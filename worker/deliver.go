@@ -71,3 +71,18 @@ func verdict(err error) fate {
 	}
 	return again
 }
+
+// settling returns a context for a report: that of the worker, until a while
+// after the worker was told to stop. Without the limit a control plane that
+// never answers would keep a worker from ending.
+func settling(live, stopping context.Context, limit time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(live)
+	forget := context.AfterFunc(stopping, func() {
+		timer := time.AfterFunc(limit, func() { cancel(ErrDrained) })
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	})
+	return ctx, func() {
+		forget()
+		cancel(nil)
+	}
+}

@@ -60,7 +60,7 @@ func (s *Set) Listen(ctx context.Context, o Options) error {
 	}
 	live, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
-	p := &pusher{client: o.client(), options: o, log: o.Log, hand: newHand(), live: live, set: s, executor: x}
+	p := &pusher{client: o.client(), options: o, log: o.Log, hand: newHand(), taking: ctx, live: live, set: s, executor: x}
 	return p.run(ctx, listener, kill)
 }
 
@@ -70,6 +70,7 @@ type pusher struct {
 	options  Options
 	log      *slog.Logger
 	hand     *hand
+	taking   context.Context // ends when no more work is wanted
 	live     context.Context // ends when nothing can be said any more
 	set      *Set
 	executor *executor
@@ -217,7 +218,9 @@ func (p *pusher) work(run *held, e *entry, d api.Dispatch) {
 	req := p.executor.execute(run.ctx, e, d, func(percent float64, message string) {
 		p.hand.update(run, percent, message)
 	})
-	if err := deliver(p.live, p.client, d.RunID, req, p.options.retry, p.log); err != nil {
+	ctx, settled := settling(p.live, p.taking, p.options.settle)
+	defer settled()
+	if err := deliver(ctx, p.client, d.RunID, req, p.options.retry, p.log); err != nil {
 		p.log.Error(err.Error())
 	}
 }

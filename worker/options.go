@@ -37,6 +37,7 @@ type Options struct {
 	Scratch string
 	// DrainTimeout is how long attempts may go on after the worker was told to
 	// stop, before they are ended; 0 means as long as their own timeouts allow.
+	// Reports that cannot be delivered are given up half a minute after that.
 	DrainTimeout time.Duration
 	// RunEventsDir keeps the events of each run in a file there; none if empty.
 	RunEventsDir string

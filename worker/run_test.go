@@ -220,18 +220,20 @@ func TestRun_drain(t *testing.T) {
 	}
 }
 
-// Even a control plane that never answers again does not keep a worker that
-// was given a limit from stopping.
+// Even a control plane that never answers again does not keep a worker from
+// stopping.
 func TestRun_drainWithoutControlPlane(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, workerToken)
-	e.onReport = func(_ int, w http.ResponseWriter) bool { w.WriteHeader(500); return true }
-	w := pull(t, e, doubler(), func(o *Options) { o.DrainTimeout, o.settle = 10*time.Millisecond, 10*time.Millisecond })
-	e.claims <- []api.Dispatch{e.dispatch("trun_1", "double", number2{1})}
-	w.log.wait("report not delivered")
-	w.stop()
-	if err := w.wait(); err != nil {
-		t.Error(err)
+	for _, limit := range []time.Duration{0, 10 * time.Millisecond} {
+		e := newEngine(t, workerToken)
+		e.onReport = func(_ int, w http.ResponseWriter) bool { w.WriteHeader(500); return true }
+		w := pull(t, e, doubler(), func(o *Options) { o.DrainTimeout, o.settle = limit, 10*time.Millisecond })
+		e.claims <- []api.Dispatch{e.dispatch("trun_1", "double", number2{1})}
+		w.log.wait("report not delivered")
+		w.stop()
+		if err := w.wait(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
