@@ -254,6 +254,9 @@ func freePath(dir hostdir.Dir, label string, taken map[string]bool) string {
 	return path
 }
 
+// ErrTaskFile says that a file of tasks cannot be used.
+var ErrTaskFile = errors.New("the task file cannot be used")
+
 // taskFiles makes the paths absolute, for they are read from elsewhere, and
 // checks that files lie there.
 func taskFiles(paths []string) ([]string, error) {
@@ -264,14 +267,14 @@ func taskFiles(paths []string) ([]string, error) {
 	for _, p := range paths {
 		abs, err := filepath.Abs(p)
 		if err != nil {
-			return nil, fmt.Errorf("find task file %s: %w", p, err)
+			return nil, fmt.Errorf("%w: %w", ErrTaskFile, err)
 		}
 		info, err := os.Stat(abs)
 		if err != nil {
-			return nil, fmt.Errorf("read task file: %w", err)
+			return nil, fmt.Errorf("%w: %w", ErrTaskFile, err)
 		}
 		if !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("task file %s is not a file", p)
+			return nil, fmt.Errorf("%w: %s is not a plain file", ErrTaskFile, p)
 		}
 		out = append(out, abs)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -254,7 +253,9 @@ func explainConnect(d *deps, apiURL string, err error) error {
 			"check the URL, the network, and that the control plane is up")
 	case errors.Is(err, manifest.ErrLocked):
 		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then "+again)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, manifest.ErrReadOnly):
+	case errors.Is(err, enroll.ErrTaskFile):
+		return cliutil.Fail(cliutil.ExitUsage, err, "name files that are there with --tasks")
+	case unusable(err):
 		return cliutil.Fail(cliutil.ExitFailed, err, "make the folder writable, or choose another with --home or PIPEDAI_HOME")
 	}
 	return err

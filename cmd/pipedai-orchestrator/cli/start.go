@@ -103,8 +103,14 @@ func explainStart(d *deps, o startOptions, err error) error {
 		return cliutil.Fail(cliutil.ExitUsage, err, "the daemon serves this machine only: leave --host out")
 	case errors.Is(err, manifest.ErrLocked):
 		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then start again")
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, manifest.ErrReadOnly):
+	case unusable(err):
 		return cliutil.Fail(cliutil.ExitFailed, err, "make the folder writable, or choose another with --home or PIPEDAI_HOME")
 	}
 	return err
+}
+
+// unusable reports whether the host's folder is what is wrong.
+func unusable(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) || errors.Is(err, manifest.ErrReadOnly)
 }
