@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 
@@ -15,8 +16,8 @@ import (
 
 // openStore opens the database that a URL names: a PostgreSQL one, or the file
 // behind "sqlite:"; empty means the state folder's own file. It does not
-// migrate.
-func openStore(ctx context.Context, databaseURL string, dir state) (store.Store, error) {
+// migrate. log may be nil.
+func openStore(ctx context.Context, databaseURL string, dir state, log *slog.Logger) (store.Store, error) {
 	scheme, rest, _ := strings.Cut(databaseURL, ":")
 	switch scheme {
 	case "":
@@ -27,7 +28,12 @@ func openStore(ctx context.Context, databaseURL string, dir state) (store.Store,
 	case "sqlite":
 		return sqlite.Open(ctx, strings.TrimPrefix(rest, "//"), sqlite.Options{})
 	case "postgres", "postgresql":
-		st, err := postgres.Open(ctx, databaseURL, postgres.Options{})
+		st, err := postgres.Open(ctx, databaseURL, postgres.Options{Log: log})
+		if err == nil {
+			if err = st.Ping(ctx); err != nil {
+				_ = st.Close() // there is nothing in it yet
+			}
+		}
 		if err != nil {
 			return nil, cliutil.Fail(cliutil.ExitFailed, fmt.Errorf("Database connection test failed: %s", withoutPassword(err.Error(), databaseURL)),
 				"check DATABASE_URL and that the server is up")

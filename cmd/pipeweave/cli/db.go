@@ -49,7 +49,7 @@ func (o dbOptions) open(ctx context.Context, d *deps) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openStore(ctx, first(o.url, d.Getenv("DATABASE_URL")), dir)
+	return openStore(ctx, first(o.url, d.Getenv("DATABASE_URL")), dir, nil)
 }
 
 // migrationView is a migration in --json.

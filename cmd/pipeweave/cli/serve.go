@@ -166,7 +166,7 @@ func (p *parts) close(log *slog.Logger) {
 
 // wire is the one place that names the adapters.
 func wire(ctx context.Context, c serveConfig, listener net.Listener, names []string, log *slog.Logger) (_ *parts, err error) {
-	st, err := openStore(ctx, c.databaseURL, c.state)
+	st, err := openStore(ctx, c.databaseURL, c.state, log)
 	if err != nil {
 		return nil, err
 	}
