@@ -187,7 +187,7 @@ func (h *host) run(ctx context.Context) error {
 	parts.Add("supervisor", h.supervise)
 	parts.Add("remote", h.remote.Run)
 	err = parts.Run(ctx)
-	h.phase.Store(phaseStopping)
+	h.phase.Store(phaseClosed)
 	return err
 }
 

@@ -24,6 +24,7 @@ const (
 	phaseStarting int32 = iota
 	phaseReady
 	phaseStopping
+	phaseClosed // the manifest is closed; only the port is still open
 )
 
 // host is the daemon's state: what the local API acts on. manifest, supervisor
@@ -59,7 +60,10 @@ func newHost(o Options) *host {
 
 // Ready implements localapi.Backend. It stays true while workers drain, so
 // that people can watch.
-func (h *host) Ready() bool { return h.phase.Load() != phaseStarting }
+func (h *host) Ready() bool {
+	phase := h.phase.Load()
+	return phase == phaseReady || phase == phaseStopping
+}
 
 // changed asks for a status frame soon. It never blocks.
 func (h *host) changed() {

@@ -30,6 +30,6 @@ func notFound() *api.Error {
 func notReady() *api.Error {
 	return &api.Error{
 		Status: http.StatusServiceUnavailable, Code: api.CodeNotReady,
-		Message: "the daemon is starting", Fix: "try again in a moment",
+		Message: "the daemon is starting or stopping", Fix: "try again in a moment",
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"pipedai/client"
 	"pipedai/daemon"
 	"pipedai/enroll"
+	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
@@ -128,7 +129,7 @@ func finishConnect(ctx context.Context, d *deps, show *presenter, result enroll.
 		if result.Changed {
 			req.Restart = []string{result.WorkerID}
 		}
-		if _, err := local.Reload(ctx, req); err != nil {
+		if err := reload(ctx, local, req); err != nil {
 			return cliutil.Fail(cliutil.ExitFailed,
 				fmt.Errorf("connected, but the running daemon could not take it up: %w", err),
 				"restart the daemon: "+d.command("start"))
@@ -137,6 +138,18 @@ func finishConnect(ctx context.Context, d *deps, show *presenter, result enroll.
 	}
 	show.connected(result, running)
 	return nil
+}
+
+// reload tells the daemon, waiting for one that is only just starting.
+func reload(ctx context.Context, local reached, req api.ReloadRequest) error {
+	pace := backoff.Policy{Base: 100 * time.Millisecond, Max: time.Second}
+	for tries := 1; ; tries++ {
+		_, err := local.Reload(ctx, req)
+		var answer *api.Error
+		if !errors.As(err, &answer) || answer.Code != api.CodeNotReady || tries == 10 || !pace.Wait(ctx, tries) {
+			return err
+		}
+	}
 }
 
 // verify asks whether a credential still stands. Only a refusal says no; not
