@@ -174,7 +174,7 @@ test("a host that is not connected: the command to connect it", {
   const lone = await startDaemon({ scene: "empty" });
   const { page, complaints, close } = await openTab(browser);
   await page.goto(lone.url);
-  await page.getByText(/pipedai-orchestrator connect http/).waitFor();
+  await page.getByText(/pipedai-orchestrator connect --api-url http/).waitFor();
   await page.getByRole("button", { name: "Copy command" }).first().click();
   await clean(page);
   assert.deepEqual(complaints, []);

@@ -70,7 +70,7 @@ function Entry() {
         Look it up
       </Button>
       <p className="text-sm text-muted">
-        <code className="font-mono">pipedai-orchestrator connect {window.location.origin}</code> prints the code.
+        <code className="font-mono">pipedai-orchestrator connect --api-url {window.location.origin}</code> prints the code.
         Looking it up decides nothing yet.
       </p>
     </form>

@@ -16,7 +16,7 @@ import { pendingQuery, setWorkerEnabled, workersQuery } from "../server.ts";
 export function HostsPage() {
   const { workspaceId } = useSession();
   const workers = useQuery(workersQuery(workspaceId));
-  const connect = `pipedai-orchestrator connect ${window.location.origin}`;
+  const connect = `pipedai-orchestrator connect --api-url ${window.location.origin}`;
   return (
     <>
       <Heading

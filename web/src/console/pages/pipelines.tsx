@@ -86,7 +86,7 @@ export function PipelinesPage() {
             <Empty
               icon={GitFork}
               title="No pipelines yet"
-              command={`pipedai-orchestrator connect ${window.location.origin}`}
+              command={`pipedai-orchestrator connect --api-url ${window.location.origin}`}
             >
               A pipeline is made from the tasks of each service that registers. Connect a host whose worker offers some:
             </Empty>

@@ -31,7 +31,7 @@ export function ServicesPage() {
             <Empty
               icon={Boxes}
               title="No services yet"
-              command={`pipedai-orchestrator connect ${window.location.origin}`}
+              command={`pipedai-orchestrator connect --api-url ${window.location.origin}`}
             >
               A worker registers its service when it starts. Connect a host, and it appears here:
             </Empty>
