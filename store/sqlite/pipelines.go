@@ -64,7 +64,7 @@ func (t *tx) registered() (services []store.Service, tasks []store.Task, err err
 func (t *tx) putPipeline(p store.Pipeline) error {
 	_, err := t.exec(`insert into pipelines (id, name, entry_tasks, structure, failure_mode, version, description, created_at, updated_at, metadata)
 		values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)
-		on conflict do update set name = ?2, entry_tasks = ?3, structure = ?4, failure_mode = ?5, version = ?6,
+		on conflict (id) do update set name = ?2, entry_tasks = ?3, structure = ?4, failure_mode = ?5, version = ?6,
 			description = ?7, updated_at = ?8, metadata = ?9`,
 		p.ID, p.Name, list(p.EntryTasks), jsonText(p.Structure), p.FailureMode, p.Version, text(p.Description), us(t.now), string(p.Metadata))
 	return err

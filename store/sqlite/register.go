@@ -59,7 +59,7 @@ func (t *tx) putService(s store.Service) (old string, err error) {
 	}
 	_, err = t.exec(`insert into services (id, base_url, version, status, inline_input, registered_at, last_heartbeat, metadata)
 		values (?1, ?2, ?3, 'active', ?4, ?5, ?5, ?6)
-		on conflict do update set base_url = ?2, version = ?3, status = 'active', inline_input = ?4, last_heartbeat = ?5, metadata = ?6`,
+		on conflict (id) do update set base_url = ?2, version = ?3, status = 'active', inline_input = ?4, last_heartbeat = ?5, metadata = ?6`,
 		s.ID, s.BaseURL, s.Version, s.InlineInput, us(t.now), string(flow.Object(s.Metadata)))
 	return old, err
 }
@@ -87,7 +87,7 @@ func (t *tx) putTask(a flow.Announced, serviceVersion string) error {
 			heartbeat_interval_ms, idempotency_ttl_seconds, input_schema, max_retry_delay_ms, priority, retries, retry_backoff,
 			retry_delay_ms, timeout_seconds, registered_at, updated_at)
 		values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)
-		on conflict do update set service_id = ?2, allowed_next = ?3, code_hash = ?4, code_version = ?5, concurrency = ?6,
+		on conflict (id) do update set service_id = ?2, allowed_next = ?3, code_hash = ?4, code_version = ?5, concurrency = ?6,
 			description = ?7, heartbeat_interval_ms = ?8, idempotency_ttl_seconds = ?9, input_schema = ?10,
 			max_retry_delay_ms = ?11, priority = ?12, retries = ?13, retry_backoff = ?14, retry_delay_ms = ?15,
 			timeout_seconds = ?16, updated_at = ?17, metadata = json_remove(coalesce(metadata, '{}'), '$.removedInVersion')`,

@@ -224,8 +224,11 @@ func (b *Batch) cancelPending(r *Run, p Pending, reason string) {
 // CancelRun ends an active run by request.
 func (b *Batch) CancelRun(ctx context.Context, id pipeline.RunID, reason string) error {
 	r := b.runs[id]
-	if r == nil || !r.active() {
-		return store.ErrConflict
+	switch {
+	case r == nil:
+		return store.ErrNotFound
+	case !r.active():
+		return fmt.Errorf("run is %s: %w", r.Status, store.ErrConflict)
 	}
 	if reason == "" {
 		reason = errorCancelled

@@ -1,0 +1,154 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+	"pipedai/store/internal/flow"
+)
+
+// renew writes the derived pipelines that changed.
+func (t *tx) renew() error {
+	services, tasks, err := t.registered()
+	if err != nil {
+		return err
+	}
+	var stored []store.Pipeline
+	err = t.rows(`select `+pipelineCols+` from pipelines p`, nil, func(row scanner) error {
+		var p store.Pipeline
+		err := scanPipeline(row, &p)
+		stored = append(stored, p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	put, gone := flow.Renew(stored, flow.Derive(services, tasks))
+	for _, p := range put {
+		if err := t.putPipeline(p); err != nil {
+			return err
+		}
+	}
+	for _, id := range gone {
+		// History refers to its definition; one that has some stays.
+		if _, err := t.exec(`delete from pipelines where id = $1 and not exists (select 1 from pipeline_runs where pipeline_id = $1)`, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registered reads all services and tasks.
+func (t *tx) registered() (services []store.Service, tasks []store.Task, err error) {
+	err = t.rows(`select `+serviceCols+` from services s order by s.id`, nil, func(row scanner) error {
+		var s store.Service
+		err := scanService(row, &s)
+		services = append(services, s)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	err = t.rows(`select `+taskCols+` from tasks k order by k.id`, nil, func(row scanner) error {
+		var task store.Task
+		err := scanTask(row, &task)
+		tasks = append(tasks, task)
+		return err
+	})
+	return services, tasks, err
+}
+
+func (t *tx) putPipeline(p store.Pipeline) error {
+	_, err := t.exec(`insert into pipelines (id, name, entry_tasks, structure, failure_mode, version, description, created_at, updated_at, metadata)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+		on conflict (id) do update set name = $2, entry_tasks = $3, structure = $4, failure_mode = $5, version = $6,
+			description = $7, updated_at = $8, metadata = $9`,
+		p.ID, p.Name, list(p.EntryTasks), jsonText(p.Structure), p.FailureMode, p.Version, text(p.Description), ts(t.now), string(p.Metadata))
+	return err
+}
+
+// PutPipeline stores an explicit definition.
+func (s *Store) PutPipeline(ctx context.Context, p store.Pipeline) (store.Pipeline, error) {
+	var out store.Pipeline
+	err := s.write(ctx, "put pipeline", func(t *tx) error {
+		if err := t.putPipeline(flow.Explicit(p)); err != nil {
+			return err
+		}
+		return t.pipeline(p.ID, &out)
+	})
+	return out, err
+}
+
+func (t *tx) pipeline(id pipeline.ID, to *store.Pipeline) error {
+	return scanPipeline(t.c.QueryRow(t.ctx, `select `+pipelineCols+` from pipelines p where p.id = $1`, id), to)
+}
+
+// DeletePipeline removes an explicit definition. Where a derived one takes its
+// place the history stays, otherwise it goes with the definition.
+func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
+	return s.write(ctx, "delete pipeline", func(t *tx) error {
+		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockRegister); err != nil {
+			return err
+		}
+		// The foreign key of a run that starts meanwhile waits for this lock.
+		if _, err := t.exec(`select 1 from pipelines where id = $1 for update`, id); err != nil {
+			return err
+		}
+		var p store.Pipeline
+		if err := t.pipeline(id, &p); err != nil {
+			return err
+		}
+		if p.Source == flow.SourceService || p.Source == flow.SourceTask {
+			return store.ErrConflict
+		}
+		var active bool
+		if err := t.row(`select exists (select 1 from pipeline_runs where pipeline_id = $1 and status in ('pending', 'running'))`,
+			[]any{id}, &active); err != nil {
+			return err
+		}
+		if active {
+			return store.ErrConflict
+		}
+		// As if it had been derived: renew replaces it or lets it go.
+		if _, err := t.exec(`update pipelines set metadata = jsonb_set(metadata, '{source}', '"service"') where id = $1`, id); err != nil {
+			return err
+		}
+		if err := t.renew(); err != nil {
+			return err
+		}
+		if err := t.pipeline(id, &p); errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		return t.dropUnlessDerived(id)
+	})
+}
+
+// dropUnlessDerived removes a definition that renew kept only for its history.
+func (t *tx) dropUnlessDerived(id pipeline.ID) error {
+	services, tasks, err := t.registered()
+	if err != nil {
+		return err
+	}
+	for _, d := range flow.Derive(services, tasks) {
+		if d.ID == id {
+			return nil
+		}
+	}
+	var c flow.Counts
+	if err := t.row(`select -count(*) filter (where t.status = 'completed'), -count(*) filter (where t.status = 'failed')
+		from task_runs t join pipeline_runs r on r.id = t.pipeline_run_id where r.pipeline_id = $1`,
+		[]any{id}, &c.Completed, &c.Failed); err != nil {
+		return err
+	}
+	if _, err := t.exec(`delete from pipelines where id = $1`, id); err != nil {
+		return err
+	}
+	t.count(c)
+	return nil
+}

@@ -1,0 +1,160 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// all reads every row of a query on the read-only pool.
+func all[T any](ctx context.Context, s *Store, what string, scan func(scanner, *T) error, query string, args ...any) ([]T, error) {
+	out := []T{}
+	rows, err := s.pool.Query(ctx, query, args...)
+	err = each(rows, err, func(row scanner) error {
+		var v T
+		err := scan(row, &v)
+		out = append(out, v)
+		return err
+	})
+	return out, wrap(what, err)
+}
+
+// one reads one row; store.ErrNotFound when there is none.
+func one[T any](ctx context.Context, s *Store, what string, scan func(scanner, *T) error, query string, args ...any) (T, error) {
+	var v T
+	err := scan(s.pool.QueryRow(ctx, query, args...), &v)
+	return v, wrap(what, err)
+}
+
+// Services lists services, newest registration first.
+func (s *Store) Services(ctx context.Context) ([]store.Service, error) {
+	return all(ctx, s, "list services", scanService, `select `+serviceCols+` from services s order by s.registered_at desc, s.id`)
+}
+
+// Service reads one.
+func (s *Store) Service(ctx context.Context, id pipeline.ServiceID) (store.Service, error) {
+	return one(ctx, s, "read service", scanService, `select `+serviceCols+` from services s where s.id = $1`, id)
+}
+
+// Tasks lists definitions by id.
+func (s *Store) Tasks(ctx context.Context, service pipeline.ServiceID) ([]store.Task, error) {
+	return all(ctx, s, "list tasks", scanTask,
+		`select `+taskCols+` from tasks k where $1::text = '' or k.service_id = $1::text order by k.id`, service)
+}
+
+// Task reads one.
+func (s *Store) Task(ctx context.Context, id pipeline.TaskID) (store.Task, error) {
+	return one(ctx, s, "read task", scanTask, `select `+taskCols+` from tasks k where k.id = $1`, id)
+}
+
+// TaskHistory lists code versions, newest first.
+func (s *Store) TaskHistory(ctx context.Context, id pipeline.TaskID) ([]store.CodeVersion, error) {
+	return all(ctx, s, "read task history", func(row scanner, v *store.CodeVersion) error {
+		return row.Scan(&v.Task, &v.Version, &v.Hash, &v.ServiceVersion, timeCol{&v.RecordedAt})
+	}, `select task_id, code_version, code_hash, service_version, recorded_at from task_code_history
+		where task_id = $1 order by code_version desc, id desc`, id)
+}
+
+// Pipelines lists definitions by name.
+func (s *Store) Pipelines(ctx context.Context) ([]store.Pipeline, error) {
+	return all(ctx, s, "list pipelines", scanPipeline, `select `+pipelineCols+` from pipelines p order by p.name, p.id`)
+}
+
+// Pipeline reads one.
+func (s *Store) Pipeline(ctx context.Context, id pipeline.ID) (store.Pipeline, error) {
+	return one(ctx, s, "read pipeline", scanPipeline, `select `+pipelineCols+` from pipelines p where p.id = $1`, id)
+}
+
+// where collects conditions.
+type where struct {
+	conds []string
+	args  []any
+}
+
+// add takes a condition with %d for the number of its argument.
+func (w *where) add(cond string, arg any) {
+	w.args = append(w.args, arg)
+	w.conds = append(w.conds, fmt.Sprintf(cond, len(w.args)))
+}
+
+func (w *where) String() string {
+	if len(w.conds) == 0 {
+		return ""
+	}
+	return " where " + strings.Join(w.conds, " and ")
+}
+
+func limitOf(n int) int {
+	if n <= 0 {
+		return 100
+	}
+	return n
+}
+
+func page(limit, offset int) string {
+	return fmt.Sprintf("limit %d offset %d", limitOf(limit), max(0, offset))
+}
+
+// PipelineRuns lists runs, newest first.
+func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.PipelineRun, int, error) {
+	var w where
+	if f.Pipeline != "" {
+		w.add("r.pipeline_id = $%d", f.Pipeline)
+	}
+	if f.Status != "" {
+		w.add("r.status = $%d", f.Status)
+	}
+	if !f.From.IsZero() {
+		w.add("r.created_at >= $%d", ts(f.From))
+	}
+	if !f.To.IsZero() {
+		w.add("r.created_at <= $%d", ts(f.To))
+	}
+	var total int
+	if err := s.pool.QueryRow(ctx, `select count(*) from pipeline_runs r`+w.String(), w.args...).Scan(&total); err != nil {
+		return nil, 0, wrap("count pipeline runs", err)
+	}
+	list, err := all(ctx, s, "list pipeline runs", scanRun,
+		`select `+runCols+runFrom+w.String()+` order by r.created_at desc, r.id desc `+page(f.Limit, f.Offset), w.args...)
+	return list, total, err
+}
+
+// PipelineRun reads one.
+func (s *Store) PipelineRun(ctx context.Context, id pipeline.RunID) (store.PipelineRun, error) {
+	return one(ctx, s, "read pipeline run", scanRun, `select `+runCols+runFrom+` where r.id = $1`, id)
+}
+
+// TasksOfRun lists the task runs of a pipeline run by creation.
+func (s *Store) TasksOfRun(ctx context.Context, id pipeline.RunID) ([]store.TaskRun, error) {
+	return all(ctx, s, "list task runs", scanTaskRun,
+		`select `+taskRunCols+`, l.cancel`+taskRunFrom+` where t.pipeline_run_id = $1 order by t.seq`, id)
+}
+
+// TaskRun reads one.
+func (s *Store) TaskRun(ctx context.Context, id pipeline.TaskRunID) (store.TaskRun, error) {
+	return one(ctx, s, "read task run", scanTaskRun, `select `+taskRunCols+`, l.cancel`+taskRunFrom+` where t.id = $1`, id)
+}
+
+// TaskRuns lists task runs by priority, then creation.
+func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.TaskRun, int, error) {
+	var w where
+	if f.Status != "" {
+		w.add("t.status = $%d", f.Status)
+	}
+	if f.Task != "" {
+		w.add("t.task_id = $%d", f.Task)
+	}
+	if f.Run != "" {
+		w.add("t.pipeline_run_id = $%d", f.Run)
+	}
+	var total int
+	if err := s.pool.QueryRow(ctx, `select count(*) from task_runs t`+w.String(), w.args...).Scan(&total); err != nil {
+		return nil, 0, wrap("count task runs", err)
+	}
+	list, err := all(ctx, s, "list task runs", scanTaskRun,
+		`select `+taskRunCols+`, l.cancel`+taskRunFrom+w.String()+` order by t.priority, t.created_at, t.seq `+page(f.Limit, f.Offset), w.args...)
+	return list, total, err
+}

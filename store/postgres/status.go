@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"pipedai/store"
+)
+
+// The ids of the advisory locks.
+const (
+	lockMigrate  = 0x70697065_01
+	lockMode     = 0x70697065_02
+	lockClaim    = 0x70697065_03
+	lockRegister = 0x70697065_04
+)
+
+// QueueStatus sums the kept counts.
+func (s *Store) QueueStatus(ctx context.Context) (store.QueueStatus, error) {
+	var out store.QueueStatus
+	// Ids grow with time, so the smallest one waiting is the oldest.
+	err := s.pool.QueryRow(ctx, `select sum(pending)::bigint, sum(running)::bigint, sum(completed)::bigint, sum(failed)::bigint,
+			sum(dead_letters)::bigint,
+			(select created_at from task_runs where id = least((select min(task_run_id) from ready), (select min(task_run_id) from timer)))
+		from counters`).Scan(&out.Pending, &out.Running, &out.Completed, &out.Failed, &out.DeadLetters, timeCol{&out.OldestPending})
+	return out, wrap("read queue status", err)
+}
+
+const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at
+	from (select sum(pending)::bigint as pending, sum(running)::bigint as running from counters) c
+	left join orchestrator_state o on o.id = 'singleton'`
+
+// Mode reads the maintenance mode.
+func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
+	var out store.ModeStatus
+	err := s.pool.QueryRow(ctx, modeQuery).Scan(asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+	if out.Mode == "" {
+		out.Mode = store.ModeRunning
+	}
+	return out, wrap("read mode", err)
+}
+
+// SetMode moves the maintenance mode. Maintenance itself is entered only when
+// nothing is left to do; until then it is ErrConflict.
+func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (store.ModeStatus, error) {
+	var out store.ModeStatus
+	err := s.write(ctx, "set mode", func(t *tx) error {
+		// Alone: no enqueuer has read the old mode and not yet committed. The row
+		// may be missing when other tools were at work.
+		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockMode); err != nil {
+			return err
+		}
+		if _, err := t.exec(`insert into orchestrator_state (id) values ('singleton') on conflict do nothing`); err != nil {
+			return err
+		}
+		read := func() error {
+			return t.row(modeQuery, nil, asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+		}
+		if err := read(); err != nil {
+			return err
+		}
+		if !slices.Contains(from, out.Mode) {
+			return fmt.Errorf("mode is %s: %w", out.Mode, store.ErrConflict)
+		}
+		if n := out.Pending + out.Running; to == store.ModeMaintenance && n > 0 {
+			return fmt.Errorf("%d tasks still active: %w", n, store.ErrConflict)
+		}
+		if to == out.Mode {
+			return nil
+		}
+		if _, err := t.exec(`update orchestrator_state set mode = $1,
+			pending_tasks_count = $2, running_tasks_count = $3 where id = 'singleton'`, to, out.Pending, out.Running); err != nil {
+			return err
+		}
+		return read()
+	})
+	return out, err
+}

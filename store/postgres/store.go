@@ -1,0 +1,269 @@
+// Package postgres keeps the engine's state in PostgreSQL 15 or newer, shared
+// by any number of replicas. The contract is store.Store; the rules it writes
+// down come from store/internal/flow.
+//
+// Everything runs under READ COMMITTED. Steps lock in one order: pipeline runs
+// by id, leases by id, then what they write; the shard of the counters comes
+// last. A step that loses a deadlock all the same is taken again.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pipedai/internal/backoff"
+	"pipedai/store"
+)
+
+// Options configure Open. The zero value is good.
+type Options struct {
+	// MaxConns bounds the pool; 10. One more connection listens.
+	MaxConns int32
+	// StatementTimeout bounds every statement but migrations; 30 s.
+	StatementTimeout time.Duration
+	// Log hears about lost connections; nil: nobody does.
+	Log *slog.Logger
+}
+
+// Store is a store.Store in PostgreSQL. Close it when done.
+type Store struct {
+	pool   *pgxpool.Pool
+	target string
+	log    *slog.Logger
+	shards int
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Channel carries the notices between replicas.
+const channel = "pipeweave"
+
+// Open connects to the database that dsn (a URL or key=value text) names and
+// proves that it answers. It does not migrate: call Migrate.
+func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err) // pgx leaves the password out
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 10
+	}
+	if o.StatementTimeout == 0 {
+		o.StatementTimeout = 30 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.MaxConns = o.MaxConns
+	params := cfg.ConnConfig.RuntimeParams
+	params["application_name"] = "pipeweave"
+	params["timezone"] = "UTC"
+	params["statement_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
+	params["idle_in_transaction_session_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
+	// Every hot statement is a walk along an index, whatever stale statistics
+	// of small, busy tables suggest.
+	params["jit"] = "off"
+	params["enable_seqscan"] = "off"
+	params["enable_hashjoin"] = "off"
+	params["enable_mergejoin"] = "off"
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s := &Store{
+		pool: pool, log: o.Log, shards: 16,
+		target: fmt.Sprintf("%s/%s", cfg.ConnConfig.Host, cfg.ConnConfig.Database),
+	}
+	if err := s.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Info says that replicas may share the database.
+func (s *Store) Info() store.Info {
+	return store.Info{Name: "postgres", Target: s.target, Shared: true}
+}
+
+// Ping proves that the database answers.
+func (s *Store) Ping(ctx context.Context) error { return wrap("ping database", s.pool.Ping(ctx)) }
+
+// Close waits for the steps under way.
+func (s *Store) Close() error {
+	s.pool.Close()
+	return nil
+}
+
+// Notify tells the other replicas.
+func (s *Store) Notify(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, `select pg_notify($1, '')`, channel)
+	return wrap("notify", err)
+}
+
+// A silent connection is asked this often whether it is still one.
+const listenPing = 30 * time.Second
+
+// Listen calls wake for each notice and after each connection.
+func (s *Store) Listen(ctx context.Context, wake func()) error {
+	pause := backoff.Policy{Base: 100 * time.Millisecond, Max: 5 * time.Second}
+	for failures := 0; ctx.Err() == nil; {
+		connected, err := s.listen(ctx, wake)
+		if ctx.Err() != nil {
+			break
+		}
+		if connected {
+			failures = 0
+		}
+		failures++
+		s.log.Warn("listening connection lost", "error", err)
+		pause.Wait(ctx, failures)
+	}
+	return nil
+}
+
+func (s *Store) listen(ctx context.Context, wake func()) (connected bool, err error) {
+	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
+		return false, err
+	}
+	for {
+		wake()
+		for {
+			wait, cancel := context.WithTimeout(ctx, listenPing)
+			_, err = conn.WaitForNotification(wait)
+			quiet := wait.Err() != nil && ctx.Err() == nil
+			cancel()
+			if err == nil {
+				break
+			}
+			if !quiet {
+				return true, err
+			}
+			if err := conn.Ping(ctx); err != nil {
+				return true, err
+			}
+		}
+	}
+}
+
+// tx is one step under way.
+type tx struct {
+	ctx context.Context
+	c   *pgxpool.Conn
+	now time.Time
+	s   *Store
+	end pgx.Batch // written last, with the commit
+}
+
+// write runs fn in one transaction, again when it lost a deadlock. Statements
+// that fn leaves in end run after it, in one round trip with the commit.
+func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) error {
+	for try := 1; ; try++ {
+		err := s.attempt(ctx, fn)
+		var pg *pgconn.PgError
+		again := errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+		if !again && !errors.Is(err, errAgain) || try == 8 || ctx.Err() != nil {
+			return wrap(what, err)
+		}
+		backoff.Sleep(ctx, time.Duration(rand.IntN(try*10))*time.Millisecond)
+	}
+}
+
+// errAgain says that the step saw a state that moved under it.
+var errAgain = errors.New("state moved, try again")
+
+func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (err error) {
+	c, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	t := &tx{ctx: ctx, c: c, s: s}
+	var begin pgx.Batch
+	begin.Queue("begin")
+	begin.Queue("select now()").QueryRow(func(row pgx.Row) error { return row.Scan(timeCol{&t.now}) })
+	if err := c.SendBatch(ctx, &begin).Close(); err != nil {
+		t.rollback()
+		return err
+	}
+	if err = fn(t); err == nil {
+		t.end.Queue("commit")
+		err = c.SendBatch(ctx, &t.end).Close()
+	}
+	if err != nil {
+		t.rollback()
+	}
+	return err
+}
+
+// rollback ends a failed transaction even when ctx has ended; a connection
+// that cannot even do that is not used again.
+func (t *tx) rollback() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), 5*time.Second)
+	defer cancel()
+	if _, err := t.c.Exec(ctx, "rollback"); err != nil {
+		_ = t.c.Conn().Close(ctx)
+	}
+}
+
+// wrap names the step and turns driver errors into sentinels.
+func wrap(what string, err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
+	case errors.As(err, &pg) && pg.Code == "42501":
+		return fmt.Errorf("%s: this role may not do that (%s); run it once as the owner of the tables, or make this role the owner: %w",
+			what, pg.Message, err)
+	default:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+}
+
+// each drains rows through scan.
+func each(rows pgx.Rows, err error, scan func(scanner) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// rows calls scan for every row of a query.
+func (t *tx) rows(query string, args []any, scan func(scanner) error) error {
+	rows, err := t.c.Query(t.ctx, query, args...)
+	return each(rows, err, scan)
+}
+
+// row scans one row; pgx.ErrNoRows when there is none.
+func (t *tx) row(query string, args []any, dest ...any) error {
+	return t.c.QueryRow(t.ctx, query, args...).Scan(dest...)
+}
+
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	tag, err := t.c.Exec(t.ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+// scanner is one row.
+type scanner interface{ Scan(dest ...any) error }
