@@ -150,7 +150,8 @@ function summary(list: { local: { state: string } | null }[]): string {
 
 function connectCommand(health: { command?: string }[]): string {
   return (
-    health.find((h) => h.command?.includes("connect"))?.command ?? "pipedai-orchestrator connect --api-url http://127.0.0.1:3000"
+    health.find((h) => h.command?.includes("connect"))?.command ??
+    "pipedai-orchestrator connect --api-url http://127.0.0.1:3000"
   );
 }
 

@@ -70,8 +70,8 @@ function Entry() {
         Look it up
       </Button>
       <p className="text-sm text-muted">
-        <code className="font-mono">pipedai-orchestrator connect --api-url {window.location.origin}</code> prints the code.
-        Looking it up decides nothing yet.
+        <code className="font-mono">pipedai-orchestrator connect --api-url {window.location.origin}</code> prints the
+        code. Looking it up decides nothing yet.
       </p>
     </form>
   );
