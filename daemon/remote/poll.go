@@ -18,6 +18,7 @@ type group struct {
 	key  key
 	stop context.CancelFunc
 	busy chan struct{} // capacity 1: a mutex that can be waited for with a context
+	wake chan struct{} // capacity 1: something happened, ask now
 
 	workers      map[string]seen
 	okAt         time.Time
@@ -30,7 +31,8 @@ type seen struct{ status api.RemoteStatus }
 
 var errNoCredential = errors.New("no operator credential for this control plane: run pipedai-orchestrator connect")
 
-// poll asks every interval, with jitter, and less often while it fails.
+// poll asks every interval, with jitter, and less often while it fails; and
+// when a lifecycle event says that there is news.
 func (w *Watcher) poll(ctx context.Context, g *group) {
 	for failures := 0; ; {
 		wait := jitter(w.o.PollEvery)
@@ -40,8 +42,14 @@ func (w *Watcher) poll(ctx context.Context, g *group) {
 		} else {
 			failures = 0
 		}
-		if !backoff.Sleep(ctx, wait) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
 			return
+		case <-timer.C:
+		case <-g.wake:
+			timer.Stop()
 		}
 	}
 }

@@ -243,6 +243,32 @@ func TestStream_resumesAndBacksOff(t *testing.T) {
 	})
 }
 
+func TestStream_anEventAsksForFreshStatus(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	var happened chan struct{}
+	f.stream = func(ctx context.Context, each func(int64, api.LifecycleEvent)) error {
+		select {
+		case <-happened:
+			each(1, api.LifecycleEvent{Type: api.EventWorkerStarted})
+			<-ctx.Done()
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
+	bubble(t, f, func(t *testing.T, w *Watcher) {
+		happened = make(chan struct{}) // of this bubble
+		w.Follow([]manifest.Entry{entry("w1")})
+		synctest.Wait()
+		before, _ := f.count()
+		close(happened)
+		synctest.Wait()
+		if after, _ := f.count(); after != before+1 {
+			t.Errorf("%d polls before the event, %d after", before, after)
+		}
+	})
+}
+
 func TestStream_refusedRestsUntilTheManifestChanges(t *testing.T) {
 	t.Parallel()
 	f := &fake{}

@@ -37,6 +37,12 @@ func (w *Watcher) follow(ctx context.Context, s *stream) {
 				since = max(since, id)
 				w.mu.Lock()
 				s.last = &api.LastEvent{Type: event.Type, At: event.TS.String()}
+				if g := w.groups[s.key]; g != nil {
+					select {
+					case g.wake <- struct{}{}:
+					default:
+					}
+				}
 				w.mu.Unlock()
 				w.o.OnChange()
 			})

@@ -120,7 +120,7 @@ func (w *Watcher) adjust(ctx context.Context, running *sync.WaitGroup) {
 		k := key{e.APIURL, e.WorkspaceID}
 		groups[k], streams[e.ID] = true, true
 		if w.groups[k] == nil {
-			g := &group{key: k, busy: make(chan struct{}, 1), workers: map[string]seen{}}
+			g := &group{key: k, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), workers: map[string]seen{}}
 			w.groups[k] = g
 			loop(ctx, running, &g.stop, func(ctx context.Context) { w.poll(ctx, g) })
 		}

@@ -144,11 +144,11 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 	} else {
 		p.d.printf("Connected to %s as %s.\n", r.APIURL, r.Label)
 	}
-	p.d.printf("  worker     %s\n  workspace  %s\n", r.WorkerID, r.WorkspaceID)
+	p.d.printf("  worker       %s\n  workspace    %s\n", r.WorkerID, r.WorkspaceID)
 	if r.EnvironmentID != "" {
-		p.d.printf("  environment %s\n", r.EnvironmentID)
+		p.d.printf("  environment  %s\n", r.EnvironmentID)
 	}
-	p.d.printf("  file       %s\n", r.ConfigPath)
+	p.d.printf("  file         %s\n", r.ConfigPath)
 	if daemonRuns {
 		p.d.printf("\nThe running daemon has taken it up.\nNext: %s\n", p.d.command("dashboard --open"))
 		return

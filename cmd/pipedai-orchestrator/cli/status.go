@@ -88,6 +88,9 @@ func gather(ctx context.Context, d *deps) (statusReport, error) {
 			Code: "daemon_stopped", Severity: "error", Message: "the daemon is not running",
 			Fix: "start it", Command: d.command("start"),
 		}
+		if _, err := daemon.ReadInfo(dir); err == nil { // one that ends in order takes its word away
+			item.Message = "the daemon ended without stopping its workers; they may still be running"
+		}
 		if !connected(dir) {
 			item.Fix, item.Command = "connect this host, then start the daemon", d.command("connect --api-url <url>")
 		}
