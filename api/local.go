@@ -189,7 +189,7 @@ type LocalFrame struct {
 	Seq   int64  `json:"seq"`
 	Reset bool   `json:"reset,omitempty"`
 
-	Items []FusedWorker `json:"items,omitempty"` // status
+	Items []FusedWorker `json:"items,omitzero"` // status; empty, not absent, without workers
 
 	ID     string `json:"id,omitempty"` // log
 	TS     int64  `json:"ts,omitempty"`

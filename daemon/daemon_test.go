@@ -251,7 +251,7 @@ func spawnDaemon(t *testing.T, dir hostdir.Dir) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd: exec.Command(self), ended: make(chan struct{})}
+	c := &child{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), self), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), roleVar+"=daemon", "PIPEDAI_HOME="+dir.Home())
 	c.cmd.Stderr = os.Stderr
 	if err := c.cmd.Start(); err != nil {

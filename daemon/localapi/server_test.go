@@ -145,7 +145,7 @@ func serveTest(t *testing.T) *fixture {
 // a client library would not let through, and returns status, header and body.
 func (f *fixture) ask(t *testing.T, request string) (int, http.Header, string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(f.port)))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(f.port)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func TestEvents_clientMessagesAreIgnoredAndGarbageSurvived(t *testing.T) {
 	}
 
 	for _, garbage := range []string{strings.Repeat("\xff", 40), "\x00\x00", "GET / HTTP/1.1\r\n\r\n", "\x81\x05hello"} {
-		raw, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(f.port)))
+		raw, err := new(net.Dialer).DialContext(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(f.port)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -89,8 +89,8 @@ func openBrowser(getenv func(string) string) func(string) error {
 			return errors.New("this is a remote session")
 		}
 		if runtime.GOOS == "linux" {
-			// The library would wait for the browser to end.
-			return exec.Command("xdg-open", address).Start()
+			// The library would wait for the browser to end; it may outlive us.
+			return exec.CommandContext(context.Background(), "xdg-open", address).Start()
 		}
 		return browser.OpenURL(address)
 	}
