@@ -97,7 +97,7 @@ e2e: setup web ## run the tests over the real programs, browser included
 lint: lint-go lint-web ## run the linters
 
 lint-go: $(GOLANGCI)
-	$(GOLANGCI) run ./...
+	$(GOLANGCI) run --allow-parallel-runners ./...
 
 lint-web: web/node_modules/.stamp
 	cd web && node_modules/.bin/biome check .
