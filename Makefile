@@ -85,8 +85,11 @@ RACE ?=
 test-go:
 	$(GO) test -json $(RACE) -timeout 20m $(PKGS) | $(GO) run ./tools/testsum
 
-test-web: web/node_modules/.stamp
+# Types, style and units, then both pages in a browser against servers that
+# hold everything in memory; e2e has the real programs.
+test-web: web
 	cd web && $(NPM) run check
+	cd web && $(NPM) run e2e
 
 race: web ## run the Go tests with the race detector, without e2e
 	@$(MAKE) test-go PKGS="$$($(GO) list ./... | grep -v '/e2e$$' | tr '\n' ' ')" RACE=-race

@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"pipedai/internal/testkit"
 )
 
 // The promise of this file: whatever part is killed in the middle of a run, the
@@ -158,7 +156,7 @@ func TestKill_Engine(t *testing.T) {
 			t.Parallel()
 			database := ""
 			if backend == "postgres" {
-				database = testkit.Postgres(t)
+				database = postgres(t)
 			}
 			c := newCrash(t, database, "30s")
 			c.plane.proc.kill(t, syscall.SIGKILL)

@@ -84,7 +84,7 @@ func (h *host) start(t testing.TB) {
 		if !h.proc.running() {
 			t.Fatalf("the daemon ended with exit code %d:\n%s", h.proc.wait(t), h.proc.err.String())
 		}
-		status, _ := request(t, http.MethodGet, url(h.port, "/api/self"), h.token(t), nil, nil)
+		status, _ := request(t, http.MethodGet, at(h.port, "/api/self"), h.token(t), nil, nil)
 		return status == http.StatusOK
 	})
 }
@@ -109,7 +109,7 @@ func (h *host) token(t testing.TB) string {
 func (h *host) worker(t testing.TB) api.FusedWorker {
 	t.Helper()
 	var list api.FusedWorkers
-	get(t, url(h.port, "/api/workers"), h.token(t), &list)
+	get(t, at(h.port, "/api/workers"), h.token(t), &list)
 	if len(list.Items) != 1 {
 		t.Fatalf("the host has %d workers, want 1", len(list.Items))
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pipedai/api"
-	"pipedai/internal/testkit"
 )
 
 func testdata(t testing.TB, name string) string {
@@ -33,7 +32,7 @@ func TestPipeline_SampleDocument(t *testing.T) {
 			t.Parallel()
 			database := ""
 			if backend == "postgres" {
-				database = testkit.Postgres(t)
+				database = postgres(t)
 			}
 			p := startPlane(t, database)
 			h := newHost(t)

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"pipedai/api"
+	"pipedai/internal/testkit"
 )
 
 // secretKey is the shared secret of every control plane here.
@@ -39,6 +41,25 @@ func newPlane(t testing.TB, database string) *plane {
 	return p
 }
 
+// postgres is the address of a new PostgreSQL database, as people write it.
+func postgres(t testing.TB) string {
+	t.Helper()
+	address := url.URL{Scheme: "postgres", Path: "/"}
+	query := url.Values{}
+	for _, pair := range strings.Fields(testkit.Postgres(t)) {
+		switch key, value, _ := strings.Cut(pair, "="); key {
+		case "user":
+			address.User = url.User(value)
+		case "dbname":
+			address.Path = "/" + value
+		default:
+			query.Set(key, value)
+		}
+	}
+	address.RawQuery = query.Encode()
+	return address.String()
+}
+
 // startPlane is newPlane, started.
 func startPlane(t testing.TB, database string) *plane {
 	t.Helper()
@@ -47,7 +68,7 @@ func startPlane(t testing.TB, database string) *plane {
 	return p
 }
 
-func (p *plane) url(path string) string { return url(p.port, path) }
+func (p *plane) url(path string) string { return at(p.port, path) }
 
 func (p *plane) start(t testing.TB) {
 	t.Helper()

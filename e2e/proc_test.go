@@ -252,4 +252,4 @@ func alive(pid int) bool {
 	return slices.ContainsFunc(ours(), func(p process) bool { return p.pid == pid })
 }
 
-func url(port int, path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", port, path) }
+func at(port int, path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", port, path) }

@@ -155,8 +155,8 @@ func TestRefuse_Host(t *testing.T) {
 	t.Run("control plane that is not there", func(t *testing.T) {
 		t.Parallel()
 		h := newHost(t)
-		at := url(freePort(t), "")
-		refused(t, call(t, h.env, "pipedai-orchestrator", "connect", "--api-url", at, "--no-install", "--no-open"), 3, at)
+		address := at(freePort(t), "")
+		refused(t, call(t, h.env, "pipedai-orchestrator", "connect", "--api-url", address, "--no-install", "--no-open"), 3, address)
 		assertNotPaired(t, h)
 	})
 	t.Run("tasks file that is not there", func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestRefuse_MissingWorkerProgram(t *testing.T) {
 			said = daemon.err.String()
 			return true
 		}
-		status, body := request(t, http.MethodGet, url(h.port, "/api/workers"), h.token(t), nil, nil)
+		status, body := request(t, http.MethodGet, at(h.port, "/api/workers"), h.token(t), nil, nil)
 		said = body
 		return status == http.StatusOK && strings.Contains(body, "/no/such/pipedai-worker")
 	})
@@ -212,7 +212,7 @@ func TestRefuse_ForeignHostAndOrigin(t *testing.T) {
 	h.start(t)
 	for name, target := range map[string]struct{ url, token string }{
 		"control plane": {p.url("/api/info"), ""},
-		"daemon":        {url(h.port, "/api/workers"), h.token(t)},
+		"daemon":        {at(h.port, "/api/workers"), h.token(t)},
 	} {
 		for header, value := range map[string]string{"Host": "evil.test", "Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site"} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.url, nil)
