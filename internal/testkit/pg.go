@@ -30,11 +30,23 @@ import (
 // cluster dies with it (on Linux).
 func Postgres(t testing.TB) (dsn string) {
 	t.Helper()
+	return database(t, "template1", nil)
+}
+
+// PostgresLike is Postgres with a copy of a database that prepare filled. It
+// runs once per name and cluster; preparing a schema costs more than a copy.
+func PostgresLike(t testing.TB, name string, prepare func(dsn string) error) (dsn string) {
+	t.Helper()
+	return database(t, "like_"+name, prepare)
+}
+
+func database(t testing.TB, template string, prepare func(dsn string) error) string {
+	t.Helper()
 	c, err := shared.acquire()
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
-	name, err := c.create(t.Context())
+	name, err := c.create(t.Context(), template, prepare)
 	if err != nil {
 		shared.release()
 		t.Fatalf("create database: %v", err)
@@ -104,6 +116,8 @@ type cluster struct {
 	log     *lockedBuffer
 	mu      sync.Mutex
 	made    int
+
+	templates map[string]bool
 }
 
 const startWithin = 30 * time.Second
@@ -137,7 +151,7 @@ func startCluster() (_ *cluster, err error) {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 
-	c := &cluster{dir: dir, ended: make(chan struct{}), log: &lockedBuffer{}}
+	c := &cluster{dir: dir, ended: make(chan struct{}), log: &lockedBuffer{}, templates: map[string]bool{}}
 	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-h", "",
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
 		"-c", "max_wal_size=256MB", "-c", "timezone=UTC")
@@ -203,12 +217,24 @@ func (c *cluster) dsn(database string) string {
 	return fmt.Sprintf("host=%s user=postgres dbname=%s sslmode=disable", c.dir, database)
 }
 
-func (c *cluster) create(ctx context.Context) (string, error) {
+// create makes a database like template, which prepare makes when there is
+// none yet. One at a time: a template must have no connection while it is
+// copied.
+func (c *cluster) create(ctx context.Context, template string, prepare func(dsn string) error) (string, error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if prepare != nil && !c.templates[template] {
+		if err := c.exec(ctx, "create database "+template); err != nil {
+			return "", err
+		}
+		if err := prepare(c.dsn(template)); err != nil {
+			return "", fmt.Errorf("prepare %s: %w", template, err)
+		}
+		c.templates[template] = true
+	}
 	c.made++
 	name := fmt.Sprintf("test_%d", c.made)
-	c.mu.Unlock()
-	return name, c.exec(ctx, "create database "+name)
+	return name, c.exec(ctx, "create database "+name+" template "+template)
 }
 
 func (c *cluster) drop(name string) error {

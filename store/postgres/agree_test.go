@@ -12,15 +12,12 @@ import (
 // lead both to the same ends.
 func TestStore_AgreesWithSQLite(t *testing.T) {
 	t.Parallel()
-	one := open(t)
+	one := migrated(t)
 	two, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "engine.db"), sqlite.Options{Synchronous: "NORMAL"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = two.Close() })
-	if _, err := one.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := two.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

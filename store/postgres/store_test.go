@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -13,7 +14,26 @@ func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 
 func open(t testing.TB) store.Store {
 	t.Helper()
-	s, err := Open(t.Context(), testkit.Postgres(t), Options{})
+	return openAt(t, testkit.Postgres(t))
+}
+
+// migrated returns a copy of a database that was migrated once.
+func migrated(t testing.TB) store.Store {
+	t.Helper()
+	return openAt(t, testkit.PostgresLike(t, "migrated", func(dsn string) error {
+		s, err := Open(context.Background(), dsn, Options{})
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		_, err = s.Migrate(context.Background())
+		return err
+	}))
+}
+
+func openAt(t testing.TB, dsn string) store.Store {
+	t.Helper()
+	s, err := Open(t.Context(), dsn, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +47,7 @@ func open(t testing.TB) store.Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, open)
+	storetest.Run(t, open, migrated)
 }
 
 func TestStore_NewerSchema(t *testing.T) {

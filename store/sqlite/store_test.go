@@ -26,9 +26,18 @@ func open(t testing.TB) store.Store {
 	return s
 }
 
+func migrated(t testing.TB) store.Store {
+	t.Helper()
+	s := open(t)
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, open)
+	storetest.Run(t, open, migrated)
 }
 
 func TestStore_NewerSchema(t *testing.T) {

@@ -15,12 +15,13 @@ import (
 	"pipedai/store"
 )
 
-// Open returns a new, empty store that is not migrated; it is closed when the
-// test ends.
+// Open returns a new, empty store; it is closed when the test ends.
 type Open func(t testing.TB) store.Store
 
-// Run runs the suite.
-func Run(t *testing.T, open Open) {
+// Run runs the suite. Most cases start from a store that migrated returns,
+// which saves the time of migrating where that can be done once and copied;
+// those about migrations start from one that open returns, without any.
+func Run(t *testing.T, open, migrated Open) {
 	t.Helper()
 	groups := []struct {
 		name  string
@@ -29,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		{"schema", schemaCases},
 		{"catalog", catalogCases},
 		{"queue", queueCases},
+		{"limits", limitCases},
 		{"graph", graphCases},
 		{"lease", leaseCases},
 		{"status", statusCases},
@@ -40,12 +42,11 @@ func Run(t *testing.T, open Open) {
 			for _, c := range g.cases {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					s := open(t)
-					f := &fixture{TB: t, Store: s, ctx: t.Context()}
-					if !c.bare {
-						f.must1(s.Migrate(f.ctx))
+					start := migrated
+					if c.bare {
+						start = open
 					}
-					c.run(f)
+					c.run(&fixture{TB: t, Store: start(t), ctx: t.Context()})
 				})
 			}
 		})
