@@ -44,6 +44,7 @@ func System() Streams {
 // JSON writes v as indented JSON, the form of every --json.
 func JSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // people read it, browsers do not
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write JSON: %w", err)

@@ -40,7 +40,7 @@ func newEnrollmentsListCmd(d *deps) *cobra.Command {
 				return cliutil.JSON(d.Out, all)
 			}
 			if len(all.Items) == 0 {
-				return d.printf("No enrollments. A host asks to join with: pipedai-orchestrator connect %s\n", c.BaseURL())
+				return d.printf("No enrollments. A host asks to join with: pipedai-orchestrator connect --api-url %s\n", c.BaseURL())
 			}
 			var rows [][]string
 			for _, e := range all.Items {
@@ -143,7 +143,7 @@ func newIssueCmd(d *deps) *cobra.Command {
 			if asJSON {
 				return cliutil.JSON(d.Out, code)
 			}
-			d.notef("The code works once, until %s. It is not shown again.\nOn the host: pipedai-orchestrator connect %s --token-stdin\n",
+			d.notef("The code works once, until %s. It is not shown again.\nOn the host: pipedai-orchestrator connect --api-url %s --token-stdin\n",
 				code.ExpiresAt.Local().Format("2006-01-02 15:04 MST"), c.BaseURL())
 			return d.printf("%s\n", code.Code)
 		},

@@ -267,7 +267,7 @@ func (d *deps) greet(c serveConfig, p *parts, url string, token secret.Text) err
 		fmt.Fprintf(&text, "\nEvery caller needs a token. Workers that cannot send one use the base URL\n  %s%s\n", url, controlplane.CapabilityPath(p.shared))
 	}
 	fmt.Fprintf(&text, "\nNext:\n")
-	connect := "pipedai-orchestrator connect " + first(c.publicURL, url)
+	connect := "pipedai-orchestrator connect --api-url " + first(c.publicURL, url)
 	fmt.Fprintf(&text, "  %-*s  enrol a host\n", nextWidth, connect)
 	fmt.Fprintf(&text, "  %-*s  let it in\n", nextWidth, "pipeweave enrollments approve CODE")
 	fmt.Fprintf(&text, "  %-*s  run something\n", nextWidth, "pipeweave trigger PIPELINE --input '{}' --wait")
@@ -276,7 +276,7 @@ func (d *deps) greet(c serveConfig, p *parts, url string, token secret.Text) err
 }
 
 // nextWidth aligns the explanations of the next commands.
-const nextWidth = 52
+const nextWidth = 62
 
 // own lists the addresses that dispatches must not go to: this server's.
 func own(listener net.Listener) []netip.AddrPort {

@@ -30,7 +30,7 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	secretToken := strings.TrimSpace(string(token))
-	for _, want := range []string{url, "/?token=" + secretToken, "pipeweave.db", "storage", "pipedai-orchestrator connect " + url} {
+	for _, want := range []string{url, "/?token=" + secretToken, "pipeweave.db", "storage", "pipedai-orchestrator connect --api-url " + url} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in the greeting:\n%s", want, out)
 		}
@@ -53,7 +53,7 @@ func TestServe(t *testing.T) {
 		{[]string{"services"}, "No services"},
 		{[]string{"pipelines"}, "No pipelines"},
 		{[]string{"runs"}, "No runs"},
-		{[]string{"workers"}, "pipedai-orchestrator connect " + url},
+		{[]string{"workers"}, "pipedai-orchestrator connect --api-url " + url},
 		{[]string{"enrollments", "list"}, "No enrollments"},
 		{[]string{"db", "status"}, "Pending migrations: 0"},
 	} {

@@ -33,7 +33,7 @@ func newWorkersCmd(d *deps) *cobra.Command {
 				return cliutil.JSON(d.Out, api.RemoteWorkers{Items: workers})
 			}
 			if len(workers) == 0 {
-				return d.printf("No workers. A host joins with: pipedai-orchestrator connect %s\n", c.BaseURL())
+				return d.printf("No workers. A host joins with: pipedai-orchestrator connect --api-url %s\n", c.BaseURL())
 			}
 			var rows [][]string
 			for _, w := range workers {
