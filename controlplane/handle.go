@@ -2,7 +2,6 @@ package controlplane
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,30 +14,11 @@ import (
 type none = httpkit.None
 
 // handle makes a route's handler of a function. label is what a failure that
-// nobody expected is called.
+// nobody expected is called. A function whose body has a form that only it
+// knows takes a json.RawMessage.
 func handle[Req, Resp any](s *Server, label string, fn func(context.Context, Req) (Resp, error)) http.Handler {
-	if _, bodyless := any(*new(Req)).(none); bodyless {
-		return httpkit.JSON(s.kit, func(ctx context.Context, _ none) (Resp, error) {
-			var req Req
-			resp, err := fn(ctx, req)
-			return labelled(ctx, s, label, resp, err)
-		})
-	}
-	return httpkit.JSON(s.kit, func(ctx context.Context, raw json.RawMessage) (Resp, error) {
-		var req Req
-		var resp Resp
-		if err := bind(s.validate, raw, &req); err != nil {
-			return labelled(ctx, s, label, resp, err)
-		}
+	return httpkit.JSON(s.kit, func(ctx context.Context, req Req) (Resp, error) {
 		resp, err := fn(ctx, req)
-		return labelled(ctx, s, label, resp, err)
-	})
-}
-
-// handleRaw is handle for a body whose form only the handler knows.
-func handleRaw[Resp any](s *Server, label string, fn func(context.Context, json.RawMessage) (Resp, error)) http.Handler {
-	return httpkit.JSON(s.kit, func(ctx context.Context, raw json.RawMessage) (Resp, error) {
-		resp, err := fn(ctx, raw)
 		return labelled(ctx, s, label, resp, err)
 	})
 }
@@ -53,11 +33,11 @@ func labelled[Resp any](ctx context.Context, s *Server, label string, resp Resp,
 // query reads query parameters and collects what is wrong with them.
 type query struct {
 	values   url.Values
-	problems tree
+	problems httpkit.Problems
 }
 
 func queryOf(ctx context.Context) *query {
-	return &query{httpkit.Request(ctx).URL.Query(), newTree()}
+	return &query{httpkit.Request(ctx).URL.Query(), httpkit.NewProblems()}
 }
 
 func (q *query) text(name string) string { return q.values.Get(name) }
@@ -70,11 +50,11 @@ func (q *query) number(name string, def, low, high int) int {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
-		q.problems.add([]string{name}, "Expected number, received string")
+		q.problems.Add([]string{name}, "Expected number, received string")
 	case n < low:
-		q.problems.add([]string{name}, "Number must be greater than or equal to "+strconv.Itoa(low))
+		q.problems.Add([]string{name}, "Number must be greater than or equal to "+strconv.Itoa(low))
 	case n > high:
-		q.problems.add([]string{name}, "Number must be less than or equal to "+strconv.Itoa(high))
+		q.problems.Add([]string{name}, "Number must be less than or equal to "+strconv.Itoa(high))
 	default:
 		return n
 	}
@@ -91,16 +71,13 @@ func (q *query) time(name string) time.Time {
 			return at
 		}
 	}
-	q.problems.add([]string{name}, "Invalid datetime")
+	q.problems.Add([]string{name}, "Invalid datetime")
 	return time.Time{}
 }
 
 // err is nil when everything asked for was well-formed.
 func (q *query) err() error {
-	if q.problems.empty() {
-		return nil
-	}
-	return invalid(q.problems)
+	return q.problems.Err()
 }
 
 func pathID(ctx context.Context) string { return httpkit.PathValue(ctx, "id") }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"pipedai/api"
+	"pipedai/internal/httpkit"
 )
 
 // TestBadInput: what cannot be right gets the contract's status and words, and
@@ -143,7 +144,7 @@ func TestRegistration_numbers(t *testing.T) {
 		`"priority":-5,"unknownMember":{}`: "",
 	} {
 		var req api.RegisterRequest
-		err := bind(newValidator(), json.RawMessage(`{"serviceId":"s","version":"1","tasks":[{"id":"a","codeHash":"1",`+member+`}]}`), &req)
+		err := httpkit.Bind(json.RawMessage(`{"serviceId":"s","version":"1","tasks":[{"id":"a","codeHash":"1",`+member+`}]}`), &req)
 		if err == nil {
 			_, err = registrations(req)
 		}
@@ -166,14 +167,13 @@ func FuzzBind(f *testing.F) {
 	for _, seed := range []string{pdf, pulled, `{}`, `[]`, `null`, `{"tasks":[null,{"id":{}}]}`, `{"serviceId":"\u0000"}`} {
 		f.Add([]byte(seed))
 	}
-	v := newValidator()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if !json.Valid(data) {
 			return
 		}
 		var req api.RegisterRequest
-		if err := bind(v, data, &req); err != nil {
-			if _, known := err.(*api.Error); !known { //nolint:errorlint // bind returns it as it is
+		if err := httpkit.Bind(data, &req); err != nil {
+			if _, known := err.(*api.Error); !known { //nolint:errorlint // Bind returns it as it is
 				t.Errorf("got %v", err)
 			}
 			return

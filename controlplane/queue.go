@@ -6,6 +6,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/engine"
+	"pipedai/internal/httpkit"
 	"pipedai/pipeline"
 	"pipedai/store"
 )
@@ -13,7 +14,7 @@ import (
 // queueTask answers POST /api/queue/task: one task run outside any pipeline.
 func (s *Server) queueTask(ctx context.Context, raw json.RawMessage) (api.QueuedTask, error) {
 	var req api.QueueTaskRequest
-	err := bind(s.validate, raw, &req)
+	err := httpkit.Bind(raw, &req)
 	if err == nil {
 		err = checkControls(req.Priority, req.Metadata)
 	}

@@ -32,11 +32,11 @@ const (
 // itself and its tasks.
 func (s *Server) register(ctx context.Context, req api.RegisterRequest) (api.RegisterResponse, error) {
 	if req.BaseURL == "" {
-		return api.RegisterResponse{}, invalidField("Required", "baseUrl")
+		return api.RegisterResponse{}, httpkit.Invalid("Required", "baseUrl")
 	}
 	base, err := url.Parse(req.BaseURL)
 	if err != nil || base.Host == "" || base.User != nil || (base.Scheme != "http" && base.Scheme != "https") {
-		return api.RegisterResponse{}, invalidField("Invalid url", "baseUrl")
+		return api.RegisterResponse{}, httpkit.Invalid("Invalid url", "baseUrl")
 	}
 	return s.registerService(ctx, req)
 }
@@ -44,7 +44,7 @@ func (s *Server) register(ctx context.Context, req api.RegisterRequest) (api.Reg
 // registerService stores an announcement whose base URL has been checked.
 func (s *Server) registerService(ctx context.Context, req api.RegisterRequest) (api.RegisterResponse, error) {
 	if req.TokenFormat != "" && req.TokenFormat != "A" {
-		return api.RegisterResponse{}, invalidField("Invalid enum value. Expected 'A', received '"+req.TokenFormat+"'", "tokenFormat")
+		return api.RegisterResponse{}, httpkit.Invalid("Invalid enum value. Expected 'A', received '"+req.TokenFormat+"'", "tokenFormat")
 	}
 	tasks, err := registrations(req)
 	if err != nil {
@@ -78,9 +78,9 @@ func (s *Server) registerService(ctx context.Context, req api.RegisterRequest) (
 // registrations turns the announced tasks into definitions, with defaults,
 // and refuses what no database column or URL could hold.
 func registrations(req api.RegisterRequest) ([]store.Task, error) {
-	problems := newTree()
+	problems := httpkit.NewProblems()
 	if !usableID(req.ServiceID) {
-		problems.add([]string{"serviceId"}, idText)
+		problems.Add([]string{"serviceId"}, idText)
 	}
 	seen := map[string]bool{}
 	tasks := make([]store.Task, 0, len(req.Tasks))
@@ -95,7 +95,7 @@ func registrations(req api.RegisterRequest) ([]store.Task, error) {
 		seen[t.ID] = true
 		for j, next := range t.AllowedNext {
 			if !usableID(next) {
-				problems.add(append(child(r.path, "allowedNext"), strconv.Itoa(j)), idText)
+				problems.Add(append(httpkit.Child(r.path, "allowedNext"), strconv.Itoa(j)), idText)
 			}
 		}
 		backoff := pipeline.Backoff(t.RetryBackoff)
@@ -103,8 +103,8 @@ func registrations(req api.RegisterRequest) ([]store.Task, error) {
 			backoff = pipeline.BackoffExponential
 		}
 		schema := t.InputSchema
-		if schema != nil && kindOf(schema) != "object" {
-			r.problem("inputSchema", "Expected object, received "+kindOf(schema))
+		if schema != nil && httpkit.Kind(schema) != "object" {
+			r.problem("inputSchema", "Expected object, received "+httpkit.Kind(schema))
 		}
 		tasks = append(tasks, store.Task{
 			ID:          pipeline.TaskID(t.ID),
@@ -126,19 +126,18 @@ func registrations(req api.RegisterRequest) ([]store.Task, error) {
 			InputSchema:       schema,
 		})
 	}
-	if !problems.empty() {
-		return nil, invalid(problems)
-	}
-	return tasks, nil
+	return tasks, problems.Err()
 }
 
 // registration collects the problems of one announced task.
 type registration struct {
-	problems tree
+	problems httpkit.Problems
 	path     []string
 }
 
-func (r registration) problem(member, text string) { r.problems.add(child(r.path, member), text) }
+func (r registration) problem(member, text string) {
+	r.problems.Add(httpkit.Child(r.path, member), text)
+}
 
 // number checks one numeric member: whole, from low up, and no larger than a
 // database integer.

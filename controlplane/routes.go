@@ -30,15 +30,15 @@ func (s *Server) routes() []route {
 		// Engine: pipelines and runs
 		{"GET /api/pipelines", view, handle(s, "Failed to list pipelines", s.pipelines)},
 		{"GET /api/pipelines/{id}", view, handle(s, "Failed to get pipeline", s.pipeline)},
-		{"POST /api/pipelines/{id}/trigger", operate, handleRaw(s, "Failed to trigger pipeline", s.trigger)},
-		{"POST /api/pipelines/{id}/dry-run", view, handleRaw(s, "Failed to validate pipeline", s.dryRun)},
+		{"POST /api/pipelines/{id}/trigger", operate, handle(s, "Failed to trigger pipeline", s.trigger)},
+		{"POST /api/pipelines/{id}/dry-run", view, handle(s, "Failed to validate pipeline", s.dryRun)},
 		{"GET /api/runs", view, handle(s, "Failed to list runs", s.runs)},
 		{"GET /api/runs/{id}", view, handle(s, "Failed to get run", s.run)},
 		{"POST /api/runs/{id}/cancel", operate, handle(s, "Failed to cancel run", s.cancelRun)},
 		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
 
 		// Engine: queue
-		{"POST /api/queue/task", operate, handleRaw(s, "Failed to queue task", s.queueTask)},
+		{"POST /api/queue/task", operate, handle(s, "Failed to queue task", s.queueTask)},
 		{"GET /api/queue/status", view, handle(s, "Failed to get queue status", s.queueStatus)},
 		{"GET /api/queue/items", view, handle(s, "Failed to list queue items", s.queueItems)},
 		{"POST /api/tick", tick, handle(s, "Failed to process tick", s.tick)},

@@ -134,8 +134,8 @@ func (s *Server) workerEvent(ctx context.Context, req api.LifecycleEvent) (none,
 	if at.IsZero() {
 		at = s.o.Now()
 	}
-	if req.Data != nil && kindOf(req.Data) != "object" {
-		return none{}, invalidField("Expected object, received "+kindOf(req.Data), "data")
+	if req.Data != nil && httpkit.Kind(req.Data) != "object" {
+		return none{}, httpkit.Invalid("Expected object, received "+httpkit.Kind(req.Data), "data")
 	}
 	worker, err := s.st.Worker(ctx, caller(ctx).worker)
 	if err != nil {

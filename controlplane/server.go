@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-playground/validator/v10"
-
 	"pipedai/api"
 	"pipedai/engine"
 	"pipedai/internal/httpkit"
@@ -61,13 +59,12 @@ type Options struct {
 
 // Server is the HTTP API of `pipeweave serve`. It is an http.Handler.
 type Server struct {
-	o        Options
-	st       store.Store
-	kit      *httpkit.Kit
-	validate *validator.Validate
-	handler  http.Handler
-	metrics  *metrics
-	started  time.Time
+	o       Options
+	st      store.Store
+	kit     *httpkit.Kit
+	handler http.Handler
+	metrics *metrics
+	started time.Time
 
 	badTokens, badCodes, pairings *limiter // failures by address
 	tokens                        *tokenCache
@@ -108,7 +105,6 @@ func New(o Options) (*Server, error) {
 		o:         o,
 		st:        o.Engine.Store(),
 		kit:       &httpkit.Kit{MaxBody: maxBody, Log: o.Log},
-		validate:  newValidator(),
 		started:   o.Now(),
 		badTokens: newLimiter(o.Now, 100, time.Minute),
 		badCodes:  newLimiter(o.Now, 10, time.Minute),

@@ -69,12 +69,12 @@ func (s *Server) trigger(ctx context.Context, raw json.RawMessage) (api.TriggerR
 // member is an envelope, and so is one that holds nothing but control members;
 // any other body is the input itself, byte for byte.
 func (s *Server) readTrigger(raw json.RawMessage) (input json.RawMessage, control controls, err error) {
-	switch kindOf(raw) {
+	switch httpkit.Kind(raw) {
 	case "object":
 	case "array":
 		return raw, control, nil
 	default:
-		return nil, control, invalidField("Expected object, received " + kindOf(raw))
+		return nil, control, httpkit.Invalid("Expected object, received " + httpkit.Kind(raw))
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
@@ -88,7 +88,7 @@ func (s *Server) readTrigger(raw json.RawMessage) (input json.RawMessage, contro
 			}
 		}
 	}
-	if err := bind(s.validate, raw, &control); err != nil {
+	if err := httpkit.Bind(raw, &control); err != nil {
 		return nil, control, err
 	}
 	if err := checkControls(control.Priority, control.Metadata); err != nil {
@@ -99,22 +99,19 @@ func (s *Server) readTrigger(raw json.RawMessage) (input json.RawMessage, contro
 
 // checkControls refuses what the validator's tags cannot say.
 func checkControls(priority *float64, metadata json.RawMessage) error {
-	problems := newTree()
+	problems := httpkit.NewProblems()
 	if priority != nil {
 		switch n := *priority; {
 		case n != math.Trunc(n):
-			problems.add([]string{"priority"}, "Expected integer, received float")
+			problems.Add([]string{"priority"}, "Expected integer, received float")
 		case math.Abs(n) > math.MaxInt32:
-			problems.add([]string{"priority"}, "Number is out of range")
+			problems.Add([]string{"priority"}, "Number is out of range")
 		}
 	}
-	if metadata != nil && kindOf(metadata) != "object" {
-		problems.add([]string{"metadata"}, "Expected object, received "+kindOf(metadata))
+	if metadata != nil && httpkit.Kind(metadata) != "object" {
+		problems.Add([]string{"metadata"}, "Expected object, received "+httpkit.Kind(metadata))
 	}
-	if problems.empty() {
-		return nil
-	}
-	return invalid(problems)
+	return problems.Err()
 }
 
 // maintenanceFirst puts "in maintenance mode" before a problem of the body,

@@ -1,57 +1,22 @@
-package controlplane
+package httpkit
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/go-playground/validator/v10"
-
-	"pipedai/api"
 )
 
-// newValidator returns the validator of the `validate` tags in package api.
-// It names members as JSON does.
-func newValidator() *validator.Validate {
+// rules is the one validator of `validate` tags, built once: it caches what it
+// learns about types, and names members as JSON does.
+var rules = sync.OnceValue(func() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(jsonName)
 	return v
-}
-
-// bind fills out from a body and applies its rules. An empty body is an empty
-// object. The error is an *api.Error with the validation tree.
-func bind(v *validator.Validate, raw json.RawMessage, out any) error {
-	problems := newTree()
-	decode(raw, reflect.ValueOf(out).Elem(), nil, problems)
-	var fields validator.ValidationErrors
-	if err := v.Struct(out); err != nil && !errors.As(err, &fields) {
-		return fmt.Errorf("validate %T: %w", out, err)
-	}
-	for _, f := range fields {
-		// A member of the wrong type is zero by now; its type is the problem.
-		if path := memberPath(f.Namespace()); !problems.has(path) {
-			problems.add(path, ruleText(f))
-		}
-	}
-	if problems.empty() {
-		return nil
-	}
-	return invalid(problems)
-}
-
-func invalid(problems tree) *api.Error {
-	return &api.Error{Status: 400, Message: "Invalid request", Code: api.CodeValidation, Details: problems}
-}
-
-// invalidField is the error for one member that a handler itself refuses.
-func invalidField(text string, path ...string) *api.Error {
-	problems := newTree()
-	problems.add(path, text)
-	return invalid(problems)
-}
+})
 
 var indexes = regexp.MustCompile(`\[([^\]]*)\]`)
 
