@@ -56,7 +56,7 @@ func Open(ctx context.Context, path string) (*Manifest, error) {
 	if err != nil {
 		return nil, err // before the new file exists
 	}
-	db, err := sqlitefile.Open(ctx, path, sqlitefile.Options{Synchronous: "FULL", BusyTimeout: busyTimeout, Readers: 2})
+	db, err := sqlitefile.Open(ctx, path, sqlitefile.Options{Synchronous: "FULL", BusyTimeout: busyTimeout, Readers: 2, CheckWhole: true})
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}

@@ -55,6 +55,10 @@ type Options struct {
 	BusyTimeout time.Duration
 	// Readers is the size of the pool of read-only connections; 4.
 	Readers int
+	// CheckWhole has Open read every page for damage. That is for small files:
+	// it takes as long as the file is large. Without it damage shows when the
+	// damaged page is read.
+	CheckWhole bool
 }
 
 // DB is an open file.
@@ -67,9 +71,9 @@ type DB struct {
 }
 
 // Open opens path, creating folder and file as needed. It refuses a file that
-// is damaged (ErrCorrupt), cannot be written (ErrReadOnly) or is held by
-// another program for longer than the busy timeout (ErrLocked), and leaves
-// such a file as it is.
+// is not an SQLite database or, with CheckWhole, damaged anywhere (ErrCorrupt),
+// that cannot be written (ErrReadOnly), or that another program holds for
+// longer than the busy timeout (ErrLocked), and leaves such a file as it is.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if o.Synchronous == "" {
 		o.Synchronous = "FULL"
@@ -94,7 +98,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	writer.SetMaxOpenConns(1)
 	// The one connection stays: reopening it would give up the page cache.
 	writer.SetMaxIdleConns(1)
-	if err := checkPatiently(ctx, writer, o.BusyTimeout); err != nil {
+	if err := checkPatiently(ctx, writer, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
 	}
 	reader, err := sql.Open(driverName, dsn(path, o, true))
@@ -134,12 +138,17 @@ func prepare(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// checkPatiently is check, again while the file is locked. The switch of a new
+// checkPatiently makes SQLite look at the file before anybody relies on it,
+// again while the file is locked. The switch of a new
 // file to WAL does not wait by itself when two programs make it at once.
-func checkPatiently(ctx context.Context, db *sql.DB, patience time.Duration) error {
-	deadline := time.Now().Add(patience)
+func checkPatiently(ctx context.Context, db *sql.DB, o Options) error {
+	deadline := time.Now().Add(o.BusyTimeout)
+	look := readSchema
+	if o.CheckWhole {
+		look = checkWhole
+	}
 	for {
-		err := check(ctx, db)
+		err := look(ctx, db)
 		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
 			return err
 		}
@@ -151,8 +160,14 @@ func checkPatiently(ctx context.Context, db *sql.DB, patience time.Duration) err
 	}
 }
 
-// check makes SQLite look at the file before anybody relies on it.
-func check(ctx context.Context, db *sql.DB) error {
+// readSchema reads the header and the schema, whatever the size of the file.
+func readSchema(ctx context.Context, db *sql.DB) error {
+	var tables int
+	return Classify(db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables))
+}
+
+// checkWhole reads all of the file.
+func checkWhole(ctx context.Context, db *sql.DB) error {
 	rows, err := db.QueryContext(ctx, "PRAGMA quick_check(1)")
 	if err != nil {
 		return Classify(err)

@@ -1,6 +1,7 @@
 package sqlitefile_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -47,4 +48,52 @@ func TestOpen(t *testing.T) {
 			t.Errorf("another error: %v", err)
 		}
 	})
+}
+
+// A database of many gigabytes has to open at once, so only the programs that
+// ask for it have the whole file read.
+func TestOpen_damage(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := sqlitefile.Open(t.Context(), path, sqlitefile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stmt := range []string{`CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)`, `INSERT INTO t (b) VALUES (randomblob(100000))`} {
+		if _, err := db.Writer.ExecContext(t.Context(), stmt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, path, 4096) // the page of the table
+
+	if db, err = sqlitefile.Open(t.Context(), path, sqlitefile.Options{}); err != nil {
+		t.Fatalf("a page that nobody asked for was read: %v", err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if _, err := sqlitefile.Open(t.Context(), path, sqlitefile.Options{CheckWhole: true}); !errors.Is(err, sqlitefile.ErrCorrupt) {
+		t.Errorf("damage was not found: %v", err)
+	}
+
+	other := filepath.Join(t.TempDir(), "not-a-database")
+	if err := os.WriteFile(other, bytes.Repeat([]byte("text "), 2000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlitefile.Open(t.Context(), other, sqlitefile.Options{}); !errors.Is(err, sqlitefile.ErrCorrupt) {
+		t.Errorf("another file was taken for a database: %v", err)
+	}
+}
+
+func overwrite(t *testing.T, path string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, 512), at)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
