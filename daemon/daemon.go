@@ -158,7 +158,7 @@ func serve(ctx context.Context, listener net.Listener, server *localapi.Server, 
 	if web.Shutdown(limit) != nil {
 		_ = web.Close() // somebody holds a request open; the workers are stopped already
 	}
-	<-failed
+	_ = <-failed // ErrServerClosed, by our own doing
 	return nil
 }
 

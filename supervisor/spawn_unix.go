@@ -275,7 +275,7 @@ func openFIFO(name string) (int, error) {
 		return -1, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || uint32(st.Mode)&unix.S_IFMT != unix.S_IFIFO {
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		_ = unix.Close(fd)
 		return -1, fmt.Errorf("open %s: not a FIFO", name)
 	}
