@@ -193,7 +193,7 @@ type LocalFrame struct {
 
 	ID     string `json:"id,omitempty"` // log
 	TS     int64  `json:"ts,omitempty"`
-	Stream string `json:"stream,omitempty"`
+	Stream string `json:"stream,omitempty"` // "out" or "err"
 	Line   string `json:"line,omitempty"`
 
 	Sample json.RawMessage `json:"sample,omitempty"` // connectivity

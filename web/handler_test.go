@@ -143,7 +143,7 @@ func TestHandler_Head(t *testing.T) {
 	t.Parallel()
 	res := get(t, newHandler(sample(t), "console.html", nil), "HEAD", "/assets/main-abc.js")
 	body, _ := io.ReadAll(res.Body)
-	if res.StatusCode != 200 || len(body) != 0 || res.Header.Get("Content-Length") != "15" {
+	if res.StatusCode != http.StatusOK || len(body) != 0 || res.Header.Get("Content-Length") != "15" {
 		t.Errorf("got %d, %d bytes, length %q", res.StatusCode, len(body), res.Header.Get("Content-Length"))
 	}
 }
@@ -159,7 +159,7 @@ func TestHandler_NotBuilt(t *testing.T) {
 	if res.Header.Get("Content-Security-Policy") == "" {
 		t.Error("the fallback carries no policy")
 	}
-	if res := get(t, newHandler(empty, "dashboard.html", nil), "GET", "/assets/x.js"); res.StatusCode != 404 {
+	if res := get(t, newHandler(empty, "dashboard.html", nil), "GET", "/assets/x.js"); res.StatusCode != http.StatusNotFound {
 		t.Errorf("asset: got %d", res.StatusCode)
 	}
 }

@@ -1,81 +1,317 @@
-// The wire, with the members of the Go package api. Members that Go leaves out
-// when empty are optional here; a Go Time is an ISO string or null.
+// Made from the structs of the Go package api by tools/tstypes; "make generate" renews it. Do not edit.
+//
+// A member that Go leaves out when it is empty is optional. A pointer, list or map that is always there may be null.
 
-export type Iso = string | null;
+/** An instant: RFC 3339 in UTC with milliseconds, null when there is none. */
+export type Time = string | null;
+
+/** Whatever JSON there is. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-// --- pipeline engine
+/**
+ * RegisterRequest announces a worker: POST /api/register, and POST
+ * /api/v1/workers/self/register for a pulling worker, which sends no base URL.
+ * Pointers are members with a default: absent and null mean the same.
+ */
+export interface RegisterRequest {
+  serviceId: string;
+  version: string;
+  baseUrl?: string;
+  tasks: TaskRegistration[] | null;
+  tokenFormat?: string; // "A" (default)
+  capabilities?: string[]; // see the Capability constants
+}
 
+/** TaskRegistration announces one task. Defaults are the contract's. */
+export interface TaskRegistration {
+  id: string;
+  codeHash: string;
+  allowedNext: string[] | null;
+  timeout?: number; // seconds; 300
+  retries?: number; // 3
+  retryBackoff?: "fixed" | "exponential";
+  retryDelayMs?: number; // 1000
+  maxRetryDelayMs?: number; // 86400000
+  heartbeatIntervalMs?: number; // 60000
+  concurrency?: number; // 0: unlimited
+  priority?: number; // 100
+  idempotencyTTL?: number; // seconds; 86400
+  description?: string;
+  inputSchema?: Json;
+}
+
+/** RegisterResponse answers a registration. */
+export interface RegisterResponse {
+  success: boolean;
+  codeChanges: CodeChange[] | null;
+  orphanedTasks?: string[];
+}
+
+/** CodeChange is a task whose hash differs from the stored one. */
+export interface CodeChange {
+  taskId: string;
+  oldHash: string;
+  newHash: string;
+  oldVersion: number;
+  newVersion: number;
+}
+
+/**
+ * Dispatch hands one attempt to a worker: the body of POST
+ * {baseUrl}/tasks/{taskId}, and one item of a claim answer.
+ */
+export interface Dispatch {
+  runId: string; // wire id: carries the attempt from the second on
+  taskId: string;
+  pipelineRunId?: string;
+  attempt: number;
+  codeVersion: number;
+  codeHash: string;
+  storageToken: string;
+  inputPath: string;
+  input?: Json; // only to workers that take it inline
+  upstreamRefs: Json; // object, order counts, never null
+  previousAttempts: Json;
+  heartbeatIntervalMs: number;
+  timeoutMs: number;
+}
+
+/** DispatchAccepted answers a dispatch with 202. */
+export interface DispatchAccepted {
+  acknowledged: boolean;
+  runId: string;
+}
+
+/** HeartbeatRequest is POST /api/heartbeat and POST /api/progress. */
+export interface HeartbeatRequest {
+  runId: string;
+  progress?: number;
+  message?: string;
+  attempt?: number;
+}
+
+/** HeartbeatResponse answers it. */
+export interface HeartbeatResponse {
+  acknowledged: boolean;
+  shouldCancel: boolean;
+}
+
+/** CallbackRequest reports the end of an attempt: POST /api/callback/{runId}. */
+export interface CallbackRequest {
+  status: "success" | "failed";
+  outputPath?: string;
+  outputSize?: number;
+  assets?: Record<string, Asset>;
+  logsPath?: string;
+  selectedNext?: string[]; // absent: all; []: none
+  error?: string;
+  errorCode?: string;
+  retryable?: boolean; // true
+  attempt?: number;
+  details?: Json;
+}
+
+/** Asset is one stored result file. */
+export interface Asset {
+  path: string;
+  size: number;
+  type: "json" | "text" | "binary";
+}
+
+/**
+ * CallbackResponse answers a report. Which members are there depends on the
+ * case: success, failure, or a report of an attempt that is over.
+ */
+export interface CallbackResponse {
+  acknowledged: boolean;
+  queuedDownstream?: number;
+  retrying?: boolean;
+  ignored?: boolean;
+}
+
+/** UpstreamRef is one member of Dispatch.UpstreamRefs. */
+export interface UpstreamRef {
+  outputPath: string;
+  assets?: Record<string, Asset>;
+}
+
+/** PreviousAttempt is one item of Dispatch.PreviousAttempts. */
+export interface PreviousAttempt {
+  attempt: number;
+  error: string;
+  errorCode?: string;
+  timestamp: string;
+}
+
+/** Health answers GET /health. */
+export interface Health {
+  status: string; // "ok"
+  database: string;
+  maintenance: Maintenance;
+  canAcceptTasks: boolean;
+  maintenanceMode: string;
+  timestamp: Time;
+}
+
+/** Maintenance is the maintenance status. */
+export interface Maintenance {
+  mode: string;
+  canEnterMaintenance: boolean;
+  pendingTasks: number;
+  runningTasks: number;
+  modeChangedAt: Time;
+  message: string;
+}
+
+/** Info answers GET /api/info. */
 export interface Info {
   version: string;
   mode: string;
   maxConcurrency: number;
-  storageBackends: string[];
+  pollIntervalMs: number;
+  storageBackends: string[] | null;
   defaultStorageBackend: string;
   database: string;
-  uptime: number;
+  uptime: number; // seconds
+  timestamp: Time;
 }
 
+/** Service is one registered service. */
 export interface Service {
   id: string;
   version: string;
   baseUrl: string;
   status: string;
-  registeredAt: Iso;
-  lastHeartbeat: Iso;
+  registeredAt: Time;
+  lastHeartbeat: Time;
   taskCount: number;
+  metadata: Json;
 }
 
+/** Services answers GET /api/services. */
+export interface Services {
+  services: Service[] | null;
+}
+
+/** ServiceDetail answers GET /api/services/{id}. */
+export interface ServiceDetail {
+  service: Service;
+  tasks: Task[] | null;
+}
+
+/** Tasks answers GET /api/services/{id}/tasks. */
+export interface Tasks {
+  tasks: Task[] | null;
+}
+
+/** Task is one task definition. */
 export interface Task {
   id: string;
   serviceId: string;
   codeHash: string;
   codeVersion: number;
   allowedNext: string[] | null;
-  timeout: number;
+  timeout: number; // seconds
   retries: number;
   retryBackoff: string;
+  retryDelayMs: number;
+  maxRetryDelayMs: number;
+  heartbeatIntervalMs: number;
   concurrency: number;
   priority: number;
+  idempotencyTTL?: number;
   description?: string;
-  registeredAt: Iso;
-  updatedAt: Iso;
+  inputSchema?: Json;
+  registeredAt: Time;
+  updatedAt: Time;
 }
 
-export interface ServiceDetail {
-  service: Service;
-  tasks: Task[];
+/** CodeVersion is one item of GET /api/tasks/{id}/history, a bare array. */
+export interface CodeVersion {
+  code_version: number;
+  code_hash: string;
+  service_version: string;
+  recorded_at: Time;
 }
 
-export type Structure = Record<string, { allowedNext: string[] | null }>;
-
+/** Pipeline is a definition; this object alone is snake_case on the wire. */
 export interface Pipeline {
   id: string;
   name: string;
   description: string | null;
-  entry_tasks: string[];
-  structure: Structure;
+  entry_tasks: string[] | null;
+  structure: Record<string, PipelineNode> | null;
   version: string;
   failure_mode: string;
-  created_at: Iso;
-  updated_at: Iso;
+  created_at: Time;
+  updated_at: Time;
+  metadata: Json;
 }
 
+/** PipelineNode is one task of a structure. */
+export interface PipelineNode {
+  allowedNext: string[] | null;
+}
+
+/** Pipelines answers GET /api/pipelines. */
+export interface Pipelines {
+  pipelines: Pipeline[] | null;
+}
+
+/** PipelineDetail answers GET /api/pipelines/{id}. */
+export interface PipelineDetail {
+  pipeline: Pipeline;
+}
+
+/**
+ * TriggerResponse answers POST /api/pipelines/{id}/trigger. The request is
+ * free-form (an envelope or the bare input) and read by the handler.
+ */
 export interface TriggerResponse {
   pipelineRunId: string;
   status: string;
   inputPath: string;
-  entryTasks: string[];
-  queuedTasks: string[];
-  validationWarnings?: Record<string, FieldError[]>;
+  entryTasks: string[] | null;
+  queuedTasks: string[] | null;
+  validationWarnings?: Record<string, FieldError[] | null>;
 }
 
+/** TriggerRequest is the envelope form of a trigger. */
+export interface TriggerRequest {
+  input?: Json;
+  failureMode?: string;
+  priority?: number;
+  metadata?: Json;
+  validationMode?: string;
+  idempotencyKey?: string;
+  scheduledFor?: Time;
+}
+
+/** FieldError is one problem of an input. */
 export interface FieldError {
   field: string;
   message: string;
   code: string;
 }
 
+/** DryRun answers POST /api/pipelines/{id}/dry-run. */
+export interface DryRun {
+  valid: boolean;
+  errors: string[] | null;
+  warnings: string[] | null;
+  executionPlan: PlanStep[] | null;
+}
+
+/** PlanStep is one level of a plan. */
+export interface PlanStep {
+  step: number; // from 0
+  tasks: string[] | null;
+  type: "entry" | "parallel" | "join" | "end";
+  waitsFor?: string[];
+  isEnd: boolean;
+}
+
+/** Run is a pipeline run. */
 export interface Run {
   id: string;
   pipelineId: string;
@@ -84,35 +320,30 @@ export interface Run {
   failureMode: string;
   inputPath: string;
   outputPath?: string;
-  structureSnapshot: Structure;
+  structureSnapshot: Record<string, PipelineNode> | null;
   entryTasks: string[] | null;
   error?: string;
   metadata: Json;
-  createdAt: Iso;
-  startedAt: Iso;
-  completedAt: Iso;
+  createdAt: Time;
+  startedAt: Time;
+  completedAt: Time;
 }
 
+/** Runs answers GET /api/runs. */
 export interface Runs {
-  runs: Run[];
+  runs: Run[] | null;
   total: number;
   limit: number;
   offset: number;
 }
 
-export interface Asset {
-  path: string;
-  size: number;
-  type: string;
+/** RunDetail answers GET /api/runs/{id}: the run's members, and its tasks. */
+export interface RunDetail extends Run {
+  pipelineRunId: string;
+  tasks: TaskRun[] | null;
 }
 
-export interface PreviousAttempt {
-  attempt: number;
-  error: string;
-  errorCode?: string;
-  timestamp: string;
-}
-
+/** TaskRun is one record of work. */
 export interface TaskRun {
   id: string;
   taskId: string;
@@ -132,21 +363,38 @@ export interface TaskRun {
   logsPath?: string;
   error?: string;
   errorCode?: string;
+  idempotencyKey?: string;
+  upstreamRefs: Json;
   selectedNext?: string[];
   previousAttempts: PreviousAttempt[] | null;
-  scheduledAt: Iso;
-  startedAt: Iso;
-  completedAt: Iso;
-  lastHeartbeat: Iso;
-  createdAt: Iso;
-  metadata: Json;
+  scheduledAt: Time;
+  startedAt: Time;
+  completedAt: Time;
+  lastHeartbeat: Time;
+  createdAt: Time;
+  metadata: Json; // with progress and progressMessage
 }
 
-export interface RunDetail extends Run {
-  pipelineRunId: string;
-  tasks: TaskRun[] | null;
+/** QueueTaskRequest is POST /api/queue/task. */
+export interface QueueTaskRequest {
+  taskId: string;
+  input?: Json;
+  priority?: number;
+  metadata?: Json;
+  idempotencyKey?: string;
+  scheduledFor?: Time;
+  validationMode?: "strict" | "warn" | "none";
 }
 
+/** QueuedTask answers it. */
+export interface QueuedTask {
+  runId: string;
+  status: string; // "queued", or "completed" on an idempotency hit
+  taskId: string;
+  inputPath: string;
+}
+
+/** QueueStatus answers GET /api/queue/status. */
 export interface QueueStatus {
   pending: number;
   running: number;
@@ -154,36 +402,417 @@ export interface QueueStatus {
   completed: number;
   failed: number;
   dlq: number;
-  oldestPending: Iso;
+  oldestPending: Time;
 }
 
+/** Tick answers POST /api/tick. */
+export interface Tick {
+  status: string;
+  processed: number;
+  timestamp: Time;
+}
+
+/** StorageContent answers GET /api/storage/{path} for a JSON object. */
 export interface StorageContent {
   path: string;
   content: Json;
 }
 
+/**
+ * StreamEvent is the data of one server-sent event of GET /api/stream: a
+ * notice that something changed, with what identifies it. Readers fetch what
+ * they show. Seq grows by one; a reader that reconnects sends the last one it
+ * saw as Last-Event-ID (or ?since=) and gets what it missed, or a "resync"
+ * when that is no longer held.
+ */
 export interface StreamEvent {
   seq: number;
   type: "run" | "service" | "worker" | "enrollment" | "mode" | "resync";
   runId?: string;
   taskRunId?: string;
   pipelineId?: string;
-  id?: string;
+  id?: string; // of a service, worker or enrolment
   status?: string;
-  at: Iso;
+  at: Time;
 }
 
-// --- hosts, as operators see them
+/** QueueItem is one row of GET /api/queue/items. */
+export interface QueueItem {
+  runId: string;
+  taskId: string;
+  pipelineRunId?: string;
+  priority: number;
+  status: string;
+  attempt: number;
+  maxRetries: number;
+  scheduledAt: Time;
+  startedAt: Time;
+  completedAt: Time;
+  createdAt: Time;
+  error?: string;
+  errorCode?: string;
+}
 
-export interface Session {
-  name: string;
-  kind: string;
-  role: string;
-  workspaceId: string;
+/** QueueItems answers GET /api/queue/items, by priority, then creation. */
+export interface QueueItems {
+  items: QueueItem[] | null;
+  total: number;
+  limit: number;
+  offset: number;
+}
+
+/** StorageBackend is a configured place for objects, without its credentials. */
+export interface StorageBackend {
+  id: string;
+  provider: string;
+  endpoint: string;
+  bucket: string;
+  region?: string;
+  isDefault: boolean;
+}
+
+/**
+ * StorageBackends answers GET /api/storage/backends, in the order of the
+ * configuration.
+ */
+export interface StorageBackends {
+  backends: StorageBackend[] | null;
+  default: string;
+}
+
+/**
+ * DeviceStartRequest begins a pairing: POST /api/v1/enrollments/device. The
+ * facts are shown to the person who approves; only label is known to older
+ * clients.
+ */
+export interface DeviceStartRequest {
+  label?: string;
+  hostname?: string;
+  os?: string;
+  version?: string;
+}
+
+/** DeviceStart answers it. */
+export interface DeviceStart {
+  id: string;
+  deviceCode: string;
+  userCode: string;
+  verificationUri: string;
+  verificationUriComplete: string;
+  interval: number; // seconds
+  expiresAt: Time;
+  expiresIn: number; // seconds from now; added, so that a host's clock need not be right
+}
+
+/**
+ * RedeemRequest trades a code or an approved device code for credentials:
+ * POST /api/v1/enrollments/redeem. Exactly one of Code and DeviceCode.
+ */
+export interface RedeemRequest {
+  code?: string;
+  deviceCode?: string;
+  hostname: string;
+  os: string;
   version: string;
-  build: string;
+  label?: string;
 }
 
+/** RedeemResult answers it. */
+export interface RedeemResult {
+  workerId: string;
+  workerToken: string;
+  operatorToken: string;
+  apiUrl: string;
+  workspaceId: string;
+  environmentId: string;
+  authMode: string;
+}
+
+/** RemoteWorker is one row of GET /api/v1/workspaces/{id}/workers. */
+export interface RemoteWorker {
+  id: string;
+  status: "online" | "offline";
+  derivedStatus?: "busy" | "online" | "offline" | "disabled";
+  currentRunId: string | null;
+  version: string | null;
+  lastSeenAt: Time;
+  disabled: boolean;
+  hostname?: string;
+  label?: string;
+  os?: string;
+  registeredAt: Time;
+}
+
+/** RemoteWorkers is the list. */
+export interface RemoteWorkers {
+  items: RemoteWorker[] | null;
+  nextCursor: string | null;
+}
+
+/**
+ * LifecycleEvent is the data of one server-sent event of GET
+ * /api/v1/workers/{id}/events/stream, and the body of POST
+ * /api/v1/workers/self/events.
+ */
+export interface LifecycleEvent {
+  type: string;
+  ts: Time;
+  data?: Json;
+}
+
+/** Release names the newest version of a program. */
+export interface Release {
+  latest: string; // or "unknown"
+  source: string;
+}
+
+/** Releases answers GET /api/v1/releases/latest. */
+export interface Releases {
+  pipedaiWorker: Release;
+  pipedaiOrchestrator: Release;
+}
+
+/**
+ * ClaimRequest asks for work: POST /api/v1/workers/self/claim. The answer
+ * waits up to WaitMs for something to claim.
+ */
+export interface ClaimRequest {
+  serviceId: string;
+  max: number;
+  waitMs: number;
+}
+
+/** ClaimResponse answers it. Runs is empty, never null, when nothing came up. */
+export interface ClaimResponse {
+  runs: Dispatch[] | null;
+  disabled: boolean;
+}
+
+/**
+ * WorkerBeatRequest is POST /api/v1/workers/self/heartbeat: the worker is
+ * alive, and these are the runs it has in hand.
+ */
+export interface WorkerBeatRequest {
+  runs: HeartbeatRequest[] | null;
+}
+
+/**
+ * WorkerBeatResponse answers it. Cancel lists the wire ids of runs the worker
+ * should stop: cancelled, or no longer its own.
+ */
+export interface WorkerBeatResponse {
+  cancel: string[] | null;
+  disabled: boolean;
+}
+
+/** FusedWorker is one worker of this host as three sources see it. */
+export interface FusedWorker {
+  id: string;
+  label: string;
+  mode: "workspace" | "pool";
+  apiUrl: string;
+  desiredState: "enabled" | "disabled";
+  local: LocalStatus | null;
+  remote: RemoteStatus | null;
+  lastEvent: LastEvent | null;
+  busy: boolean;
+  currentRunId: string | null;
+  workerVersion: string | null;
+  latestWorkerVersion: string | null;
+  versionStale: boolean;
+  running: boolean; // local desired state: keep it running
+  enabled: boolean; // remote desired state: give it work
+  remoteFetchedAt: Time;
+  remoteError?: string;
+}
+
+/** LocalStatus is what the supervisor knows. */
+export interface LocalStatus {
+  id: string;
+  state: "stopped" | "starting" | "running" | "backing-off" | "crashed";
+  pid: number | null;
+  startedAt: number | null; // ms
+  restarts: number;
+  lastExit: LastExit | null;
+  draining: boolean; // asked to stop, still working
+  lastError?: string; // why it could not be started
+  nextStartAt: number | null; // ms; while backing off
+  totalRestarts: number; // never lowered
+  reattached: boolean; // outlived an earlier daemon
+  restartReason?: string; // what the restart policy said
+}
+
+/**
+ * LastExit is how the last process ended. Both null: it could not be started,
+ * or the kernel did not tell.
+ */
+export interface LastExit {
+  code: number | null;
+  signal: string | null;
+  at: number; // ms
+}
+
+/** RemoteStatus is what the control plane said last. */
+export interface RemoteStatus {
+  status: string;
+  derivedStatus?: string;
+  currentRunId: string | null;
+  version: string | null;
+  lastSeenAt: Time;
+  disabled: boolean;
+}
+
+/** LastEvent is the newest lifecycle event. */
+export interface LastEvent {
+  type: string;
+  at: string;
+}
+
+/** FusedWorkers answers GET /api/workers. */
+export interface FusedWorkers {
+  items: FusedWorker[] | null;
+}
+
+/** ActionResult answers the verbs. */
+export interface ActionResult {
+  id: string;
+  action: string;
+  ok: boolean;
+  draining?: boolean;
+}
+
+/**
+ * ReloadRequest is POST /api/reload: another program changed the manifest or
+ * the configuration of workers. Restart names the workers whose configuration
+ * is another one now. Both members were added.
+ */
+export interface ReloadRequest {
+  restart?: string[];
+}
+
+/** Reloaded answers it. */
+export interface Reloaded {
+  workers: number;
+}
+
+/** LocalRun is one file of run events a worker left on this host. */
+export interface LocalRun {
+  runId: string;
+  updatedAt: number; // ms
+  bytes: number;
+}
+
+/** LocalRuns answers GET /api/workers/{id}/runs, newest first. */
+export interface LocalRuns {
+  items: LocalRun[] | null;
+}
+
+/** LocalRunEvent is one line of such a file. */
+export interface LocalRunEvent {
+  seq: number;
+  type: string;
+  ts: string;
+  payload: Json;
+}
+
+/**
+ * LocalRunEvents answers GET /api/workers/{id}/runs/{runId}/events, in the
+ * order of the file.
+ */
+export interface LocalRunEvents {
+  items: LocalRunEvent[] | null;
+}
+
+/**
+ * LocalHealth answers GET /api/healthz of the daemon: it is alive, and Ready
+ * says whether it serves workers already.
+ */
+export interface LocalHealth {
+  status: "ok" | "starting";
+  ready: boolean;
+}
+
+/** LogLine is one captured line of worker output. */
+export interface LogLine {
+  ts: number; // ms
+  stream: "out" | "err";
+  line: string;
+}
+
+/** LogLines answers GET /api/workers/{id}/logs, oldest first. */
+export interface LogLines {
+  items: LogLine[] | null;
+}
+
+/** SelfStatus answers GET /api/self. */
+export interface SelfStatus {
+  version: string;
+  latest: string | null;
+  stale: boolean;
+  lastCheckedAt: Time;
+  hostname: string;
+  os: string;
+  pid: number;
+  startedAt: Time;
+  build: string;
+  home: string;
+  state: "starting" | "needs_login" | "running" | "degraded" | "draining";
+  controlPlanes: RemoteState[] | null;
+  health: HealthItem[] | null;
+}
+
+/** RemoteState is the link to one control plane. */
+export interface RemoteState {
+  apiUrl: string;
+  reachable: boolean;
+  lastOkAt: Time;
+  error?: string;
+  workspaceId?: string;
+}
+
+/** HealthItem is one thing that needs attention, with what helps. */
+export interface HealthItem {
+  code: string;
+  severity: "warning" | "error";
+  message: string;
+  fix?: string;
+  command?: string;
+}
+
+/**
+ * LocalFrame is one WebSocket frame of GET /api/events. Kind says which of
+ * the members are there. Every frame carries a sequence number; the first one
+ * is a "status" frame with everything. A client that reconnects with
+ * ?since=<seq> gets what it missed, or a fresh snapshot when that is no longer
+ * held (Reset is then true).
+ */
+export interface LocalFrame {
+  kind: "status" | "log" | "connectivity";
+  seq: number;
+  reset?: boolean;
+  items?: FusedWorker[]; // status; empty, not absent, without workers
+  id?: string; // log
+  ts?: number;
+  stream?: "out" | "err";
+  line?: string;
+  sample?: Json; // connectivity
+}
+
+/** BuildRequest is POST /api/workers. */
+export interface BuildRequest {
+  apiUrl: string;
+  workspaceId?: string;
+  token?: string;
+  label?: string;
+  pool?: boolean;
+  authMode?: string;
+  hostname?: string;
+}
+
+/**
+ * Enrollment is one pairing or pre-issued code as an operator sees it. It
+ * never holds a secret.
+ */
 export interface Enrollment {
   id: string;
   kind: "device" | "code";
@@ -194,118 +823,36 @@ export interface Enrollment {
   os?: string;
   address?: string;
   userAgent?: string;
-  createdAt: Iso;
-  expiresAt: Iso;
-  decidedAt: Iso;
+  createdAt: Time;
+  expiresAt: Time;
+  decidedAt: Time;
   decidedBy?: string;
   workerId?: string;
   workspaceId: string;
 }
 
-export interface RemoteWorker {
-  id: string;
-  status: string;
-  derivedStatus?: string;
-  currentRunId: string | null;
-  version: string | null;
-  lastSeenAt: Iso;
-  disabled: boolean;
-  hostname?: string;
+/** Enrollments answers GET /api/v1/enrollments. */
+export interface Enrollments {
+  items: Enrollment[] | null;
+}
+
+/** IssueCodeRequest is POST /api/v1/enrollments/codes. */
+export interface IssueCodeRequest {
   label?: string;
-  os?: string;
-  registeredAt: Iso;
+  expiresInSec?: number; // 0: 24 hours
 }
 
-// --- the daemon's local API
-
-export interface FusedWorker {
-  id: string;
-  label: string;
-  mode: "workspace" | "pool";
-  apiUrl: string;
-  desiredState: "enabled" | "disabled";
-  local: LocalStatus | null;
-  remote: RemoteStatus | null;
-  lastEvent: { type: string; at: string } | null;
-  busy: boolean;
-  currentRunId: string | null;
-  workerVersion: string | null;
-  latestWorkerVersion: string | null;
-  versionStale: boolean;
-  running: boolean;
-  enabled: boolean;
-  remoteFetchedAt: Iso;
-  remoteError?: string;
-}
-
-export interface LocalStatus {
-  id: string;
-  state: "stopped" | "starting" | "running" | "backing-off" | "crashed";
-  pid: number | null;
-  startedAt: number | null;
-  restarts: number;
-  lastExit: { code: number | null; signal: string | null; at: number } | null;
-  draining: boolean;
-  lastError?: string;
-  nextStartAt: number | null;
-  totalRestarts: number;
-  reattached: boolean;
-  restartReason?: string;
-}
-
-export interface RemoteStatus {
-  status: string;
-  derivedStatus?: string;
-  currentRunId: string | null;
-  version: string | null;
-  lastSeenAt: Iso;
-  disabled: boolean;
-}
-
-export interface LogLine {
-  ts: number;
-  stream: "out" | "err";
-  line: string;
-}
-
-export interface SelfStatus {
-  version: string;
-  latest: string | null;
-  stale: boolean;
-  hostname: string;
-  os: string;
-  pid: number;
-  startedAt: Iso;
-  build: string;
-  home: string;
-  state: string;
-  controlPlanes: RemoteState[] | null;
-  health: HealthItem[] | null;
-}
-
-export interface RemoteState {
-  apiUrl: string;
-  reachable: boolean;
-  lastOkAt: Iso;
-  error?: string;
-  workspaceId?: string;
-}
-
-export interface HealthItem {
+/** IssuedCode answers it; the code is shown this once. */
+export interface IssuedCode extends Enrollment {
   code: string;
-  severity: "warning" | "error";
-  message: string;
-  fix?: string;
-  command?: string;
 }
 
-export interface LocalFrame {
-  kind: "status" | "log" | "connectivity";
-  seq: number;
-  reset?: boolean;
-  items?: FusedWorker[];
-  id?: string;
-  ts?: number;
-  stream?: "out" | "err";
-  line?: string;
+/** Session answers GET /api/v1/session: who the caller's token says it is. */
+export interface Session {
+  name: string;
+  kind: string;
+  role: string;
+  workspaceId: string;
+  version: string; // of the server
+  build: string; // changes with every build; pages reload on it
 }

@@ -3,14 +3,16 @@ import { ApiClient, ApiError } from "../api/client.ts";
 import { sessionToken } from "../api/token.ts";
 import type {
   Enrollment,
-  Pipeline,
+  Enrollments,
+  PipelineDetail,
+  Pipelines,
   QueueStatus,
   RemoteWorker,
-  Run,
+  RemoteWorkers,
   RunDetail,
   Runs,
-  Service,
   ServiceDetail,
+  Services,
   Session,
   StreamEvent,
   TriggerResponse,
@@ -74,15 +76,14 @@ export const queueQuery = queryOptions({
 
 export const pipelinesQuery = queryOptions({
   queryKey: ["pipelines"],
-  queryFn: async ({ signal }: Ask) =>
-    (await client.get<{ pipelines: Pipeline[] | null }>("/api/pipelines", { signal })).pipelines ?? [],
+  queryFn: async ({ signal }: Ask) => (await client.get<Pipelines>("/api/pipelines", { signal })).pipelines ?? [],
 });
 
 export const pipelineQuery = (id: string) =>
   queryOptions({
     queryKey: ["pipeline", id],
     queryFn: async ({ signal }: Ask) =>
-      (await client.get<{ pipeline: Pipeline }>(`/api/pipelines/${seg(id)}`, { signal })).pipeline,
+      (await client.get<PipelineDetail>(`/api/pipelines/${seg(id)}`, { signal })).pipeline,
   });
 
 export interface RunFilter {
@@ -104,7 +105,7 @@ export const runsQuery = (filter: RunFilter) =>
       if (filter.status) query.set("status", filter.status);
       if (filter.hours) query.set("from", new Date(Date.now() - filter.hours * 3_600_000).toISOString());
       const answer = await client.get<Runs>(`/api/runs?${query}`, { signal });
-      return { ...answer, runs: (answer.runs as Run[] | null) ?? [] };
+      return { ...answer, runs: answer.runs ?? [] };
     },
   });
 
@@ -120,8 +121,7 @@ export const runQuery = (id: string) =>
 
 export const servicesQuery = queryOptions({
   queryKey: ["services"],
-  queryFn: async ({ signal }: Ask) =>
-    (await client.get<{ services: Service[] | null }>("/api/services", { signal })).services ?? [],
+  queryFn: async ({ signal }: Ask) => (await client.get<Services>("/api/services", { signal })).services ?? [],
 });
 
 export const serviceQuery = (id: string) =>
@@ -138,7 +138,7 @@ export const workersQuery = (workspace: string) =>
       const items: RemoteWorker[] = [];
       for (let cursor: string | null = ""; cursor !== null; ) {
         const path: string = `/api/v1/workspaces/${seg(workspace)}/workers${cursor ? `?cursor=${seg(cursor)}` : ""}`;
-        const page: { items: RemoteWorker[] | null; nextCursor: string | null } = await client.get(path, { signal });
+        const page: RemoteWorkers = await client.get(path, { signal });
         items.push(...(page.items ?? []));
         cursor = page.nextCursor && page.nextCursor !== cursor ? page.nextCursor : null;
       }
@@ -151,7 +151,7 @@ export const workersQuery = (workspace: string) =>
 export const pendingQuery = queryOptions({
   queryKey: ["enrollments", "pending"],
   queryFn: async ({ signal }: Ask) => {
-    const answer = await client.get<{ items: Enrollment[] | null }>("/api/v1/enrollments?status=pending", { signal });
+    const answer = await client.get<Enrollments>("/api/v1/enrollments?status=pending", { signal });
     return (answer.items ?? []).filter((e) => e.kind === "device" && e.status === "pending");
   },
   refetchInterval: 30_000,

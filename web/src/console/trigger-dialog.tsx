@@ -113,4 +113,4 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
   );
 }
 
-const sentence = (list: FieldError[]) => list.map((e) => `${e.field} ${e.message}`).join(", ");
+const sentence = (list: FieldError[] | null) => (list ?? []).map((e) => `${e.field} ${e.message}`).join(", ");

@@ -1,7 +1,7 @@
 import { QueryClient } from "@tanstack/react-query";
 import { ApiClient, ApiError } from "../api/client.ts";
 import { sessionToken } from "../api/token.ts";
-import type { FusedWorker, LocalFrame, LogLine, SelfStatus } from "../api/types.ts";
+import type { FusedWorker, FusedWorkers, LocalFrame, LogLine, LogLines, SelfStatus } from "../api/types.ts";
 import { Link } from "../live/link.ts";
 import { httpProbe, localSocket } from "../live/transports.ts";
 
@@ -62,7 +62,7 @@ const at = (id: string) => `/api/workers/${encodeURIComponent(id)}`;
 export const workersQuery = {
   queryKey: ["workers"],
   queryFn: async ({ signal }: { signal: AbortSignal }) =>
-    (await client.get<{ items: FusedWorker[] | null }>("/api/workers", { signal })).items ?? [],
+    (await client.get<FusedWorkers>("/api/workers", { signal })).items ?? [],
 };
 
 export const selfQuery = {
@@ -72,7 +72,7 @@ export const selfQuery = {
 };
 
 export async function logTail(id: string, signal: AbortSignal): Promise<LogLine[]> {
-  return (await client.get<{ items: LogLine[] | null }>(`${at(id)}/logs?tail=500`, { signal })).items ?? [];
+  return (await client.get<LogLines>(`${at(id)}/logs?tail=500`, { signal })).items ?? [];
 }
 
 /** Starts or stops a worker. A stop answers only when the process has ended, which is as long as its run takes. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Structure, TaskRun } from "../api/types.ts";
-import { deriveGraph, type GraphInput, progressOf, topological } from "./graph-state.ts";
+import type { TaskRun } from "../api/types.ts";
+import { deriveGraph, type GraphInput, progressOf, type Structure, topological } from "./graph-state.ts";
 
 const pdf: Structure = {
   download: { allowedNext: ["text", "tables"] },
@@ -22,6 +22,7 @@ function row(taskId: string, status: string, more: Partial<TaskRun> = {}): TaskR
     maxRetries: 3,
     priority: 100,
     inputPath: "",
+    upstreamRefs: null,
     previousAttempts: null,
     scheduledAt: null,
     startedAt: null,

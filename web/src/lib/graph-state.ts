@@ -1,4 +1,7 @@
-import type { Structure, TaskRun } from "../api/types.ts";
+import type { Pipeline, TaskRun } from "../api/types.ts";
+
+/** What may follow what, as pipelines and snapshots have it. */
+export type Structure = NonNullable<Pipeline["structure"]>;
 
 /**
  * What a task of a run looks like to a person. The words of task runs, and three that have no task run of their own:
@@ -37,10 +40,11 @@ export interface GraphState {
   edges: GraphEdge[];
 }
 
+/** As the wire has it; null where there is none. */
 export interface GraphInput {
-  structure: Structure;
-  entryTasks: readonly string[];
-  tasks: readonly TaskRun[];
+  structure: Structure | null;
+  entryTasks: readonly string[] | null;
+  tasks: readonly TaskRun[] | null;
   /** The status of the whole run; undefined for a definition that is not run. */
   status?: string;
   failureMode?: string;
@@ -72,8 +76,8 @@ export function taskState(run: TaskRun): NodeState {
  * from the edges: each is resolved by the end of its source, and a task with no open edge and no row was passed over.
  */
 export function deriveGraph(input: GraphInput): GraphState {
-  const { structure } = input;
-  const rows = newestRows(input.tasks);
+  const structure = input.structure ?? {};
+  const rows = newestRows(input.tasks ?? []);
   const order = topological(structure);
   const entries = new Set(input.entryTasks);
   const ended = input.status !== undefined && runEnded.has(input.status);

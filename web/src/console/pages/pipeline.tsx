@@ -101,7 +101,7 @@ export function PipelinePage() {
               items={[
                 ["Id", <Id key="i" id={p.id} what="pipeline id" length={28} />],
                 ["Version", p.version || "none"],
-                ["Starts with", p.entry_tasks.join(", ")],
+                ["Starts with", (p.entry_tasks ?? []).join(", ")],
                 ["On failure", failureWords[p.failure_mode] ?? p.failure_mode],
                 ["Changed", <Ago key="u" at={p.updated_at} />],
               ]}
@@ -113,7 +113,7 @@ export function PipelinePage() {
           <Panel title="Tasks">
             <ul className="divide-y divide-line">
               {graph.nodes.map((n) => {
-                const next = p.structure[n.id]?.allowedNext ?? [];
+                const next = graph.edges.filter((e) => e.from === n.id).map((e) => e.to);
                 return (
                   <li key={n.id} className="px-3 py-2">
                     <span className="font-medium">{n.id}</span>

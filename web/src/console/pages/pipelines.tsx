@@ -54,10 +54,10 @@ export function PipelinesPage() {
                         </Link>
                         <p className="text-sm text-muted">
                           {p.name && p.name !== p.id && <span className="font-mono">{p.id} · </span>}
-                          {p.description || `starts with ${p.entry_tasks.join(", ")}`}
+                          {p.description || `starts with ${(p.entry_tasks ?? []).join(", ")}`}
                         </p>
                       </td>
-                      <td data-label="Tasks">{count(Object.keys(p.structure).length, "task")}</td>
+                      <td data-label="Tasks">{count(Object.keys(p.structure ?? {}).length, "task")}</td>
                       <td data-label="Last runs">
                         <Strip runs={runs.slice(0, 10)} />
                       </td>

@@ -57,8 +57,8 @@ function Detail({ run }: { run: RunDetail }) {
     () =>
       deriveGraph({
         structure: run.structureSnapshot,
-        entryTasks: run.entryTasks ?? [],
-        tasks: run.tasks ?? [],
+        entryTasks: run.entryTasks,
+        tasks: run.tasks,
         status: run.status,
         failureMode: run.failureMode,
       }),
