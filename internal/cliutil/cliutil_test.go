@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
-	"pipedai/internal/localnet"
 )
+
+var errOwn = errors.New("the disk is full")
 
 func TestRun_exitCodes(t *testing.T) {
 	t.Parallel()
@@ -31,7 +32,9 @@ func TestRun_exitCodes(t *testing.T) {
 		{name: "unknown flag", args: []string{"go", "--far"}, code: ExitUsage, text: []string{"unknown flag", "prog go --help"}},
 		{name: "unreachable server", args: []string{"go"}, err: &api.Error{Message: "no answer"}, code: ExitNotRunning},
 		{name: "refused by the server", args: []string{"go"}, err: &api.Error{Status: 403, Message: "no"}, code: ExitAuth},
-		{name: "busy port", args: []string{"go"}, err: &localnet.BusyError{Addr: "127.0.0.1:1", Holder: "pid 7 (x)"}, code: ExitConflict, text: []string{"in use by pid 7 (x)", "another port"}},
+		{name: "server that is not ready", args: []string{"go"}, err: &api.Error{Status: 503, Message: "starting"}, code: ExitNotRunning},
+		{name: "error that the program explains", args: []string{"go"}, err: fmt.Errorf("save: %w", errOwn), code: ExitConflict, text: []string{"save: the disk is full", "make room"}},
+		{name: "too many arguments", args: []string{"go", "far"}, code: ExitUsage, text: []string{"usage: prog go"}},
 		{name: "interrupted", args: []string{"go"}, err: fmt.Errorf("wait: %w", context.Canceled), code: ExitInterrupted},
 		{name: "silent", args: []string{"go"}, err: Silent(ExitNotRunning), code: ExitNotRunning},
 	}
@@ -39,9 +42,14 @@ func TestRun_exitCodes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			root := &cobra.Command{Use: "prog"}
-			root.AddCommand(&cobra.Command{Use: "go", RunE: func(*cobra.Command, []string) error { return test.err }})
+			root.AddCommand(&cobra.Command{Use: "go", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return test.err }})
 			var out, errs bytes.Buffer
-			code := Run(t.Context(), root, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, test.args)
+			code := Run(t.Context(), root, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, test.args, func(err error) error {
+				if errors.Is(err, errOwn) {
+					return Fail(ExitConflict, err, "make room")
+				}
+				return err
+			})
 			if code != test.code {
 				t.Errorf("got exit code %d, want %d; stderr %q", code, test.code, errs.String())
 			}

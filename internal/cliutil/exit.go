@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
-	"pipedai/internal/localnet"
 )
 
 // The exit codes of every program.
@@ -60,7 +60,6 @@ func Silent(code int) error { return &exitError{code: code} }
 func Explain(err error) (code int, text, fix string) {
 	var known *exitError
 	var remote *api.Error
-	var busy *localnet.BusyError
 	switch {
 	case err == nil:
 		return ExitOK, "", ""
@@ -73,10 +72,6 @@ func Explain(err error) (code int, text, fix string) {
 		return ExitInterrupted, "interrupted", ""
 	case errors.Is(err, context.DeadlineExceeded):
 		return ExitTimeout, "timed out: " + err.Error(), ""
-	case errors.As(err, &busy):
-		return ExitConflict, err.Error(), "stop it, or choose another port"
-	case errors.Is(err, localnet.ErrNotLoopback):
-		return ExitUsage, err.Error(), "use 127.0.0.1"
 	case errors.As(err, &remote):
 		return remoteExit(remote), err.Error(), ""
 	default:
@@ -86,11 +81,11 @@ func Explain(err error) (code int, text, fix string) {
 
 func remoteExit(err *api.Error) int {
 	switch err.Status {
-	case 0:
+	case 0, http.StatusServiceUnavailable:
 		return ExitNotRunning
-	case 401, 403:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return ExitAuth
-	case 409:
+	case http.StatusConflict:
 		return ExitConflict
 	default:
 		return ExitFailed
@@ -98,8 +93,10 @@ func remoteExit(err *api.Error) int {
 }
 
 // Run executes a command tree and returns its exit code. Errors of flags and
-// arguments count as usage errors; any other is explained on s.Err.
-func Run(ctx context.Context, root *cobra.Command, s Streams, args []string) int {
+// arguments count as usage errors; any other passes through the explain
+// functions, with which a program gives its own errors a code and a fix by
+// Fail, and is told on s.Err.
+func Run(ctx context.Context, root *cobra.Command, s Streams, args []string, explain ...func(error) error) int {
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
@@ -113,11 +110,17 @@ func Run(ctx context.Context, root *cobra.Command, s Streams, args []string) int
 	started := false
 	wrapRunE(root, &started)
 
-	err := root.ExecuteContext(ctx)
-	if err != nil && !started {
-		var known *exitError
-		if !errors.As(err, &known) {
-			err = Fail(ExitUsage, err, "see: "+root.Name()+" --help")
+	cmd, err := root.ExecuteContextC(ctx)
+	var known *exitError
+	switch {
+	case err == nil, errors.As(err, &known): // said with its code
+	case !started && cmd.HasAvailableSubCommands():
+		err = Fail(ExitUsage, err, "see: "+cmd.CommandPath()+" --help")
+	case !started:
+		err = Fail(ExitUsage, err, "usage: "+cmd.UseLine())
+	default:
+		for _, say := range explain {
+			err = say(err)
 		}
 	}
 	code, text, fix := Explain(err)

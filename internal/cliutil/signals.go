@@ -8,8 +8,8 @@ import (
 )
 
 // Signals returns a context that ends with the first interrupt or terminate
-// signal; the cause says so. A second one ends the process at once with 130.
-// Call stop when the command is over.
+// signal. A second one ends the process at once with 130. Call stop when the
+// command is over.
 func Signals(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func (f serveFlags) resolve(getenv func(string) string) (serveConfig, error) {
 	backends, flagged, err := parseBackends(first(f.storageBackends, getenv("STORAGE_BACKENDS")), dir)
 	if err == nil {
 		c.backends, c.defaultBackend = backends, first(c.defaultBackend, flagged)
-		err = chooseBackend(backends, c.defaultBackend)
+		err = errors.Join(chooseBackend(backends, c.defaultBackend), keepApart(backends, dir, c.databaseURL))
 	}
 	if err != nil {
 		bad("storage backends: %w", err)
@@ -178,6 +179,47 @@ func chooseBackend(backends []storage.Config, id string) error {
 		}
 	}
 	return fmt.Errorf("default storage backend '%s' not found", id)
+}
+
+// keepApart refuses local storage that would hold the state folder or the
+// database: every worker is told where storage is, and every reader of objects
+// would reach the server's secrets through it.
+func keepApart(backends []storage.Config, dir state, databaseURL string) error {
+	own := []string{dir.dir}
+	if file, embedded := databaseFile(databaseURL, dir); embedded {
+		own = append(own, file)
+	}
+	for _, b := range backends {
+		base := b.Credentials["basePath"]
+		if b.Provider != "local" || base == "" {
+			continue
+		}
+		for _, path := range own {
+			inside, err := filepath.Rel(realPath(base), realPath(path))
+			if err == nil && filepath.IsLocal(inside) {
+				return fmt.Errorf("%s: the folder %s holds %s, which is the server's own; use a folder apart from it, such as %s", b.ID, base, path, dir.storage())
+			}
+		}
+	}
+	return nil
+}
+
+// realPath is a path, absolute and without links as far as it exists.
+func realPath(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	for rest := ""; ; {
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			return filepath.Join(real, rest)
+		}
+		parent := filepath.Dir(abs)
+		if parent == abs {
+			return filepath.Join(abs, rest)
+		}
+		abs, rest = parent, filepath.Join(filepath.Base(abs), rest)
+	}
 }
 
 // names are the exact Host values of a server on a port: loopback names, the

@@ -3,7 +3,10 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +61,17 @@ func TestServeConfig(t *testing.T) {
 	check("flagged backend", map[string]string{"STORAGE_BACKENDS": `[{"id":"a","provider":"local","bucket":"x"},{"id":"b","provider":"local","bucket":"x","isDefault":true}]`}, nil, func(c serveConfig) bool {
 		return c.defaultBackend == "b" && c.backends[0].ID == "a"
 	})
+
+	parent, link := filepath.Dir(home), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(home, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []string{home, parent, link, "/"} {
+		backends := fmt.Sprintf(`[{"id":"a","provider":"local","bucket":"x","credentials":{"basePath":%q}}]`, base)
+		if _, code, errs := resolve(nil, "--storage-backends", backends); code != cliutil.ExitUsage || !strings.Contains(errs, "which is the server's own") {
+			t.Errorf("storage in %s, which holds the secrets: got %d %s", base, code, errs)
+		}
+	}
 
 	for want, args := range map[string][]string{
 		"no sign-in is required":                     {"--addr", "0.0.0.0:80"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pipedai/internal/cliutil"
+	"pipedai/internal/sqlitefile"
 	"pipedai/store"
 	"pipedai/store/postgres"
 	"pipedai/store/sqlite"
@@ -18,15 +19,15 @@ import (
 // behind "sqlite:"; empty means the state folder's own file. It does not
 // migrate. log may be nil.
 func openStore(ctx context.Context, databaseURL string, dir state, log *slog.Logger) (store.Store, error) {
-	scheme, rest, _ := strings.Cut(databaseURL, ":")
-	switch scheme {
-	case "":
-		if err := dir.make(); err != nil {
-			return nil, err
+	if path, embedded := databaseFile(databaseURL, dir); embedded {
+		st, err := sqlite.Open(ctx, path, sqlite.Options{})
+		if err != nil {
+			return nil, fileError(err)
 		}
-		return sqlite.Open(ctx, dir.database(), sqlite.Options{})
-	case "sqlite":
-		return sqlite.Open(ctx, strings.TrimPrefix(rest, "//"), sqlite.Options{})
+		return st, nil
+	}
+	scheme, _, _ := strings.Cut(databaseURL, ":")
+	switch scheme {
 	case "postgres", "postgresql":
 		st, err := postgres.Open(ctx, databaseURL, postgres.Options{Log: log})
 		if err == nil {
@@ -41,6 +42,28 @@ func openStore(ctx context.Context, databaseURL string, dir state, log *slog.Log
 		return st, nil
 	default:
 		return nil, cliutil.UsageError("the database URL starts with %q; supported are postgres://, postgresql:// and sqlite:FILE", scheme+":")
+	}
+}
+
+// databaseFile returns the file of an embedded database; false when the URL
+// names a database of another kind.
+func databaseFile(databaseURL string, dir state) (string, bool) {
+	if databaseURL == "" {
+		return dir.database(), true
+	}
+	path, found := strings.CutPrefix(databaseURL, "sqlite:")
+	return strings.TrimPrefix(path, "//"), found
+}
+
+// fileError says what helps when a database file cannot be opened.
+func fileError(err error) error {
+	switch {
+	case errors.Is(err, sqlitefile.ErrLocked):
+		return cliutil.Fail(cliutil.ExitConflict, err, "stop the program that has it open")
+	case errors.Is(err, sqlitefile.ErrCorrupt):
+		return cliutil.Fail(cliutil.ExitFailed, err, "restore a backup, or move the file away to begin with an empty one")
+	default:
+		return cliutil.Fail(cliutil.ExitFailed, err, "make the file and its folder writable, or choose others with --data-dir")
 	}
 }
 

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,12 +47,11 @@ func newDBSubCmd(d *deps, name, short string, runF func(context.Context, *deps, 
 	return cmd
 }
 
-func (o dbOptions) open(ctx context.Context, d *deps) (store.Store, error) {
-	dir, err := resolveState(o.dataDir, d.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	return openStore(ctx, first(o.url, d.Getenv("DATABASE_URL")), dir, nil)
+// target is the database that is meant: its URL, and the state folder of the
+// embedded one.
+func (o dbOptions) target(d *deps) (databaseURL string, dir state, err error) {
+	dir, err = resolveState(o.dataDir, d.Getenv)
+	return first(o.url, d.Getenv("DATABASE_URL")), dir, err
 }
 
 // migrationView is a migration in --json.
@@ -69,7 +71,11 @@ func viewMigrations(all []store.Migration) []migrationView {
 }
 
 func runDBMigrate(ctx context.Context, d *deps, o dbOptions) error {
-	st, err := o.open(ctx, d)
+	databaseURL, dir, err := o.target(d)
+	if err != nil {
+		return err
+	}
+	st, err := openStore(ctx, databaseURL, dir, nil)
 	if err != nil {
 		return err
 	}
@@ -92,14 +98,13 @@ func runDBMigrate(ctx context.Context, d *deps, o dbOptions) error {
 }
 
 func runDBStatus(ctx context.Context, d *deps, o dbOptions) error {
-	st, err := o.open(ctx, d)
+	databaseURL, dir, err := o.target(d)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = st.Close() }() // nothing was written
-	all, err := st.Migrations(ctx)
+	target, all, err := migrations(ctx, databaseURL, dir)
 	if err != nil {
-		return schemaError(err, st.Info().Target)
+		return err
 	}
 	var applied, pending []store.Migration
 	current := "none"
@@ -113,12 +118,12 @@ func runDBStatus(ctx context.Context, d *deps, o dbOptions) error {
 	}
 	if o.json {
 		return cliutil.JSON(d.Out, map[string]any{
-			"database": st.Info().Target, "current": current,
+			"database": target, "current": current,
 			"applied": viewMigrations(applied), "pending": viewMigrations(pending),
 		})
 	}
 	if err := d.printf("Database status: %s\nCurrent version: %s\nApplied migrations: %d\nPending migrations: %d\n",
-		st.Info().Target, current, len(applied), len(pending)); err != nil {
+		target, current, len(applied), len(pending)); err != nil {
 		return err
 	}
 	for _, m := range applied {
@@ -135,4 +140,34 @@ func runDBStatus(ctx context.Context, d *deps, o dbOptions) error {
 		return d.printf("Next: pipeweave db migrate\n")
 	}
 	return nil
+}
+
+// migrations lists the migrations of a database. Looking changes nothing: an
+// embedded database that is not there yet stays away, and has none applied.
+func migrations(ctx context.Context, databaseURL string, dir state) (target string, all []store.Migration, err error) {
+	if path, embedded := databaseFile(databaseURL, dir); embedded {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			elsewhere, err := os.MkdirTemp("", "pipeweave-*")
+			if err != nil {
+				return "", nil, fmt.Errorf("list migrations: %w", err)
+			}
+			defer func() { _ = os.RemoveAll(elsewhere) }() // the system clears its folder for temporary files, too
+			_, all, err = migrationsIn(ctx, "", state{elsewhere})
+			return path + " (not created yet)", all, err
+		}
+	}
+	return migrationsIn(ctx, databaseURL, dir)
+}
+
+func migrationsIn(ctx context.Context, databaseURL string, dir state) (target string, all []store.Migration, err error) {
+	st, err := openStore(ctx, databaseURL, dir, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { _ = st.Close() }() // nothing was written
+	target = st.Info().Target
+	if all, err = st.Migrations(ctx); err != nil {
+		return "", nil, schemaError(err, target)
+	}
+	return target, all, nil
 }

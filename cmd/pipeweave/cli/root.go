@@ -27,7 +27,7 @@ func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 }
 
 func run(ctx context.Context, args []string, d *deps) int {
-	return cliutil.Run(ctx, newRootCmd(d), d.Streams, colonForms(args))
+	return cliutil.Run(ctx, newRootCmd(d), d.Streams, colonForms(args), explainRemote)
 }
 
 // deps is what commands use of the world.
@@ -118,8 +118,7 @@ func (d *deps) connect(r remote) (*client.Client, error) {
 	}
 	url := first(r.url, d.Getenv("PIPEWEAVE_ORCHESTRATOR_URL"), local.URL)
 	if url == "" {
-		return nil, cliutil.Fail(cliutil.ExitFailed, errors.New("Error: Orchestrator URL required"),
-			"start a server with `pipeweave serve`, or pass --url or PIPEWEAVE_ORCHESTRATOR_URL")
+		return nil, cliutil.Failf(cliutil.ExitNotRunning, startOrName, "no server runs on this machine (Orchestrator URL required)")
 	}
 	if !validURL(url) {
 		return nil, cliutil.UsageError("%q is not an http or https address", url)
@@ -143,6 +142,24 @@ func (d *deps) connect(r remote) (*client.Client, error) {
 		token = read
 	}
 	return client.New(url, client.Options{Token: token, HTTP: d.http, UserAgent: "pipeweave/" + buildinfo.Version()}), nil
+}
+
+// startOrName is what helps when no server answers.
+const startOrName = "start one with `pipeweave serve`, or name one with -u URL or PIPEWEAVE_ORCHESTRATOR_URL"
+
+// explainRemote says what helps with the ways in which any call of a server
+// can fail.
+func explainRemote(err error) error {
+	var remote *api.Error
+	switch {
+	case !errors.As(err, &remote):
+		return err
+	case remote.Status == 0:
+		return cliutil.Fail(cliutil.ExitNotRunning, err, startOrName)
+	case remote.Status == http.StatusUnauthorized:
+		return cliutil.Fail(cliutil.ExitAuth, err, "give the server's API token with --token-file FILE or PIPEWEAVE_API_TOKEN")
+	}
+	return err
 }
 
 // named says which thing a server did not find, and how to see those there

@@ -92,8 +92,12 @@ func runServe(ctx context.Context, d *deps, c serveConfig) error {
 		listen = localnet.ListenAny
 	}
 	listener, err := listen(ctx, c.host, c.port)
-	if err != nil {
-		return err
+	var busy *localnet.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return cliutil.Fail(cliutil.ExitConflict, err, "stop it, or choose another port: pipeweave serve --addr 127.0.0.1:0")
+	case err != nil:
+		return cliutil.Fail(cliutil.ExitFailed, err, "choose another address with --addr")
 	}
 	port := localnet.Port(listener)
 	names := c.names(port)
@@ -112,7 +116,7 @@ func runServe(ctx context.Context, d *deps, c serveConfig) error {
 	defer parts.close(log)
 	token, err := c.state.adminAccess(ctx, parts.store)
 	if err != nil {
-		return fmt.Errorf("make the admin token: %w", err)
+		return cliutil.Fail(cliutil.ExitFailed, fmt.Errorf("admin token: %w", err), "make the file readable, or remove it to get a new token")
 	}
 
 	url := listenURL(c.host, port)
@@ -166,11 +170,15 @@ func (p *parts) close(log *slog.Logger) {
 
 // wire is the one place that names the adapters.
 func wire(ctx context.Context, c serveConfig, listener net.Listener, names []string, log *slog.Logger) (_ *parts, err error) {
+	shared, err := c.sharedSecret() // before the database is touched
+	if err != nil {
+		return nil, err
+	}
 	st, err := openStore(ctx, c.databaseURL, c.state, log)
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{store: st}
+	p := &parts{store: st, shared: shared}
 	defer func() {
 		if err != nil {
 			p.close(log)
@@ -179,13 +187,6 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	if err := prepareSchema(ctx, st, c.autoMigrate, log); err != nil {
 		return nil, err
 	}
-	shared := c.secret
-	if shared.Empty() {
-		if shared, err = c.state.sharedSecret(); err != nil {
-			return nil, err
-		}
-	}
-	p.shared = shared
 	face := controlplane.Options{
 		Hosts: names, Origins: c.origins(names), PublicURL: c.publicURL,
 		RequireToken: c.requireToken, Secret: shared,
@@ -214,6 +215,16 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	face.Engine = p.engine
 	p.face, err = controlplane.New(face)
 	return p, err
+}
+
+// sharedSecret is the configured secret, or the state folder's own.
+func (c serveConfig) sharedSecret() (secret.Text, error) {
+	if !c.secret.Empty() {
+		return c.secret, nil
+	}
+	own, err := c.state.sharedSecret()
+	return own, cliutil.Fail(cliutil.ExitFailed, err,
+		"make the file readable for this user, or name another with --secret-key-file")
 }
 
 // prepareSchema brings the embedded database up to date. A shared one is

@@ -3,8 +3,11 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +18,8 @@ import (
 	"pipedai/client"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/sqlitefile"
+	"pipedai/storage"
+	"pipedai/storage/all"
 )
 
 // TestServe is a newcomer's first minutes: serve, look around, admit a host,
@@ -107,7 +112,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("the stop took %v", took)
 	}
 	<-read
-	if code, _, errs := s.run("services"); code != 1 || !strings.Contains(errs, "Error: Orchestrator URL required") {
+	if code, _, errs := s.run("services"); code != cliutil.ExitNotRunning || !strings.Contains(errs, "pipeweave serve") {
 		t.Errorf("after the stop: got %d %s", code, errs)
 	}
 
@@ -121,6 +126,97 @@ func TestServe(t *testing.T) {
 	}
 	if code := stop(); code != 0 {
 		t.Errorf("second stop: got %d", code)
+	}
+}
+
+// TestServe_storageApart: neither a storage token nor an object path leads to
+// what the server keeps for itself.
+func TestServe_storageApart(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	url, _, _, stop := s.serve()
+	defer stop()
+	home := s.env["PIPEWEAVE_HOME"]
+	dispatched := make(chan api.Dispatch, 1)
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var d api.Dispatch
+		_ = json.NewDecoder(r.Body).Decode(&d)
+		w.WriteHeader(http.StatusAccepted)
+		dispatched <- d
+	}))
+	defer service.Close()
+	c := client.New(url, client.Options{HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+	if _, err := c.Register(t.Context(), api.RegisterRequest{ServiceID: "s", Version: "1.0.0", BaseURL: service.URL, Tasks: []api.TaskRegistration{{ID: "t", CodeHash: strings.Repeat("a", 16), AllowedNext: []string{}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.QueueTask(t.Context(), api.QueueTaskRequest{TaskID: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	shared, err := os.ReadFile(filepath.Join(home, "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := storage.Unseal(strings.TrimSpace(string(shared)), (<-dispatched).StorageToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(home, "storage"); config.Credentials["basePath"] != want {
+		t.Errorf("the token names %s, want %s", config.Credentials["basePath"], want)
+	}
+	bucket, err := all.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	for _, name := range []string{"secret.key", "admin.token", "pipeweave.db", "serve.json"} {
+		if err := os.Symlink(filepath.Join(home, name), filepath.Join(home, "storage", "link-"+name)); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{name, "../" + name, "x/../../" + name, "%2e%2e/" + name, filepath.Join(home, name), "link-" + name} {
+			if _, _, err := bucket.Get(t.Context(), path); err == nil {
+				t.Errorf("the bucket opens %s", path)
+			}
+			if _, err := c.StorageRaw(t.Context(), path); err == nil {
+				t.Errorf("the server sends %s", path)
+			}
+		}
+	}
+}
+
+// TestNoServer: every command that calls a server says what helps when none
+// answers.
+func TestNoServer(t *testing.T) {
+	t.Parallel()
+	for _, where := range [][]string{nil, {"-u", "http://127.0.0.1:1"}} {
+		for _, command := range []string{
+			"pipelines", "pipelines list", "pipelines show x", "runs", "services", "workers", "status prun_x", "status trun_x", "trigger x",
+			"enrollments list", "enrollments approve AAAA-BBBB", "enrollments deny AAAA-BBBB", "enrollments issue",
+		} {
+			args := append(strings.Fields(command), where...)
+			code, out, errs := newShell(t).run(args...)
+			if code != cliutil.ExitNotRunning || out != "" || !strings.Contains(errs, "`pipeweave serve`") || !strings.Contains(errs, "-u URL or PIPEWEAVE_ORCHESTRATOR_URL") {
+				t.Errorf("%v: got %d %q %q", args, code, out, errs)
+			}
+		}
+	}
+}
+
+// TestDBStatus_changesNothing: looking at a database that is not there does
+// not make one.
+func TestDBStatus_changesNothing(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	file := filepath.Join(t.TempDir(), "own.db")
+	for _, args := range [][]string{{"db", "status"}, {"db", "status", "--url", "sqlite:" + file}} {
+		code, out, errs := s.run(args...)
+		if code != 0 || !strings.Contains(out, "not created yet") || !strings.Contains(out, "Applied migrations: 0") || !strings.Contains(out, "pending  001_") {
+			t.Errorf("%v: got %d %s %s", args, code, out, errs)
+		}
+	}
+	for _, path := range []string{file, s.env["PIPEWEAVE_HOME"]} {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is there (%v)", path, err)
+		}
 	}
 }
 
@@ -166,6 +262,20 @@ func TestServe_refuses(t *testing.T) {
 		}
 		if code, _, errs := s.run("serve", "--addr", "127.0.0.1:0", "--data-dir", file); code != 1 || !strings.Contains(errs, "--data-dir") {
 			t.Errorf("got %d %s", code, errs)
+		}
+	})
+	t.Run("secret key that cannot be read", func(t *testing.T) {
+		t.Parallel()
+		s := newShell(t)
+		home := s.env["PIPEWEAVE_HOME"]
+		if err := os.MkdirAll(filepath.Join(home, "secret.key"), 0o700); err != nil { // unreadable for root, too
+			t.Fatal(err)
+		}
+		if code, _, errs := s.run("serve", "--addr", "127.0.0.1:0"); code != 1 || !strings.Contains(errs, "secret.key") || !strings.Contains(errs, "--secret-key-file") {
+			t.Errorf("got %d %s", code, errs)
+		}
+		if _, err := os.Stat(filepath.Join(home, "pipeweave.db")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a database was made (%v)", err)
 		}
 	})
 	t.Run("storage of an unknown kind", func(t *testing.T) {
