@@ -117,6 +117,7 @@ func copyFile(from, to string, mode os.FileMode) error {
 // process is a running process whose program lies in bin.
 type process struct {
 	pid     int
+	exe     string
 	command string
 }
 
@@ -132,7 +133,8 @@ func ours() []process {
 	var found []process
 	for line := range strings.Lines(string(out)) {
 		var p process
-		if _, err := fmt.Sscan(line, &p.pid, &p.command); err == nil && strings.HasPrefix(p.command, bin+"/") {
+		if _, err := fmt.Sscan(line, &p.pid, &p.exe); err == nil && strings.HasPrefix(p.exe, bin+"/") {
+			p.command = strings.TrimSpace(line)
 			found = append(found, p)
 		}
 	}
@@ -147,7 +149,7 @@ func oursLinux() []process {
 		if err != nil || !strings.HasPrefix(exe, bin+"/") {
 			continue
 		}
-		var p process
+		p := process{exe: strings.TrimSuffix(exe, " (deleted)")}
 		dir := filepath.Dir(link)
 		if _, err := fmt.Sscan(filepath.Base(dir), &p.pid); err != nil {
 			continue

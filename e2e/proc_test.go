@@ -72,10 +72,16 @@ type proc struct {
 // its output shown, when the test ends without having stopped it.
 func start(t testing.TB, env []string, name string, args ...string) *proc {
 	t.Helper()
-	p := &proc{name: name, out: &buffer{}, err: &buffer{}, done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(bin, name), args...)
-	p.cmd.Env = env
-	p.cmd.Dir = t.TempDir()
+	cmd := exec.Command(filepath.Join(bin, name), args...)
+	cmd.Env = env
+	cmd.Dir = t.TempDir()
+	return startCmd(t, cmd, name+" "+strings.Join(args, " "))
+}
+
+// startCmd is start for any command.
+func startCmd(t testing.TB, cmd *exec.Cmd, name string) *proc {
+	t.Helper()
+	p := &proc{name: name, cmd: cmd, out: &buffer{}, err: &buffer{}, done: make(chan struct{})}
 	p.cmd.Stdout = p.out
 	p.cmd.Stderr = p.err
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -92,7 +98,7 @@ func start(t testing.TB, env []string, name string, args ...string) *proc {
 	t.Cleanup(func() {
 		p.kill(t, syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("%s %s\nstdout:\n%s\nstderr:\n%s", name, strings.Join(args, " "), tail(p.out.String()), tail(p.err.String()))
+			t.Logf("%s\nstdout:\n%s\nstderr:\n%s", name, tail(p.out.String()), tail(p.err.String()))
 		}
 	})
 	return p
@@ -113,6 +119,18 @@ func (p *proc) running() bool {
 	default:
 		return true
 	}
+}
+
+// says waits until the program printed some words.
+func (p *proc) says(t testing.TB, words string) {
+	t.Helper()
+	eventually(t, p.name+" to say "+words, func() bool {
+		said := strings.Contains(p.out.String(), words)
+		if !said && !p.running() {
+			t.Fatalf("%s ended with exit code %d before it said %q\n%s", p.name, p.wait(t), words, tail(p.out.String()+p.err.String()))
+		}
+		return said
+	})
 }
 
 // kill sends a signal and, for SIGKILL, waits for the end.

@@ -30,8 +30,9 @@ unset PIPEWEAVE_API_TOKEN PIPEDAI_OPERATOR_TOKEN
 
 server_pid=""
 daemon_pid=""
-connect_pid=""
-stopping=""
+helper_pid="" # connect, trigger: whatever else of ours is under way
+nap_pid=""
+at_once=""
 
 # --- words -------------------------------------------------------------------
 
@@ -76,15 +77,23 @@ alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 # until_true SECONDS COMMAND...: try until it succeeds. Fails when time is up,
 # or at once when a program it depends on has ended.
 until_true() {
-  local tries=$(($1 * 10))
+  local end=$((SECONDS + $1))
   shift
   while ! "$@" >/dev/null 2>&1; do
-    tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || return 1
+    [ "$SECONDS" -lt "$end" ] || return 1
     [ -z "$server_pid" ] || alive "$server_pid" || return 1
     [ -z "$daemon_pid" ] || alive "$daemon_pid" || return 1
-    sleep 0.1
+    nap 0.1
   done
+}
+
+# nap SECONDS: sleep, but act upon a signal at once. The shell runs a trap only
+# after the command in the foreground, and not surely when that command was hit
+# by the same Ctrl-C; `wait` it leaves immediately.
+nap() {
+  sleep "$1" &
+  nap_pid=$!
+  wait "$nap_pid" 2>/dev/null
 }
 
 # launch NAME COMMAND...: start a program in a process group of its own, so
@@ -99,37 +108,43 @@ launch() {
   set +m
 }
 
-# end PID SECONDS: ask, wait, insist.
+# end PID SECONDS: ask the process group, wait, insist.
 end() {
   local pid=$1 tries=$(($2 * 10))
   alive "$pid" || return 0
-  kill -TERM "$pid" 2>/dev/null
+  kill -TERM -- "-$pid" 2>/dev/null
   while alive "$pid"; do
     tries=$((tries - 1))
-    if [ "$tries" -le 0 ]; then
-      kill -KILL "$pid" 2>/dev/null
+    if [ "$tries" -le 0 ] || [ -n "$at_once" ]; then
+      kill -KILL -- "-$pid" 2>/dev/null
       break
     fi
-    sleep 0.1
+    nap 0.1
   done
   wait "$pid" 2>/dev/null
 }
 
 # The daemon goes first: it drains its workers, whose last reports the control
-# plane must still hear.
+# plane must still hear. A second Ctrl-C waits for nothing any more; a closing
+# terminal may send its signals twice, so those do not count.
 stop_all() {
-  [ -z "$stopping" ] || return 0
-  stopping=1
-  trap '' INT HUP TERM
+  trap '' HUP TERM
+  trap 'at_once=1' INT
   local left code=0
   if alive "$daemon_pid" || alive "$server_pid"; then
-    printf '\n%sStopping: running tasks end first ...%s\n' "$dim" "$plain"
+    printf '\n%sStopping: running tasks end first (Ctrl-C again: everything at once) ...%s\n' "$dim" "$plain"
   fi
-  end "$connect_pid" 5
+  end "$helper_pid" 5
   end "$daemon_pid" 90
   end "$server_pid" 30
+  trap '' INT
   left=$(started)
-  if [ -n "$left" ]; then
+  if [ -n "$left" ] && [ -n "$at_once" ]; then
+    # shellcheck disable=SC2086 # a list of pids
+    kill -KILL $left 2>/dev/null
+    printf 'Everything was ended at once; what was not finished is tried again next time.\n' >&2
+    code=1
+  elif [ -n "$left" ]; then
     printf 'These processes did not end and were killed: %s\n' "$(echo $left)" >&2
     # shellcheck disable=SC2086 # a list of pids
     kill -KILL $left 2>/dev/null
@@ -142,6 +157,8 @@ stop_all() {
 
 finish() {
   local code=$?
+  trap - EXIT
+  [ -z "$nap_pid" ] || kill "$nap_pid" 2>/dev/null
   stop_all || code=1
   exit "$code"
 }
@@ -200,14 +217,14 @@ pair_host() {
   fi
   launch connect "$bin/pipedai-orchestrator" connect --api-url "$url" --label "$(hostname)" \
     --tasks "$bin/pdf-processor.yaml" --no-install --no-open
-  connect_pid=$launched
+  helper_pid=$launched
   code=""
   until_true 30 read_code || fail "Pairing did not begin." "What connect said is below." "$state/connect.log"
   "$bin/pipeweave" enrollments approve "$code" >"$state/approve.log" 2>&1 ||
     fail "The code $code could not be approved." "What pipeweave said is below." "$state/approve.log"
   until_true 60 connect_has_ended || fail "Pairing did not end." "What connect said is below." "$state/connect.log"
-  wait "$connect_pid" || fail "Pairing failed." "What connect said is below." "$state/connect.log"
-  connect_pid=""
+  wait "$helper_pid" || fail "Pairing failed." "What connect said is below." "$state/connect.log"
+  helper_pid=""
   echo "$port" >"$state/port"
   step "this host" "paired with code $code"
 }
@@ -217,7 +234,7 @@ read_code() {
   [ -n "$code" ]
 }
 
-connect_has_ended() { ! alive "$connect_pid"; }
+connect_has_ended() { ! alive "$helper_pid"; }
 
 start_daemon() {
   since=$(node -e 'console.log(new Date().toISOString())')
@@ -228,8 +245,16 @@ start_daemon() {
     fail "The host daemon did not start." "What it said is below." "$state/orchestrator.log"
   step "host daemon" "http://127.0.0.1:$dashboard_port"
   until_true 30 service_is_there ||
-    fail "The worker did not register the service pdf-processor." "What the daemon said is below." "$state/orchestrator.log"
+    fail "The worker did not register the service pdf-processor." \
+      "What the worker said is below. To begin anew: rm -r .run" "$(worker_log)"
   step "worker" "offers pdf-processor"
+}
+
+# The worker's log, or the daemon's when no worker came to write one.
+worker_log() {
+  local log
+  log=$(ls -t "$PIPEDAI_HOME"/logs/*.log 2>/dev/null | head -n1)
+  echo "${log:-$state/orchestrator.log}"
 }
 
 # A service of an earlier run is known already; what counts is that its worker
@@ -240,16 +265,28 @@ service_is_there() {
 
 run_pipeline() {
   title "Running pdf-processor on ${document#file://"$root"/}"
-  # Progress comes on standard error; what it prints of the result is kept.
-  "$bin/pipeweave" trigger pdf-processor --wait --timeout 5m \
-    --input "{\"pdfUrl\":\"$(json_text "$document")\",\"extractTables\":true}" \
-    2>&1 >"$state/result.txt" | tee "$state/trigger.log" | sed 's/^/  /'
-  trigger_code=${PIPESTATUS[0]}
+  # Not in the foreground, where it would hold up a signal.
+  set -m
+  trigger </dev/null &
+  helper_pid=$!
+  set +m
+  wait "$helper_pid"
+  trigger_code=$?
+  helper_pid=""
   run_id=$(grep -Eo 'prun_[0-9a-z]{16}' "$state/trigger.log" | head -n1)
-  [ -n "$run_id" ] || fail "The pipeline was not triggered." "What the worker said is in .run/host/logs/." "$state/trigger.log"
+  [ -n "$run_id" ] || fail "The pipeline was not triggered." "What pipeweave said is below." "$state/trigger.log"
   title "Result"
   node scripts/result.mjs show "$url" "$run_id" "$(expected)"
   result_code=$?
+}
+
+# trigger shows the progress, which comes on standard error. The result is read
+# back from the control plane afterwards.
+trigger() {
+  "$bin/pipeweave" trigger pdf-processor --wait --timeout 5m \
+    --input "{\"pdfUrl\":\"$(json_text "$document")\",\"extractTables\":true}" \
+    2>&1 >/dev/null | tee "$state/trigger.log" | sed 's/^/  /'
+  exit "${PIPESTATUS[0]}"
 }
 
 # Only the document in the repository has counts to compare with.
@@ -266,7 +303,8 @@ print_next() {
   step "Console" "$url/?token=$(cat "$PIPEWEAVE_HOME/admin.token")"
   step "Dashboard" "${dashboard:-run: bin/pipedai-orchestrator dashboard}"
   title "Try next, in another terminal"
-  printf '  export PIPEWEAVE_HOME=%s PIPEDAI_HOME=%s' "$PIPEWEAVE_HOME" "$PIPEDAI_HOME"
+  printf '  cd %q\n' "$root"
+  printf '  export PIPEWEAVE_HOME=%q PIPEDAI_HOME=%q' "$PIPEWEAVE_HOME" "$PIPEDAI_HOME"
   [ "$port" = 3000 ] || printf ' PIPEWEAVE_ORCHESTRATOR_URL=%s' "$url"
   printf '\n'
   printf '  bin/pipeweave status %s\n' "$run_id"
@@ -293,11 +331,11 @@ main() {
     exit 0
   fi
   print_next
-  title "Press Ctrl-C to stop."
   trap 'exit 0' INT
+  title "Press Ctrl-C to stop."
   while alive "$server_pid"; do
     alive "$daemon_pid" || restart_daemon
-    sleep 1
+    nap 1
   done
   fail "The control plane ended by itself." "What it said is below." "$state/pipeweave.log"
 }
