@@ -18,6 +18,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	mode, err := s.st.Mode(ctx)
 	if err != nil {
 		s.o.Log.WarnContext(ctx, "database does not answer", "error", err)
+		w.Header().Set("Retry-After", "5")
 		httpkit.Write(w, http.StatusServiceUnavailable, map[string]any{
 			"status": "error", "error": "the database does not answer", "timestamp": api.At(s.o.Now()),
 		})

@@ -161,23 +161,3 @@ func TestRegistration_numbers(t *testing.T) {
 		}
 	}
 }
-
-// FuzzBind: whatever the bytes, decoding ends with a value or an *api.Error.
-func FuzzBind(f *testing.F) {
-	for _, seed := range []string{pdf, pulled, `{}`, `[]`, `null`, `{"tasks":[null,{"id":{}}]}`, `{"serviceId":"\u0000"}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if !json.Valid(data) {
-			return
-		}
-		var req api.RegisterRequest
-		if err := httpkit.Bind(data, &req); err != nil {
-			if _, known := err.(*api.Error); !known { //nolint:errorlint // Bind returns it as it is
-				t.Errorf("got %v", err)
-			}
-			return
-		}
-		_, _ = registrations(req)
-	})
-}

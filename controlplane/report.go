@@ -47,7 +47,8 @@ func (s *Server) callback(ctx context.Context, req api.CallbackRequest) (api.Cal
 	if req.Status == "success" {
 		end.OutputPath = req.OutputPath
 		if req.OutputSize != nil {
-			end.OutputSize = int64(*req.OutputSize)
+			// A size that no file has is clamped: it is for people to look at.
+			end.OutputSize = int64(min(*req.OutputSize, 1<<53))
 		}
 		for key, asset := range req.Assets {
 			if end.Assets == nil {

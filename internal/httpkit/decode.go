@@ -16,10 +16,10 @@ import (
 	"pipedai/api"
 )
 
+// defaultMaxBody is the limit of a Kit that names none.
 const defaultMaxBody = 1 << 20
 
-// Decode reads a JSON body into out and validates it. No body reads as {}.
-// null members read as absent ones.
+// Decode reads a JSON body into out and validates it: Body, then Bind.
 func (k *Kit) Decode(w http.ResponseWriter, r *http.Request, out any) error {
 	data, err := k.Body(w, r)
 	if err != nil {
@@ -61,9 +61,10 @@ func (k *Kit) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// Bind decodes and validates JSON: Body has read it, or it is part of something
-// that was. It finds every problem, not only the first. null means absent, and
-// unknown members are ignored.
+// Bind reads JSON into out, which points to a struct or a json.RawMessage, and
+// validates it by the struct tags. It finds every problem, not only the first,
+// and answers them as a tree (see Problems). Names are matched exactly, unknown
+// members are ignored, and null means absent.
 func Bind(data []byte, out any) error {
 	if !json.Valid(data) {
 		return malformed(data)
@@ -95,7 +96,8 @@ func malformed(data []byte) error {
 	if !errors.As(err, &syntax) {
 		return invalid("the body is not JSON")
 	}
-	line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+	before := data[:max(0, min(int(syntax.Offset), len(data))-1)] // Offset counts the byte that was wrong
+	line := 1 + bytes.Count(before, []byte("\n"))
 	return invalid(fmt.Sprintf("the body is not JSON: %s (line %d, byte %d)", syntax, line, syntax.Offset))
 }
 

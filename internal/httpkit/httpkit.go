@@ -135,7 +135,17 @@ func (k *Kit) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if copied.Status == 0 {
 		copied.Status = http.StatusInternalServerError
 	}
+	if wait, again := retryAfter[copied.Status]; again && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", wait)
+	}
 	Write(w, copied.Status, &copied)
+}
+
+// retryAfter is when to come back after an answer that says "not now", in
+// seconds, unless the handler has said otherwise.
+var retryAfter = map[int]string{
+	http.StatusTooManyRequests:    "60", // the window of every limit
+	http.StatusServiceUnavailable: "5",
 }
 
 func asAPIError(err error) *api.Error {

@@ -120,6 +120,21 @@ func TestFail(t *testing.T) {
 			t.Errorf("status %d, body (-want +got):\n%s", status, diff)
 		}
 	})
+	t.Run("not now says when", func(t *testing.T) {
+		for status, want := range map[int]string{429: "60", 503: "5", 500: "", 409: ""} {
+			w := httptest.NewRecorder()
+			kit.Fail(w, httptest.NewRequest(http.MethodGet, "/", nil), &api.Error{Status: status, Message: "no"})
+			if got := w.Header().Get("Retry-After"); got != want {
+				t.Errorf("%d: got Retry-After %q, want %q", status, got, want)
+			}
+		}
+		w := httptest.NewRecorder()
+		w.Header().Set("Retry-After", "1")
+		kit.Fail(w, httptest.NewRequest(http.MethodGet, "/", nil), &api.Error{Status: 503, Message: "no"})
+		if got := w.Header().Get("Retry-After"); got != "1" {
+			t.Errorf("got Retry-After %q, want the handler's own", got)
+		}
+	})
 	t.Run("unknown error and panic tell nothing", func(t *testing.T) {
 		for _, fn := range []func(context.Context, order) (order, error){
 			func(context.Context, order) (order, error) {

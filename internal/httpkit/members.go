@@ -80,12 +80,14 @@ func members(raw json.RawMessage, out reflect.Value, path []string, problems Pro
 	}
 }
 
+// scalar reads a value whose JSON type is the wanted one already.
 func scalar(raw json.RawMessage, out reflect.Value, path []string, problems Problems) {
 	switch out.Kind() {
 	case reflect.Int, reflect.Int64:
+		// 7.0 and 1e3 are whole numbers in JSON; beyond 2^53 clients round.
 		number, err := strconv.ParseFloat(string(raw), 64)
 		switch {
-		case err != nil || math.Abs(number) > 1<<53:
+		case err != nil || math.Abs(number) > 1<<53 || out.OverflowInt(int64(number)):
 			problems.Add(path, "Number is out of range")
 		case number != math.Trunc(number):
 			problems.Add(path, "Expected integer, received float")
@@ -109,9 +111,14 @@ func scalar(raw json.RawMessage, out reflect.Value, path []string, problems Prob
 		out.SetString(text)
 	case reflect.Bool:
 		out.SetBool(string(raw) == "true")
+	default:
+		// No request has one. Should one come, it must not be dropped in silence.
+		problems.Add(path, "Unsupported type")
 	}
 }
 
+// structMembers reads the members that the fields of a struct name; those of
+// embedded structs count as its own.
 func structMembers(object map[string]json.RawMessage, out reflect.Value, path []string, problems Problems) {
 	for i := range out.NumField() {
 		field := out.Type().Field(i)
@@ -126,11 +133,13 @@ func structMembers(object map[string]json.RawMessage, out reflect.Value, path []
 	}
 }
 
-// Child is the path of a member: it appends without sharing the array between siblings.
+// Child is the path of a member. It appends without sharing the array between
+// siblings.
 func Child(path []string, name string) []string {
 	return append(path[:len(path):len(path)], name)
 }
 
+// jsonName is the name of a field in JSON; empty for one that is not there.
 func jsonName(field reflect.StructField) string {
 	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 	if name == "-" {
@@ -139,7 +148,7 @@ func jsonName(field reflect.StructField) string {
 	return name
 }
 
-// Kind names the type of a JSON value as error texts do.
+// Kind names the type of a JSON value, which is not empty, as error texts do.
 func Kind(raw json.RawMessage) string {
 	switch raw[0] {
 	case '{':
@@ -157,6 +166,7 @@ func Kind(raw json.RawMessage) string {
 	}
 }
 
+// wantedKind names the JSON type that a Go type is read from.
 func wantedKind(kind reflect.Kind) string {
 	switch kind {
 	case reflect.Struct, reflect.Map:

@@ -12,8 +12,11 @@ import (
 // one with NewProblems.
 type Problems map[string]any
 
+// errorsMember holds the texts of a node.
+const errorsMember = "_errors"
+
 // NewProblems returns a tree with nothing in it.
-func NewProblems() Problems { return Problems{"_errors": []string{}} }
+func NewProblems() Problems { return Problems{errorsMember: []string{}} }
 
 // Empty reports whether nothing was found wrong.
 func (p Problems) Empty() bool { return len(p) == 1 && len(p.here()) == 0 }
@@ -21,6 +24,9 @@ func (p Problems) Empty() bool { return len(p) == 1 && len(p.here()) == 0 }
 // Add notes a problem at a path of member names and array indexes.
 func (p Problems) Add(path []string, text string) {
 	for _, name := range path {
+		if name == errorsMember { // a client's own name may be that of the texts
+			break
+		}
 		child, known := p[name].(Problems)
 		if !known {
 			child = NewProblems()
@@ -28,7 +34,7 @@ func (p Problems) Add(path []string, text string) {
 		}
 		p = child
 	}
-	p["_errors"] = append(p.here(), text)
+	p[errorsMember] = append(p.here(), text)
 }
 
 // Err is nil when nothing was found wrong, else the 400 that says what was.
@@ -46,8 +52,9 @@ func Invalid(text string, path ...string) error {
 	return problems.Err()
 }
 
+// here are the texts about the node itself.
 func (p Problems) here() []string {
-	texts, _ := p["_errors"].([]string)
+	texts, _ := p[errorsMember].([]string)
 	return texts
 }
 
@@ -64,5 +71,5 @@ func (p Problems) has(path []string) bool {
 		}
 		p = child
 	}
-	return true
+	return !p.Empty()
 }

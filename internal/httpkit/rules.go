@@ -2,8 +2,6 @@ package httpkit
 
 import (
 	"fmt"
-	"reflect"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -18,22 +16,34 @@ var rules = sync.OnceValue(func() *validator.Validate {
 	return v
 })
 
-var indexes = regexp.MustCompile(`\[([^\]]*)\]`)
-
-// memberPath turns "RegisterRequest.tasks[0].id" into [tasks 0 id].
+// memberPath turns "RegisterRequest.tasks[0].id" into [tasks 0 id]. The key of
+// a map stands between brackets and may hold dots: "assets[a.pdf].path".
 func memberPath(namespace string) []string {
 	_, rest, _ := strings.Cut(namespace, ".")
-	rest = indexes.ReplaceAllString(rest, ".$1")
-	return strings.Split(rest, ".")
+	var path []string
+	for rest != "" {
+		end := strings.IndexAny(rest, ".[")
+		switch {
+		case end < 0:
+			return append(path, rest)
+		case end > 0:
+			path = append(path, rest[:end])
+		}
+		if rest[end] == '.' {
+			rest = rest[end+1:]
+			continue
+		}
+		key, after, _ := strings.Cut(rest[end+1:], "]")
+		path, rest = append(path, key), strings.TrimPrefix(after, ".")
+	}
+	return path
 }
 
-// ruleText says what a rule asks for, in the words clients know.
+// ruleText says what a rule asks for, in the words clients know. max is used
+// on texts only; numbers have lte.
 func ruleText(f validator.FieldError) string {
-	text := f.Kind() == reflect.String || f.Kind() == reflect.Slice
 	switch f.Tag() {
-	case "required":
-		return "Required"
-	case "required_without":
+	case "required", "required_without":
 		return "Required"
 	case "excluded_with":
 		return "Must not be given together with " + lowerFirst(f.Param())
@@ -49,15 +59,13 @@ func ruleText(f validator.FieldError) string {
 	case "lte":
 		return "Number must be less than or equal to " + f.Param()
 	case "max":
-		if text {
-			return fmt.Sprintf("String must contain at most %s character(s)", f.Param())
-		}
-		return "Number must be less than or equal to " + f.Param()
+		return fmt.Sprintf("String must contain at most %s character(s)", f.Param())
 	default:
 		return "Invalid value"
 	}
 }
 
+// lowerFirst makes the JSON name of a field's Go name, as rules mention it.
 func lowerFirst(s string) string {
 	if s == "" {
 		return s
