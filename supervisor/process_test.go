@@ -71,6 +71,24 @@ func TestSupervisor_SpawnError(t *testing.T) {
 	if st.LastExit == nil || st.LastExit.Code != nil || st.LastExit.Signal != nil {
 		t.Errorf("last exit %+v, want one without code and signal", st.LastExit)
 	}
+	// Installed since: the next start finds it.
+	if err := os.Symlink(os.Args[0], s.Program); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Start("w1"); err != nil {
+		t.Fatal(err)
+	}
+	r.running("w1")
+	if err := r.Stop(t.Context(), "w1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(s.Program); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Start("w1"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("w1", "backing off again", func(s Status) bool { return s.State == BackingOff })
 	// Stopped at once while backing off; a spec that was repaired is used.
 	if err := r.Stop(t.Context(), "w1"); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"pipedai/manifest"
@@ -12,8 +13,9 @@ import (
 // Only its pid, start time and boot id together prove that it is the one; a
 // process that fails the proof is left alone.
 //
-// It does this once; a record that cannot be read is an error, and nothing may
-// be started before it could be.
+// It does this until it is known whether there is one. A record that cannot be
+// read, or a process that is there and cannot be watched, is an error: started
+// now, the worker might run twice.
 func (r *runner) recover() error {
 	if r.recovered {
 		return nil
@@ -29,18 +31,21 @@ func (r *runner) recover() error {
 		r.update(func(s *Status) { s.LastError = err.Error() })
 		return err
 	}
-	r.recovered = true
 	r.generation = p.Generation
 	r.update(func(s *Status) { s.TotalRestarts, s.LastExit = p.TotalRestarts, p.Exit })
 	if !p.Live {
+		r.recovered = true
 		return nil
 	}
 	found := p
 	proc, err := r.s.os.attach(&found, r.sink)
+	if err != nil && !errors.Is(err, errGone) {
+		err = fmt.Errorf("re-attach to process %d: %w", p.PID, err)
+		r.update(func(s *Status) { s.LastError = err.Error() })
+		return err
+	}
+	r.recovered = true
 	if err != nil {
-		if !errors.Is(err, errGone) {
-			r.log.Error("re-attach to worker", "pid", p.PID, "error", err)
-		}
 		exit := Exit{At: time.Now()}
 		r.log.Info("worker ended while no daemon was here", "pid", p.PID)
 		r.cleared(exit)

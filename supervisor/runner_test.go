@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -81,6 +82,8 @@ type stage struct {
 	launched []*actor
 	at       []time.Time
 	fail     error
+	survivor *actor // of an earlier daemon
+	deny     error  // of attach
 }
 
 type actor struct {
@@ -124,7 +127,17 @@ func (s *stage) launch(_ Spec, p *manifest.Process, _ sink) (process, error) {
 	return a, nil
 }
 
-func (*stage) attach(*manifest.Process, sink) (process, error) { return nil, errGone }
+func (s *stage) attach(*manifest.Process, sink) (process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.deny != nil:
+		return nil, s.deny
+	case s.survivor != nil:
+		return s.survivor, nil
+	}
+	return nil, errGone
+}
 
 func (s *stage) last() *actor {
 	s.mu.Lock()
@@ -339,6 +352,29 @@ func TestRunner_RecordCannotBeRead(t *testing.T) {
 		}
 		if p, _ := m.Process(t.Context(), "w1"); p.Generation != 5 {
 			t.Errorf("generation %d, want 5", p.Generation)
+		}
+	})
+}
+
+// A process that is there but cannot be watched at the moment (no descriptor
+// left, say) is not taken for one that ended: a second one would be started
+// beside it.
+func TestRunner_ProcessCannotBeWatched(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+		st.survivor = &actor{pid: 77, ends: make(chan struct{}), asked: make(chan struct{})}
+		st.deny = errors.New("too many open files")
+		m.rows["w1"] = manifest.Process{ID: "w1", Generation: 4, Live: true, PID: 77, BootID: "boot"}
+		reconcile(t, s, up(Policy{}))
+		time.Sleep(time.Minute)
+		if got := status(t, s); len(st.at) != 0 || !strings.Contains(got.LastError, "too many open files") {
+			t.Fatalf("%+v, %d launches", got, len(st.at))
+		}
+		st.mu.Lock()
+		st.deny = nil
+		st.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		if got := status(t, s); got.State != Running || got.PID != 77 || !got.Reattached || len(st.at) != 0 {
+			t.Errorf("once it could be watched: %+v, %d launches", got, len(st.at))
 		}
 	})
 }

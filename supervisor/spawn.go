@@ -18,19 +18,23 @@ const markerEnv = "PIPEDAI_GENERATION"
 // osLauncher makes real processes.
 type osLauncher struct {
 	boot string
+	find func(program string) (string, error)
 	log  *slog.Logger
 }
 
 var _ launcher = (*osLauncher)(nil)
 
-func newLauncher(log *slog.Logger) *osLauncher {
+func newLauncher(log *slog.Logger, find func(string) (string, error)) *osLauncher {
+	if find == nil {
+		find = exec.LookPath
+	}
 	boot, err := readBootID()
 	if err != nil {
 		// No process can then be proved to be ours: none is taken over.
 		log.Error("read boot id", "error", err)
 		boot = ""
 	}
-	return &osLauncher{boot: boot, log: log}
+	return &osLauncher{boot: boot, find: find, log: log}
 }
 
 func (l *osLauncher) bootID() string { return l.boot }
@@ -51,11 +55,12 @@ func environment(extra ...string) []string {
 	return env
 }
 
-// lookup finds the program; a name without a separator is looked for in PATH.
-func lookup(program string) (string, error) {
-	path, err := exec.LookPath(program)
+// lookup finds the program, as an absolute path: Spec.Dir must not change what
+// it means.
+func (l *osLauncher) lookup(program string) (string, error) {
+	path, err := l.find(program)
 	if err != nil {
 		return "", err // names the program and says why
 	}
-	return filepath.Abs(path) // Spec.Dir must not change what it means
+	return filepath.Abs(path)
 }

@@ -34,7 +34,7 @@ type unixProcess struct {
 // always a reader, and it neither gets SIGPIPE nor loses what it wrote while
 // the daemon is away.
 func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process, err error) {
-	program, err := lookup(spec.Program)
+	program, err := l.lookup(spec.Program)
 	if err != nil {
 		return nil, err
 	}

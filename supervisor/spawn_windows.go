@@ -31,7 +31,7 @@ type windowsProcess struct {
 
 // launch implements launcher.
 func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (process, error) {
-	program, err := lookup(spec.Program)
+	program, err := l.lookup(spec.Program)
 	if err != nil {
 		return nil, err
 	}

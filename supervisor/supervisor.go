@@ -27,6 +27,10 @@ type Options struct {
 	// not block; they may call Status but not Stop.
 	OnChange func(id string)
 	OnLine   func(id string, l Line)
+	// Find turns a Spec's Program into the path that is run. It is asked at
+	// every start, so that a program that was missing is found once it is there.
+	// nil looks in PATH.
+	Find func(program string) (string, error)
 	// Redact, when set, changes the text of a line before it goes anywhere.
 	Redact func(id, text string) string
 
@@ -78,7 +82,7 @@ func New(o Options) *Supervisor {
 	}
 	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, ended: make(chan struct{})}
 	s.allDone = sync.NewCond(&s.mu)
-	s.os = newLauncher(o.Log)
+	s.os = newLauncher(o.Log, o.Find)
 	return s
 }
 

@@ -28,7 +28,7 @@ var (
 // start of the process; a running one is left alone.
 type Spec struct {
 	ID      string // hostdir.ValidID
-	Program string // absolute, or looked up in PATH at each start
+	Program string // looked for at each start, see Options.Find
 	Args    []string
 	Env     []string // added to, and winning over, the daemon's environment
 	Dir     string   // "" is the daemon's
