@@ -21,7 +21,6 @@ var queueCases = []testCase{
 	{name: "retry", run: retry},
 	{name: "final failure", run: finalFailure},
 	{name: "reports that come late", run: lateReports},
-	{name: "bad text harms nobody", run: badText},
 	{name: "first run and changed code", run: firstRun},
 }
 
@@ -259,29 +258,6 @@ func lateReports(f *fixture) {
 	if diff := cmp.Diff([]store.HeartbeatAnswer{{Known: false, Cancel: true}}, beats); diff != "" {
 		f.Errorf("heartbeat of an ended attempt (-want +got):\n%s", diff)
 	}
-}
-
-func badText(f *fixture) {
-	f.register(task("a"))
-	for range 3 {
-		f.enqueue("a")
-	}
-	got := f.claim(3)
-	bad := failed(got[0], true)
-	bad.Failure.Error, bad.Failure.Details = "nul \x00 and \xff", raw(`{"x":"\u0000"}`)
-	odd := done(got[1], "nope\x00")
-	odd.OutputPath = "a\x00b"
-	odd.Assets = map[string]store.Asset{"k\x00": {Path: "p\x00", Type: "text"}}
-	notJSON := failed(got[2], true)
-	notJSON.Failure.Details = raw(`{broken`)
-	res, err := f.EndAttempts(f.ctx, []store.EndAttempt{bad, odd, notJSON})
-	f.must(err)
-	for i, r := range res {
-		if r.Err != nil {
-			f.Errorf("item %d: %v", i, r.Err)
-		}
-	}
-	f.must1(f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: ref(got[0]), Message: "\x00"}}))
 }
 
 func firstRun(f *fixture) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"limits", limitCases},
 		{"graph", graphCases},
 		{"lease", leaseCases},
+		{"hostile", hostileCases},
 		{"status", statusCases},
 		{"hosts", hostCases},
 	}
@@ -261,3 +263,10 @@ func (f *fixture) promote(n int) {
 func ids(t ...pipeline.TaskID) []pipeline.TaskID { return append([]pipeline.TaskID{}, t...) }
 
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
+
+// jsonInto decodes without rounding numbers.
+func jsonInto(text string, to *any) error {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	return dec.Decode(to)
+}

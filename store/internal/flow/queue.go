@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ func (b *Batch) StartRun(p store.StartRun, def store.Pipeline, tasks map[pipelin
 	if p.ID == "" {
 		p.ID = pipeline.NewRunID(b.now)
 	}
+	p.Priority = fittingPriority(p.Priority)
 	if len(def.EntryTasks) == 0 {
 		return store.StartedRun{Err: fmt.Errorf("pipeline %q has no entry task: %w", def.ID, store.ErrConflict)}
 	}
@@ -85,12 +87,22 @@ func (b *Batch) Enqueue(p store.EnqueueTask, tasks map[pipeline.TaskID]Task) (st
 	if !known || t.Removed {
 		return store.EnqueuedTask{}, fmt.Errorf("task %q: %w", p.Task, store.ErrNotFound)
 	}
+	p.Priority = fittingPriority(p.Priority)
 	b.input(p.Input)
 	tr := b.insert(t, store.TaskRun{
 		ID: p.ID, InputPath: p.Input.Path, ScheduledFor: p.ScheduledFor,
 		IdempotencyKey: Text(p.IdempotencyKey), Metadata: Object(p.Metadata),
 	}, p.Priority)
 	return store.EnqueuedTask{Run: tr}, nil
+}
+
+// fittingPriority is p within the 32 bits of its column.
+func fittingPriority(p *int) *int {
+	if p == nil {
+		return nil
+	}
+	v := max(math.MinInt32, min(*p, math.MaxInt32))
+	return &v
 }
 
 // queueNext queues the tasks that the graph let through. One that a later

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -49,24 +48,6 @@ func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 // PostgreSQL refuses anything else, and one bad item must not fail its batch.
 func Text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
-
-// JSON makes what a worker sent fit a JSON column; nil when it is not JSON.
-func JSON(raw json.RawMessage) json.RawMessage {
-	raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
-	if len(raw) == 0 || !json.Valid(raw) {
-		return nil
-	}
-	return bytes.ReplaceAll(raw, []byte(`\u0000`), []byte(`\ufffd`))
-}
-
-// Object is JSON for columns that hold an object; {} when raw is none.
-func Object(raw json.RawMessage) json.RawMessage {
-	raw = bytes.TrimSpace(JSON(raw))
-	if len(raw) == 0 || raw[0] != '{' {
-		return json.RawMessage("{}")
-	}
-	return raw
 }
 
 func cleanAssets(in map[string]store.Asset) map[string]store.Asset {
