@@ -57,16 +57,15 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 	}
 	for i, end := range ended {
 		if end.Err == nil && i < len(ends) {
-			e.feed.Publish(taskChanged(end.Run, ends[i].ID, end.Status))
-			e.logEnd(ends[i], end)
+			e.logEnd(ends[i].Failure, end)
 		}
 	}
 	e.afterEnds(ended)
 	return ended, nil
 }
 
-// afterEnds wakes whom the ends concern: a slot is free, successors may be
-// queued, a retry may be due soon.
+// afterEnds tells of ends and wakes whom they concern: a slot is free,
+// successors may be queued, a retry may be due soon.
 func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 	var (
 		queued []pipeline.TaskID
@@ -77,6 +76,7 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 		if end.Err != nil {
 			continue
 		}
+		e.feed.Publish(taskChanged(end.Run, end.ID, end.Status))
 		freed = true
 		queued = append(queued, end.Queued...)
 		// The task itself may have been at its own limit.
@@ -95,15 +95,15 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 	}
 }
 
-func (e *Engine) logEnd(end store.EndAttempt, ended store.EndedAttempt) {
-	log := e.log.With("run", ended.Run, "task", ended.Task, "task_run", end.ID, "attempt", end.Attempt)
+func (e *Engine) logEnd(failure *store.Failure, ended store.EndedAttempt) {
+	log := e.log.With("run", ended.Run, "task", ended.Task, "task_run", ended.ID, "attempt", ended.Attempt)
 	if len(ended.Unknown) > 0 {
 		log.Warn("selected tasks that are not successors were dropped", "selected", ended.Unknown)
 	}
-	if end.Failure == nil {
+	if failure == nil {
 		return
 	}
-	log = log.With("error", end.Failure.Error, "code", end.Failure.Code)
+	log = log.With("error", failure.Error, "code", failure.Code)
 	if ended.RetryAt.IsZero() {
 		log.Warn("task run failed", "status", ended.Status, "dead_letter", ended.DeadLetter)
 	} else {

@@ -45,7 +45,9 @@ const (
 // dispatch brings one claimed attempt to the worker of its service and
 // records how that went. What cannot be recorded is left to the rescuer.
 func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
-	ref := store.AttemptRef{ID: c.TaskRun.ID, Attempt: c.TaskRun.Attempt}
+	// In our own name: should this take so long that the claim was taken back, the
+	// attempt belongs to whoever claimed it next, and is none of our business.
+	ref := refOf(c, e.o.Replica)
 	log := e.log.With("run", c.TaskRun.Run, "task", c.TaskRun.Task, "task_run", ref.ID, "attempt", ref.Attempt)
 
 	d, err := e.prepare(ctx, c, e.o.Secret)
@@ -71,6 +73,11 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 		log.Error("record accepted dispatch", "error", err)
 	}
 	e.touch(context.WithoutCancel(ctx), c.Service.ID)
+}
+
+// refOf names a claimed attempt in the name of who claimed it.
+func refOf(c store.Claimed, owner string) store.AttemptRef {
+	return store.AttemptRef{ID: c.TaskRun.ID, Attempt: c.TaskRun.Attempt, Owner: owner}
 }
 
 // send is the exchange with the worker, bounded in time whatever the

@@ -84,13 +84,6 @@ func (f *Feed) Subscribe(since int64) (backlog []api.StreamEvent, events <-chan 
 	return backlog, r.ch, cancel
 }
 
-// watched reports whether anybody reads.
-func (f *Feed) watched() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.readers) > 0
-}
-
 // remove closes a reader once. f.mu is held.
 func (f *Feed) remove(r *reader) {
 	if _, there := f.readers[r]; there {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"pipedai/pipeline"
 	"pipedai/store"
 )
 
@@ -14,11 +15,8 @@ func (e *Engine) Heartbeat(ctx context.Context, beat store.Heartbeat) (store.Hea
 	if err != nil {
 		return store.HeartbeatAnswer{}, fmt.Errorf("extend lease: %w", err)
 	}
-	if answer.Known && (beat.Progress != nil || beat.Message != "") && e.feed.watched() {
-		// Whoever watches wants to see it move; the run's id is not in the beat.
-		if run, err := e.store.TaskRun(ctx, beat.ID); err == nil {
-			e.feed.Publish(taskChanged(run.Run, run.ID, run.Status))
-		}
+	if answer.Known && (beat.Progress != nil || beat.Message != "") {
+		e.feed.Publish(taskChanged(answer.Run, beat.ID, pipeline.TaskRunning)) // whoever watches wants to see it move
 	}
 	return answer, nil
 }

@@ -37,7 +37,10 @@ func (e *Engine) newInput(ctx context.Context, path string, data json.RawMessage
 // at the same time; it is written once.
 func (e *Engine) storeInput(ctx context.Context, path string, data []byte) error {
 	_, err, _ := e.placing.Do(path, func() (any, error) {
-		ctx := context.WithoutCancel(ctx) // others may be waiting for this write
+		// Others may be waiting for this write: it does not end with its first
+		// caller, but it does end.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.o.DispatchTimeout)
+		defer cancel()
 		if err := e.put(ctx, path, data); err != nil {
 			return nil, err
 		}

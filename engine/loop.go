@@ -29,10 +29,10 @@ func (e *Engine) loop(ctx context.Context, name string, wake <-chan struct{}, on
 			failed++
 			pause = faults.Delay(failed)
 			if failed == 1 {
-				e.log.Error(name, "error", err)
+				e.log.Error("a loop's step failed", "loop", name, "error", err)
 			}
 		case failed > 0:
-			e.log.Info(name+": working again", "failures", failed)
+			e.log.Info("a loop works again", "loop", name, "failures", failed)
 			failed = 0
 		}
 		if rest > 0 && !backoff.Sleep(ctx, rest) {

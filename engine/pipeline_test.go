@@ -191,9 +191,13 @@ func TestPipeline_finalFailure(t *testing.T) {
 		f.register(graph)
 		// c is still running when b fails: it is asked to stop, and what it
 		// reports is recorded and leads to nothing.
-		failedRun := make(chan struct{})
-		f.fleet.work["b"] = always(outcome{fail: &store.Failure{Error: "broken", Final: true}})
+		failedRun, running := make(chan struct{}), make(chan struct{})
+		f.fleet.work["b"] = func(api.Dispatch) outcome {
+			<-running
+			return outcome{fail: &store.Failure{Error: "broken", Final: true}}
+		}
 		f.fleet.work["c"] = func(d api.Dispatch) outcome {
+			close(running)
 			<-failedRun
 			id, attempt := pipeline.ParseWire(d.RunID)
 			answer, err := f.Heartbeat(t.Context(), store.Heartbeat{AttemptRef: store.AttemptRef{ID: id, Attempt: attempt}})

@@ -79,7 +79,7 @@ func (e *Engine) claimOnce(ctx context.Context, p Pull) ([]api.Dispatch, error) 
 		return nil, fmt.Errorf("claim task runs: %w", err)
 	}
 	if ctx.Err() != nil && len(runs) > 0 {
-		return nil, errors.Join(ctx.Err(), e.giveBack(bounded, runs))
+		return nil, errors.Join(ctx.Err(), e.giveBack(bounded, runs, p.Owner))
 	}
 	e.claimed(runs)
 	out := []api.Dispatch{}
@@ -89,20 +89,20 @@ func (e *Engine) claimOnce(ctx context.Context, p Pull) ([]api.Dispatch, error) 
 			out = append(out, d)
 			continue
 		}
-		ref := store.AttemptRef{ID: run.TaskRun.ID, Attempt: run.TaskRun.Attempt}
-		e.log.Warn("prepare run for a pulling worker", "run", run.TaskRun.Run, "task", run.TaskRun.Task, "worker", p.Owner, "error", err)
-		if err := e.failDispatch(bounded, ref, err); err != nil && !errors.Is(err, store.ErrLeaseLost) {
-			return out, err
+		log := e.log.With("run", run.TaskRun.Run, "task", run.TaskRun.Task, "worker", p.Owner)
+		log.Warn("prepare run for a pulling worker", "error", err)
+		if err := e.failDispatch(bounded, refOf(run, p.Owner), err); err != nil && !errors.Is(err, store.ErrLeaseLost) {
+			log.Error("record failed dispatch", "error", err) // the rescuer will; the other runs go out
 		}
 	}
 	return out, nil
 }
 
 // giveBack releases runs whose claimer is gone.
-func (e *Engine) giveBack(ctx context.Context, runs []store.Claimed) error {
+func (e *Engine) giveBack(ctx context.Context, runs []store.Claimed, owner string) error {
 	refs := make([]store.AttemptRef, len(runs))
 	for i, run := range runs {
-		refs[i] = store.AttemptRef{ID: run.TaskRun.ID, Attempt: run.TaskRun.Attempt}
+		refs[i] = refOf(run, owner)
 	}
 	if err := e.store.ReleaseAttempts(ctx, refs); err != nil {
 		return fmt.Errorf("give back claimed runs: %w", err)

@@ -287,3 +287,30 @@ func TestRun_stop(t *testing.T) {
 		}
 	})
 }
+
+// A claim that took too long was taken back and given to another engine. The
+// first one must not fail, accept or release what is not its own any more.
+func TestDispatch_claimTakenBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Options{Replica: "slow"})
+	f.register(edges{"a": nil})
+	f.trigger()
+	claim := func(owner string) store.Claimed {
+		runs, err := f.Store().ClaimTasks(t.Context(), store.ClaimTasks{Owner: owner, Limit: 1, AcceptWithin: time.Second})
+		if err != nil || len(runs) != 1 {
+			t.Fatalf("claimed %d runs, %v", len(runs), err)
+		}
+		return runs[0]
+	}
+	late := claim("slow")
+	if _, err := f.Store().Rescue(t.Context(), store.Rescue{Now: time.Now().Add(time.Minute), Limit: 1}); err != nil {
+		t.Fatal(err)
+	}
+	now := claim("quick")
+	f.fleet.refuse = func(context.Context, api.Dispatch) error { return &DispatchError{Final: true, Message: "no"} }
+	f.dispatch(t.Context(), late)
+	answers, err := f.Store().ExtendLeases(t.Context(), []store.Heartbeat{{AttemptRef: refOf(now, "quick")}})
+	if err != nil || !answers[0].Known {
+		t.Errorf("the lease of the second claim is gone: %+v, %v", answers, err)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"pipedai/api"
 	"pipedai/store"
 )
 
@@ -47,10 +46,8 @@ func (r rescuer) once(ctx context.Context) (taken int, more bool, err error) {
 		if end.Err != nil {
 			continue
 		}
-		r.e.log.Warn("took back a lost run", "run", end.Run, "task", end.Task, "status", end.Status, "retry_at", end.RetryAt)
-		if end.Run != "" {
-			r.e.feed.Publish(api.StreamEvent{Type: "run", RunID: string(end.Run)})
-		}
+		r.e.log.Warn("took back a lost run", "run", end.Run, "task", end.Task, "task_run", end.ID, "attempt", end.Attempt,
+			"status", end.Status, "retry_at", end.RetryAt)
 	}
 	r.e.afterEnds(rescued.Ended)
 	return rescued.Released + len(rescued.Ended), rescued.More, nil

@@ -29,7 +29,8 @@ type Catalog interface {
 	// PutPipeline creates or replaces an explicit definition.
 	PutPipeline(ctx context.Context, p Pipeline) (Pipeline, error)
 	// DeletePipeline removes an explicit definition (a derived one may take its
-	// place). ErrConflict while a run of it is active.
+	// place). ErrConflict while a run of it is active, or an attempt of an ended
+	// one is still under way.
 	DeletePipeline(ctx context.Context, id pipeline.ID) error
 	Pipelines(ctx context.Context) ([]Pipeline, error) // by name
 	Pipeline(ctx context.Context, id pipeline.ID) (Pipeline, error)

@@ -5,12 +5,16 @@ import (
 	"time"
 )
 
-// Typed ids of the host control plane. Opaque.
+// The identifiers of the host control plane. Opaque.
 type (
-	WorkspaceID   string
+	// WorkspaceID names a workspace: its workers and their operators.
+	WorkspaceID string
+	// EnvironmentID names the environment of a workspace.
 	EnvironmentID string
-	WorkerID      string
-	EnrollmentID  string
+	// WorkerID names an enrolled worker.
+	WorkerID string
+	// EnrollmentID names one way for one host to join.
+	EnrollmentID string
 )
 
 // Hosts keeps the control plane's side of enrolled hosts. Secrets reach it

@@ -128,10 +128,18 @@ type Claimed struct {
 	InputStored bool   // storage has it
 }
 
-// AttemptRef names one attempt.
+// AttemptRef names one attempt, and who speaks for it.
 type AttemptRef struct {
 	ID      pipeline.TaskRunID
 	Attempt int
+	// Owner is who must hold the lease (ClaimTasks.Owner); to a step that names
+	// another one it is lost. Empty means whoever holds it.
+	Owner string
+}
+
+// Admits reports whether ref may speak for r, an attempt under lease.
+func (r AttemptRef) Admits(ref AttemptRef) bool {
+	return r.ID == ref.ID && r.Attempt == ref.Attempt && (ref.Owner == "" || ref.Owner == r.Owner)
 }
 
 // Heartbeat extends a lease.
@@ -142,10 +150,11 @@ type Heartbeat struct {
 }
 
 // HeartbeatAnswer is for one heartbeat. Known is false when the attempt is
-// not (any more) the one under lease.
+// not (any more) the one under lease of its owner.
 type HeartbeatAnswer struct {
 	Known  bool
-	Cancel bool // the worker should stop
+	Cancel bool           // the worker should stop
+	Run    pipeline.RunID // of a known attempt; empty: standalone
 }
 
 // EndAttempt reports how an attempt ended. Failure is nil for success.
@@ -171,6 +180,8 @@ type Failure struct {
 
 // EndedAttempt is what an EndAttempt led to.
 type EndedAttempt struct {
+	ID          pipeline.TaskRunID
+	Attempt     int
 	Task        pipeline.TaskID
 	Run         pipeline.RunID // empty: standalone
 	Status      pipeline.TaskStatus

@@ -201,43 +201,49 @@ func (s *Store) extend(ctx context.Context, what string, beats []store.Heartbeat
 	if len(beats) == 0 {
 		return out, nil
 	}
-	var ids, progress []string
-	var attempts []int
-	for _, b := range beats {
-		ids, attempts = append(ids, string(b.ID)), append(attempts, b.Attempt)
-		progress = append(progress, jsonText(flow.Progress(b)))
+	refs := make([]store.AttemptRef, len(beats))
+	for i, b := range beats {
+		refs[i] = b.AttemptRef
 	}
+	ids, attempts, owners := refColumns(refs)
 	err := s.write(ctx, what, func(t *tx) error {
-		known := map[store.AttemptRef]bool{}
+		type lease struct {
+			ref    store.AttemptRef
+			answer store.HeartbeatAnswer
+		}
+		known := map[pipeline.TaskRunID]lease{}
 		err := t.rows(`with l as (
-				select l.task_run_id from lease l join unnest($1::text[], $2::int[]) u(id, attempt)
-					on l.task_run_id = u.id and l.attempt = u.attempt order by l.task_run_id for update of l
-			) update lease set accepted_at = coalesce(accepted_at, $3), until = $3 + window_ms * interval '1 ms'
-			from l where lease.task_run_id = l.task_run_id returning lease.task_run_id, lease.attempt, lease.cancel`,
-			[]any{ids, attempts, t.now}, func(row scanner) error {
-				var ref store.AttemptRef
-				var cancel bool
-				err := row.Scan(&ref.ID, &ref.Attempt, &cancel)
-				known[ref] = cancel
+				select l.task_run_id from lease l join unnest($1::text[], $2::bigint[], $3::text[]) u(id, attempt, owner)
+					on l.task_run_id = u.id and l.attempt = u.attempt and u.owner in ('', l.owner)
+				order by l.task_run_id for update of l
+			) update lease set accepted_at = coalesce(accepted_at, $4), until = $4 + window_ms * interval '1 ms'
+			from l where lease.task_run_id = l.task_run_id
+			returning lease.task_run_id, lease.attempt, lease.owner, lease.cancel, lease.pipeline_run_id`,
+			[]any{ids, attempts, owners, t.now}, func(row scanner) error {
+				l := lease{answer: store.HeartbeatAnswer{Known: true}}
+				err := row.Scan(&l.ref.ID, &l.ref.Attempt, &l.ref.Owner, &l.answer.Cancel, asText(&l.answer.Run))
+				known[l.ref.ID] = l
 				return err
 			})
 		if err != nil {
 			return err
 		}
 		var live, merge []string
-		place := map[string]int{}
+		place := map[pipeline.TaskRunID]int{}
 		for i, b := range beats {
-			cancel, ok := known[b.AttemptRef]
-			out[i] = store.HeartbeatAnswer{Known: ok, Cancel: cancel || !ok}
-			if !ok {
+			l, leased := known[b.ID]
+			if !leased || !l.ref.Admits(b.AttemptRef) {
+				out[i] = store.HeartbeatAnswer{Cancel: true}
 				continue
 			}
-			if at, again := place[ids[i]]; again {
-				merge[at] = progress[i] // two beats in one batch: the later one counts
+			out[i] = l.answer
+			progress := jsonText(flow.Progress(b))
+			if at, again := place[b.ID]; again {
+				merge[at] = progress // two beats in one batch: the later one counts
 				continue
 			}
-			place[ids[i]] = len(live)
-			live, merge = append(live, ids[i]), append(merge, progress[i])
+			place[b.ID] = len(live)
+			live, merge = append(live, string(b.ID)), append(merge, progress)
 		}
 		if len(live) > 0 {
 			t.end.Queue(`update task_runs t set heartbeat_at = $3,

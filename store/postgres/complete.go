@@ -45,7 +45,7 @@ func (t *tx) tellUnknown(ends []store.EndAttempt, out []store.EndedAttempt) erro
 	var lost []string
 	for i := range out {
 		if out[i].Err != nil {
-			lost = append(lost, string(ends[i].ID))
+			lost = append(lost, flow.Text(string(ends[i].ID)))
 		}
 	}
 	if len(lost) == 0 {
@@ -98,11 +98,7 @@ const (
 // attempts. Those that are not under lease are left out, and, given expired,
 // those that are good beyond it.
 func (t *tx) take(refs []store.AttemptRef, expired time.Time) (map[pipeline.TaskRunID]flow.Held, []*flow.Run, error) {
-	var ids []string
-	var attempts []int
-	for _, ref := range refs {
-		ids, attempts = append(ids, string(ref.ID)), append(attempts, ref.Attempt)
-	}
+	ids, attempts, owners := refColumns(refs)
 	var runIDs []pipeline.RunID
 	if err := t.rows(`select distinct pipeline_run_id from lease where task_run_id = any($1) and pipeline_run_id is not null`,
 		[]any{ids}, func(row scanner) error {
@@ -118,21 +114,21 @@ func (t *tx) take(refs []store.AttemptRef, expired time.Time) (map[pipeline.Task
 	var b pgx.Batch
 	runs := t.queueRuns(&b, runIDs)
 	b.Queue(`with mine as (
-			select l.task_run_id from lease l join unnest($1::text[], $2::int[]) u(id, attempt)
-				on l.task_run_id = u.id and l.attempt = u.attempt
-			where $3::timestamptz is null or least(l.until, l.deadline) <= $3
+			select l.task_run_id from lease l join unnest($1::text[], $2::bigint[], $3::text[]) u(id, attempt, owner)
+				on l.task_run_id = u.id and l.attempt = u.attempt and u.owner in ('', l.owner)
+			where $4::timestamptz is null or least(l.until, l.deadline) <= $4
 			order by l.task_run_id for update of l
 		), gone as (
 			delete from lease l using mine where l.task_run_id = mine.task_run_id returning l.*
 		)
-		select g.task_run_id, g.attempt, g.task_id, g.pipeline_run_id, g.slot, g.accepted_at is not null, g.cancel, g.deadline,
+		select g.task_run_id, g.attempt, g.owner, g.task_id, g.pipeline_run_id, g.slot, g.accepted_at is not null, g.cancel, g.deadline,
 			g.timeout_seconds::bigint, t.max_retries, k.retry_backoff, k.retry_delay_ms::bigint, k.max_retry_delay_ms::bigint,
 			k.metadata->>'removedInVersion' is not null
 		from gone g join task_runs t on t.id = g.task_run_id join tasks k on k.id = g.task_id`,
-		ids, attempts, ts(expired)).Query(func(rows pgx.Rows) error {
+		ids, attempts, owners, ts(expired)).Query(func(rows pgx.Rows) error {
 		return each(rows, nil, func(row scanner) error {
 			var h flow.Held
-			err := row.Scan(&h.ID, &h.Attempt, &h.Task, asText(&h.Run), &h.Slot, &h.Accepted, &h.Cancel, timeCol{&h.Deadline},
+			err := row.Scan(&h.ID, &h.Attempt, &h.Owner, &h.Task, asText(&h.Run), &h.Slot, &h.Accepted, &h.Cancel, timeCol{&h.Deadline},
 				seconds(&h.Timeout), &h.Retry.Retries, &h.Retry.Backoff, millis(&h.Retry.Delay), millis(&h.Retry.MaxDelay), &h.Removed)
 			held[h.ID] = h
 			return err

@@ -105,9 +105,11 @@ func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 		if p.Source == flow.SourceService || p.Source == flow.SourceTask {
 			return store.ErrConflict
 		}
+		// A run that has ended may still have attempts under way; their leases must
+		// not outlive the rows they are about.
 		var active bool
-		if err := t.row(`select exists (select 1 from pipeline_runs where pipeline_id = $1 and status in ('pending', 'running'))`,
-			[]any{id}, &active); err != nil {
+		if err := t.row(`select exists (select 1 from pipeline_runs r join run_state rs on rs.pipeline_run_id = r.id
+			where r.pipeline_id = $1 and (r.status in ('pending', 'running') or rs.open > 0))`, []any{id}, &active); err != nil {
 			return err
 		}
 		if active {

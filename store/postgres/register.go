@@ -15,6 +15,7 @@ import (
 func (s *Store) Register(ctx context.Context, p store.Register) (store.Registered, error) {
 	var out store.Registered
 	err := s.write(ctx, "register service", func(t *tx) error {
+		out = store.Registered{}
 		old, err := t.putService(p.Service)
 		if err != nil {
 			return err

@@ -35,6 +35,18 @@ func list[S ~string](v []S) []string {
 	return out
 }
 
+// refColumns are attempts as three columns. An id or an owner that no column
+// can hold is changed into one that nobody has: one bad item must not fail its
+// batch. Attempts travel as bigint for the same reason.
+func refColumns(refs []store.AttemptRef) (ids []string, attempts []int, owners []string) {
+	for _, r := range refs {
+		ids = append(ids, flow.Text(string(r.ID)))
+		attempts = append(attempts, r.Attempt)
+		owners = append(owners, flow.Text(r.Owner))
+	}
+	return ids, attempts, owners
+}
+
 // jsonText encodes values that always encode.
 func jsonText(v any) string {
 	b, err := json.Marshal(v)

@@ -81,6 +81,9 @@ func columns(t *testing.T, db *sql.DB) []string {
 		}
 		out = append(out, name)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return out
 }
 

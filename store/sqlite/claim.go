@@ -119,22 +119,16 @@ func (t *tx) lease(picked []candidate, p store.ClaimTasks) ([]store.Claimed, err
 	for _, c := range picked {
 		task, known := tasks[c.task]
 		if !known {
-			s, err := t.s(`select ` + taskCols + ` from tasks k where k.id = ?`)
-			if err != nil {
-				return nil, err
-			}
-			if err := scanTask(s.QueryRowContext(t.ctx, c.task), &task); err != nil {
+			if err := t.one(func(row scanner) error { return scanTask(row, &task) },
+				`select `+taskCols+` from tasks k where k.id = ?`, c.task); err != nil {
 				return nil, err
 			}
 			tasks[c.task] = task
 		}
 		service, known := services[task.Service]
 		if !known {
-			s, err := t.s(`select ` + serviceCols + ` from services s where s.id = ?`)
-			if err != nil {
-				return nil, err
-			}
-			if err := scanService(s.QueryRowContext(t.ctx, task.Service), &service); err != nil {
+			if err := t.one(func(row scanner) error { return scanService(row, &service) },
+				`select `+serviceCols+` from services s where s.id = ?`, task.Service); err != nil {
 				return nil, err
 			}
 			services[task.Service] = service
@@ -195,7 +189,7 @@ func (s *Store) AcceptAttempts(ctx context.Context, attempts []store.AttemptRef)
 	return s.write(ctx, "accept attempts", func(t *tx) error {
 		for _, a := range attempts {
 			n, err := t.exec(`update lease set accepted_at = coalesce(accepted_at, ?3), until = ?3 + window_ms * 1000
-				where task_run_id = ?1 and attempt = ?2`, a.ID, a.Attempt, us(t.now))
+				where task_run_id = ?1 and attempt = ?2 and ?4 in ('', owner)`, a.ID, a.Attempt, us(t.now), a.Owner)
 			if err == nil && n > 0 {
 				_, err = t.exec(`update task_runs set heartbeat_at = ? where id = ?`, us(t.now), a.ID)
 			}
@@ -214,7 +208,8 @@ func (s *Store) ExtendLeases(ctx context.Context, beats []store.Heartbeat) ([]st
 		for i, b := range beats {
 			out[i] = store.HeartbeatAnswer{Cancel: true}
 			err := t.row(`update lease set accepted_at = coalesce(accepted_at, ?3), until = ?3 + window_ms * 1000
-				where task_run_id = ?1 and attempt = ?2 returning cancel`, []any{b.ID, b.Attempt, us(t.now)}, &out[i].Cancel)
+				where task_run_id = ?1 and attempt = ?2 and ?4 in ('', owner) returning cancel, pipeline_run_id`,
+				[]any{b.ID, b.Attempt, us(t.now), b.Owner}, &out[i].Cancel, asText(&out[i].Run))
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			} else if err != nil {

@@ -76,9 +76,9 @@ func (t *tx) take(refs []store.AttemptRef) (map[pipeline.TaskRunID]flow.Held, []
 	for _, ref := range refs {
 		h := flow.Held{AttemptRef: ref}
 		var accepted sql.NullInt64
-		err := t.row(`delete from lease where task_run_id = ? and attempt = ?
-			returning task_id, pipeline_run_id, slot, accepted_at, cancel, deadline, timeout_seconds`, []any{ref.ID, ref.Attempt},
-			&h.Task, asText(&h.Run), &h.Slot, &accepted, &h.Cancel, timeCol{&h.Deadline}, seconds{&h.Timeout})
+		err := t.row(`delete from lease where task_run_id = ?1 and attempt = ?2 and ?3 in ('', owner)
+			returning owner, task_id, pipeline_run_id, slot, accepted_at, cancel, deadline, timeout_seconds`,
+			[]any{ref.ID, ref.Attempt, ref.Owner}, &h.Owner, &h.Task, asText(&h.Run), &h.Slot, &accepted, &h.Cancel, timeCol{&h.Deadline}, seconds{&h.Timeout})
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		} else if err != nil {

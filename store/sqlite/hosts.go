@@ -57,11 +57,9 @@ func (s *Store) CreateEnrollment(ctx context.Context, e store.Enrollment) (store
 
 func (t *tx) enrollment(id store.EnrollmentID) (store.Enrollment, error) {
 	var e store.Enrollment
-	q, err := t.s(`select ` + enrollmentCols + ` from enrollments where id = ?`)
-	if err != nil {
-		return e, err
-	}
-	return e, scanEnrollment(q.QueryRowContext(t.ctx, id), &e)
+	err := t.one(func(row scanner) error { return scanEnrollment(row, &e) },
+		`select `+enrollmentCols+` from enrollments where id = ?`, id)
+	return e, err
 }
 
 // Enrollments lists the newest first.
@@ -134,11 +132,8 @@ func scanWorker(row scanner, w *store.Worker) error {
 
 func (t *tx) worker(query string, args ...any) (store.Worker, error) {
 	var w store.Worker
-	q, err := t.s(query)
-	if err != nil {
-		return w, err
-	}
-	return w, scanWorker(q.QueryRowContext(t.ctx, args...), &w)
+	err := t.one(func(row scanner) error { return scanWorker(row, &w) }, query, args...)
+	return w, err
 }
 
 // RedeemEnrollment trades an enrolment for a worker with its tokens.

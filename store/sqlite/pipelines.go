@@ -83,11 +83,8 @@ func (s *Store) PutPipeline(ctx context.Context, p store.Pipeline) (store.Pipeli
 }
 
 func (t *tx) pipeline(id pipeline.ID, to *store.Pipeline) error {
-	s, err := t.s(`select ` + pipelineCols + ` from pipelines p where p.id = ?`)
-	if err != nil {
-		return err
-	}
-	return scanPipeline(s.QueryRowContext(t.ctx, id), to)
+	return t.one(func(row scanner) error { return scanPipeline(row, to) },
+		`select `+pipelineCols+` from pipelines p where p.id = ?`, id)
 }
 
 // DeletePipeline removes an explicit definition. Where a derived one takes its
@@ -101,9 +98,11 @@ func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 		if p.Source == flow.SourceService || p.Source == flow.SourceTask {
 			return store.ErrConflict
 		}
+		// A run that has ended may still have attempts under way; their leases must
+		// not outlive the rows they are about.
 		var active bool
-		if err := t.row(`select exists (select 1 from pipeline_runs where pipeline_id = ? and status in ('pending', 'running'))`,
-			[]any{id}, &active); err != nil {
+		if err := t.row(`select exists (select 1 from pipeline_runs r join run_state rs on rs.pipeline_run_id = r.id
+			where r.pipeline_id = ? and (r.status in ('pending', 'running') or rs.open > 0))`, []any{id}, &active); err != nil {
 			return err
 		}
 		if active {

@@ -44,13 +44,6 @@ func jsonText(v any) string {
 	return string(b)
 }
 
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // Destinations for Scan.
 
 type timeCol struct{ to *time.Time }

@@ -112,11 +112,7 @@ func (s *Store) CancelRun(ctx context.Context, id pipeline.RunID, reason string)
 		if _, err := t.settle(b); err != nil {
 			return err
 		}
-		q, err := t.s(`select ` + runCols + runFrom + ` where r.id = ?`)
-		if err != nil {
-			return err
-		}
-		return scanRun(q.QueryRowContext(t.ctx, id), &out)
+		return t.one(func(row scanner) error { return scanRun(row, &out) }, `select `+runCols+runFrom+` where r.id = ?`, id)
 	})
 	return out, err
 }

@@ -89,15 +89,17 @@ func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) erro
 		if _, err := c.exec(ctx, "begin immediate"); err != nil {
 			return err
 		}
-		t := &tx{ctx: ctx, c: c, now: s.now()}
-		err := fn(t)
-		if err == nil {
-			_, err = c.exec(ctx, "commit")
+		open := true
+		defer func() {
+			if open { // after a panic too: the connection is the only one
+				_, _ = c.exec(ctx, "rollback") // harmless when SQLite did it by itself
+			}
+		}()
+		if err := fn(&tx{ctx: ctx, c: c, now: s.now()}); err != nil {
+			return err
 		}
-		if err != nil {
-			// Harmless when SQLite rolled back by itself already.
-			_, _ = c.exec(ctx, "rollback")
-		}
+		_, err := c.exec(ctx, "commit")
+		open = err != nil
 		return err
 	})
 	return wrap(what, err)

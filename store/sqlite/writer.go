@@ -83,13 +83,12 @@ func (w *writer) alone(ctx context.Context, fn func() error) error {
 // close waits for whoever has the connection.
 func (w *writer) close() error {
 	select {
+	case c := <-w.turn:
+		close(w.done)
+		return c.release()
 	case <-w.done:
 		return nil
-	default:
 	}
-	c := <-w.turn
-	close(w.done)
-	return c.release()
 }
 
 func (c *conn) release() error {
@@ -116,7 +115,7 @@ func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 }
 
 func (c *conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := c.stmt(ctx, query)
+	s, err := c.stmt(ctx, query) //nolint:sqlclosecheck // kept; release closes it
 	if err != nil {
 		return 0, err
 	}
@@ -137,18 +136,23 @@ type tx struct {
 
 func (t *tx) exec(query string, args ...any) (int64, error) { return t.c.exec(t.ctx, query, args...) }
 
-// row scans one row; sql.ErrNoRows when there is none.
+// row scans the columns of one row; sql.ErrNoRows when there is none.
 func (t *tx) row(query string, args []any, dest ...any) error {
-	s, err := t.c.stmt(t.ctx, query)
+	return t.one(func(row scanner) error { return row.Scan(dest...) }, query, args...)
+}
+
+// one calls scan for one row, which fails with sql.ErrNoRows when there is none.
+func (t *tx) one(scan func(scanner) error, query string, args ...any) error {
+	s, err := t.c.stmt(t.ctx, query) //nolint:sqlclosecheck // kept; release closes it
 	if err != nil {
 		return err
 	}
-	return s.QueryRowContext(t.ctx, args...).Scan(dest...)
+	return scan(s.QueryRowContext(t.ctx, args...))
 }
 
 // rows calls scan for every row.
 func (t *tx) rows(query string, args []any, scan func(scanner) error) error {
-	s, err := t.c.stmt(t.ctx, query)
+	s, err := t.c.stmt(t.ctx, query) //nolint:sqlclosecheck // kept; release closes it
 	if err != nil {
 		return err
 	}
@@ -172,5 +176,3 @@ func each(rows *sql.Rows, err error, scan func(scanner) error) error {
 	}
 	return rows.Err()
 }
-
-func (t *tx) s(query string) (*sql.Stmt, error) { return t.c.stmt(t.ctx, query) }

@@ -17,6 +17,7 @@ var catalogCases = []testCase{
 	{name: "derived pipelines", run: derivedPipelines},
 	{name: "explicit beats derived", run: explicitPipelines},
 	{name: "deleting keeps or drops history", run: deletePipeline},
+	{name: "deleting waits for attempts of cancelled runs", run: deleteUnderWay},
 	{name: "orphans", run: orphans},
 	{name: "orphans end their runs", run: orphanRuns},
 	{name: "a task moves to another service", run: movedTask},
@@ -182,6 +183,29 @@ func deletePipeline(f *fixture) {
 	f.wantErr(err, store.ErrNotFound)
 	if st, err := f.QueueStatus(f.ctx); err != nil || st.Completed != 0 {
 		f.Errorf("status %+v, %v", st, err)
+	}
+}
+
+// The run is over, but a worker still holds an attempt of it. Deleting its rows
+// under the lease would leave a lease that no rescue could ever end.
+func deleteUnderWay(f *fixture) {
+	a := task("a")
+	a.Concurrency = 1
+	f.register(a)
+	f.must1(f.PutPipeline(f.ctx, store.Pipeline{ID: "mine", EntryTasks: ids("a"), Structure: pipeline.Structure{"a": {}}}))
+	run := f.start("mine", "")
+	c := f.claim(1)[0]
+	f.must1(f.CancelRun(f.ctx, run.Run.ID, ""))
+	f.wantErr(f.DeletePipeline(f.ctx, "mine"), store.ErrConflict)
+	got, err := f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(time.Hour), Limit: 10})
+	f.must(err)
+	if len(got.Ended) != 1 || got.Ended[0].ID != c.TaskRun.ID || got.Ended[0].Status != pipeline.TaskCancelled {
+		f.Errorf("rescued %+v", got)
+	}
+	f.must(f.DeletePipeline(f.ctx, "mine"))
+	f.enqueue("a")
+	if n := len(f.claim(1)); n != 1 {
+		f.Errorf("claimed %d: the slot was not given back", n)
 	}
 }
 

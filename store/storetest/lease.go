@@ -15,6 +15,7 @@ var leaseCases = []testCase{
 	{name: "rescue of a silent attempt", run: rescueSilent},
 	{name: "rescue at the task's own timeout", run: rescueOverdue},
 	{name: "rescue of a batch", run: rescueBatch},
+	{name: "only the owner speaks for an attempt", run: ownerOnly},
 }
 
 func release(f *fixture) {
@@ -50,7 +51,7 @@ func rescueUnaccepted(f *fixture) {
 		f.must(err)
 		return got
 	}
-	c := claim()
+	claim()
 	got, err := f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(5 * time.Second), Limit: 10})
 	f.must(err)
 	if got.Released != 0 {
@@ -65,7 +66,7 @@ func rescueUnaccepted(f *fixture) {
 		f.Errorf("task run %+v", r)
 	}
 
-	c = claim()
+	c := claim()
 	f.must(f.AcceptAttempts(f.ctx, []store.AttemptRef{ref(c[0]), {ID: "trun_none", Attempt: 1}}))
 	if f.taskRun(tr.ID).HeartbeatAt.IsZero() {
 		f.Error("accepting did not start the heartbeat window")
@@ -146,4 +147,36 @@ func rescueBatch(f *fixture) {
 	if diff := cmp.Diff([]int{2, 2, 1}, counts); diff != "" {
 		f.Errorf("rescued (-want +got):\n%s", diff)
 	}
+}
+
+func ownerOnly(f *fixture) {
+	f.register(task("a"))
+	run := f.start("a", "")
+	mine := ref(f.claim(1)[0])
+	mine.Owner = "test"
+	other := mine
+	other.Owner = "somebody else"
+
+	f.must(f.AcceptAttempts(f.ctx, []store.AttemptRef{other}))
+	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{other}))
+	anybody := store.AttemptRef{ID: mine.ID, Attempt: mine.Attempt}
+	answers, err := f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: other}, {AttemptRef: mine}, {AttemptRef: anybody}})
+	f.must(err)
+	known := store.HeartbeatAnswer{Known: true, Run: run.Run.ID}
+	if diff := cmp.Diff([]store.HeartbeatAnswer{{Cancel: true}, known, known}, answers); diff != "" {
+		f.Errorf("heartbeats (-want +got):\n%s", diff)
+	}
+	// In one batch, and the wrong one first.
+	ended, err := f.EndAttempts(f.ctx, []store.EndAttempt{
+		{AttemptRef: other, Failure: &store.Failure{Error: "no", Final: true}}, {AttemptRef: mine, AllNext: true},
+	})
+	f.must(err)
+	f.wantErr(ended[0].Err, store.ErrLeaseLost)
+	f.must(ended[1].Err)
+	for _, e := range ended {
+		if e.ID != mine.ID || e.Attempt != 1 {
+			f.Errorf("ended attempt %d of %q", e.Attempt, e.ID)
+		}
+	}
+	f.wantStates(run.Run.ID, pipeline.RunCompleted, "a=completed")
 }

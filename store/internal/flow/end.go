@@ -17,9 +17,9 @@ func (b *Batch) End(ctx context.Context, held map[pipeline.TaskRunID]Held, ends 
 	}
 	for _, end := range ends {
 		i := len(b.results)
-		b.results = append(b.results, store.EndedAttempt{})
+		b.results = append(b.results, store.EndedAttempt{ID: end.ID, Attempt: end.Attempt})
 		h, ok := held[end.ID]
-		if !ok || h.Attempt != end.Attempt {
+		if !ok || !h.Admits(end.AttemptRef) {
 			b.results[i].Err = store.ErrLeaseLost
 			continue
 		}

@@ -52,7 +52,7 @@ func (r *Run) active() bool {
 	return r.Status == pipeline.RunRunning || r.Status == pipeline.RunPending
 }
 
-// Held is an attempt whose lease the transaction took away.
+// Held is an attempt whose lease the transaction took away from its owner.
 type Held struct {
 	store.AttemptRef
 	Task     pipeline.TaskID
