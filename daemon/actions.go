@@ -34,7 +34,7 @@ const (
 // first; nothing here changes when it refuses. All are idempotent.
 func (h *host) Act(ctx context.Context, id string, verb localapi.Action) (api.ActionResult, error) {
 	if h.phase.Load() == phaseStopping {
-		return api.ActionResult{}, stopping()
+		return api.ActionResult{}, h.stopping()
 	}
 	entry, err := h.apply(ctx, id, verb)
 	if err != nil {
@@ -105,38 +105,41 @@ func (h *host) agree(ctx context.Context, e manifest.Entry, verb localapi.Action
 		return &api.Error{
 			Status: http.StatusConflict, Code: api.CodeConflict,
 			Message: "a pool worker is switched by the operators of the pool, not by this host",
-			Fix:     "to end it here use: pipedai-orchestrator workers stop " + e.ID,
+			Fix:     "to end it here use: " + h.command("workers stop "+e.ID),
 		}
 	}
 	if e.WorkspaceID == "" {
 		return &api.Error{
 			Status: http.StatusConflict, Code: api.CodeConflict,
-			Message: "this worker was registered without a workspace", Fix: "connect it again: pipedai-orchestrator connect",
+			Message: "this worker was registered without a workspace", Fix: "connect it again: " + h.connect(e.APIURL),
 		}
 	}
-	token := h.credential(e.APIURL, e.WorkspaceID)
+	token, err := h.credential(e.APIURL, e.WorkspaceID)
+	if err != nil {
+		return &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: err.Error()}
+	}
 	if token.Empty() {
 		return &api.Error{
 			Status: http.StatusConflict, Code: api.CodeConflict,
 			Message: "this host has no operator credential for " + e.APIURL,
-			Fix:     "run: pipedai-orchestrator connect --api-url " + e.APIURL,
+			Fix:     "run: " + h.connect(e.APIURL),
 		}
 	}
 	plane := client.New(e.APIURL, client.Options{Token: token})
 	switch verb {
 	case localapi.ActionEnable:
 		if err := plane.EnableWorker(ctx, e.WorkspaceID, e.ID); err != nil {
-			return upstream("enable", e, err)
+			return h.upstream("enable", e, err)
 		}
 		return h.manifest.SetEnabled(ctx, e.ID, true)
 	case localapi.ActionDisable:
 		if err := plane.DisableWorker(ctx, e.WorkspaceID, e.ID); err != nil {
-			return upstream("disable", e, err)
+			return h.upstream("disable", e, err)
 		}
 		return h.manifest.SetEnabled(ctx, e.ID, false)
 	default:
 		if err := plane.DeleteWorker(ctx, e.WorkspaceID, e.ID); err != nil && !gone(err) {
-			return upstream("delete", e, err)
+			return h.upstream("delete", e, err)
 		}
 		return h.manifest.Remove(ctx, e.ID)
 	}
@@ -150,7 +153,7 @@ func gone(err error) bool {
 
 // upstream words a control plane's refusal for the local caller: it is not the
 // local token that was refused, and nothing changed here.
-func upstream(verb string, e manifest.Entry, err error) error {
+func (h *host) upstream(verb string, e manifest.Entry, err error) error {
 	out := &api.Error{
 		Status: http.StatusBadGateway, Code: api.CodeUpstream,
 		Message: fmt.Sprintf("%s could not be %sd; nothing was changed", e.Label, verb),
@@ -158,15 +161,15 @@ func upstream(verb string, e manifest.Entry, err error) error {
 	}
 	var answer *api.Error
 	if errors.As(err, &answer) && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden) {
-		out.Fix = "renew this host's credential: pipedai-orchestrator connect --api-url " + e.APIURL
+		out.Fix = "renew this host's credential: " + h.connect(e.APIURL)
 	}
 	return out
 }
 
-func stopping() error {
+func (h *host) stopping() error {
 	return &api.Error{
 		Status: http.StatusServiceUnavailable, Code: api.CodeNotReady,
-		Message: "the daemon is stopping", Fix: "start it again: pipedai-orchestrator start",
+		Message: "the daemon is stopping", Fix: "start it again: " + h.command("start"),
 	}
 }
 
@@ -209,7 +212,7 @@ func (h *host) forget(e manifest.Entry) {
 // Reload implements localapi.Backend.
 func (h *host) Reload(ctx context.Context, req api.ReloadRequest) (api.Reloaded, error) {
 	if h.phase.Load() == phaseStopping {
-		return api.Reloaded{}, stopping()
+		return api.Reloaded{}, h.stopping()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
 	defer cancel()

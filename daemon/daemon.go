@@ -11,16 +11,13 @@ import (
 	"time"
 
 	"pipedai/api"
-	"pipedai/client"
 	"pipedai/daemon/localapi"
-	"pipedai/daemon/remote"
 	"pipedai/enroll"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/hostdir"
 	"pipedai/internal/httpkit"
 	"pipedai/internal/lifecycle"
 	"pipedai/internal/localnet"
-	"pipedai/internal/secret"
 	"pipedai/manifest"
 	"pipedai/supervisor"
 )
@@ -59,7 +56,8 @@ type Options struct {
 	Policy supervisor.Policy
 	// Dashboard serves the page's files.
 	Dashboard http.Handler
-	// Listening is told the URL once the port is bound; may be nil.
+	// Listening is told the URL once nothing can be in the way any more; may be
+	// nil.
 	Listening func(url string)
 	// Ready is called once workers are looked after; may be nil.
 	Ready func()
@@ -116,12 +114,17 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // closed by the server already, unless it never began
+	hosts, err := manifest.Open(ctx, o.Dir.Manifest())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = hosts.Close() }()
 	creds, err := enroll.EnsureLocalToken(o.Dir.Credentials())
 	if err != nil {
 		return err
 	}
 	port := localnet.Port(listener)
-	h := newHost(o)
+	h := newHost(o, hosts)
 	err = writeInfo(o.Dir, Info{PID: os.Getpid(), Port: port, Version: buildinfo.Version(), StartedAt: api.At(h.startedAt)})
 	if err != nil {
 		return err
@@ -130,7 +133,7 @@ func Run(ctx context.Context, o Options) error {
 
 	server := localapi.New(localapi.Options{
 		Port: port, Token: creds.LocalToken, Backend: h, Feed: h.feed,
-		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Log: o.Log,
+		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
 	o.Listening("http://" + listener.Addr().String())
 
@@ -162,33 +165,13 @@ func serve(ctx context.Context, listener net.Listener, server *localapi.Server, 
 	return nil
 }
 
-// run opens the manifest, takes up the workers, and keeps everything going
-// until ctx ends.
+// run takes up the workers and keeps everything going until ctx ends.
 func (h *host) run(ctx context.Context) error {
-	hosts, err := manifest.Open(ctx, h.o.Dir.Manifest())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = hosts.Close() }()
-	h.manifest = hosts
-	h.supervisor = supervisor.New(supervisor.Options{
-		Records: hosts, LogDir: h.o.Dir.Logs(), FIFODir: h.o.Dir.FIFOs(),
-		OnChange: func(string) { h.changed() }, OnLine: h.publishLine, Redact: h.redact, Log: h.o.Log,
-	})
-	h.remote = remote.New(remote.Options{
-		Dial: func(url string, token secret.Text) remote.Client {
-			return client.New(url, client.Options{Token: token, UserAgent: "pipedai-orchestrator/" + buildinfo.Version()})
-		},
-		Credential: h.credential, OnChange: h.changed, PollEvery: h.o.PollEvery, Log: h.o.Log,
-	})
-
 	var parts lifecycle.Group
 	parts.Add("status", h.broadcast)
 	parts.Add("supervisor", h.supervise)
 	parts.Add("remote", h.remote.Run)
-	err = parts.Run(ctx)
-	h.phase.Store(phaseClosed)
-	return err
+	return parts.Run(ctx)
 }
 
 // supervise runs the supervisor. When ctx ends the workers are stopped; were

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/daemon/remote"
+	"pipedai/internal/hostdir"
 	"pipedai/manifest"
 	"pipedai/supervisor"
 )
@@ -146,14 +148,23 @@ func TestHealth(t *testing.T) {
 		{"unreachable", worker("running", ""), []remote.Plane{{APIURL: "a", Err: "timed out"}}, nil, []string{"control_plane_unreachable"}},
 		{"refused", worker("running", ""), []remote.Plane{{APIURL: "a", Err: "401", Unauthorised: true}}, nil, []string{"credential_refused"}},
 	}
+	dir, err := hostdir.At("/srv/our host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host{o: Options{Dir: dir}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, item := range health(tt.workers, tt.planes, tt.program) {
+			for _, item := range h.health(tt.workers, tt.planes, tt.program) {
 				got = append(got, item.Code)
 				if item.Message == "" || item.Fix == "" {
 					t.Errorf("%s does not say what and how to mend it: %+v", item.Code, item)
+				}
+				// Pasted into another terminal it has to mean this host.
+				if item.Command != "" && !strings.HasPrefix(item.Command, "pipedai-orchestrator --home '/srv/our host' ") {
+					t.Errorf("%s: command %s", item.Code, item.Command)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

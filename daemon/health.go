@@ -60,7 +60,7 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 		})
 	}
 	_, missing := FindWorkerProgram(h.o.WorkerProgram)
-	self.Health = health(workers, planes, missing)
+	self.Health = h.health(workers, planes, missing)
 	self.State = h.state(len(workers), planes, self.Health)
 	return self, nil
 }
@@ -98,19 +98,19 @@ func (h *host) state(workers int, planes []remote.Plane, items []api.HealthItem)
 
 // health lists what needs attention, each with what helps. programErr says why
 // there is no worker program.
-func health(workers []api.FusedWorker, planes []remote.Plane, programErr error) []api.HealthItem {
+func (h *host) health(workers []api.FusedWorker, planes []remote.Plane, programErr error) []api.HealthItem {
 	items := []api.HealthItem{}
 	if len(workers) == 0 {
 		items = append(items, api.HealthItem{
 			Code: "not_connected", Severity: severityWarning, Message: "this host is not connected to a control plane",
-			Fix: "connect it", Command: "pipedai-orchestrator connect --api-url <url>",
+			Fix: "connect it", Command: h.command("connect --api-url <url>"),
 		})
 	}
 	if programErr != nil {
 		items = append(items, api.HealthItem{
 			Code: "worker_program_missing", Severity: severityError, Message: programErr.Error(),
 			Fix:     "put pipedai-worker beside pipedai-orchestrator, or name it when starting",
-			Command: "pipedai-orchestrator start --worker-program <path>",
+			Command: h.command("start --worker-program <path>"),
 		})
 	}
 	for _, p := range planes {
@@ -118,7 +118,7 @@ func health(workers []api.FusedWorker, planes []remote.Plane, programErr error) 
 		case p.Unauthorised:
 			items = append(items, api.HealthItem{
 				Code: "credential_refused", Severity: severityError, Message: p.APIURL + ": " + p.Err,
-				Fix: "pair this host again", Command: "pipedai-orchestrator connect --api-url " + p.APIURL,
+				Fix: "pair this host again", Command: h.connect(p.APIURL),
 			})
 		case p.Err != "":
 			items = append(items, api.HealthItem{
@@ -128,14 +128,14 @@ func health(workers []api.FusedWorker, planes []remote.Plane, programErr error) 
 		}
 	}
 	for _, w := range workers {
-		if item, unwell := workerHealth(w); unwell {
+		if item, unwell := h.workerHealth(w); unwell {
 			items = append(items, item)
 		}
 	}
 	return items
 }
 
-func workerHealth(w api.FusedWorker) (api.HealthItem, bool) {
+func (h *host) workerHealth(w api.FusedWorker) (api.HealthItem, bool) {
 	if w.Local == nil || !w.Running {
 		return api.HealthItem{}, false
 	}
@@ -146,10 +146,10 @@ func workerHealth(w api.FusedWorker) (api.HealthItem, bool) {
 	if why != "" {
 		why = ": " + why
 	}
-	item := api.HealthItem{Severity: severityError, Fix: "read what it wrote", Command: "pipedai-orchestrator logs " + w.ID}
+	item := api.HealthItem{Severity: severityError, Fix: "read what it wrote", Command: h.command("logs " + w.ID)}
 	switch w.Local.State {
 	case string(supervisor.BackingOff):
-		item.Code, item.Message = "worker_backing_off", fmt.Sprintf("%s ended and will be started again%s", w.Label, why)
+		item.Code, item.Message = "worker_backing_off", fmt.Sprintf("%s does not run and will be started again%s", w.Label, why)
 	case string(supervisor.Crashed):
 		item.Code, item.Message = "worker_crashed", fmt.Sprintf("%s ended too often and is not started again%s", w.Label, why)
 	default:

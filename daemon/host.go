@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -10,10 +11,12 @@ import (
 	"time"
 
 	"pipedai/api"
+	"pipedai/client"
 	"pipedai/daemon/localapi"
 	"pipedai/daemon/remote"
 	"pipedai/enroll"
 	"pipedai/internal/backoff"
+	"pipedai/internal/buildinfo"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
 	"pipedai/supervisor"
@@ -24,12 +27,9 @@ const (
 	phaseStarting int32 = iota
 	phaseReady
 	phaseStopping
-	phaseClosed // the manifest is closed; only the port is still open
 )
 
-// host is the daemon's state: what the local API acts on. manifest, supervisor
-// and remote are set before the phase leaves phaseStarting, and not touched
-// before that by anyone but run.
+// host is the daemon's state: what the local API acts on.
 type host struct {
 	o         Options
 	startedAt time.Time
@@ -49,12 +49,22 @@ type host struct {
 
 var _ localapi.Backend = (*host)(nil)
 
-func newHost(o Options) *host {
+func newHost(o Options, hosts *manifest.Manifest) *host {
 	h := &host{
-		o: o, startedAt: time.Now(), feed: localapi.NewFeed(),
+		o: o, startedAt: time.Now(), feed: localapi.NewFeed(), manifest: hosts,
 		dirty: make(chan struct{}, 1), workers: keyed{held: map[string]chan struct{}{}},
 	}
 	h.secrets.Store(strings.NewReplacer())
+	h.supervisor = supervisor.New(supervisor.Options{
+		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: FindWorkerProgram,
+		OnChange: h.processChanged, OnLine: h.publishLine, Redact: h.redact, Log: o.Log,
+	})
+	h.remote = remote.New(remote.Options{
+		Dial: func(url string, token secret.Text) remote.Client {
+			return client.New(url, client.Options{Token: token, UserAgent: program + "/" + buildinfo.Version()})
+		},
+		Credential: h.credential, OnChange: h.changed, PollEvery: o.PollEvery, Log: o.Log,
+	})
 	return h
 }
 
@@ -71,6 +81,15 @@ func (h *host) changed() {
 	case h.dirty <- struct{}{}:
 	default:
 	}
+}
+
+// processChanged follows a change of a worker's process. One that has just
+// come up is soon known to its control plane, and the next poll may be far.
+func (h *host) processChanged(id string) {
+	if s, known := h.supervisor.Status(id); known && s.State == supervisor.Running && !s.Draining {
+		h.remote.Expect(id)
+	}
+	h.changed()
 }
 
 // broadcastPause gathers changes that come together into one frame.
@@ -102,13 +121,12 @@ func (h *host) publishLine(id string, l supervisor.Line) {
 
 // credential looks the operator's token up, fresh each time: connect may have
 // brought a new one.
-func (h *host) credential(apiURL, workspaceID string) secret.Text {
+func (h *host) credential(apiURL, workspaceID string) (secret.Text, error) {
 	creds, err := enroll.LoadCredentials(h.o.Dir.Credentials())
-	if err != nil {
-		h.o.Log.Warn("read credentials", "error", err)
-		return ""
+	if err != nil && !errors.Is(err, enroll.ErrNoCredentials) {
+		return "", err
 	}
-	return creds.Operator(apiURL, workspaceID)
+	return creds.Operator(apiURL, workspaceID), nil
 }
 
 // Workers implements localapi.Backend.
@@ -152,18 +170,9 @@ func (h *host) Logs(_ context.Context, id string, n int) ([]api.LogLine, error) 
 
 // spec is how a worker's process is started.
 func (h *host) spec(e manifest.Entry) supervisor.Spec {
-	program, err := FindWorkerProgram(h.o.WorkerProgram)
-	if err != nil {
-		// The supervisor finds that it cannot be started, keeps trying, and says
-		// so in the status; it may be installed any moment.
-		program = workerProgram
-		if h.o.WorkerProgram != "" {
-			program = h.o.WorkerProgram
-		}
-	}
 	args := append([]string(nil), h.o.WorkerArgs...)
 	return supervisor.Spec{
-		ID: e.ID, Program: program, Args: append(args, "run", "--config", e.ConfigPath),
+		ID: e.ID, Program: cmp.Or(h.o.WorkerProgram, workerProgram), Args: append(args, "run", "--config", e.ConfigPath),
 		Env: workerEnv(h.o.WorkerEnv, h.o.Dir.Home()), Dir: filepath.Dir(e.ConfigPath),
 		StopGrace: h.o.StopGrace, Policy: h.o.Policy,
 	}

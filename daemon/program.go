@@ -12,10 +12,11 @@ import (
 const workerProgram = "pipedai-worker"
 
 // FindWorkerProgram returns the absolute path of the worker program: the one
-// that was named, else the one beside this program, else the one on the PATH.
-// The error says where it was looked for.
+// that was named, else (named is empty or the program's bare name) the one
+// beside this program, else the one on the PATH. The error says where it was
+// looked for.
 func FindWorkerProgram(named string) (string, error) {
-	if named != "" {
+	if named != "" && named != workerProgram {
 		path, err := exec.LookPath(named)
 		if err != nil {
 			return "", fmt.Errorf("the worker program %s cannot be run: %w", named, err)

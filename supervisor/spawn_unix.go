@@ -75,7 +75,7 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process,
 		}
 		sources = append(sources, s)
 	}
-	proc, err := os.StartProcess(program, append([]string{spec.Program}, spec.Args...), &os.ProcAttr{
+	proc, err := os.StartProcess(program, append([]string{program}, spec.Args...), &os.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   environment(append(slices.Clone(spec.Env), marker(p.FIFOOut))...),
 		Files: []*os.File{null, ends[0], ends[1]},

@@ -12,12 +12,12 @@ import (
 var ErrUnknownWorker = errors.New("no managed worker has this id")
 
 // mapError is the one place where an error becomes an answer.
-func mapError(err error) *api.Error {
+func (s *Server) mapError(err error) *api.Error {
 	switch {
 	case errors.Is(err, ErrUnknownWorker), errors.Is(err, hostdir.ErrBadID):
 		return &api.Error{
 			Status: http.StatusNotFound, Code: api.CodeNotFound,
-			Message: "no managed worker has this id", Fix: "list them with: pipedai-orchestrator workers",
+			Message: "no managed worker has this id", Fix: "list them with: " + s.o.Command("workers"),
 		}
 	}
 	return nil

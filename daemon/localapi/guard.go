@@ -105,7 +105,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request) {
 	}
 	s.kit.Fail(w, r, &api.Error{
 		Status: http.StatusUnauthorized, Code: api.CodeUnauthorized,
-		Message: "Unauthorized", Fix: "open the page with: pipedai-orchestrator dashboard",
+		Message: "Unauthorized", Fix: "open the page with: " + s.o.Command("dashboard"),
 	})
 }
 

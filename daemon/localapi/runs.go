@@ -2,6 +2,7 @@ package localapi
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -117,10 +118,7 @@ func (f *runFiles) list(worker string) ([]api.LocalRun, error) {
 		items = append(items, api.LocalRun{RunID: id, UpdatedAt: info.ModTime().UnixMilli(), Bytes: info.Size()})
 	}
 	slices.SortFunc(items, func(a, b api.LocalRun) int {
-		if a.UpdatedAt != b.UpdatedAt {
-			return int(b.UpdatedAt - a.UpdatedAt)
-		}
-		return strings.Compare(a.RunID, b.RunID)
+		return cmp.Or(cmp.Compare(b.UpdatedAt, a.UpdatedAt), strings.Compare(a.RunID, b.RunID))
 	})
 	return items[:min(len(items), maxRuns)], nil
 }

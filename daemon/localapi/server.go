@@ -47,7 +47,7 @@ type Backend interface {
 	Self(ctx context.Context) (api.SelfStatus, error)
 }
 
-// Options are the parts of a Server. All but Log are required.
+// Options are the parts of a Server. All but Command and Log are required.
 type Options struct {
 	// Port the server is bound to: it decides which Host and Origin are ours.
 	Port int
@@ -59,6 +59,9 @@ type Options struct {
 	Dashboard http.Handler
 	// RunsDir is the folder of run event files.
 	RunsDir string
+	// Command words a command line of this program, as this host's owner types
+	// it; nil is for the usual home.
+	Command func(args string) string
 	Log     *slog.Logger
 }
 
@@ -78,11 +81,11 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{
-		o:    o,
-		kit:  &httpkit.Kit{Map: mapError, MaxBody: maxBody, Strict: true, Log: o.Log},
-		runs: newRunFiles(o.RunsDir),
+	if o.Command == nil {
+		o.Command = func(args string) string { return "pipedai-orchestrator " + args }
 	}
+	s := &Server{o: o, runs: newRunFiles(o.RunsDir)}
+	s.kit = &httpkit.Kit{Map: s.mapError, MaxBody: maxBody, Strict: true, Log: o.Log}
 	s.metrics = newMetrics(s)
 	return s
 }

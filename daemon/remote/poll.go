@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"pipedai/api"
 	"pipedai/internal/backoff"
+	"pipedai/manifest"
 )
 
 // group is one workspace of a control plane. Fields below stop are guarded by
@@ -29,7 +31,8 @@ type group struct {
 
 type seen struct{ status api.RemoteStatus }
 
-var errNoCredential = errors.New("no operator credential for this control plane: run pipedai-orchestrator connect")
+// errCredential says that there is nothing to ask with.
+var errCredential = errors.New("this host has no credential for this control plane")
 
 // poll asks every interval, with jitter, and less often while it fails; and
 // when a lifecycle event says that there is news.
@@ -41,6 +44,9 @@ func (w *Watcher) poll(ctx context.Context, g *group) {
 			wait = max(wait, w.o.Retry.Delay(failures))
 		} else {
 			failures = 0
+			if w.expecting(g) {
+				wait = min(wait, expectPace)
+			}
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -54,6 +60,47 @@ func (w *Watcher) poll(ctx context.Context, g *group) {
 	}
 }
 
+const (
+	expectPace = time.Second      // between polls while a worker is expected
+	expectFor  = 15 * time.Second // after that it is no news that it is not there
+)
+
+// Expect says that a process of this worker has just come up here. Its control
+// plane is asked at once, and then every second until it lists the worker as
+// online, or a while has passed.
+func (w *Watcher) Expect(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.expected[id] = time.Now().Add(expectFor)
+	for _, e := range w.wanted {
+		if g := w.groups[key{e.APIURL, e.WorkspaceID}]; e.ID == id && g != nil {
+			g.poke()
+		}
+	}
+}
+
+// expecting reports whether a worker of the group may come online any moment.
+func (w *Watcher) expecting(g *group) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.expected {
+		if time.Now().After(w.expected[id]) || g.workers[id].status.Status == "online" {
+			delete(w.expected, id)
+		}
+	}
+	return slices.ContainsFunc(w.wanted, func(e manifest.Entry) bool {
+		return key{e.APIURL, e.WorkspaceID} == g.key && !w.expected[e.ID].IsZero()
+	})
+}
+
+// poke asks for a poll now. It never blocks.
+func (g *group) poke() {
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
 // once asks for the workers of a group and keeps the answer, or why there is
 // none.
 func (w *Watcher) once(ctx context.Context, g *group) error {
@@ -63,13 +110,10 @@ func (w *Watcher) once(ctx context.Context, g *group) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	var err error
-	token := w.o.Credential(g.key.apiURL, g.key.workspaceID)
+	plane, err := w.dial(g.key)
 	var rows []api.RemoteWorker
-	if token.Empty() {
-		err = errNoCredential
-	} else {
-		rows, err = w.o.Dial(g.key.apiURL, token).Workers(ctx, g.key.workspaceID)
+	if err == nil {
+		rows, err = plane.Workers(ctx, g.key.workspaceID)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err() // we gave up; that says nothing about the control plane
@@ -77,6 +121,18 @@ func (w *Watcher) once(ctx context.Context, g *group) error {
 	w.keep(g, rows, err)
 	w.o.OnChange()
 	return err
+}
+
+// dial returns a client with the credential of a workspace.
+func (w *Watcher) dial(k key) (Client, error) {
+	token, err := w.o.Credential(k.apiURL, k.workspaceID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errCredential, err)
+	}
+	if token.Empty() {
+		return nil, errCredential
+	}
+	return w.o.Dial(k.apiURL, token), nil
 }
 
 func (w *Watcher) keep(g *group, rows []api.RemoteWorker, err error) {
@@ -151,7 +207,7 @@ func jitter(d time.Duration) time.Duration {
 
 func unauthorised(err error) bool {
 	var answer *api.Error
-	return errors.Is(err, errNoCredential) ||
+	return errors.Is(err, errCredential) ||
 		errors.As(err, &answer) && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden)
 }
 

@@ -91,7 +91,7 @@ func bubble(t *testing.T, f *fake, test func(t *testing.T, w *Watcher)) {
 		f.streams = map[string]int{}
 		w := New(Options{
 			Dial:       func(string, secret.Text) Client { return f },
-			Credential: func(string, string) secret.Text { return "hos_x" },
+			Credential: func(string, string) (secret.Text, error) { return "hos_x", nil },
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -269,6 +269,50 @@ func TestStream_anEventAsksForFreshStatus(t *testing.T) {
 	})
 }
 
+// A worker that was started here a moment ago is shown as online about as soon
+// as its control plane knows; there may be no event that tells.
+func TestWatcher_expectsAWorkerThatCameUp(t *testing.T) {
+	t.Parallel()
+	f := &fake{workers: []api.RemoteWorker{{ID: "w1", Status: "offline"}}}
+	bubble(t, f, func(t *testing.T, w *Watcher) {
+		w.Expect("w1") // it may come up before the manifest is followed
+		w.Follow([]manifest.Entry{entry("w1"), entry("w2")})
+		time.Sleep(1500 * time.Millisecond)
+		f.set(func() { f.workers[0].Status = "online" })
+		time.Sleep(time.Second)
+		if v := w.View(entry("w1")); v.Status == nil || v.Status.Status != "online" {
+			t.Errorf("a second after it came online: %+v", v.Status)
+		}
+		before, _ := f.count()
+		time.Sleep(10 * time.Second)
+		if after, _ := f.count(); after != before {
+			t.Errorf("%d polls in haste for a worker that is there", after-before)
+		}
+
+		// One that never comes online is not asked about in haste for ever.
+		w.Expect("w2")
+		time.Sleep(time.Minute)
+		before, _ = f.count()
+		time.Sleep(time.Minute)
+		if after, _ := f.count(); after-before > 6 {
+			t.Errorf("%d polls a minute", after-before)
+		}
+	})
+}
+
+// A credentials file that cannot be read is not the same as none: connecting
+// again would fail on it, too.
+func TestWatcher_credentialCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := New(Options{
+		Dial:       func(string, secret.Text) Client { return &fake{} },
+		Credential: func(string, string) (secret.Text, error) { return "", errors.New("the file is damaged") },
+	})
+	if _, err := w.dial(key{"https://a.test", "ws1"}); !unauthorised(err) || !strings.Contains(err.Error(), "the file is damaged") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestStream_refusedRestsUntilTheManifestChanges(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
@@ -334,7 +378,7 @@ func TestUnauthorised(t *testing.T) {
 			t.Errorf("%d: %v", status, got)
 		}
 	}
-	if !unauthorised(errNoCredential) {
+	if !unauthorised(errCredential) {
 		t.Error("no credential is not unauthorised")
 	}
 }

@@ -30,18 +30,15 @@ func (w *Watcher) follow(ctx context.Context, s *stream) {
 	var since int64
 	for failures := 0; ; {
 		began := time.Now()
-		err := errNoCredential
-		if token := w.o.Credential(s.key.apiURL, s.key.workspaceID); !token.Empty() {
-			err = w.o.Dial(s.key.apiURL, token).WorkerEvents(ctx, s.worker, since, func(id int64, event api.LifecycleEvent) {
+		plane, err := w.dial(s.key)
+		if err == nil {
+			err = plane.WorkerEvents(ctx, s.worker, since, func(id int64, event api.LifecycleEvent) {
 				failures = 0
 				since = max(since, id)
 				w.mu.Lock()
 				s.last = &api.LastEvent{Type: event.Type, At: event.TS.String()}
 				if g := w.groups[s.key]; g != nil {
-					select {
-					case g.wake <- struct{}{}:
-					default:
-					}
+					g.poke()
 				}
 				w.mu.Unlock()
 				w.o.OnChange()

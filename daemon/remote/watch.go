@@ -27,8 +27,9 @@ type Options struct {
 	// Dial returns a client of a control plane with a credential.
 	Dial func(apiURL string, token secret.Text) Client
 	// Credential returns the operator credential of a workspace, empty when
-	// there is none. It is asked before every poll, so a new one is taken up.
-	Credential func(apiURL, workspaceID string) secret.Text
+	// there is none, or why it cannot be told. It is asked before every poll,
+	// so a new one is taken up.
+	Credential func(apiURL, workspaceID string) (secret.Text, error)
 	// OnChange is called after every change of what View and Plane tell. It
 	// must not block.
 	OnChange func()
@@ -51,6 +52,7 @@ type Watcher struct {
 	streams  map[string]*stream   // by worker id
 	releases map[string]*releases // by apiUrl
 	wanted   []manifest.Entry
+	expected map[string]time.Time // workers that may come online any moment, until when
 	changed  chan struct{} // capacity 1: wanted is new
 }
 
@@ -73,7 +75,7 @@ func New(o Options) *Watcher {
 	}
 	return &Watcher{
 		o: o, groups: map[key]*group{}, streams: map[string]*stream{}, releases: map[string]*releases{},
-		changed: make(chan struct{}, 1),
+		expected: map[string]time.Time{}, changed: make(chan struct{}, 1),
 	}
 }
 
