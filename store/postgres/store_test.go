@@ -20,15 +20,17 @@ func open(t testing.TB) store.Store {
 // migrated returns a copy of a database that was migrated once.
 func migrated(t testing.TB) store.Store {
 	t.Helper()
-	return openAt(t, testkit.PostgresLike(t, "migrated", func(dsn string) error {
-		s, err := Open(context.Background(), dsn, Options{})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		_, err = s.Migrate(context.Background())
+	return openAt(t, testkit.PostgresLike(t, "migrated", migrate))
+}
+
+func migrate(dsn string) error {
+	s, err := Open(context.Background(), dsn, Options{})
+	if err != nil {
 		return err
-	}))
+	}
+	defer s.Close()
+	_, err = s.Migrate(context.Background())
+	return err
 }
 
 func openAt(t testing.TB, dsn string) store.Store {
