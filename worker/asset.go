@@ -157,12 +157,12 @@ func (c *Context) AssetPath(key string) (string, error) {
 		return path, nil
 	}
 	if err := storage.CheckAssetKey(key); err != nil {
-		return "", fmt.Errorf("Asset '%s' not found", key) //nolint:staticcheck // the contract's words
+		return "", fmt.Errorf("Asset '%s' not found", key)
 	}
 	dest := filepath.Join(c.facts.dir, "upstream-assets", key)
 	if err := c.env.fetch(c, key, dest); err != nil {
 		if errors.Is(err, errNoAsset) {
-			return "", fmt.Errorf("Asset '%s' not found: %w", key, err) //nolint:staticcheck // the contract's words
+			return "", fmt.Errorf("Asset '%s' not found: %w", key, err)
 		}
 		return "", fmt.Errorf("asset %q: %w", key, err)
 	}

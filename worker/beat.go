@@ -3,7 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net/http"
 	"time"
 
 	"pipedai/api"
@@ -23,7 +23,7 @@ func (p *puller) beat(ctx context.Context) {
 			return
 		}
 		if err != nil && !failing {
-			p.log.Warn(fmt.Sprintf("heartbeat was not delivered, trying again: %v", err))
+			p.log.Warn("heartbeat was not delivered, trying again", "error", err)
 		}
 		failing = err != nil
 		if !p.waitForBeat(ctx) {
@@ -110,10 +110,10 @@ func (p *pusher) beatRun(run *held) {
 		cancel()
 		var remote *api.Error
 		switch {
-		case err == nil && answer.ShouldCancel, errors.As(err, &remote) && remote.Status == 404:
+		case err == nil && answer.ShouldCancel, errors.As(err, &remote) && remote.Status == http.StatusNotFound:
 			p.hand.end(run.wire, ErrCancelled)
 		case err != nil && p.live.Err() == nil:
-			p.log.Warn(fmt.Sprintf("run %s: heartbeat was not delivered: %v", run.wire, err))
+			p.log.Warn("heartbeat was not delivered", "run", run.wire, "error", err)
 		}
 		timer.Reset(run.interval)
 		select { // the shortest time between two beats

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (l *claimLoop) run(ctx context.Context) {
 		failed++
 		pause := l.options.retry.Delay(failed)
 		if failed == 1 {
-			l.log.Warn(fmt.Sprintf("the control plane cannot be used, trying again: %v", err))
+			l.log.Warn("the control plane cannot be used, trying again", "error", err)
 			l.event(api.EventPollError, map[string]any{"error": err.Error()})
 		}
 		backoff.Sleep(ctx, pause)
@@ -75,7 +76,7 @@ func (l *claimLoop) once(ctx context.Context) error {
 	if err != nil {
 		l.slots.give(free)
 		var remote *api.Error
-		if errors.As(err, &remote) && (remote.Status == 404 || remote.Status == 409) {
+		if errors.As(err, &remote) && (remote.Status == http.StatusNotFound || remote.Status == http.StatusConflict) {
 			l.registered = false // it forgot us: say the tasks again
 		}
 		return fmt.Errorf("claim: %w", err)
@@ -99,9 +100,9 @@ func (l *claimLoop) register(ctx context.Context) error {
 		return fmt.Errorf("register %s: %w", l.set.service, err)
 	}
 	l.registered = true
-	l.log.Info(fmt.Sprintf("connected to %s, offering %s: %s", l.client.BaseURL(), l.set.service, strings.Join(l.set.order, ", ")))
+	l.log.Info("connected", "to", l.client.BaseURL(), "service", l.set.service, "tasks", strings.Join(l.set.order, ","))
 	for _, change := range answer.CodeChanges {
-		l.log.Info(fmt.Sprintf("task %s has new code: version %d", change.TaskID, change.NewVersion))
+		l.log.Info("task has new code", "task", change.TaskID, "version", change.NewVersion)
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ func (l *claimLoop) start(d api.Dispatch) {
 	run, err := l.hand.take(l.live, d)
 	if err != nil {
 		l.slots.give(1)
-		l.log.Warn(fmt.Sprintf("run %s: %v", d.RunID, err))
+		l.log.Warn("run not taken", "run", d.RunID, "error", err)
 		return
 	}
 	go func() {
@@ -139,7 +140,7 @@ func (l *claimLoop) start(d api.Dispatch) {
 		ctx, settled := settling(l.live, l.taking, l.options.settle)
 		defer settled()
 		if err := deliver(ctx, l.client, d.RunID, req, l.options.retry, l.log); err != nil {
-			l.log.Error(err.Error())
+			l.log.Error("report not delivered", "run", d.RunID, "error", err)
 			if fatal := refusedWorker(err); fatal != nil {
 				l.fatal(fatal)
 			}

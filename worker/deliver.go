@@ -24,7 +24,7 @@ func deliver(ctx context.Context, to reporter, wire string, req api.CallbackRequ
 		answer, err := to.Callback(ctx, wire, req)
 		if err == nil {
 			if answer.Ignored {
-				log.Warn(fmt.Sprintf("run %s: the report came too late and was ignored", wire))
+				log.Warn("the report came too late and was ignored", "run", wire)
 			}
 			return nil
 		}
@@ -33,14 +33,14 @@ func deliver(ctx context.Context, to reporter, wire string, req api.CallbackRequ
 		}
 		switch verdict(err) {
 		case gone:
-			log.Warn(fmt.Sprintf("run %s: the control plane does not wait for its report: %v", wire, err))
+			log.Warn("the control plane does not wait for the report", "run", wire, "error", err)
 			return nil
 		case refused:
 			return fmt.Errorf("report run %s: %w", wire, err)
 		}
 		failed++
 		pause := wait.Delay(failed)
-		log.Warn(fmt.Sprintf("run %s: report not delivered, next try in %s: %v", wire, pause.Round(time.Millisecond), err))
+		log.Warn("report not delivered, trying again", "run", wire, "in", pause.Round(time.Millisecond), "error", err)
 		if !backoff.Sleep(ctx, pause) {
 			return fmt.Errorf("report run %s: %w", wire, context.Cause(ctx))
 		}

@@ -23,7 +23,7 @@ func TestListen_drain(t *testing.T) {
 	receive(t, started, "the start")
 	w.stop()
 	// Further work is refused for now, what runs goes on.
-	w.log.wait("1 run in hand")
+	w.log.wait("runs in hand are waited for runs=1")
 	if status, body := push(t, w.base, "work", e.dispatch("trun_2", "work", nil)); status != http.StatusServiceUnavailable {
 		t.Errorf("while stopping: got %d %s", status, body)
 	}

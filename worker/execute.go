@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -41,16 +42,15 @@ type executor struct {
 // attempt, with one of the causes of errors.go.
 func (x *executor) execute(ctx context.Context, e *entry, d api.Dispatch, update func(float64, string)) (req api.CallbackRequest) {
 	started := time.Now()
-	name := fmt.Sprintf("run %s %s", d.RunID, d.TaskID)
 	log := x.log.With("run", d.RunID, "task", d.TaskID, "attempt", d.Attempt)
-	log.Info(fmt.Sprintf("%s started (attempt %d)", name, d.Attempt))
+	log.Info("run started")
 	events := x.events.begin(d.RunID)
 	defer func() {
 		took := time.Since(started).Round(100 * time.Millisecond)
 		if req.Status == "success" {
-			log.Info(fmt.Sprintf("%s completed in %.1fs", name, took.Seconds()))
+			log.Info("run completed", "took", took)
 		} else {
-			log.Warn(fmt.Sprintf("%s failed in %.1fs: %s", name, took.Seconds(), req.Error))
+			log.Warn("run failed", "took", took, "error", req.Error)
 		}
 		events.end(req)
 	}()
@@ -68,7 +68,7 @@ func (x *executor) execute(ctx context.Context, e *entry, d api.Dispatch, update
 	}
 	cfg, err := x.tokens.Unseal(x.secret.Reveal(), d.StorageToken)
 	if err != nil {
-		log.Error(fmt.Sprintf("%s: %v", name, err))
+		log.Error("the storage token cannot be read", "error", err)
 		return failure(ctx, d.Attempt, limit, Retryable(api.CodeInvalidToken, "Failed to decrypt storage token"))
 	}
 	bucket, err := x.open(ctx, cfg)
@@ -127,7 +127,7 @@ func (a *tried) run(ctx context.Context) api.CallbackRequest {
 		case <-timer.C:
 			// The handler keeps its folder until it returns, and loses its run now.
 			go func() { <-done; release() }()
-			a.log.Error(fmt.Sprintf("run %s %s: the handler ignores that it was told to end", a.d.RunID, a.d.TaskID))
+			a.log.Error("the handler ignores that it was told to end")
 			return fail(Retryable(CodeStuck, "the handler did not end within %s of being told to", a.x.stuck))
 		}
 	}
@@ -164,7 +164,7 @@ func (a *tried) handle(ctx context.Context, dir string, lines *runLog, done chan
 		line = a.redact.line(line)
 		lines.add(line)
 		a.events.line(line)
-		a.log.Log(context.Background(), line.level, fmt.Sprintf("run %s: %s", a.d.RunID, line.message), fieldsOf(line)...)
+		a.log.Log(context.Background(), line.level, line.message, fieldsOf(line)...) //nolint:sloglint // what the handler said is the message
 	})
 	output, err := call(result.c, a.entry.handler)
 	result.output, result.err = output, err
@@ -185,7 +185,7 @@ func (a *tried) store(ctx context.Context, result outcome, lines *runLog) api.Ca
 	defer cancel()
 	path := storage.LogsPath(a.d.PipelineRunID, a.d.RunID)
 	if err := lines.upload(storing, a.bucket, path); err != nil {
-		a.log.Warn(fmt.Sprintf("run %s: its log could not be stored: %v", a.d.RunID, err))
+		a.log.Warn("the run's log could not be stored", "error", err)
 		return req
 	}
 	req.LogsPath = path
@@ -228,5 +228,5 @@ func stack() string { return string(debug.Stack()) }
 // isAuth reports whether the control plane refused the caller itself.
 func isAuth(err error) bool {
 	var remote *api.Error
-	return errors.As(err, &remote) && (remote.Status == 401 || remote.Status == 403)
+	return errors.As(err, &remote) && (remote.Status == http.StatusUnauthorized || remote.Status == http.StatusForbidden)
 }

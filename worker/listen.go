@@ -96,7 +96,7 @@ func (p *pusher) run(ctx context.Context, listener net.Listener, kill context.Ca
 			fail(&fatalError{err})
 		}
 	})
-	p.log.Info(fmt.Sprintf("service %s listens on %s for: %s", p.set.service, listener.Addr(), strings.Join(p.set.order, ", ")))
+	p.log.Info("listening", "address", listener.Addr(), "service", p.set.service, "tasks", strings.Join(p.set.order, ","))
 	<-ctx.Done()
 	var fatal *fatalError
 	errors.As(context.Cause(ctx), &fatal)
@@ -130,7 +130,7 @@ func (p *pusher) register(ctx context.Context) error {
 			}
 			failed = 0
 			for _, change := range answer.CodeChanges {
-				p.log.Info(fmt.Sprintf("task %s has new code: version %d", change.TaskID, change.NewVersion))
+				p.log.Info("task has new code", "task", change.TaskID, "version", change.NewVersion)
 			}
 		case isAuth(err):
 			return fmt.Errorf("register %s: %w", p.set.service, refusedWorker(err))
@@ -140,7 +140,7 @@ func (p *pusher) register(ctx context.Context) error {
 			failed++
 			pause = p.options.retry.Delay(failed)
 			if failed == 1 {
-				p.log.Warn(fmt.Sprintf("not registered, trying again: %v", err))
+				p.log.Warn("not registered, trying again", "error", err)
 			}
 		}
 		if !backoff.Sleep(ctx, pause) {
@@ -221,7 +221,7 @@ func (p *pusher) work(run *held, e *entry, d api.Dispatch) {
 	ctx, settled := settling(p.live, p.taking, p.options.settle)
 	defer settled()
 	if err := deliver(ctx, p.client, d.RunID, req, p.options.retry, p.log); err != nil {
-		p.log.Error(err.Error())
+		p.log.Error("report not delivered", "run", d.RunID, "error", err)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestListen_oneAttempt(t *testing.T) {
 		len(r.Tasks[0].CodeHash) != 16 || r.Tasks[0].AllowedNext[0] != "show" {
 		t.Errorf("registration: %+v", r)
 	}
-	if log := w.log.String(); !strings.Contains(log, "run trun_1 double started (attempt 1)") || !strings.Contains(log, "run trun_1 double completed in ") {
+	if log := w.log.String(); !strings.Contains(log, "run started run=trun_1 task=double attempt=1") || !strings.Contains(log, "run completed took=") {
 		t.Errorf("the log does not tell the run:\n%s", log)
 	}
 }
@@ -92,7 +92,7 @@ func TestListen_answers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != 404 {
+	if resp.StatusCode != http.StatusNotFound {
 		t.Errorf("elsewhere: %d", resp.StatusCode)
 	}
 }

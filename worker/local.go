@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -234,17 +235,17 @@ func (e *localEnv) finish(c *Context, output json.RawMessage) (*Result, error) {
 	return e.result, nil
 }
 
-// lineHandler writes log records as lines for people: the message, then the
-// attributes that the message does not already hold. Warnings and errors go to
-// the second writer.
+// lineHandler writes log records as lines for people: the message, its own
+// attributes, then those that say where it comes from. Warnings and errors go
+// to the second writer.
 type lineHandler struct {
 	mu       *sync.Mutex
 	out, err io.Writer
 	attrs    []slog.Attr
 }
 
-// NewLineHandler is a slog handler for programs that people watch: one plain
-// sentence per record, warnings and errors to errors.
+// NewLineHandler is a slog handler for programs that people watch: one line
+// per record from level info on, warnings and errors to errors.
 func NewLineHandler(out, errors io.Writer) slog.Handler {
 	return &lineHandler{mu: &sync.Mutex{}, out: out, err: errors}
 }
@@ -262,17 +263,17 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	line.WriteString(strings.ReplaceAll(r.Message, "\n", " "))
 	add := func(attr slog.Attr) bool {
-		switch attr.Key {
-		case "run", "task", "attempt", "worker": // the sentence says these
-		default:
-			fmt.Fprintf(&line, " %s=%v", attr.Key, attr.Value)
+		value := attr.Value.Resolve().String()
+		if value == "" || strings.ContainsAny(value, " \"=\n\r\t") {
+			value = strconv.Quote(value)
 		}
+		line.WriteString(" " + attr.Key + "=" + value)
 		return true
 	}
+	r.Attrs(add)
 	for _, attr := range h.attrs {
 		add(attr)
 	}
-	r.Attrs(add)
 	line.WriteByte('\n')
 	h.mu.Lock()
 	defer h.mu.Unlock()

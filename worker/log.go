@@ -41,20 +41,6 @@ func levelName(level slog.Level) string {
 	}
 }
 
-// levelOf reads a level's name; unknown names are info.
-func levelOf(name string) slog.Level {
-	switch strings.ToLower(name) {
-	case "debug":
-		return slog.LevelDebug
-	case "warn", "warning":
-		return slog.LevelWarn
-	case "error":
-		return slog.LevelError
-	default:
-		return slog.LevelInfo
-	}
-}
-
 // encode writes the line as the log object has it. Fields cannot replace the
 // four members that every line has.
 func (l logLine) encode(run string) []byte {

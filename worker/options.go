@@ -146,7 +146,7 @@ func (o Options) executor(s *Set, sealedWith Secret, tokens *storage.TokenReader
 func drain(h *hand, limit, settle time.Duration, kill context.CancelCauseFunc, log *slog.Logger) {
 	empty := h.close()
 	if n := h.size(); n > 0 {
-		log.Info(fmt.Sprintf("stopping: %s in hand, waiting for the end", runs(n)))
+		log.Info("stopping: runs in hand are waited for", "runs", n)
 	}
 	if limit > 0 {
 		timer := time.NewTimer(limit)
@@ -154,18 +154,11 @@ func drain(h *hand, limit, settle time.Duration, kill context.CancelCauseFunc, l
 		select {
 		case <-empty:
 		case <-timer.C:
-			log.Warn(fmt.Sprintf("stopping: %s did not end within %s and will be ended", runs(h.size()), limit))
+			log.Warn("stopping: runs did not end in time and are ended", "runs", h.size(), "after", limit)
 			h.endAll(ErrDrained)
 			settled := time.AfterFunc(settle, func() { kill(ErrDrained) })
 			defer settled.Stop()
 		}
 	}
 	<-empty
-}
-
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
 }

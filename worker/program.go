@@ -43,7 +43,7 @@ func Execute(ctx context.Context, s *Set, open OpenBucket, streams cliutil.Strea
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(p.describeCmd(), p.execCmd(), p.listenCmd(), p.runCmd(), p.localCmd(), p.versionCmd())
-	return cliutil.Run(ctx, root, streams, args)
+	return cliutil.Run(ctx, root, streams, args, Explain)
 }
 
 type program struct {
@@ -89,7 +89,7 @@ func (p *program) listenCmd() *cobra.Command {
 			if o.Secret.Empty() {
 				return cliutil.Failf(cliutil.ExitUsage, "set PIPEDAI_SECRET_KEY to the engine's secret key", "the secret shared with the engine is missing")
 			}
-			return Explain(p.set.Listen(cmd.Context(), o))
+			return p.set.Listen(cmd.Context(), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.APIURL, "api-url", "http://127.0.0.1:3000", "base URL of the control plane")
@@ -107,12 +107,12 @@ func (p *program) runCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := LoadConfig(path)
 			if err != nil {
-				return Explain(err)
+				return err
 			}
 			if err := o.Use(cfg, p.streams.Getenv); err != nil {
 				return err
 			}
-			return Explain(p.set.Run(cmd.Context(), o))
+			return p.set.Run(cmd.Context(), o)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "the worker.json (required)")
@@ -178,7 +178,8 @@ func (o *Options) Use(cfg Config, getenv func(string) string) error {
 	return nil
 }
 
-// Explain gives the errors of this package their exit codes and fixes.
+// Explain gives the errors of this package their exit codes and fixes; any
+// other error stays as it is.
 func Explain(err error) error {
 	switch {
 	case errors.Is(err, ErrUnauthorized):

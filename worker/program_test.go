@@ -123,7 +123,7 @@ func TestProgram_execFailures(t *testing.T) {
 		says  string
 	}{
 		"unknown task":    {[]string{"exec", "nobody"}, "", 1, "it has: work"},
-		"no task":         {[]string{"exec"}, "", 2, "--help"},
+		"no task":         {[]string{"exec"}, "", 2, "usage: test exec TASK"},
 		"bad stdin":       {[]string{"exec", "work"}, "{", 1, "not JSON"},
 		"unknown command": {[]string{"dance"}, "", 2, "dance"},
 		"bad input":       {[]string{"local", "work", "--input", "{"}, "", 2, "not JSON"},

@@ -128,7 +128,7 @@ func (p *puller) event(kind string, data any) {
 		event.Data, _ = json.Marshal(data)
 	}
 	if err := p.client.WorkerEvent(ctx, event); err != nil {
-		p.log.Debug(fmt.Sprintf("event %s was not delivered: %v", kind, err))
+		p.log.Debug("event was not delivered", "event", kind, "error", err)
 	}
 }
 

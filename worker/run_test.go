@@ -170,7 +170,7 @@ func TestRun_revokedToken(t *testing.T) {
 	e := newEngine(t, workerToken)
 	w := pull(t, e, one(func(ctx *Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() }), func(o *Options) { o.BeatInterval = 10 * time.Millisecond })
 	e.claims <- []api.Dispatch{e.dispatch("trun_1", "work", nil)}
-	w.log.wait("trun_1 work started")
+	w.log.wait("run started run=trun_1 task=work")
 	e.set(func() { e.refuse = http.StatusUnauthorized })
 	if err := w.wait(); !errors.Is(err, ErrUnauthorized) {
 		t.Errorf("got %v, want ErrUnauthorized", err)
@@ -202,12 +202,12 @@ func TestRun_drain(t *testing.T) {
 	gate := make(chan struct{})
 	w := pull(t, e, one(func(*Context) (any, error) { <-gate; return nil, nil }), nil)
 	e.claims <- []api.Dispatch{e.dispatch("trun_1", "work", nil)}
-	w.log.wait("trun_1 work started")
+	w.log.wait("run started run=trun_1 task=work")
 	for range 2 { // the one that got it, and the one that waits now
 		receive(t, e.polls, "a claim")
 	}
 	w.stop()
-	w.log.wait("stopping: 1 run in hand")
+	w.log.wait("stopping: runs in hand are waited for runs=1")
 	close(gate)
 	if got := receive(t, e.reports, "the report"); got.Status != "success" {
 		t.Errorf("got %s %s", got.Status, got.Error)
@@ -226,7 +226,7 @@ func TestRun_drainWithoutControlPlane(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []time.Duration{0, 10 * time.Millisecond} {
 		e := newEngine(t, workerToken)
-		e.onReport = func(_ int, w http.ResponseWriter) bool { w.WriteHeader(500); return true }
+		e.onReport = func(_ int, w http.ResponseWriter) bool { w.WriteHeader(http.StatusInternalServerError); return true }
 		w := pull(t, e, doubler(), func(o *Options) { o.DrainTimeout, o.settle = limit, 10*time.Millisecond })
 		e.claims <- []api.Dispatch{e.dispatch("trun_1", "double", number2{1})}
 		w.log.wait("report not delivered")

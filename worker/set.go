@@ -238,7 +238,7 @@ func HashCode(parts ...string) string {
 		if i > 0 {
 			h.Write([]byte{0})
 		}
-		io.WriteString(h, part)
+		h.Write([]byte(part))
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }

@@ -8,6 +8,7 @@ import (
 
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
+	"pipedai/worker"
 )
 
 // Main runs the program and returns its exit code.
@@ -28,5 +29,5 @@ func Execute(ctx context.Context, args []string, s cliutil.Streams) int {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRegisterCmd(s, nil), newRunCmd(s, nil), newVersionCmd(s))
-	return cliutil.Run(ctx, root, s, args)
+	return cliutil.Run(ctx, root, s, args, worker.Explain)
 }

@@ -59,7 +59,7 @@ func newRunCmd(s cliutil.Streams, runF func(context.Context, runOptions) error) 
 func run(ctx context.Context, s cliutil.Streams, o runOptions) error {
 	cfg, err := worker.LoadConfig(o.config)
 	if err != nil {
-		return worker.Explain(err)
+		return err
 	}
 	log := slog.New(worker.NewLineHandler(s.Out, s.Err))
 	loader := loader{
@@ -82,10 +82,10 @@ func run(ctx context.Context, s cliutil.Streams, o runOptions) error {
 		return err
 	}
 	if len(sets) == 0 {
-		log.Warn(fmt.Sprintf("this worker offers no tasks: name a task file as \"tasks\" in %s (or connect with --tasks FILE), then restart it", o.config))
-		return worker.Explain(worker.StayOnline(ctx, options))
+		log.Warn("this worker offers no tasks: name a task file as \"tasks\" in its worker.json (or connect with --tasks FILE), then restart it", "config", o.config)
+		return worker.StayOnline(ctx, options)
 	}
-	return worker.Explain(worker.RunSets(ctx, sets, options))
+	return worker.RunSets(ctx, sets, options)
 }
 
 // taskFiles resolves the names in worker.json, which are relative to it, and

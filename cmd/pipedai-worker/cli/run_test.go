@@ -241,9 +241,9 @@ programs:
 	if report, _ := c.report(t); report.ErrorCode != worker.CodeBadInput || *report.Retryable {
 		t.Errorf("add with bad input: %+v", report)
 	}
-	out.wait(t, "run trun_2 add completed in")
-	out.wait(t, "run trun_1: hello 7")
-	errs.wait(t, "run trun_3 add failed in")
+	out.wait(t, "run=trun_2 task=add")
+	out.wait(t, "hello 7 stream=stderr run=trun_1")
+	errs.wait(t, "warn: run failed took=")
 	stop()
 	if code := receive(t, ended, "the end"); code != 0 {
 		t.Errorf("exit code %d: %s", code, errs)

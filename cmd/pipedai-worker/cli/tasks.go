@@ -112,7 +112,7 @@ func (l loader) addProgram(set *worker.Set, name, dir string) error {
 		return err
 	}
 	if said.ServiceID != set.Service() {
-		l.log.Warn(fmt.Sprintf("program %s calls its service %s; its tasks are offered as %s", program, said.ServiceID, set.Service()))
+		l.log.Warn("a program names another service than its task file; the file counts", "program", program, "names", said.ServiceID, "service", set.Service())
 	}
 	for _, task := range said.Tasks {
 		set.Add(describedTask(task), command.Command{Argv: []string{program, "exec", task.ID}, Env: l.env}.Run)

@@ -58,7 +58,7 @@ func (c Command) Run(ctx *worker.Context) (any, error) {
 	}
 	lines := &lineReader{ctx: ctx}
 	output := newBoundedBuffer(maxOutput)
-	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
+	cmd := exec.Command(c.Argv[0], c.Argv[1:]...) //nolint:noctx // runProcess ends it, first politely
 	cmd.Dir = folders.work
 	cmd.Env = append(append([]string{}, c.Env...), folders.environment(ctx)...)
 	cmd.Stdin = bytes.NewReader(ctx.RawInput())

@@ -92,7 +92,7 @@ func (l *lineReader) flush() {
 	}
 	if !strings.HasPrefix(line, "::") || !l.directive(line) {
 		l.last = line
-		l.ctx.Log().Info(line, "stream", "stderr")
+		l.ctx.Log().Info(line, "stream", "stderr") //nolint:sloglint // what the command printed is the message
 	}
 }
 
@@ -154,7 +154,7 @@ func (l *lineReader) log(value string) bool {
 	for name, value := range fields {
 		args = append(args, name, value)
 	}
-	l.ctx.Log().Log(l.ctx, level, message, args...)
+	l.ctx.Log().Log(l.ctx, level, message, args...) //nolint:sloglint // what the command said is the message
 	return true
 }
 
