@@ -124,10 +124,12 @@ type LocalRunEvents struct {
 }
 
 // LocalHealth answers GET /api/healthz of the daemon: it is alive, and Ready
-// says whether it serves workers already.
+// says whether it serves workers already. PID tells it from the daemon of
+// another home that has taken over its port; it was added.
 type LocalHealth struct {
 	Status string `json:"status"` // "ok" or "starting"
 	Ready  bool   `json:"ready"`
+	PID    int    `json:"pid"`
 }
 
 // LogLine is one captured line of worker output.

@@ -36,7 +36,7 @@ func ReadInfo(dir hostdir.Dir) (Info, error) {
 	}
 	var info Info
 	if err := json.Unmarshal(data, &info); err != nil || info.Port <= 0 {
-		return Info{}, fmt.Errorf("%s is damaged; start the daemon again to renew it", dir.DaemonInfo())
+		return Info{}, fmt.Errorf("%s is damaged", dir.DaemonInfo())
 	}
 	return info, nil
 }

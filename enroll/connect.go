@@ -58,8 +58,9 @@ type Result struct {
 	EnvironmentID string
 	AuthMode      string
 	ConfigPath    string
-	Already       bool // it was connected before; nothing but Tasks may have changed
-	Changed       bool // the worker's configuration is another one now
+	Tasks         []string // files of tasks it offers
+	Already       bool     // it was connected before; nothing but Tasks may have changed
+	Changed       bool     // the worker's configuration is another one now
 }
 
 // Connect binds this host to a control plane. What it cannot write it finds
@@ -136,10 +137,10 @@ func already(ctx context.Context, o Options, hosts *manifest.Manifest, creds Cre
 		}
 		result := Result{
 			WorkerID: e.ID, Label: e.Label, APIURL: e.APIURL, WorkspaceID: e.WorkspaceID,
-			ConfigPath: e.ConfigPath, Already: true,
+			ConfigPath: e.ConfigPath, Tasks: file.Tasks, Already: true,
 		}
 		if o.Tasks != nil && !slices.Equal(o.Tasks, file.Tasks) {
-			file.Tasks, result.Changed = o.Tasks, true
+			file.Tasks, result.Tasks, result.Changed = o.Tasks, o.Tasks, true
 			if err := WriteWorkerFile(e.ConfigPath, file); err != nil {
 				return Result{}, false, err
 			}
@@ -231,6 +232,10 @@ func persist(ctx context.Context, o Options, hosts *manifest.Manifest, answer ap
 	if err != nil {
 		return Result{}, err
 	}
+	file, err := ReadWorkerFile(entry.ConfigPath) // it may have had tasks before
+	if err != nil {
+		return Result{}, err
+	}
 	if err := PutOperator(o.Dir.Credentials(), answer.APIURL, answer.WorkspaceID, secret.Text(answer.OperatorToken)); err != nil {
 		return Result{}, err
 	}
@@ -239,7 +244,8 @@ func persist(ctx context.Context, o Options, hosts *manifest.Manifest, answer ap
 	}
 	return Result{
 		WorkerID: entry.ID, Label: entry.Label, APIURL: entry.APIURL, WorkspaceID: entry.WorkspaceID,
-		EnvironmentID: answer.EnvironmentID, AuthMode: answer.AuthMode, ConfigPath: entry.ConfigPath, Changed: true,
+		EnvironmentID: answer.EnvironmentID, AuthMode: answer.AuthMode, ConfigPath: entry.ConfigPath,
+		Tasks: file.Tasks, Changed: true,
 	}, nil
 }
 

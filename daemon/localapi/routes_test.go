@@ -26,7 +26,7 @@ func TestRoutes_answers(t *testing.T) {
 	}{
 		{"GET", "/", 200, "the page"},
 		{"GET", "/assets/none.js", 404, ""},
-		{"GET", "/api/healthz", 200, `{"status":"ok","ready":true}`},
+		{"GET", "/api/healthz", 200, `{"status":"ok","ready":true,"pid":`},
 		{"GET", "/api/self", 200, `"state":"running"`},
 		{"GET", "/api/workers", 200, `"items":[{"id":"w1"`},
 		{"POST", "/api/workers/w1/start", 200, `{"id":"w1","action":"start","ok":true}`},

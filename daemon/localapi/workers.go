@@ -2,6 +2,7 @@ package localapi
 
 import (
 	"context"
+	"os"
 
 	"pipedai/api"
 	"pipedai/internal/hostdir"
@@ -15,10 +16,11 @@ const (
 )
 
 func (s *Server) healthz(context.Context, httpkit.None) (api.LocalHealth, error) {
+	health := api.LocalHealth{Status: "starting", PID: os.Getpid()}
 	if s.o.Backend.Ready() {
-		return api.LocalHealth{Status: "ok", Ready: true}, nil
+		health.Status, health.Ready = "ok", true
 	}
-	return api.LocalHealth{Status: "starting"}, nil
+	return health, nil
 }
 
 func (s *Server) self(ctx context.Context, _ httpkit.None) (api.SelfStatus, error) {

@@ -53,7 +53,7 @@ type Watcher struct {
 	releases map[string]*releases // by apiUrl
 	wanted   []manifest.Entry
 	expected map[string]time.Time // workers that may come online any moment, until when
-	changed  chan struct{} // capacity 1: wanted is new
+	changed  chan struct{}        // capacity 1: wanted is new
 }
 
 // New returns a Watcher that knows nothing yet.

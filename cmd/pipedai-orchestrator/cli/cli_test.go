@@ -259,6 +259,10 @@ func TestHost_wholeWay(t *testing.T) {
 	tm.run(t, "dashboard", "--open").want(t, 0, report.URL+"/?token=oct_") // there is no browser
 	tm.run(t, "workers").want(t, 0, "box\trunning\t")
 	until(t, func() bool { return strings.Contains(tm.run(t, "logs", "box").out, "out worker is up") })
+	var line api.LogLine
+	if r = tm.run(t, "logs", "box", "--json", "-n", "1"); json.Unmarshal([]byte(r.out), &line) != nil || line.Line == "" {
+		t.Errorf("logs --json: %s", r.out)
+	}
 	tm.run(t, "logs", "nobody").want(t, 1, "no worker has")
 
 	follow, stopFollowing := context.WithCancel(t.Context())

@@ -22,7 +22,6 @@ import (
 	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/secret"
-	"pipedai/manifest"
 )
 
 // defaultAPIURL is the hosted control plane.
@@ -77,6 +76,19 @@ approve. Running it again is safe.`,
 	return cmd
 }
 
+// again words the command line that connects once more, less the code: that
+// one is spent.
+func (o connectOptions) again(apiURL string) string {
+	args := "connect --api-url " + daemon.ShellQuote(apiURL)
+	if o.label != "" {
+		args += " --label " + daemon.ShellQuote(o.label)
+	}
+	for _, file := range o.tasks {
+		args += " --tasks " + daemon.ShellQuote(file)
+	}
+	return args
+}
+
 func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	apiURL, err := enroll.NormalizeURL(o.apiURL)
 	if err != nil {
@@ -102,7 +114,7 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	show := newPresenter(d, o)
+	show := newPresenter(ctx, d, o)
 	defer show.stop()
 	show.begin(apiURL, facts)
 	plane := client.New(apiURL, client.Options{UserAgent: userAgent(facts)})
@@ -112,7 +124,7 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	})
 	show.stop()
 	if err != nil {
-		return explainConnect(d, apiURL, err)
+		return explainConnect(d, o, apiURL, err)
 	}
 	return finishConnect(ctx, d, show, result)
 }
@@ -199,7 +211,7 @@ func enrolmentCode(d *deps, o connectOptions) (secret.Text, error) {
 		}
 		defer func() { _ = file.Close() }()
 		if info, err := file.Stat(); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-			d.notef("warning: others may read %s: chmod 600 %s\n", o.tokenFile, shellQuote(o.tokenFile))
+			d.notef("warning: others may read %s: chmod 600 %s\n", o.tokenFile, daemon.ShellQuote(o.tokenFile))
 		}
 		return read(o.tokenFile, file)
 	case strings.TrimSpace(o.token) != "":
@@ -244,8 +256,8 @@ func workerVersion(ctx context.Context, d *deps) string {
 }
 
 // explainConnect adds what helps to the ways a pairing can fail.
-func explainConnect(d *deps, apiURL string, err error) error {
-	again := "connect again: " + d.command("connect --api-url "+apiURL)
+func explainConnect(d *deps, o connectOptions, apiURL string, err error) error {
+	again := "connect again: " + d.command(o.again(apiURL))
 	var moved *enroll.MovedError
 	var answer *api.Error
 	switch {
@@ -260,16 +272,12 @@ func explainConnect(d *deps, apiURL string, err error) error {
 	case errors.Is(err, enroll.ErrCodeUsed), errors.Is(err, enroll.ErrCodeUnknown):
 		return cliutil.Fail(cliutil.ExitAuth, err, "get a new code, or leave it out and have the host approved")
 	case errors.As(err, &moved):
-		return cliutil.Fail(cliutil.ExitAuth, err, "if that is right: "+d.command("connect --api-url "+moved.To))
+		return cliutil.Fail(cliutil.ExitAuth, err, "if that is right: "+d.command(o.again(moved.To)))
 	case errors.As(err, &answer) && answer.Status == 0:
 		return cliutil.Fail(cliutil.ExitNotRunning, fmt.Errorf("%s could not be reached: %w", apiURL, err),
 			"check the URL, the network, and that the control plane is up")
-	case errors.Is(err, manifest.ErrLocked):
-		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then "+again)
 	case errors.Is(err, enroll.ErrTaskFile):
 		return cliutil.Fail(cliutil.ExitUsage, err, "name files that are there with --tasks")
-	case unusable(err):
-		return cliutil.Fail(cliutil.ExitFailed, err, "make the folder writable, or choose another with --home or PIPEDAI_HOME")
 	}
-	return err
+	return d.explainHome(err)
 }

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+
+	"pipedai/internal/cliutil"
 )
 
 func newDashboardCmd(d *deps) *cobra.Command {
-	open := false
+	open, asJSON := false, false
 	cmd := &cobra.Command{
 		Use:   "dashboard",
 		Short: "Print the link that opens the dashboard",
@@ -16,6 +18,9 @@ opens it: do not share it.`,
 			local, err := d.daemon(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if asJSON {
+				return cliutil.JSON(d.streams.Out, map[string]string{"url": local.dashboardURL()})
 			}
 			if open {
 				if err := d.open(local.dashboardURL()); err == nil {
@@ -28,5 +33,7 @@ opens it: do not share it.`,
 		},
 	}
 	cmd.Flags().BoolVar(&open, "open", false, "open it in the browser")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.MarkFlagsMutuallyExclusive("open", "json")
 	return cmd
 }

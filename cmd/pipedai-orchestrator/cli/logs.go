@@ -15,6 +15,7 @@ import (
 type logsOptions struct {
 	follow bool
 	tail   int
+	json   bool
 }
 
 func newLogsCmd(d *deps) *cobra.Command {
@@ -29,6 +30,7 @@ func newLogsCmd(d *deps) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with new lines until interrupted")
 	cmd.Flags().IntVarP(&o.tail, "tail", "n", 100, "how many lines to begin with, 1 to 2000")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object per line")
 	return cmd
 }
 
@@ -45,19 +47,23 @@ func runLogs(ctx context.Context, d *deps, name string, o logsOptions) error {
 		return err
 	}
 	if o.follow {
-		return (&follower{d: d, id: worker.ID, tail: o.tail}).run(ctx)
+		return (&follower{d: d, id: worker.ID, o: o}).run(ctx)
 	}
 	lines, err := local.Logs(ctx, worker.ID, o.tail)
 	if err != nil {
 		return err
 	}
 	for _, l := range lines {
-		printLine(d, l)
+		printLine(d, o, l)
 	}
 	return nil
 }
 
-func printLine(d *deps, l api.LogLine) {
+func printLine(d *deps, o logsOptions, l api.LogLine) {
+	if o.json {
+		d.printJSON(l)
+		return
+	}
 	d.printf("%s %s %s\n", api.At(time.UnixMilli(l.TS)), l.Stream, l.Line)
 }
 
@@ -67,7 +73,7 @@ func printLine(d *deps, l api.LogLine) {
 type follower struct {
 	d     *deps
 	id    string
-	tail  int
+	o     logsOptions
 	since int64
 	began bool
 	last  api.LogLine         // printed last
@@ -122,7 +128,7 @@ func (f *follower) frame(ctx context.Context, local reached, frame api.LocalFram
 // catchUp prints what the file has beyond the last line printed.
 func (f *follower) catchUp(ctx context.Context, local reached) {
 	f.ahead = map[api.LogLine]int{}
-	lines, err := local.Logs(ctx, f.id, f.tail)
+	lines, err := local.Logs(ctx, f.id, f.o.tail)
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			f.d.notef("The lines so far could not be read: %v\n", err)
@@ -142,6 +148,6 @@ func (f *follower) catchUp(ctx context.Context, local reached) {
 }
 
 func (f *follower) print(l api.LogLine) {
-	printLine(f.d, l)
+	printLine(f.d, f.o, l)
 	f.last = l
 }

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,23 +15,21 @@ import (
 
 // presenter shows a pairing: to a person, or as one JSON object per step.
 type presenter struct {
-	d *deps
-	o connectOptions
+	ctx context.Context // of the command: an interrupt ends a question too
+	d   *deps
+	o   connectOptions
 
 	mu        sync.Mutex
 	countdown chan struct{} // closed to end the line that changes; nil without one
 	ended     sync.WaitGroup
 }
 
-func newPresenter(d *deps, o connectOptions) *presenter { return &presenter{d: d, o: o} }
+func newPresenter(ctx context.Context, d *deps, o connectOptions) *presenter {
+	return &presenter{ctx: ctx, d: d, o: o}
+}
 
 // event prints a step for programs.
-func (p *presenter) event(members map[string]any) {
-	data, err := json.Marshal(members)
-	if err == nil {
-		p.d.printf("%s\n", data)
-	}
-}
+func (p *presenter) event(members map[string]any) { p.d.printJSON(members) }
 
 func (p *presenter) begin(apiURL string, facts enroll.Facts) {
 	if p.o.json {
@@ -121,9 +119,19 @@ func (p *presenter) confirm(from, to string) bool {
 		return false
 	}
 	p.d.printf("%s wants this host to use %s from now on. Type yes to agree: ", from, to)
-	var answer string
-	_, err := fmt.Fscanln(p.d.streams.In, &answer)
-	return err == nil && strings.EqualFold(answer, "yes")
+	answers := make(chan string, 1)
+	go func() {
+		var answer string
+		_, _ = fmt.Fscanln(p.d.streams.In, &answer) // no answer is no
+		answers <- answer
+	}()
+	select {
+	case answer := <-answers:
+		return strings.EqualFold(answer, "yes")
+	case <-p.ctx.Done():
+		p.d.printf("\n")
+		return false
+	}
 }
 
 // connected shows the result and what comes next.
@@ -132,7 +140,7 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 		p.event(map[string]any{
 			"event": "connected", "already": r.Already, "changed": r.Changed, "workerId": r.WorkerID, "label": r.Label,
 			"apiUrl": r.APIURL, "workspaceId": r.WorkspaceID, "environmentId": r.EnvironmentID,
-			"configPath": r.ConfigPath, "daemonRunning": daemonRuns,
+			"configPath": r.ConfigPath, "daemonRunning": daemonRuns, "tasks": r.Tasks, "missing": p.missing(r),
 		})
 		return
 	}
@@ -149,6 +157,9 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 		p.d.printf("  environment  %s\n", r.EnvironmentID)
 	}
 	p.d.printf("  file         %s\n", r.ConfigPath)
+	for _, line := range p.missing(r) {
+		p.d.printf("\n%s\n", line)
+	}
 	if daemonRuns {
 		p.d.printf("\nThe running daemon has taken it up.\nNext: %s\n", p.d.command("dashboard --open"))
 		return

@@ -3,10 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/url"
 	"os/exec"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/pkg/browser"
@@ -18,6 +18,7 @@ import (
 	"pipedai/internal/cliutil"
 	"pipedai/internal/hostdir"
 	"pipedai/internal/secret"
+	"pipedai/manifest"
 )
 
 // reached is a running daemon and how to talk to it.
@@ -37,25 +38,28 @@ func (r reached) dashboardURL() string {
 }
 
 // daemon finds the running daemon of the home. It creates nothing; without one
-// it fails with exit code 3.
+// it fails with daemon.ErrNoInfo and exit code 3.
 func (d *deps) daemon(ctx context.Context) (reached, error) {
 	dir, err := d.dir()
 	if err != nil {
 		return reached{}, err
 	}
-	notRunning := func(err error) error {
-		return cliutil.Fail(cliutil.ExitNotRunning, err, "start it: "+d.command("start"))
-	}
+	notRunning := cliutil.Fail(cliutil.ExitNotRunning, daemon.ErrNoInfo, "start it: "+d.command("start"))
 	info, err := daemon.ReadInfo(dir)
-	if err != nil {
-		return reached{}, notRunning(err)
+	switch {
+	case errors.Is(err, daemon.ErrNoInfo):
+		return reached{}, notRunning
+	case unusable(err):
+		return reached{}, d.explainHome(err)
+	case err != nil:
+		return reached{}, cliutil.Fail(cliutil.ExitNotRunning, err, "end the daemon if it runs, then start it: "+d.command("start"))
 	}
 	creds, err := enroll.LoadCredentials(dir.Credentials())
 	if errors.Is(err, enroll.ErrNoCredentials) {
-		return reached{}, notRunning(err)
+		return reached{}, notRunning
 	}
 	if err != nil {
-		return reached{}, err
+		return reached{}, d.explainHome(err)
 	}
 	r := reached{Client: localclient.New(info.Port, creds.LocalToken), info: info, token: creds.LocalToken}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -64,18 +68,45 @@ func (d *deps) daemon(ctx context.Context) (reached, error) {
 	var answer *api.Error
 	switch {
 	case errors.As(err, &answer):
-		return reached{}, notRunning(daemon.ErrNoInfo) // a killed one left its file
+		return reached{}, notRunning // a killed one left its file
 	case err != nil:
 		return reached{}, err
+	case health.PID != info.PID:
+		return reached{}, notRunning // and the daemon of another home has its port now
 	}
 	r.ready = health.Ready
 	return r, nil
 }
 
 // connected reports whether this host was ever connected.
-func connected(dir hostdir.Dir) bool {
+func connected(dir hostdir.Dir) (bool, error) {
 	creds, err := enroll.LoadCredentials(dir.Credentials())
-	return err == nil && len(creds.ControlPlanes()) > 0
+	if errors.Is(err, enroll.ErrNoCredentials) {
+		return false, nil
+	}
+	return len(creds.ControlPlanes()) > 0, err
+}
+
+// unusable reports whether the host's folder is what is wrong.
+func unusable(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) || errors.Is(err, manifest.ErrReadOnly)
+}
+
+// explainHome adds what helps when the files of the host cannot be used. Other
+// errors come back as they are.
+func (d *deps) explainHome(err error) error {
+	switch {
+	case errors.Is(err, manifest.ErrLocked):
+		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then try again")
+	case errors.Is(err, manifest.ErrCorrupt):
+		return cliutil.Fail(cliutil.ExitFailed, err,
+			"put a copy of it back; or move it away and connect this host again: "+d.command("connect --api-url <url>"))
+	case unusable(err):
+		return cliutil.Fail(cliutil.ExitFailed, err,
+			"it has to be a folder that you may read and write; choose another one with --home or PIPEDAI_HOME")
+	}
+	return err
 }
 
 // openBrowser returns a function that shows a URL where there is a screen to
@@ -94,12 +125,4 @@ func openBrowser(getenv func(string) string) func(string) error {
 		}
 		return browser.OpenURL(address)
 	}
-}
-
-// shellQuote makes one word of a path in a command that is shown.
-func shellQuote(text string) string {
-	if !strings.ContainsAny(text, " \t\n'\"\\$`*?[]{}()<>|&;#~!") {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -4,10 +4,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"pipedai/daemon"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/hostdir"
@@ -50,6 +52,14 @@ func (d *deps) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.streams.Out, format, args...)
 }
 
+// printJSON writes one JSON object on a line of its own, for programs that
+// read as it comes.
+func (d *deps) printJSON(v any) {
+	if data, err := json.Marshal(v); err == nil { // what we print always encodes
+		d.printf("%s\n", data)
+	}
+}
+
 // notef writes what is not the result: hints, warnings, progress.
 func (d *deps) notef(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.streams.Err, format, args...)
@@ -58,10 +68,7 @@ func (d *deps) notef(format string, args ...any) {
 // command words a command line of this program, with the --home the person
 // used, so that it can be pasted.
 func (d *deps) command(args string) string {
-	if d.home != "" {
-		return fmt.Sprintf("%s --home %s %s", program, shellQuote(d.home), args)
-	}
-	return program + " " + args
+	return daemon.Command(d.home, args)
 }
 
 func newRoot(d *deps) *cobra.Command {
@@ -100,8 +107,10 @@ func (d *deps) nextStep(ctx context.Context) string {
 		return d.command("dashboard --open")
 	}
 	dir, err := d.dir()
-	if err == nil && connected(dir) {
-		return d.command("start")
+	if err == nil {
+		if was, err := connected(dir); err == nil && was {
+			return d.command("start")
+		}
 	}
 	return d.command("connect --api-url <url>")
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"pipedai/daemon"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
-	"pipedai/manifest"
 	"pipedai/web"
 )
 
@@ -75,7 +73,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))
 		},
 		Ready: func() {
-			if !connected(dir) {
+			if was, err := connected(dir); err == nil && !was {
 				d.printf("This host is not connected yet: %s\n", d.command("connect --api-url <url>"))
 			}
 		},
@@ -101,16 +99,6 @@ func explainStart(d *deps, o startOptions, err error) error {
 		return cliutil.Fail(cliutil.ExitConflict, err, "stop that program, or choose another port: "+d.command("start --port 0"))
 	case errors.Is(err, localnet.ErrNotLoopback):
 		return cliutil.Fail(cliutil.ExitUsage, err, "the daemon serves this machine only: leave --host out")
-	case errors.Is(err, manifest.ErrLocked):
-		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then start again")
-	case unusable(err):
-		return cliutil.Fail(cliutil.ExitFailed, err, "make the folder writable, or choose another with --home or PIPEDAI_HOME")
 	}
-	return err
-}
-
-// unusable reports whether the host's folder is what is wrong.
-func unusable(err error) bool {
-	var path *fs.PathError
-	return errors.As(err, &path) || errors.Is(err, manifest.ErrReadOnly)
+	return d.explainHome(err)
 }

@@ -81,7 +81,7 @@ func gather(ctx context.Context, d *deps) (statusReport, error) {
 	}
 	local, err := d.daemon(ctx)
 	if err != nil {
-		if code, _, _ := cliutil.Explain(err); code != cliutil.ExitNotRunning {
+		if !errors.Is(err, daemon.ErrNoInfo) {
 			return report, err
 		}
 		item := api.HealthItem{
@@ -91,7 +91,11 @@ func gather(ctx context.Context, d *deps) (statusReport, error) {
 		if _, err := daemon.ReadInfo(dir); err == nil { // one that ends in order takes its word away
 			item.Message = "the daemon ended without stopping its workers; they may still be running"
 		}
-		if !connected(dir) {
+		was, err := connected(dir)
+		if err != nil {
+			return report, d.explainHome(err)
+		}
+		if !was {
 			item.Fix, item.Command = "connect this host, then start the daemon", d.command("connect --api-url <url>")
 		}
 		report.Health = append(report.Health, item)

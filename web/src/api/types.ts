@@ -725,11 +725,13 @@ export interface LocalRunEvents {
 
 /**
  * LocalHealth answers GET /api/healthz of the daemon: it is alive, and Ready
- * says whether it serves workers already.
+ * says whether it serves workers already. PID tells it from the daemon of
+ * another home that has taken over its port; it was added.
  */
 export interface LocalHealth {
   status: "ok" | "starting";
   ready: boolean;
+  pid: number;
 }
 
 /** LogLine is one captured line of worker output. */
