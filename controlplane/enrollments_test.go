@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -332,45 +331,4 @@ func TestStream(t *testing.T) {
 		t.Fatal("the stream outlived the server")
 	}
 	_ = host
-}
-
-// TestClaim_switchedOff: a worker that waits for work and is disabled gets
-// none, at once.
-func TestClaim_switchedOff(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	host := b.enroll("box")
-	token := secret.Text(host.WorkerToken)
-	b.as(token, "POST", "/api/v1/workers/self/register", pulled, 200, nil)
-	c := b.serve(token)
-	answer := make(chan api.ClaimResponse, 1)
-	go func() {
-		got, err := c.Claim(t.Context(), api.ClaimRequest{ServiceID: "pulled", Max: 1, WaitMs: 60_000})
-		if err != nil {
-			t.Error(err)
-		}
-		answer <- got
-	}()
-	for { // until the claim waits
-		b.waiting.mu.Lock()
-		waiting := len(b.waiting.m)
-		b.waiting.mu.Unlock()
-		if waiting > 0 {
-			break
-		}
-		runtime.Gosched()
-		if t.Context().Err() != nil {
-			t.Fatal("the claim never came")
-		}
-	}
-	b.as(b.admin, "POST", "/api/v1/workspaces/"+host.WorkspaceID+"/workers/"+host.WorkerID+"/disable", "", 200, nil)
-	b.post("/api/pipelines/pulled/trigger", `{}`, nil)
-	select {
-	case got := <-answer:
-		if len(got.Runs) != 0 || !got.Disabled {
-			t.Errorf("got %+v, want nothing for a disabled worker", got)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("the claim went on waiting")
-	}
 }

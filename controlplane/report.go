@@ -15,33 +15,41 @@ import (
 // in name only. A run that is unknown or no longer this attempt's is answered
 // with 200 too: the worker learns from the body that it should stop.
 func (s *Server) heartbeat(ctx context.Context, req api.HeartbeatRequest) (api.HeartbeatResponse, error) {
-	answer, err := s.o.Engine.Heartbeat(ctx, beat(req))
+	answer, err := s.o.Engine.Heartbeat(ctx, beat(ctx, req))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return api.HeartbeatResponse{}, err
 	}
 	return api.HeartbeatResponse{Acknowledged: answer.Known, ShouldCancel: answer.Cancel || !answer.Known}, nil
 }
 
-func beat(req api.HeartbeatRequest) store.Heartbeat {
-	return store.Heartbeat{AttemptRef: attempt(req.RunID, req.Attempt), Progress: req.Progress, Message: req.Message}
+func beat(ctx context.Context, req api.HeartbeatRequest) store.Heartbeat {
+	return store.Heartbeat{AttemptRef: attempt(ctx, req.RunID, req.Attempt), Progress: req.Progress, Message: req.Message}
 }
 
 // attempt reads a wire run id. An explicit attempt number is trusted over the
-// one in the id.
-func attempt(wire string, explicit int) store.AttemptRef {
+// one in the id. What an enrolled worker says counts only for the runs it
+// claimed itself.
+func attempt(ctx context.Context, wire string, explicit int) store.AttemptRef {
 	id, n := pipeline.ParseWire(wire)
 	if explicit > 0 {
 		n = explicit
 	}
-	return store.AttemptRef{ID: id, Attempt: n}
+	ref := store.AttemptRef{ID: id, Attempt: n}
+	if from := caller(ctx); from.kind == kindWorker {
+		ref.Owner = owner(from.worker)
+	}
+	return ref
 }
+
+// owner is the name under which a worker holds the leases of its claims.
+func owner(id store.WorkerID) string { return string(id) }
 
 // callback answers POST /api/callback/{runId}: the end of an attempt. A report
 // of an attempt that is over (again, late, superseded) changes nothing and is
 // no error.
 func (s *Server) callback(ctx context.Context, req api.CallbackRequest) (api.CallbackResponse, error) {
 	end := store.EndAttempt{
-		AttemptRef: attempt(pathID(ctx), req.Attempt),
+		AttemptRef: attempt(ctx, pathID(ctx), req.Attempt),
 		LogsPath:   req.LogsPath,
 	}
 	if req.Status == "success" {

@@ -43,7 +43,7 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 		return out, nil
 	}
 	runs, err := s.o.Engine.Claim(ctx, engine.Pull{
-		Owner:    string(id.worker),
+		Owner:    owner(id.worker),
 		Services: []pipeline.ServiceID{pipeline.ServiceID(req.ServiceID)},
 		Max:      req.Max,
 		Wait:     wait,
@@ -67,6 +67,11 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 	// From here the worker is busy, not from its next heartbeat on: whoever
 	// drains it must see that.
 	worker, err = s.st.TouchWorker(context.WithoutCancel(ctx), store.WorkerBeat{Worker: id.worker, CurrentRun: runs[0].RunID})
+	if errors.Is(err, store.ErrNotFound) {
+		// Deleted on another replica while it waited. The runs it must not hear of
+		// are rescued when their leases end.
+		return api.ClaimResponse{}, errUnauthorized
+	}
 	if err != nil {
 		s.o.Log.WarnContext(ctx, "claim not noted at the worker", "worker", id.worker, "error", err)
 	} else {
@@ -111,7 +116,7 @@ func (s *Server) workerBeat(ctx context.Context, req api.WorkerBeatRequest) (api
 	failures := make([]error, len(req.Runs))
 	var beats sync.WaitGroup
 	for i, run := range req.Runs {
-		beats.Go(func() { answers[i], failures[i] = s.o.Engine.Heartbeat(ctx, beat(run)) })
+		beats.Go(func() { answers[i], failures[i] = s.o.Engine.Heartbeat(ctx, beat(ctx, run)) })
 	}
 	beats.Wait()
 	for i, run := range req.Runs {
@@ -144,6 +149,9 @@ func (s *Server) workerEvent(ctx context.Context, req api.LifecycleEvent) (none,
 	_, err = s.st.AddWorkerEvent(ctx, store.WorkerEvent{Worker: worker.ID, Type: req.Type, At: at, Data: req.Data})
 	if err != nil {
 		return none{}, err
+	}
+	if req.Type == api.EventWorkerStopped {
+		s.present.stop(worker)
 	}
 	s.workerChanged(worker)
 	return none{}, nil
@@ -213,8 +221,9 @@ func (w *waiters) wakeAll() {
 // presence remembers what the last heartbeat of each worker said, because only
 // those that say something new are news to whoever watches.
 type presence struct {
-	mu sync.Mutex
-	m  map[store.WorkerID]present
+	mu      sync.Mutex
+	m       map[store.WorkerID]present
+	stopped map[store.WorkerID]time.Time // when it was seen last as it said goodbye
 }
 
 type present struct {
@@ -234,4 +243,23 @@ func (p *presence) news(w store.Worker, now time.Time) bool {
 	last := p.m[w.ID]
 	p.m[w.ID] = present{w.CurrentRun, w.Version, w.Disabled, now}
 	return last.run != w.CurrentRun || last.version != w.Version || last.disabled != w.Disabled || now.Sub(last.at) > onlineFor
+}
+
+// stop notes that a worker said goodbye. It is a courtesy to whoever watches:
+// without it, on another replica too, the worker is offline a little later.
+func (p *presence) stop(w store.Worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped == nil || len(p.stopped) >= maxAddresses {
+		p.stopped = map[store.WorkerID]time.Time{}
+	}
+	p.stopped[w.ID] = w.LastSeenAt
+}
+
+// left reports whether a worker said goodbye and was not heard of since.
+func (p *presence) left(w store.Worker) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen, stopped := p.stopped[w.ID]
+	return stopped && !w.LastSeenAt.After(seen)
 }

@@ -242,7 +242,7 @@ func (s *Server) wireWorker(ctx context.Context, w store.Worker) (api.RemoteWork
 	if w.Version != "" {
 		out.Version = &w.Version
 	}
-	if !w.LastSeenAt.IsZero() && s.o.Now().Sub(w.LastSeenAt) <= onlineFor {
+	if !w.LastSeenAt.IsZero() && s.o.Now().Sub(w.LastSeenAt) <= onlineFor && !s.present.left(w) {
 		out.Status = "online"
 	}
 	switch {

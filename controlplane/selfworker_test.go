@@ -1,0 +1,171 @@
+package controlplane
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"pipedai/api"
+	"pipedai/internal/secret"
+	"pipedai/store"
+)
+
+// TestReports_ownRunsOnly: an enrolled worker speaks for the runs it claimed
+// and for no others, whatever ids it knows.
+func TestReports_ownRunsOnly(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	owner := secret.Text(b.enroll("box").WorkerToken)
+	thief := secret.Text(b.enroll("other").WorkerToken)
+	b.as(owner, "POST", "/api/v1/workers/self/register", pulled, 200, nil)
+	b.post("/api/queue/task", `{"taskId":"keep"}`, nil)
+	var got api.ClaimResponse
+	b.as(owner, "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, 200, &got)
+	if len(got.Runs) != 1 {
+		t.Fatalf("claimed %+v, want one run", got)
+	}
+	run := got.Runs[0].RunID
+
+	var beat api.HeartbeatResponse
+	for _, path := range []string{"/api/heartbeat", "/api/progress"} {
+		b.as(thief, "POST", path, `{"runId":"`+run+`","progress":99,"message":"mine"}`, 200, &beat)
+		if beat.Acknowledged || !beat.ShouldCancel {
+			t.Errorf("%s of another worker: got %+v, want it told to stop", path, beat)
+		}
+	}
+	var beats api.WorkerBeatResponse
+	b.as(thief, "POST", "/api/v1/workers/self/heartbeat", `{"runs":[{"runId":"`+run+`"}]}`, 200, &beats)
+	if len(beats.Cancel) != 1 || beats.Cancel[0] != run {
+		t.Errorf("another worker's beat: got %+v, want %s cancelled", beats, run)
+	}
+	var end api.CallbackResponse
+	b.as(thief, "POST", "/api/callback/"+run, `{"status":"failed","error":"sabotage","retryable":false}`, 200, &end)
+	if end.Acknowledged || !end.Ignored {
+		t.Errorf("another worker's report: got %+v, want it ignored", end)
+	}
+	var task api.TaskRun
+	b.as(b.view, "GET", "/api/task-runs/"+run, "", 200, &task)
+	if task.Status != "running" || string(task.Metadata) != "{}" {
+		t.Errorf("the run is %s %s, want it untouched", task.Status, task.Metadata)
+	}
+
+	b.as(owner, "POST", "/api/v1/workers/self/heartbeat", `{"runs":[{"runId":"`+run+`","progress":50}]}`, 200, &beats)
+	if len(beats.Cancel) != 0 {
+		t.Errorf("its own beat: got %+v", beats)
+	}
+	b.as(owner, "POST", "/api/callback/"+run, `{"status":"success","outputPath":"runs/x/output.json","outputSize":1e300}`, 200, &end)
+	b.as(b.view, "GET", "/api/task-runs/"+run, "", 200, &task)
+	if !end.Acknowledged || task.Status != "completed" || task.OutputSize == nil || *task.OutputSize != 1<<53 {
+		t.Errorf("its own report: got %+v and %+v", end, task)
+	}
+}
+
+// TestWorker_saysGoodbye: a worker that stopped is offline at once, and online
+// again with its next beat.
+func TestWorker_saysGoodbye(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	host := b.enroll("box")
+	token := secret.Text(host.WorkerToken)
+	status := func(want string) {
+		t.Helper()
+		var all api.RemoteWorkers
+		b.as(b.view, "GET", "/api/v1/workspaces/"+host.WorkspaceID+"/workers", "", 200, &all)
+		if len(all.Items) != 1 || all.Items[0].Status != want || all.Items[0].DerivedStatus != want {
+			t.Errorf("got %+v, want it %s", all.Items, want)
+		}
+	}
+	b.as(token, "POST", "/api/v1/workers/self/heartbeat", `{"runs":[]}`, 200, nil)
+	status("online")
+	b.as(token, "POST", "/api/v1/workers/self/events", `{"type":"worker.stopped"}`, 204, nil)
+	status("offline")
+	b.as(token, "POST", "/api/v1/workers/self/heartbeat", `{"runs":[]}`, 200, nil)
+	status("online")
+}
+
+// claimAnswer is how a claim that waited was answered.
+type claimAnswer struct {
+	api.ClaimResponse
+	err error
+}
+
+// waitingClaim asks for work that is not there yet, and returns once the
+// server waits for some.
+func (b *bench) waitingClaim(token secret.Text) <-chan claimAnswer {
+	b.t.Helper()
+	b.as(token, "POST", "/api/v1/workers/self/register", pulled, 200, nil)
+	c := b.serve(token)
+	answer := make(chan claimAnswer, 1)
+	go func() {
+		got, err := c.Claim(b.t.Context(), api.ClaimRequest{ServiceID: "pulled", Max: 1, WaitMs: 60_000})
+		answer <- claimAnswer{got, err}
+	}()
+	for {
+		b.waiting.mu.Lock()
+		waiting := len(b.waiting.m)
+		b.waiting.mu.Unlock()
+		if waiting > 0 {
+			return answer
+		}
+		runtime.Gosched()
+		if b.t.Context().Err() != nil {
+			b.t.Fatal("the claim never came")
+		}
+	}
+}
+
+func (b *bench) answered(answer <-chan claimAnswer) claimAnswer {
+	b.t.Helper()
+	select {
+	case got := <-answer:
+		return got
+	case <-time.After(10 * time.Second):
+		b.t.Fatal("the claim went on waiting")
+		return claimAnswer{}
+	}
+}
+
+// TestClaim_switchedOff: a worker that waits for work and is disabled gets
+// none, at once.
+func TestClaim_switchedOff(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	host := b.enroll("box")
+	answer := b.waitingClaim(secret.Text(host.WorkerToken))
+	b.as(b.admin, "POST", "/api/v1/workspaces/"+host.WorkspaceID+"/workers/"+host.WorkerID+"/disable", "", 200, nil)
+	b.post("/api/pipelines/pulled/trigger", `{}`, nil)
+	if got := b.answered(answer); got.err != nil || len(got.Runs) != 0 || !got.Disabled {
+		t.Errorf("got %+v, want nothing for a disabled worker", got)
+	}
+}
+
+// TestClaim_deleted: a worker that is deleted while it waits hears that it is,
+// and of no runs: at once on the replica that deletes it, with the next work
+// on any other.
+func TestClaim_deleted(t *testing.T) {
+	t.Parallel()
+	for name, remove := range map[string]func(*bench, api.RedeemResult){
+		"here": func(b *bench, host api.RedeemResult) {
+			b.as(b.admin, "DELETE", "/api/v1/workspaces/"+host.WorkspaceID+"/workers/"+host.WorkerID, "", 204, nil)
+		},
+		"elsewhere": func(b *bench, host api.RedeemResult) {
+			if err := b.st.DeleteWorker(b.t.Context(), store.WorkerID(host.WorkerID)); err != nil {
+				b.t.Fatal(err)
+			}
+			b.post("/api/pipelines/pulled/trigger", `{}`, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			host := b.enroll("box")
+			answer := b.waitingClaim(secret.Text(host.WorkerToken))
+			remove(b, host)
+			var refused *api.Error
+			if got := b.answered(answer); !errors.As(got.err, &refused) || refused.Status != 401 || len(got.Runs) != 0 {
+				t.Errorf("got %+v, want 401", got)
+			}
+		})
+	}
+}
