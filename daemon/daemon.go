@@ -161,7 +161,9 @@ func serve(ctx context.Context, listener net.Listener, server *localapi.Server, 
 	if web.Shutdown(limit) != nil {
 		_ = web.Close() // somebody holds a request open; the workers are stopped already
 	}
-	_ = <-failed // ErrServerClosed, by our own doing
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the local API: %w", err)
+	}
 	return nil
 }
 
