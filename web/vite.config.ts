@@ -65,7 +65,7 @@ const controlPlane = process.env.PIPEDAI_DEV_CONTROLPLANE ?? "http://127.0.0.1:3
 export default defineConfig({
   plugins: [react(), tailwindcss(), themeScript(), finish()],
   appType: "mpa",
-  test: { include: ["src/**/*.test.ts"] },
+  test: { include: ["src/**/*.test.{ts,tsx}"] },
   build: {
     target: "es2022",
     assetsInlineLimit: 0, // a data: URL would need a wider policy
