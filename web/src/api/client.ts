@@ -56,6 +56,10 @@ export class ApiClient {
     return this.call<T>("POST", path, body ?? {}, options);
   }
 
+  delete<T>(path: string, options?: CallOptions): Promise<T> {
+    return this.call<T>("DELETE", path, undefined, options);
+  }
+
   /** Opens a response whose body is read as it comes. There is no deadline on the body. */
   async stream(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
     const response = await this.send("GET", path, { ...headers, ...this.authorization() }, undefined, signal);
@@ -63,11 +67,11 @@ export class ApiClient {
     return response;
   }
 
-  /** Reads a stored object as text, with the size it has when it is longer than limit bytes. */
+  /** Reads a stored object as text, and stops after limit bytes. */
   async text(path: string, limit: number, signal?: AbortSignal): Promise<{ text: string; cut: boolean }> {
     const abort = new AbortController();
-    signal?.addEventListener("abort", () => abort.abort(signal.reason), { once: true });
-    const response = await this.stream(path, {}, abort.signal);
+    const either = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal;
+    const response = await this.stream(path, {}, either);
     const reader = response.body?.getReader();
     if (!reader) return { text: "", cut: false };
     const decoder = new TextDecoder();

@@ -1,7 +1,15 @@
 import { QueryClient } from "@tanstack/react-query";
-import { ApiClient, ApiError } from "../api/client.ts";
+import { ApiClient } from "../api/client.ts";
 import { sessionToken } from "../api/token.ts";
-import type { FusedWorker, FusedWorkers, LocalFrame, LogLine, LogLines, SelfStatus } from "../api/types.ts";
+import type {
+  ActionResult,
+  FusedWorker,
+  FusedWorkers,
+  LocalFrame,
+  LogLine,
+  LogLines,
+  SelfStatus,
+} from "../api/types.ts";
 import { Link } from "../live/link.ts";
 import { httpProbe, localSocket } from "../live/transports.ts";
 
@@ -75,13 +83,19 @@ export async function logTail(id: string, signal: AbortSignal): Promise<LogLine[
   return (await client.get<LogLines>(`${at(id)}/logs?tail=500`, { signal })).items ?? [];
 }
 
-/** Starts or stops a worker. A stop answers only when the process has ended, which is as long as its run takes. */
-export async function act(id: string, verb: "start" | "stop"): Promise<void> {
+export type Verb = "start" | "stop" | "enable" | "disable" | "delete";
+
+// The daemon asks the control plane and waits for a process to end, each with a limit of its own that is shorter.
+const actLimitMs = 150_000;
+
+/** Has the daemon do something with a worker. A stop whose worker still drains answers before it has ended. */
+export async function act(id: string, verb: Verb): Promise<ActionResult> {
+  const limit = { timeoutMs: actLimitMs };
   try {
-    await client.post(`${at(id)}/${verb}`, {}, { timeoutMs: verb === "stop" ? 3_600_000 : 30_000 });
+    return verb === "delete"
+      ? await client.delete<ActionResult>(at(id), limit)
+      : await client.post<ActionResult>(`${at(id)}/${verb}`, {}, limit);
   } finally {
     await queries.invalidateQueries({ queryKey: ["workers"] }).catch(() => undefined);
   }
 }
-
-export { ApiError };

@@ -9,7 +9,7 @@ import { Dialog } from "../ui/dialog.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { type ShownLine, useLog } from "./use-log.ts";
-import { localWord } from "./worker-state.ts";
+import { localWord, nameOf } from "./worker-state.ts";
 
 const chunkSize = 100;
 const nearEnd = 24;
@@ -44,7 +44,7 @@ export function LogDrawer({ worker, onClose }: { worker: FusedWorker; onClose: (
     return () => document.removeEventListener("keydown", onKey);
   }, []);
 
-  const name = worker.label || worker.id;
+  const name = nameOf(worker);
   const filtered = filter.search !== "" || filter.stream !== "all";
   return (
     <Dialog

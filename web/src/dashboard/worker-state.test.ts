@@ -33,11 +33,20 @@ it("derives the remote word where the server does not", () => {
 });
 
 it("offers what makes sense", () => {
-  expect(verbs(worker(local({})))).toEqual({ start: null, stop: true });
-  expect(verbs(worker(local({ state: "backing-off" })))).toEqual({ start: "Start now", stop: true });
-  expect(verbs(worker(local({ state: "crashed" })))).toEqual({ start: "Start", stop: false });
-  expect(verbs(worker(null))).toEqual({ start: "Start", stop: false });
-  expect(verbs(worker(local({ draining: true }), false))).toEqual({ start: "Start again", stop: false });
+  expect(verbs(worker(local({})))).toMatchObject({ start: null, stop: true });
+  expect(verbs(worker(local({ state: "backing-off" })))).toMatchObject({ start: "Start now", stop: true });
+  expect(verbs(worker(local({ state: "crashed" })))).toMatchObject({ start: "Start", stop: false });
+  expect(verbs(worker(null))).toMatchObject({ start: "Start", stop: false });
+  expect(verbs(worker(local({ draining: true }), false))).toMatchObject({ start: "Start again", stop: false });
+});
+
+it("offers to switch a worker's work the way it is not, and never that of a pool", () => {
+  const w = { ...worker(local({})), enabled: true, remote: null, mode: "workspace" } as FusedWorker;
+  const remote = { status: "online", currentRunId: null, version: null, lastSeenAt: null, disabled: true };
+  expect(verbs(w).work).toBe("disable");
+  expect(verbs({ ...w, enabled: false }).work).toBe("enable");
+  expect(verbs({ ...w, remote }).work).toBe("enable"); // an operator did it; this host heard of it
+  expect(verbs({ ...w, mode: "pool" }).work).toBeNull();
 });
 
 it("says how a process ended", () => {

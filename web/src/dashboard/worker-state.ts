@@ -24,8 +24,24 @@ export function exitText(local: LocalStatus): string | null {
   return local.lastError ? "could not be started" : "ended";
 }
 
+/** What a person calls it. */
+export const nameOf = (worker: FusedWorker): string => worker.label || worker.id;
+
+export interface Verbs {
+  /** The words on the button that starts it; null when there is nothing to start. */
+  start: string | null;
+  stop: boolean;
+  /** What switches its work; null for a worker of a pool, whose operators do that. */
+  work: "enable" | "disable" | null;
+}
+
 /** Which verbs make sense now. */
-export function verbs(worker: FusedWorker): { start: string | null; stop: boolean } {
+export function verbs(worker: FusedWorker): Verbs {
+  const off = worker.remote ? worker.remote.disabled : !worker.enabled;
+  return { ...processVerbs(worker), work: worker.mode === "pool" ? null : off ? "enable" : "disable" };
+}
+
+function processVerbs(worker: FusedWorker): Pick<Verbs, "start" | "stop"> {
   const state = worker.local?.state ?? "stopped";
   if (worker.local?.draining) return { start: worker.running ? null : "Start again", stop: false };
   switch (state) {

@@ -1,17 +1,11 @@
-import { useMutation } from "@tanstack/react-query";
-import { Play, ScrollText, Square } from "lucide-react";
-import { useState } from "react";
 import type { FusedWorker } from "../api/types.ts";
 import { count, duration, none } from "../lib/format.ts";
 import { useNow } from "../lib/now.ts";
-import { Button } from "../ui/button.tsx";
 import { Id } from "../ui/copy.tsx";
-import { Confirm } from "../ui/dialog.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { Ago, Until } from "../ui/time.tsx";
-import { toast, toastError } from "../ui/toast.tsx";
-import { act } from "./daemon.ts";
-import { exitText, localWord, remoteWord, verbs } from "./worker-state.ts";
+import { WorkerActions } from "./worker-actions.tsx";
+import { exitText, localWord, nameOf, remoteWord } from "./worker-state.ts";
 
 interface Props {
   workers: FusedWorker[];
@@ -53,7 +47,7 @@ function Row({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: boolean;
           className="text-left font-semibold hover:underline"
           onClick={() => onLogs(worker.id)}
         >
-          {worker.label || worker.id}
+          {nameOf(worker)}
         </button>
         <div className="text-sm text-muted">
           <Id id={worker.id} what="worker id" length={22} />
@@ -82,7 +76,7 @@ function Row({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: boolean;
         )}
       </td>
       <td className="actions">
-        <Actions worker={worker} frozen={frozen} onLogs={onLogs} />
+        <WorkerActions worker={worker} frozen={frozen} onLogs={onLogs} />
       </td>
     </tr>
   );
@@ -151,69 +145,6 @@ function Remote({ worker }: { worker: FusedWorker }) {
         status from {worker.remoteFetchedAt ? <Ago at={worker.remoteFetchedAt} /> : none}
       </div>
       {worker.remoteError && <div className="text-sm text-bad">{worker.remoteError}</div>}
-    </div>
-  );
-}
-
-function Actions({ worker, frozen, onLogs }: { worker: FusedWorker; frozen: boolean; onLogs: (id: string) => void }) {
-  const [asking, setAsking] = useState(false);
-  const name = worker.label || worker.id;
-  const action = useMutation({
-    mutationFn: (verb: "start" | "stop") => act(worker.id, verb),
-    onSuccess: (_, verb) => toast("ok", verb === "start" ? `${name} was started` : `${name} was stopped`),
-    onError: (cause, verb) => toastError(`${name} could not be ${verb === "start" ? "started" : "stopped"}`, cause),
-  });
-  const can = verbs(worker);
-  const doing = action.isPending ? action.variables : null;
-  const inFlight = worker.busy || worker.currentRunId !== null;
-  const stop = () => (inFlight ? setAsking(true) : action.mutate("stop"));
-  return (
-    <div className="flex flex-wrap items-start gap-1.5 sm:justify-end max-sm:pt-1">
-      {(can.start || doing === "start") && (
-        <Button
-          size="sm"
-          icon={Play}
-          pending={doing === "start"}
-          disabled={frozen || doing !== null}
-          onClick={() => action.mutate("start")}
-          aria-label={`Start ${name}`}
-        >
-          {doing === "start" ? "Starting…" : (can.start ?? "Start")}
-        </Button>
-      )}
-      {(can.stop || doing === "stop" || worker.local?.draining) && (
-        <Button
-          size="sm"
-          icon={Square}
-          pending={doing === "stop" || worker.local?.draining === true}
-          disabled={frozen || doing !== null}
-          onClick={stop}
-          aria-label={`Stop ${name}`}
-        >
-          {doing === "stop" || worker.local?.draining ? "Stopping…" : "Stop"}
-        </Button>
-      )}
-      <Button size="sm" icon={ScrollText} onClick={() => onLogs(worker.id)} aria-label={`Logs of ${name}`}>
-        Logs
-      </Button>
-      {asking && (
-        <Confirm
-          title={`Stop ${name}?`}
-          action="Drain and stop"
-          danger
-          onClose={() => setAsking(false)}
-          onConfirm={() => action.mutate("stop")}
-        >
-          <p>
-            One run is in flight{worker.currentRunId ? ":" : "."}
-            {worker.currentRunId && <code className="mt-1 block font-mono text-sm">{worker.currentRunId}</code>}
-          </p>
-          <p className="text-muted">
-            The worker takes no more work, finishes this run if it can in the time it is given, and then ends. It stays
-            stopped until it is started again.
-          </p>
-        </Confirm>
-      )}
     </div>
   );
 }
