@@ -1,13 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { bytes } from "../lib/format.ts";
+import { prettyJSON } from "../lib/json.ts";
 import { saveFile } from "../lib/save.ts";
 import { IconButton } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy.tsx";
 import { Failure, Loading, Panel } from "../ui/panel.tsx";
 import { toastError } from "../ui/toast.tsx";
-import { client, objectQuery, storagePath } from "./server.ts";
+import { client, objectQuery, objectURL } from "./server.ts";
 
 /** A stored object in a panel of its own, which loads and fails by itself. */
 export function ObjectPanel({ title, path, absent }: { title: string; path: string | undefined; absent: string }) {
@@ -23,19 +24,29 @@ function ObjectActions({ path }: { path: string }) {
   return (
     <span className="flex items-center">
       <DownloadButton path={path} />
-      {object.data && !object.data.cut && <CopyButton text={object.data.text} label="Copy content" />}
+      {object.data && !object.data.cut && <CopyButton text={shownText(object.data)} label="Copy content" />}
     </span>
   );
 }
 
+/** JSON is laid out; everything else, and JSON that was cut, is shown as it is. */
+function shownText(object: { text: string; cut: boolean }): string {
+  return (object.cut ? null : prettyJSON(object.text)) ?? object.text;
+}
+
 export function ObjectBody({ path, label }: { path: string; label: string }) {
   const object = useQuery(objectQuery(path));
+  const text = useMemo(() => object.data && shownText(object.data), [object.data]);
   if (object.data) {
     return (
       <>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard */}
-        <section aria-label={label} tabIndex={0} className="max-h-80 overflow-auto bg-bg p-3 -outline-offset-2">
-          <pre className="font-mono text-sm whitespace-pre-wrap">{object.data.text || "(empty)"}</pre>
+        <section
+          aria-label={`Content of ${label}`}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
+          tabIndex={0}
+          className="max-h-80 overflow-auto bg-bg p-3 -outline-offset-2"
+        >
+          <pre className="font-mono text-sm whitespace-pre-wrap">{text || "(empty)"}</pre>
         </section>
         {object.data.cut && (
           <p className="border-t border-line px-3 py-1.5 text-sm text-muted">
@@ -62,7 +73,7 @@ export function DownloadButton({ path, size }: { path: string; size?: number }) 
       onClick={async () => {
         setBusy(true);
         try {
-          saveFile(name, await client.blob(`${storagePath(path)}?raw=1`));
+          saveFile(name, await client.blob(objectURL(path)));
         } catch (cause) {
           toastError(`${name} could not be downloaded`, cause);
         } finally {

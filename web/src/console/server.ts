@@ -188,31 +188,16 @@ export async function cancelRun(id: string): Promise<void> {
   changes.add([["run", id], ["runs"], ["queue"]]);
 }
 
-/** The path of a stored object, each segment encoded. */
-export const storagePath = (path: string) => `/api/storage/${path.split("/").map(seg).join("/")}`;
+/** Where the bytes of a stored object are. */
+export const objectURL = (path: string) => `/api/storage/${path.split("/").map(seg).join("/")}?raw=1`;
 
 const showLimit = 512_000;
 
-/** A stored object as it can be shown. */
+/** A stored object as text, or the beginning of a large one. */
 export const objectQuery = (path: string) =>
   queryOptions({
     queryKey: ["object", path],
     staleTime: Number.POSITIVE_INFINITY, // objects are written once
     gcTime: 60_000,
-    queryFn: async ({ signal }: Ask): Promise<{ text: string; cut: boolean; json: boolean }> => {
-      const { text, cut } = await client.text(storagePath(path), showLimit, signal);
-      if (!cut) {
-        try {
-          const value = JSON.parse(text);
-          const content =
-            typeof value === "object" && value !== null && "content" in value && "path" in value
-              ? value.content
-              : value;
-          return { text: JSON.stringify(content, null, 2), cut: false, json: true };
-        } catch {
-          // Not JSON; it is shown as it is.
-        }
-      }
-      return { text, cut, json: false };
-    },
+    queryFn: ({ signal }: Ask) => client.text(objectURL(path), showLimit, signal),
   });

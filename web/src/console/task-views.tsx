@@ -1,15 +1,17 @@
 import { Link } from "@tanstack/react-router";
 import { X } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import type { TaskRun } from "../api/types.ts";
 import { absolute, bytes, instant } from "../lib/format.ts";
-import { type GraphNode, type GraphState, progressOf } from "../lib/graph-state.ts";
+import { type GraphNode, type GraphState, progressOf, whyNotRun } from "../lib/graph-state.ts";
 import { IconButton } from "../ui/button.tsx";
-import { CopyButton, Id } from "../ui/copy.tsx";
+import { Id } from "../ui/copy.tsx";
 import { Facts, Loading, Panel } from "../ui/panel.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { Ago, Elapsed, Until } from "../ui/time.tsx";
+import { ErrorText } from "./failure.tsx";
 import { DownloadButton, ObjectBody } from "./object-view.tsx";
+import { TaskLog } from "./task-log.tsx";
 
 const Graph = lazy(() => import("./graph/graph.tsx"));
 
@@ -62,7 +64,13 @@ export function TaskTable({
               >
                 {node.id}
               </Link>
-              {node.run?.error && <p className="line-clamp-2 max-w-lg text-sm text-bad">{node.run.error}</p>}
+              {node.run?.error && (
+                <p
+                  className={`line-clamp-2 max-w-lg text-sm ${node.state === "cancelled" ? "text-muted" : "text-bad"}`}
+                >
+                  {node.run.error}
+                </p>
+              )}
             </td>
             <td data-label="State">
               <span>
@@ -85,17 +93,13 @@ export function TaskTable({
               </span>
             </td>
             <td data-label="Progress">
-              {node.run ? <Progress run={node.run} /> : <span className="text-muted">{why(node)}</span>}
+              {node.run ? <Progress run={node.run} /> : <span className="text-muted">{whyNotRun(graph, node)}</span>}
             </td>
           </tr>
         ))}
       </tbody>
     </table>
   );
-}
-
-function why(node: GraphNode): string {
-  return node.state === "skipped" ? "its branch was not taken" : "waits for what comes before";
 }
 
 function RetryAt({ node }: { node: GraphNode }) {
@@ -110,7 +114,8 @@ function RetryAt({ node }: { node: GraphNode }) {
 
 function Progress({ run }: { run: TaskRun }) {
   const { percent, message } = progressOf(run);
-  if (run.status === "completed") return <span className="text-muted">{message || "done"}</span>;
+  if (run.status === "completed") return <span className="text-muted">done</span>;
+  if (run.status === "cancelled") return <span className="text-muted">none any more</span>;
   if (percent === null && !message) return <span className="text-muted">no report</span>;
   return (
     <span className="block max-w-56 space-y-1">
@@ -126,87 +131,108 @@ function Progress({ run }: { run: TaskRun }) {
 }
 
 /** One task of a run: how it went, attempt by attempt, and what it left. */
-export function TaskPanel({ node, onClose }: { node: GraphNode; onClose: () => void }) {
+export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: GraphNode; onClose: () => void }) {
   const run = node.run;
+  const top = useRef<HTMLDivElement>(null);
+  // What was asked for may lie below the fold, and always does on a phone.
+  useEffect(() => top.current?.scrollIntoView({ block: "nearest" }), []);
   return (
-    <Panel
-      title={`Task ${node.id}`}
-      aside={
-        <>
-          <StateBadge state={node.state} />
-          <IconButton icon={X} label="Close the task" onClick={onClose} />
-        </>
-      }
-    >
-      {!run ? (
-        <p className="p-4 text-muted">
-          {node.state === "skipped"
-            ? "This task did not run: no task before it chose it, or one that it needs failed. Nothing is kept of it."
-            : "This task has not begun. It starts when everything before it is decided."}
-        </p>
-      ) : (
-        <div className="grid gap-4 p-4 lg:grid-cols-2">
-          <div className="min-w-0 space-y-4">
-            {run.error && <ErrorText text={run.error} code={run.errorCode} />}
-            <Facts
-              items={[
-                ["Task run", <Id key="id" id={run.id} what="task run id" length={26} />],
-                ["Attempt", `${run.attempt} of ${run.maxRetries + 1}`],
-                ["Queued", <Ago key="q" at={run.createdAt} />],
-                ["Started", <Ago key="s" at={run.startedAt} />],
-                ["Duration", <Elapsed key="d" start={run.startedAt} end={run.completedAt} />],
-                [
-                  "Code",
-                  <span key="c">
-                    version {run.codeVersion}
-                    {run.codeChanged && <span className="text-warn"> · changed since its last run</span>}
-                    {run.firstRun && " · first run"}
-                  </span>,
-                ],
-                ...(run.selectedNext
-                  ? ([["Chose", run.selectedNext.length > 0 ? run.selectedNext.join(", ") : "to end here"]] as [
-                      string,
-                      string,
-                    ][])
-                  : []),
-              ]}
-            />
-            <Attempts run={run} />
-            <Assets run={run} />
+    <div ref={top}>
+      <Panel
+        title={`Task ${node.id}`}
+        aside={
+          <>
+            <StateBadge state={node.state} />
+            <IconButton icon={X} label="Close the task" onClick={onClose} />
+          </>
+        }
+      >
+        {!run ? (
+          <p className="p-4 text-muted">
+            {node.state === "skipped" ? "This task did not run" : "This task has not begun"}: {whyNotRun(graph, node)}.
+          </p>
+        ) : (
+          <div className="grid gap-4 p-4 lg:grid-cols-2">
+            <div className="min-w-0 space-y-4">
+              {run.error && <ErrorText text={run.error} code={run.errorCode} />}
+              <Facts
+                items={[
+                  ["Task run", <Id key="id" id={run.id} what="task run id" length={26} />],
+                  ["Attempt", `${run.attempt} of ${run.maxRetries + 1}`],
+                  ["Queued", <Ago key="q" at={run.createdAt} />],
+                  ["Started", <Ago key="s" at={run.startedAt} />],
+                  ["Duration", <Elapsed key="d" start={run.startedAt} end={run.completedAt} />],
+                  [
+                    "Code",
+                    <span key="c">
+                      version {run.codeVersion}
+                      {run.codeChanged && <span className="text-warn"> · changed since its last run</span>}
+                      {run.firstRun && " · first run"}
+                    </span>,
+                  ],
+                  ...(run.selectedNext
+                    ? ([["Chose", run.selectedNext.length > 0 ? run.selectedNext.join(", ") : "to end here"]] as [
+                        string,
+                        string,
+                      ][])
+                    : []),
+                ]}
+              />
+              <Attempts run={run} />
+              <Assets run={run} />
+            </div>
+            <div className="min-w-0 space-y-4">
+              <Stored
+                title={run.outputSize === undefined ? "Output" : `Output (${bytes(run.outputSize)})`}
+                path={run.status === "completed" ? run.outputPath : undefined}
+                absent={run.status === "running" ? "None yet." : "None."}
+              >
+                {(path) => <ObjectBody path={path} label={`Output of ${node.id}`} />}
+              </Stored>
+              <Stored
+                title="Log"
+                path={run.logsPath}
+                absent={run.completedAt ? "This attempt left no log." : "It is stored when the attempt ends."}
+              >
+                {(path) => <TaskLog path={path} task={node.id} />}
+              </Stored>
+            </div>
           </div>
-          <div className="min-w-0">
-            <h3 className="mb-1.5 flex items-center justify-between text-sm font-medium text-muted">
-              Output {run.outputSize !== undefined && `(${bytes(run.outputSize)})`}
-            </h3>
-            {run.outputPath && run.status === "completed" ? (
-              <div className="overflow-hidden rounded-md border border-line">
-                <ObjectBody path={run.outputPath} label={`Output of ${node.id}`} />
-              </div>
-            ) : (
-              <p className="text-muted">None{run.status === "running" ? " yet" : ""}.</p>
-            )}
-          </div>
-        </div>
-      )}
-    </Panel>
+        )}
+      </Panel>
+    </div>
   );
 }
 
-/** An error as it was reported, whole, with a button that copies it. */
-export function ErrorText({ text, code }: { text: string; code?: string | undefined }) {
+/** An object that the task run left, and a button that saves it; or a word why there is none. */
+function Stored({
+  title,
+  path,
+  absent,
+  children,
+}: {
+  title: string;
+  path: string | undefined;
+  absent: string;
+  children: (path: string) => ReactNode;
+}) {
   return (
-    <div className="tone-bad tint flex items-start gap-2 rounded-md border p-2.5">
-      <div className="min-w-0 flex-1">
-        {code && <p className="font-mono text-xs">{code}</p>}
-        <pre className="max-h-48 overflow-y-auto font-mono text-sm whitespace-pre-wrap text-text">{text}</pre>
-      </div>
-      <CopyButton text={text} label="Copy error" />
+    <div>
+      <h3 className="flex min-h-8 items-center justify-between text-sm font-medium text-muted">
+        {title}
+        {path && <DownloadButton path={path} />}
+      </h3>
+      {path ? (
+        <div className="overflow-hidden rounded-md border border-line">{children(path)}</div>
+      ) : (
+        <p className="text-muted">{absent}</p>
+      )}
     </div>
   );
 }
 
 function Attempts({ run }: { run: TaskRun }) {
-  const before = run.previousAttempts ?? [];
+  const before = (run.previousAttempts ?? []).filter((a) => a.attempt < run.attempt); // the last one stands above
   if (before.length === 0) return null;
   return (
     <div>

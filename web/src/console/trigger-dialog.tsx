@@ -3,7 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
 import { type FormEvent, useEffect, useState } from "react";
 import type { FieldError } from "../api/types.ts";
-import { jsonProblem, shellQuote } from "../lib/format.ts";
+import { shellQuote } from "../lib/format.ts";
+import { compactJSON, jsonProblem, parseJSON, prettyJSON } from "../lib/json.ts";
 import { Button } from "../ui/button.tsx";
 import { Command } from "../ui/copy.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -26,7 +27,7 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
   const [text, setText] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const input = text ?? "{}";
-  const offered = example.data?.json && !example.data.cut ? example.data.text : null;
+  const offered = example.data && !example.data.cut ? prettyJSON(example.data.text) : null;
 
   // A run again begins with what it had; typing is never overwritten.
   useEffect(() => {
@@ -51,9 +52,9 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
     e.preventDefault();
     const found = jsonProblem(input);
     setProblem(found);
-    if (found === null) start.mutate(JSON.parse(input));
+    if (found === null) start.mutate(parseJSON(input));
   };
-  const compact = jsonProblem(input) === null ? JSON.stringify(JSON.parse(input)) : "{}";
+  const compact = jsonProblem(input) === null ? compactJSON(input) : "{}";
   return (
     <Dialog kind="wide" title={`Run ${pipeline}`} onClose={onClose}>
       <form onSubmit={submit} className="flex min-h-0 flex-col" noValidate>

@@ -1,16 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  ago,
-  bytes,
-  count,
-  duration,
-  elapsed,
-  instant,
-  jsonProblem,
-  plainText,
-  shellQuote,
-  shortId,
-} from "./format.ts";
+import { ago, bytes, count, duration, elapsed, instant, plainText, shellQuote, shortId } from "./format.ts";
 
 describe("duration", () => {
   it.each([
@@ -84,14 +73,4 @@ it("leaves nothing of a line that would steer a terminal", () => {
   expect(plainText("\u001b[1;31mred\u001b[0m\tand \u001b]8;;https://x\u0007link\u001b]8;;\u0007\u0007\r")).toBe(
     "red\tand link",
   );
-});
-
-describe("jsonProblem", () => {
-  it("is null for JSON", () => {
-    expect(jsonProblem('{"a": [1, 2]}')).toBeNull();
-  });
-
-  it("says something for everything else", () => {
-    for (const text of ["", "{", '{"a": 1,}', "nope"]) expect(jsonProblem(text)).toMatch(/\S/);
-  });
 });

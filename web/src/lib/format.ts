@@ -84,9 +84,8 @@ export function count(n: number, one: string, many = `${one}s`): string {
 }
 
 /** An id cut in the middle; the ends are what people compare. */
-export function shortId(id: string, length = 16): string {
+export function shortId(id: string, length = 16, tail = 4): string {
   if (id.length <= length) return id;
-  const tail = 4;
   return `${id.slice(0, length - tail - 1)}…${id.slice(-tail)}`;
 }
 
@@ -103,18 +102,4 @@ const control =
 /** A line of program output without what would only steer a terminal. */
 export function plainText(line: string): string {
   return line.replace(control, "");
-}
-
-/** Where JSON text goes wrong, in words a person can act on; null if it does not. */
-export function jsonProblem(text: string): string | null {
-  try {
-    JSON.parse(text);
-    return null;
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const position = /position (\d+)/.exec(message)?.[1];
-    if (position === undefined) return message;
-    const before = text.slice(0, Number(position)).split("\n");
-    return `${message.replace(/ in JSON at position.*$/, "")} (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
-  }
 }

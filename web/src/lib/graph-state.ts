@@ -125,6 +125,15 @@ function edgeState(state: NodeState, run: TaskRun | null, to: string, brokenSkip
   }
 }
 
+/** Why a task will never run, or has not begun; for a task that has no run of its own. */
+export function whyNotRun(graph: GraphState, node: GraphNode): string {
+  if (node.state !== "skipped") return "waits for what comes before";
+  const into = graph.edges.filter((e) => e.to === node.id);
+  if (into.some((e) => e.state === "broken")) return "what it needs did not complete";
+  if (into.length > 0 && into.every((e) => e.state === "dead")) return "its branch was not taken";
+  return "the run ended before it";
+}
+
 /** A task run again after its death has two rows; the newer one counts. */
 function newestRows(tasks: readonly TaskRun[]): Map<string, TaskRun> {
   const rows = new Map<string, TaskRun>();

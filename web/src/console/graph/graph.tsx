@@ -14,7 +14,7 @@ import {
 } from "@xyflow/react";
 import { Maximize, Minus, Plus } from "lucide-react";
 import { useEffect, useMemo } from "react";
-import { duration, elapsed } from "../../lib/format.ts";
+import { duration, elapsed, shortId } from "../../lib/format.ts";
 import { type EdgeState, type GraphNode, type GraphState, progressOf } from "../../lib/graph-state.ts";
 import { useNow } from "../../lib/now.ts";
 import { IconButton } from "../../ui/button.tsx";
@@ -133,7 +133,9 @@ function TaskBox({ data }: NodeProps<TaskNode>) {
     <>
       <span className="flex items-center gap-2">
         {!definition && <StateIcon state={node.state} />}
-        <span className="truncate font-semibold">{node.id}</span>
+        <span className="truncate font-semibold" title={node.id}>
+          {shortId(node.id, 22, 8)}
+        </span>
       </span>
       <span className="mt-0.5 flex items-center gap-1.5 text-sm text-muted">
         {definition ? data.role : <span className={`tone-${look.tone} tone-text font-medium`}>{look.label}</span>}

@@ -14,12 +14,13 @@ import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
 import { Ago, Elapsed } from "../../ui/time.tsx";
 import { announce, toast, toastError } from "../../ui/toast.tsx";
+import { RunFailure } from "../failure.tsx";
 import { useMayChange } from "../gate.tsx";
 import { ObjectPanel } from "../object-view.tsx";
 import { Heading } from "../parts.tsx";
 import type { RunSearch } from "../router.tsx";
 import { cancelRun, ended, runQuery } from "../server.ts";
-import { ErrorText, LazyGraph, TaskPanel, TaskTable } from "../task-views.tsx";
+import { LazyGraph, TaskPanel, TaskTable } from "../task-views.tsx";
 import { TriggerDialog } from "../trigger-dialog.tsx";
 
 const route = getRouteApi("/runs/$id");
@@ -125,7 +126,7 @@ function Detail({ run }: { run: RunDetail }) {
         )}
       </Heading>
 
-      <WhatFailed run={run} graph={graph} onOpen={(task) => set({ task })} />
+      <RunFailure run={run} graph={graph} onOpen={(task) => set({ task })} />
 
       <Panel
         title="Tasks"
@@ -155,7 +156,9 @@ function Detail({ run }: { run: RunDetail }) {
         )}
       </Panel>
 
-      {selected && <TaskPanel key={selected.id} node={selected} onClose={() => set({ task: undefined })} />}
+      {selected && (
+        <TaskPanel key={selected.id} graph={graph} node={selected} onClose={() => set({ task: undefined })} />
+      )}
 
       <div className="grid gap-4 lg:grid-cols-2 lg:items-start">
         <ObjectPanel title="Input" path={run.inputPath || undefined} absent="This run was started without an input." />
@@ -208,41 +211,19 @@ function useSpokenStatus(run: RunDetail): void {
 }
 
 function summary(graph: GraphState): string {
-  const done = graph.nodes.filter((n) => n.state === "completed").length;
-  const skipped = graph.nodes.filter((n) => n.state === "skipped").length;
-  return `${done} of ${count(graph.nodes.length, "task")} done${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  const number = (...states: string[]) => graph.nodes.filter((n) => states.includes(n.state)).length;
+  const others: [number, string][] = [
+    [number("failed", "timeout"), "failed"],
+    [number("cancelled"), "cancelled"],
+    [number("skipped"), "skipped"],
+  ];
+  return [
+    `${number("completed")} of ${count(graph.nodes.length, "task")} done`,
+    ...others.filter(([n]) => n > 0).map(([n, word]) => `${n} ${word}`),
+  ].join(", ");
 }
 
-/** For a run that went wrong, first of all: which task, which attempt, what it said. */
-function WhatFailed({ run, graph, onOpen }: { run: RunDetail; graph: GraphState; onOpen: (task: string) => void }) {
-  const failed = graph.nodes.filter((n) => n.state === "failed" || n.state === "timeout");
-  if (failed.length === 0) {
-    return run.error ? (
-      <div className="card p-3">
-        <ErrorText text={run.error} />
-      </div>
-    ) : null;
-  }
-  return (
-    <section aria-label="What failed" className="card space-y-3 p-3">
-      {failed.map((n) => (
-        <div key={n.id} className="space-y-1.5">
-          <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
-            <StateBadge state={n.state} />
-            <strong className="font-semibold">{n.id}</strong>
-            <span className="text-muted">
-              at attempt {n.run?.attempt} of {(n.run?.maxRetries ?? 0) + 1}
-            </span>
-            <button type="button" className="link ml-auto text-sm" onClick={() => onOpen(n.id)}>
-              Open the task
-            </button>
-          </p>
-          <ErrorText text={n.run?.error || run.error || "No reason was given."} code={n.run?.errorCode} />
-        </div>
-      ))}
-    </section>
-  );
-}
+const shownOutputs = 4;
 
 function Output({ run, graph }: { run: RunDetail; graph: GraphState }) {
   const sources = new Set(graph.edges.filter((e) => e.state === "fired").map((e) => e.from));
@@ -260,9 +241,14 @@ function Output({ run, graph }: { run: RunDetail; graph: GraphState }) {
   }
   return (
     <div className="space-y-4">
-      {ends.map((n) => (
+      {ends.slice(0, shownOutputs).map((n) => (
         <ObjectPanel key={n.id} title={`Output of ${n.id}`} path={n.run?.outputPath} absent="" />
       ))}
+      {ends.length > shownOutputs && (
+        <p className="text-sm text-muted">
+          {count(ends.length - shownOutputs, "more task")} ended this run. Open a task to see its output.
+        </p>
+      )}
     </div>
   );
 }

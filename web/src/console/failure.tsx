@@ -1,0 +1,87 @@
+import type { RunDetail } from "../api/types.ts";
+import { count, shellQuote } from "../lib/format.ts";
+import type { GraphNode, GraphState } from "../lib/graph-state.ts";
+import { Command, CopyButton } from "../ui/copy.tsx";
+import { StateBadge } from "../ui/state.tsx";
+import { Ago } from "../ui/time.tsx";
+import { TaskLog } from "./task-log.tsx";
+
+const shownFailures = 5;
+const shownLogLines = 10;
+
+/** For a run that went wrong, first of all: which task, which attempt, what it said, the end of its log, what to type. */
+export function RunFailure({
+  run,
+  graph,
+  onOpen,
+}: {
+  run: RunDetail;
+  graph: GraphState;
+  onOpen: (task: string) => void;
+}) {
+  const failed = graph.nodes
+    .filter((n) => n.state === "failed" || n.state === "timeout")
+    .sort((a, b) => (a.run?.completedAt ?? "").localeCompare(b.run?.completedAt ?? ""));
+  if (failed.length === 0 && !run.error) return null;
+  const log = failed[0]?.run?.logsPath;
+  return (
+    <section aria-label="What failed" className="card overflow-hidden">
+      <div className="space-y-3 p-3">
+        {failed.length === 0 && <ErrorText text={run.error ?? ""} />}
+        {failed.slice(0, shownFailures).map((node) => (
+          <FailedTask key={node.id} node={node} onOpen={onOpen} />
+        ))}
+        {failed.length > shownFailures && (
+          <p className="text-muted">{count(failed.length - shownFailures, "more task")} failed after these.</p>
+        )}
+      </div>
+      {log && (
+        <div className="border-y border-line">
+          <h2 className="border-b border-line px-3 py-1.5 text-sm text-muted">
+            The end of the log of {failed[0]?.id}, attempt {failed[0]?.run?.attempt}
+          </h2>
+          <TaskLog path={log} task={failed[0]?.id ?? ""} last={shownLogLines} />
+        </div>
+      )}
+      <div className={`px-3 pb-3 ${log ? "pt-3" : ""}`}>
+        <Command text={`pipeweave status ${shellQuote(run.id)}`} />
+      </div>
+    </section>
+  );
+}
+
+function FailedTask({ node, onOpen }: { node: GraphNode; onOpen: (task: string) => void }) {
+  const { run } = node;
+  const most = (run?.maxRetries ?? 0) + 1;
+  return (
+    <div className="space-y-1.5">
+      <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
+        <StateBadge state={node.state} />
+        <strong className="min-w-0 font-semibold">{node.id}</strong>
+        {run && (
+          <span className="text-muted">
+            at attempt {run.attempt} of {most}
+            {run.attempt < most && ", which ruled out another"}, <Ago at={run.completedAt} />
+          </span>
+        )}
+        <button type="button" className="link ml-auto text-sm" onClick={() => onOpen(node.id)}>
+          Open the task
+        </button>
+      </p>
+      <ErrorText text={run?.error || "No reason was given."} code={run?.errorCode} />
+    </div>
+  );
+}
+
+/** An error as it was reported, whole, with a button that copies it. */
+export function ErrorText({ text, code }: { text: string; code?: string | undefined }) {
+  return (
+    <div className="tone-bad tint flex items-start gap-2 rounded-md border p-2.5">
+      <div className="min-w-0 flex-1">
+        {code && <p className="font-mono text-xs">{code}</p>}
+        <pre className="max-h-48 overflow-y-auto font-mono text-sm whitespace-pre-wrap text-text">{text}</pre>
+      </div>
+      <CopyButton text={text} label="Copy error" />
+    </div>
+  );
+}
