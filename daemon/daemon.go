@@ -123,19 +123,22 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	port := localnet.Port(listener)
 	h := newHost(o, hosts)
-	err = writeInfo(o.Dir, Info{PID: os.Getpid(), Port: port, Version: buildinfo.Version(), StartedAt: api.At(h.startedAt)})
+	info := Info{PID: os.Getpid(), Port: localnet.Port(listener), Version: buildinfo.Version(), StartedAt: api.At(h.startedAt)}
+	if info.Host, _, err = net.SplitHostPort(listener.Addr().String()); err != nil {
+		return fmt.Errorf("find the address of the local API: %w", err)
+	}
+	err = writeInfo(o.Dir, info)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(o.Dir.DaemonInfo()) }()
 
 	server := localapi.New(localapi.Options{
-		Port: port, Token: creds.LocalToken, Backend: h, Feed: h.feed,
+		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Feed: h.feed,
 		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
-	o.Listening("http://" + listener.Addr().String())
+	o.Listening(info.URL())
 
 	// What is added first stops last: people can watch the workers drain.
 	var parts lifecycle.Group

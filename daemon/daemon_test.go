@@ -280,7 +280,7 @@ func (c *child) client(t *testing.T, dir hostdir.Dir) running {
 		if creds, err := enroll.LoadCredentials(dir.Credentials()); err == nil {
 			token = creds.LocalToken
 		}
-		client = localclient.New(info.Port, token)
+		client = localclient.New(info.URL(), token)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		health, err := client.Health(ctx)

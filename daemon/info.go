@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
+	"strconv"
 
 	"pipedai/api"
 	"pipedai/internal/atomicfile"
@@ -15,9 +18,15 @@ import (
 // Info is daemon.json: where the running daemon of a home is reached.
 type Info struct {
 	PID       int      `json:"pid"`
+	Host      string   `json:"host,omitempty"` // added; DefaultHost when it is not there
 	Port      int      `json:"port"`
 	Version   string   `json:"version"`
 	StartedAt api.Time `json:"startedAt"`
+}
+
+// URL is the address of the local API and the page, without a trailing slash.
+func (i Info) URL() string {
+	return "http://" + net.JoinHostPort(cmp.Or(i.Host, DefaultHost), strconv.Itoa(i.Port))
 }
 
 // ErrNoInfo says that no daemon left word of itself: none runs, or the last

@@ -242,7 +242,7 @@ func startDaemon(t *testing.T, o Options) running {
 		t.Fatal(err)
 	}
 	base := <-url
-	return running{Client: localclient.At(base, creds.LocalToken), url: base, stop: stop}
+	return running{Client: localclient.New(base, creds.LocalToken), url: base, stop: stop}
 }
 
 // until waits for something real processes do.

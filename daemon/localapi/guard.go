@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"mime"
+	"net"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +48,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 	names := localnet.Guard{Hosts: localnet.LoopbackHosts(s.o.Port)}
+	if s.o.Host != "" {
+		names.Hosts = append(names.Hosts, net.JoinHostPort(s.o.Host, strconv.Itoa(s.o.Port)))
+	}
 	return names.Wrap(inner, func(w http.ResponseWriter, r *http.Request, refusal *api.Error) {
 		s.kit.Fail(w, r, refusal)
 	})
@@ -105,7 +110,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request) {
 	}
 	s.kit.Fail(w, r, &api.Error{
 		Status: http.StatusUnauthorized, Code: api.CodeUnauthorized,
-		Message: "Unauthorized", Fix: "open the page with: " + s.o.Command("dashboard"),
+		Message: "Unauthorized", Fix: "open the page with: pipedai-orchestrator dashboard",
 	})
 }
 

@@ -236,7 +236,7 @@ func TestGuard_L15_oddNames(t *testing.T) {
 func TestGuard_L16_aChildHasNoToken(t *testing.T) {
 	t.Parallel()
 	f := serveTest(t)
-	_, err := localclient.New(f.port, "").Workers(t.Context())
+	_, err := localclient.New(f.base(), "").Workers(t.Context())
 	var answer *api.Error
 	if !asError(err, &answer) || answer.Status != http.StatusUnauthorized {
 		t.Errorf("without a token: %v", err)

@@ -49,7 +49,10 @@ type Backend interface {
 
 // Options are the parts of a Server. All but Command and Log are required.
 type Options struct {
-	// Port the server is bound to: it decides which Host and Origin are ours.
+	// Host and Port the server is bound to: they decide which Host and Origin
+	// headers are ours. An empty Host is 127.0.0.1; what else means this machine
+	// is ours with any.
+	Host string
 	Port int
 	// Token opens everything but the page's files and liveness.
 	Token   secret.Text

@@ -137,9 +137,11 @@ func serveTest(t *testing.T) *fixture {
 		_ = web.Close()
 		<-done
 	})
-	f.client = localclient.New(f.port, testToken)
+	f.client = localclient.New(f.base(), testToken)
 	return f
 }
+
+func (f *fixture) base() string { return "http://127.0.0.1:" + strconv.Itoa(f.port) }
 
 // ask sends a request exactly as written, so that headers can be wrong in ways
 // a client library would not let through, and returns status, header and body.

@@ -75,11 +75,15 @@ func (d Dir) Log(id string) string { return filepath.Join(d.Logs(), id+".log") }
 func (d Dir) Runs() string { return filepath.Join(d.home, "runs") }
 
 // Make creates the folders, for the owner only, and tightens those that are
-// there.
+// there. A home that is there already stays as it is: it may be a folder that
+// others use too, /srv say, and it holds nothing but these folders.
 func (d Dir) Make() error {
-	for _, folder := range []string{d.home, d.Orchestrator(), d.Workers(), d.FIFOs(), d.Logs()} {
+	for _, folder := range []string{d.home, d.Orchestrator(), d.Workers(), d.FIFOs(), d.Logs(), d.Runs()} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return fmt.Errorf("create state folder: %w", err)
+		}
+		if folder == d.home {
+			continue
 		}
 		if err := os.Chmod(folder, 0o700); err != nil {
 			return fmt.Errorf("protect state folder: %w", err)

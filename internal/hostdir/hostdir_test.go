@@ -1,6 +1,8 @@
 package hostdir
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -27,6 +29,27 @@ func TestSlug(t *testing.T) {
 	} {
 		if got := Slug(in); got != want {
 			t.Errorf("Slug(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// A home may be a folder that others use too; what lies in it is for the owner.
+func TestMake_leavesASharedHomeOpen(t *testing.T) {
+	t.Parallel()
+	home := filepath.Join(t.TempDir(), "shared")
+	if err := os.MkdirAll(filepath.Join(home, "logs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := At(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	for folder, want := range map[string]os.FileMode{home: 0o755, dir.Logs(): 0o700, dir.Orchestrator(): 0o700} {
+		if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %o", folder, info, err, want)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type reached struct {
 }
 
 // base is the address of the local API and the page.
-func (r reached) base() string { return localclient.URL(r.info.Port) }
+func (r reached) base() string { return r.info.URL() }
 
 // dashboardURL is the page with the token that opens it.
 func (r reached) dashboardURL() string {
@@ -61,7 +61,7 @@ func (d *deps) daemon(ctx context.Context) (reached, error) {
 	if err != nil {
 		return reached{}, d.explainHome(err)
 	}
-	r := reached{Client: localclient.New(info.Port, creds.LocalToken), info: info, token: creds.LocalToken}
+	r := reached{Client: localclient.New(info.URL(), creds.LocalToken), info: info, token: creds.LocalToken}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	health, err := r.Health(ctx)

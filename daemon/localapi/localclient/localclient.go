@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -24,7 +23,10 @@ import (
 )
 
 const (
-	callTimeout = 30 * time.Second
+	lookTimeout = 30 * time.Second
+	// actTimeout is longer than the daemon takes to answer an action at worst:
+	// it asks the control plane and waits a while for a worker to stop.
+	actTimeout = 3 * time.Minute
 	maxAnswer   = 32 << 20
 	maxFrame    = 16 << 20
 )
@@ -36,17 +38,9 @@ type Client struct {
 	http  *http.Client
 }
 
-// URL is the address of a daemon on a loopback port, without a trailing slash.
-func URL(port int) string {
-	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-}
-
-// New returns a client for the daemon on a loopback port.
-func New(port int, token secret.Text) *Client { return At(URL(port), token) }
-
-// At returns a client for a base URL. No proxy is asked: the token must not
-// leave this machine.
-func At(base string, token secret.Text) *Client {
+// New returns a client for the daemon at a base URL without a trailing slash.
+// No proxy is asked: the token must not leave this machine.
+func New(base string, token secret.Text) *Client {
 	return &Client{base: base, token: token, http: &http.Client{
 		Transport: &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -142,7 +136,11 @@ func (c *Client) Events(ctx context.Context, since int64, each func(api.LocalFra
 }
 
 func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	timeout := lookTimeout
+	if method != http.MethodGet {
+		timeout = actTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var reader io.Reader
 	if body != nil {
