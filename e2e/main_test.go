@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"pipedai/internal/testkit"
 )
@@ -17,9 +19,13 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
-	// Command tasks of the tests run this binary under another name.
+	// This binary is also run for other work: as a command task of a test, under
+	// another name, and as its own undertaker.
 	if len(os.Args) > 1 && os.Args[1] == "task" {
 		os.Exit(taskMain(os.Args[2:]))
+	}
+	if len(os.Args) == 3 && os.Args[1] == "undertaker" {
+		os.Exit(undertake(os.Args[2]))
 	}
 	os.Exit(run(m))
 }
@@ -38,6 +44,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	bin = filepath.Join(dir, "bin")
+	dismiss, err := hireUndertaker(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer dismiss()
 	if err := buildPrograms(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the programs:", err)
 		return 1
@@ -167,6 +179,47 @@ func leftOver() []string {
 		out = append(out, fmt.Sprintf("%d %s", p.pid, p.command))
 	}
 	return out
+}
+
+// hireUndertaker starts a process that outlives this one. Workers are made to
+// survive whoever started them, so a test binary that is killed, or that go
+// test ends when its time is up, could not take them along. The undertaker ends
+// them as soon as this process is gone, however it went. dismiss waits for its
+// end.
+func hireUndertaker(dir string) (dismiss func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "undertaker", dir)
+	// Not in the group that a Ctrl-C reaches.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	alive, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = alive.Close()
+		_ = cmd.Wait()
+	}, nil
+}
+
+// undertake waits for the end of standard input, which comes with the end of
+// the process that holds it, and clears up after that.
+func undertake(dir string) int {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	bin = filepath.Join(dir, "bin")
+	// A daemon that is still there may start a worker between the look and the
+	// kill: look until nothing is found.
+	for tries := 0; len(ours()) > 0 && tries < 100; tries++ {
+		killLeftOver()
+		time.Sleep(50 * time.Millisecond)
+	}
+	_ = os.RemoveAll(dir)
+	return 0
 }
 
 func killLeftOver() {
