@@ -1,6 +1,6 @@
 import type { RunDetail } from "../api/types.ts";
 import { count, shellQuote } from "../lib/format.ts";
-import type { GraphNode, GraphState } from "../lib/graph-state.ts";
+import type { GraphNode } from "../lib/graph-state.ts";
 import { Command, CopyButton } from "../ui/copy.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { Ago } from "../ui/time.tsx";
@@ -12,17 +12,13 @@ const shownLogLines = 10;
 /** For a run that went wrong, first of all: which task, which attempt, what it said, the end of its log, what to type. */
 export function RunFailure({
   run,
-  graph,
+  failed,
   onOpen,
 }: {
   run: RunDetail;
-  graph: GraphState;
+  failed: GraphNode[];
   onOpen: (task: string) => void;
 }) {
-  const failed = graph.nodes
-    .filter((n) => n.state === "failed" || n.state === "timeout")
-    .sort((a, b) => (a.run?.completedAt ?? "").localeCompare(b.run?.completedAt ?? ""));
-  if (failed.length === 0 && !run.error) return null;
   const log = failed[0]?.run?.logsPath;
   return (
     <section aria-label="What failed" className="card overflow-hidden">
@@ -40,15 +36,18 @@ export function RunFailure({
           <h2 className="border-b border-line px-3 py-1.5 text-sm text-muted">
             The end of the log of {failed[0]?.id}, attempt {failed[0]?.run?.attempt}
           </h2>
-          <TaskLog path={log} task={failed[0]?.id ?? ""} last={shownLogLines} />
+          <TaskLog path={log} label={`End of the log of ${failed[0]?.id}`} last={shownLogLines} />
         </div>
       )}
       <div className={`px-3 pb-3 ${log ? "pt-3" : ""}`}>
-        <Command text={`pipeweave status ${shellQuote(run.id)}`} />
+        <Command text={statusCommand(run)} />
       </div>
     </section>
   );
 }
+
+/** What says the same in a terminal. */
+export const statusCommand = (run: RunDetail) => `pipeweave status ${shellQuote(run.id)}`;
 
 function FailedTask({ node, onOpen }: { node: GraphNode; onOpen: (task: string) => void }) {
   const { run } = node;
@@ -61,7 +60,7 @@ function FailedTask({ node, onOpen }: { node: GraphNode; onOpen: (task: string) 
         {run && (
           <span className="text-muted">
             at attempt {run.attempt} of {most}
-            {run.attempt < most && ", which ruled out another"}, <Ago at={run.completedAt} />
+            {run.attempt < most && ", not retried"}, <Ago at={run.completedAt} />
           </span>
         )}
         <button type="button" className="link ml-auto text-sm" onClick={() => onOpen(node.id)}>

@@ -8,7 +8,7 @@ import { objectQuery } from "./server.ts";
 const tones: Record<string, string> = { error: "text-bad", warn: "text-warn", warning: "text-warn" };
 
 /** The end of the log that an attempt left in storage. */
-export function TaskLog({ path, task, last = 500 }: { path: string; task: string; last?: number }) {
+export function TaskLog({ path, label, last = 500 }: { path: string; label: string; last?: number }) {
   const object = useQuery(objectQuery(path));
   const lines = useMemo(() => (object.data ? parseLog(object.data.text) : []), [object.data]);
   if (!object.data) {
@@ -23,7 +23,7 @@ export function TaskLog({ path, task, last = 500 }: { path: string; task: string
   if (shown.length === 0) return <p className="p-3 text-sm text-muted">The task wrote nothing to its log.</p>;
   return (
     <section
-      aria-label={`Log of ${task}`}
+      aria-label={label}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
       tabIndex={0}
       className="max-h-72 overflow-auto bg-bg py-1.5 font-mono text-xs leading-5 -outline-offset-2"

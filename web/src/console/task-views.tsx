@@ -40,7 +40,7 @@ export function TaskTable({
   selected?: string | undefined;
 }) {
   return (
-    <table className="data stack" aria-label="Tasks of this run">
+    <table className="data stack pairs" aria-label="Tasks of this run">
       <thead>
         <tr>
           <th scope="col">Task</th>
@@ -53,7 +53,7 @@ export function TaskTable({
       <tbody>
         {graph.nodes.map((node) => (
           <tr key={node.id} data-task={node.id} aria-current={node.id === selected || undefined}>
-            <td className="lead">
+            <td className="lead order-1">
               <Link
                 data-row
                 to="/runs/$id"
@@ -72,27 +72,28 @@ export function TaskTable({
                 </p>
               )}
             </td>
-            <td data-label="State">
+            <td className="order-2 max-sm:text-right">
               <span>
                 <StateBadge state={node.state} />
                 <RetryAt node={node} />
               </span>
             </td>
-            <td data-label="Attempt">
+            <td className="order-3 max-sm:text-sm">
               {node.run ? (
                 <span className="tabular-nums">
+                  <span className="sm:hidden">attempt </span>
                   {node.run.attempt} of {node.run.maxRetries + 1}
                 </span>
               ) : (
-                <span className="text-muted">none</span>
+                <span className="text-muted max-sm:hidden">none</span>
               )}
             </td>
-            <td data-label="Duration">
+            <td className="order-4 max-sm:text-right max-sm:text-sm">
               <span className="whitespace-nowrap">
                 <Elapsed start={node.run?.startedAt} end={node.run?.completedAt} />
               </span>
             </td>
-            <td data-label="Progress">
+            <td className="order-5 col-span-2 max-sm:text-sm">
               {node.run ? <Progress run={node.run} /> : <span className="text-muted">{whyNotRun(graph, node)}</span>}
             </td>
           </tr>
@@ -185,7 +186,7 @@ export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: G
               <Stored
                 title={run.outputSize === undefined ? "Output" : `Output (${bytes(run.outputSize)})`}
                 path={run.status === "completed" ? run.outputPath : undefined}
-                absent={run.status === "running" ? "None yet." : "None."}
+                absent={run.completedAt ? "None." : "None yet."}
               >
                 {(path) => <ObjectBody path={path} label={`Output of ${node.id}`} />}
               </Stored>
@@ -194,7 +195,7 @@ export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: G
                 path={run.logsPath}
                 absent={run.completedAt ? "This attempt left no log." : "It is stored when the attempt ends."}
               >
-                {(path) => <TaskLog path={path} task={node.id} />}
+                {(path) => <TaskLog path={path} label={`Log of ${node.id}`} />}
               </Stored>
             </div>
           </div>

@@ -47,7 +47,7 @@ export function WorkerActions({ worker, frozen, onLogs }: Props) {
   const busy = frozen || doing !== null;
   return (
     <div className="space-y-1.5 max-sm:pt-1">
-      <div className="flex flex-wrap items-start gap-1.5 sm:justify-end">
+      <div className="flex flex-wrap items-center gap-1.5 sm:justify-end">
         {(can.start || doing === "start") && (
           <Button
             size="sm"
@@ -102,13 +102,7 @@ export function WorkerActions({ worker, frozen, onLogs }: Props) {
           </Button>
         ) : (
           can.work && (
-            <IconButton
-              icon={Trash2}
-              label={`Delete ${name}`}
-              className="size-7"
-              disabled={busy}
-              onClick={() => setAsking("delete")}
-            />
+            <IconButton icon={Trash2} label={`Delete ${name}`} disabled={busy} onClick={() => setAsking("delete")} />
           )
         )}
       </div>
@@ -176,7 +170,7 @@ function DeleteDialog({
             This cannot be taken back; connecting again makes a new worker.
           </p>
           <label className="block space-y-1.5">
-            <span>
+            <span className="block">
               To go on, type its name: <strong className="font-semibold">{name}</strong>
             </span>
             <input

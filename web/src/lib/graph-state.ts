@@ -125,6 +125,13 @@ function edgeState(state: NodeState, run: TaskRun | null, to: string, brokenSkip
   }
 }
 
+/** The tasks that failed for good, the first to fail first. */
+export function failedNodes(graph: GraphState): GraphNode[] {
+  return graph.nodes
+    .filter((n) => n.state === "failed" || n.state === "timeout")
+    .sort((a, b) => (a.run?.completedAt ?? "").localeCompare(b.run?.completedAt ?? ""));
+}
+
 /** Why a task will never run, or has not begun; for a task that has no run of its own. */
 export function whyNotRun(graph: GraphState, node: GraphNode): string {
   if (node.state !== "skipped") return "waits for what comes before";

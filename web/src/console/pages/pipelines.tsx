@@ -10,10 +10,14 @@ import { Ago } from "../../ui/time.tsx";
 import { Heading } from "../parts.tsx";
 import { pipelinesQuery, runsQuery } from "../server.ts";
 
+const recentRuns = 100;
+
 export function PipelinesPage() {
   const pipelines = useQuery(pipelinesQuery);
-  const recent = useQuery(runsQuery({ limit: 100 }));
+  const recent = useQuery(runsQuery({ limit: recentRuns }));
   const [search, setSearch] = useState("");
+  // Whether what is known of the last runs is all there is.
+  const all = (recent.data?.total ?? 0) <= recentRuns;
   const needle = search.trim().toLowerCase();
   const shown = pipelines.data?.filter((p) => `${p.id} ${p.name}`.toLowerCase().includes(needle)) ?? [];
   return (
@@ -57,15 +61,17 @@ export function PipelinesPage() {
                           {p.description || `starts with ${(p.entry_tasks ?? []).join(", ")}`}
                         </p>
                       </td>
-                      <td data-label="Tasks">{count(Object.keys(p.structure ?? {}).length, "task")}</td>
+                      <td data-label="Tasks" className="whitespace-nowrap">
+                        {count(Object.keys(p.structure ?? {}).length, "task")}
+                      </td>
                       <td data-label="Last runs">
-                        <Strip runs={runs.slice(0, 10)} />
+                        <Strip runs={runs.slice(0, 10)} all={all} />
                       </td>
                       <td data-label="Last run">
                         {runs[0] ? (
                           <Ago at={runs[0].createdAt} className="whitespace-nowrap" />
                         ) : (
-                          <span className="text-muted">not lately</span>
+                          <span className="text-muted whitespace-nowrap">{all ? "never" : "longer ago"}</span>
                         )}
                       </td>
                     </tr>
@@ -106,10 +112,11 @@ export function PipelinesPage() {
 }
 
 /** The states of the last runs at a glance; each leads to its run. */
-function Strip({ runs }: { runs: Run[] }) {
-  if (runs.length === 0) return <span className="text-muted">none</span>;
+function Strip({ runs, all }: { runs: Run[]; all: boolean }) {
+  if (runs.length === 0)
+    return <span className="text-muted">{all ? "none" : `not among the last ${recentRuns} runs`}</span>;
   return (
-    <ul className="flex flex-wrap">
+    <ul className="flex flex-wrap sm:w-60">
       {runs.map((run) => {
         const at = instant(run.createdAt);
         const label = `${lookOf(run.status).label}${at ? `, ${absolute(at)}` : ""}`;

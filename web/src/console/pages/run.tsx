@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { ApiError } from "../../api/client.ts";
 import type { RunDetail } from "../../api/types.ts";
 import { count, shortId } from "../../lib/format.ts";
-import { deriveGraph, type GraphState } from "../../lib/graph-state.ts";
+import { deriveGraph, failedNodes, type GraphState } from "../../lib/graph-state.ts";
 import { useShortcuts } from "../../lib/keyboard.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
@@ -14,7 +14,7 @@ import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
 import { Ago, Elapsed } from "../../ui/time.tsx";
 import { announce, toast, toastError } from "../../ui/toast.tsx";
-import { RunFailure } from "../failure.tsx";
+import { RunFailure, statusCommand } from "../failure.tsx";
 import { useMayChange } from "../gate.tsx";
 import { ObjectPanel } from "../object-view.tsx";
 import { Heading } from "../parts.tsx";
@@ -66,6 +66,8 @@ function Detail({ run }: { run: RunDetail }) {
     [run],
   );
   const over = ended(run.status);
+  const failed = failedNodes(graph);
+  const trouble = failed.length > 0 || Boolean(run.error);
   const set = (change: RunSearch) =>
     void navigate({
       search: (old: RunSearch) =>
@@ -126,7 +128,7 @@ function Detail({ run }: { run: RunDetail }) {
         )}
       </Heading>
 
-      <RunFailure run={run} graph={graph} onOpen={(task) => set({ task })} />
+      {trouble && <RunFailure run={run} failed={failed} onOpen={(task) => set({ task })} />}
 
       <Panel
         title="Tasks"
@@ -180,9 +182,11 @@ function Detail({ run }: { run: RunDetail }) {
             ["Ended", run.completedAt ? <Ago key="e" at={run.completedAt} /> : "not yet"],
           ]}
         />
-        <div className="px-3 pb-3">
-          <Command text={`pipeweave status ${run.id}`} />
-        </div>
+        {!trouble && (
+          <div className="px-3 pb-3">
+            <Command text={statusCommand(run)} />
+          </div>
+        )}
       </Panel>
 
       {asking && (
