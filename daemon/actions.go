@@ -156,7 +156,7 @@ func gone(err error) bool {
 func (h *host) upstream(verb string, e manifest.Entry, err error) error {
 	out := &api.Error{
 		Status: http.StatusBadGateway, Code: api.CodeUpstream,
-		Message: fmt.Sprintf("%s could not be %sd; nothing was changed", e.Label, verb),
+		Message: fmt.Sprintf("%s could not be %sd; nothing was changed here", e.Label, verb),
 		Detail:  err.Error(),
 	}
 	var answer *api.Error

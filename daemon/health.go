@@ -147,6 +147,9 @@ func (h *host) workerHealth(w api.FusedWorker) (api.HealthItem, bool) {
 		why = ": " + why
 	}
 	item := api.HealthItem{Severity: severityError, Fix: "read what it wrote", Command: h.command("logs " + w.ID)}
+	if w.Local.LastError != "" { // it never ran, so it wrote nothing
+		item.Fix, item.Command = "once that is mended, start it at once", h.command("workers start "+w.ID)
+	}
 	switch w.Local.State {
 	case string(supervisor.BackingOff):
 		item.Code, item.Message = "worker_backing_off", fmt.Sprintf("%s does not run and will be started again%s", w.Label, why)

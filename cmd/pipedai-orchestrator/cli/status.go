@@ -134,7 +134,7 @@ func printStatus(d *deps, r statusReport) error {
 		case p.Error != "" && p.LastOKAt.IsZero():
 			state = "never reached"
 		case p.Error != "":
-			state = "not reachable since " + humanDuration(time.Since(p.LastOKAt.Time)) + " ago"
+			state = "not reachable; last reached " + humanDuration(time.Since(p.LastOKAt.Time)) + " ago"
 		case !p.Reachable:
 			state = "not asked yet"
 		}
