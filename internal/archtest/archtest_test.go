@@ -282,3 +282,58 @@ func TestLongFiles(t *testing.T) {
 		t.Errorf("LongFiles = %q, want only long.go", got)
 	}
 }
+
+// Every flag and variable is documented, and no other.
+func TestDocs_Settings(t *testing.T) {
+	t.Parallel()
+	settings, err := ReadSettings(root(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(settings.Environment) < 20 || len(settings.Flags) < 30 {
+		t.Fatalf("found %d variables and %d flags: the programs were not read", len(settings.Environment), len(settings.Flags))
+	}
+	differences, err := settings.Undocumented(root(t))
+	report(t, differences, err)
+}
+
+func TestSettings_Undocumented(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"cmd/pipeweave/cli/a.go": `package cli
+func f(getenv func(string) string, flags set) {
+	_ = getenv("HOME") + getenv("MODE") + "PIPEDAI_KNOWN="
+	flags.StringVar(nil, "known", "", "")
+	flags.BoolVarP(nil, "secret", "s", false, "")
+}`,
+		"docs/configuration.md": "# C\n\n## pipeweave\n\n| `serve --known` | `PIPEDAI_KNOWN` |\n\n## other\n\n`--secret` `PIPEDAI_GONE`\n",
+		"docs/tasks.md":         "run `pipeweave serve --gone`\n",
+		"README.md":             "",
+	} {
+		full := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings, err := ReadSettings(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := settings.Undocumented(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`cmd/pipeweave/cli defines --secret, which the section "pipeweave" of docs/configuration.md does not mention`,
+		"cmd/pipeweave/cli/a.go reads or sets MODE, which docs/configuration.md and docs/tasks.md do not mention",
+		"docs/configuration.md mentions PIPEDAI_GONE, which no program reads or sets",
+		"docs/tasks.md mentions --gone, which no program has",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("differences (-want +got):\n%s", diff)
+	}
+}
