@@ -278,7 +278,7 @@ func TestWatcher_expectsAWorkerThatCameUp(t *testing.T) {
 		w.Expect("w1") // it may come up before the manifest is followed
 		w.Follow([]manifest.Entry{entry("w1"), entry("w2")})
 		time.Sleep(1500 * time.Millisecond)
-		f.set(func() { f.workers[0].Status = "online" })
+		f.set(func() { f.workers = []api.RemoteWorker{{ID: "w1", Status: "online"}} })
 		time.Sleep(time.Second)
 		if v := w.View(entry("w1")); v.Status == nil || v.Status.Status != "online" {
 			t.Errorf("a second after it came online: %+v", v.Status)
