@@ -27,8 +27,8 @@ const (
 	// actTimeout is longer than the daemon takes to answer an action at worst:
 	// it asks the control plane and waits a while for a worker to stop.
 	actTimeout = 3 * time.Minute
-	maxAnswer   = 32 << 20
-	maxFrame    = 16 << 20
+	maxAnswer  = 32 << 20
+	maxFrame   = 16 << 20
 )
 
 // Client talks to one daemon. It is safe for concurrent use.
