@@ -113,9 +113,8 @@ $(GOLANGCI):
 verify: ## check tidiness: modules, formatting, layers, documents, cross-compiling, weight
 	@scripts/verify.sh
 
-bench: ## run the Go benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+bench: ## run the Go benchmarks and print a table
+	@scripts/bench.sh
 
-cover: ## write cover.out and print the coverage of each package
-	$(GO) test -timeout 20m -coverprofile=cover.out -coverpkg=./... ./...
-	$(GO) tool cover -func=cover.out | tail -1
+cover: web ## write cover.out and print how much of each package its tests reach
+	@scripts/cover.sh

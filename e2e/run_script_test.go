@@ -155,6 +155,21 @@ func TestRunScript_InterruptedTwice(t *testing.T) {
 	c.nothingLeft(t)
 }
 
+// In `make run | tee log` the same Ctrl-C ends tee, and then nobody reads what
+// the script says about stopping.
+func TestRunScript_InterruptedBehindAPipe(t *testing.T) {
+	t.Parallel()
+	c := newCheckout(t)
+	cmd := exec.Command("bash", "-c", "bash scripts/run.sh run | tee log")
+	cmd.Env = c.env
+	cmd.Dir = c.dir
+	p := startCmd(t, cmd, "scripts/run.sh run | tee log")
+	p.says(t, "Press Ctrl-C to stop.")
+	interrupt(t, p)
+	p.wait(t)
+	c.nothingLeft(t)
+}
+
 // What a service manager does for the daemon elsewhere, the script does here.
 func TestRunScript_StartsAKilledDaemonAgain(t *testing.T) {
 	t.Parallel()

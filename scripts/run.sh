@@ -128,7 +128,7 @@ end() {
 # plane must still hear. A second Ctrl-C waits for nothing any more; a closing
 # terminal may send its signals twice, so those do not count.
 stop_all() {
-  trap '' HUP TERM
+  trap '' HUP TERM PIPE # who reads our words may be gone before we are
   trap 'at_once=1' INT
   local left code=0
   if alive "$daemon_pid" || alive "$server_pid"; then
@@ -319,6 +319,7 @@ main() {
   trap finish EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+  trap 'exit 141' PIPE
 
   title "Starting"
   start_server
