@@ -104,6 +104,9 @@ func Connect(ctx context.Context, o Options) (Result, error) {
 		return Result{}, err
 	}
 	if err := check(&answer, o); err != nil {
+		if ctx.Err() != nil { // nobody said no: the question was interrupted
+			err = context.Cause(ctx)
+		}
 		return Result{}, err
 	}
 	// The code is spent: from here on an interrupt must not leave half of it.

@@ -325,3 +325,29 @@ func TestConnect_takenSlugGetsANumber(t *testing.T) {
 		t.Error("the second workspace's credential replaced the first one's")
 	}
 }
+
+// Somebody who interrupts the question about another address gave no answer to
+// it, and hears that it was interrupted.
+func TestConnect_interruptedQuestion(t *testing.T) {
+	t.Parallel()
+	dir := testDir(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	o := testOptions(dir, &scripted{answers: []func(context.Context) (api.RedeemResult, error){
+		func(context.Context) (api.RedeemResult, error) {
+			r, err := granted(context.Background())
+			r.APIURL = "https://api2.example.test"
+			return r, err
+		},
+	}})
+	o.Code = "enr_code"
+	o.ConfirmURL = func(string, string) bool {
+		interrupt()
+		return false
+	}
+	if _, err := Connect(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if entries := entriesOf(t, dir); len(entries) > 0 {
+		t.Errorf("manifest %+v", entries)
+	}
+}

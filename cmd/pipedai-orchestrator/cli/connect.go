@@ -109,16 +109,17 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	if err != nil {
 		return err
 	}
+	pairing := ctx
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		pairing, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	show := newPresenter(ctx, d, o)
+	show := newPresenter(pairing, d, o)
 	defer show.stop()
 	show.begin(apiURL, facts)
 	plane := client.New(apiURL, client.Options{UserAgent: userAgent(facts)})
-	result, err := enroll.Connect(ctx, enroll.Options{
+	result, err := enroll.Connect(pairing, enroll.Options{
 		APIURL: apiURL, Code: code, Label: o.label, Tasks: o.tasks, Facts: facts, Dir: dir,
 		Remote: plane, Verify: verify, OnPairing: show.pairing, OnWait: show.wait, ConfirmURL: show.confirm,
 	})
@@ -126,7 +127,9 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	if err != nil {
 		return explainConnect(d, o, apiURL, err)
 	}
-	return finishConnect(ctx, d, show, result)
+	// Connected is connected: neither an interrupt nor the end of the patience
+	// for an approval may keep the daemon from hearing of it.
+	return finishConnect(context.WithoutCancel(ctx), d, show, result)
 }
 
 func userAgent(facts enroll.Facts) string {

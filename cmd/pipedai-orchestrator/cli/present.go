@@ -140,7 +140,7 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 		p.event(map[string]any{
 			"event": "connected", "already": r.Already, "changed": r.Changed, "workerId": r.WorkerID, "label": r.Label,
 			"apiUrl": r.APIURL, "workspaceId": r.WorkspaceID, "environmentId": r.EnvironmentID,
-			"configPath": r.ConfigPath, "daemonRunning": daemonRuns, "tasks": r.Tasks, "missing": p.missing(r),
+			"configPath": r.ConfigPath, "daemonRunning": daemonRuns, "tasks": append([]string{}, r.Tasks...), "missing": p.missing(r),
 		})
 		return
 	}
