@@ -262,16 +262,20 @@ func (s *Supervisor) Tail(id string, n int) ([]Line, error) {
 // asked for the worker again in the meantime.
 func (s *Supervisor) forget(r *runner) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if !r.mail.empty() {
+		s.mu.Unlock()
 		return false
 	}
+	delete(s.runners, r.id)
+	s.mu.Unlock()
+	// Not under the lock: every Status would wait for the disk. A worker of the
+	// same id that comes back meanwhile is safe, for only the record of one that
+	// does not live is dropped.
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
 	if err := s.o.Records.DropProcess(ctx, r.id); err != nil {
 		r.log.Error("forget worker", "error", err)
 	}
-	delete(s.runners, r.id)
 	return true
 }
 
