@@ -62,6 +62,11 @@ test("the main path: see the worker run, read its log, stop it, start it", { tim
   await row.getByRole("button", { name: /^Start/ }).click();
   await badge(row, "up").waitFor({ timeout: 60_000 });
   await page.getByText("was started").waitFor();
+
+  await row.getByRole("button", { name: /^Disable/ }).click();
+  await badge(row, "disabled").waitFor();
+  await row.getByRole("button", { name: /^Enable/ }).click();
+  await row.getByRole("button", { name: /^Disable/ }).waitFor();
   await clean(page);
   assert.deepEqual(complaints, []);
   await close();
@@ -94,6 +99,36 @@ test("keys: help, rows, Enter, Escape, and the theme button", { timeout: 60_000 
   );
   assert.deepEqual(complaints, []);
   await close();
+});
+
+test("a refusal stands in the row, and deleting wants the name", {
+  timeout: 60_000,
+  skip: real ? "only with the fake daemon" : false,
+}, async () => {
+  const daemon = await startDaemon();
+  const { page, complaints, close } = await openTab(browser, { expected: /502/ });
+  await page.goto(daemon.url);
+  const row = page.locator("tr[data-worker]").first();
+  daemon.refuse.add(daemon.workers[0].id);
+  await row.getByRole("button", { name: /^Disable/ }).click();
+  await row.getByRole("alert").getByText("nothing was changed").waitFor();
+  await clean(page);
+  daemon.refuse.clear();
+  await row.getByRole("button", { name: /^Disable/ }).click();
+  await row.getByRole("alert").waitFor({ state: "detached" });
+
+  await row.getByRole("button", { name: /^Delete/ }).click();
+  const dialog = page.getByRole("dialog");
+  await page.keyboard.type("pdf-process");
+  assert.ok(await dialog.getByRole("button", { name: "Delete the worker" }).isDisabled());
+  await clean(page);
+  await page.keyboard.type("or");
+  await page.keyboard.press("Enter");
+  await row.waitFor({ state: "detached" });
+  await page.getByText("No workers on this host yet").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+  await daemon.stop();
 });
 
 test("a phone: nothing scrolls sideways", { timeout: 60_000 }, async () => {

@@ -165,6 +165,7 @@ export async function startDaemon({ scene = "one", port = 0 } = {}) {
         : [],
   };
   const logs = new Map(workers.map((w) => [w.id, []]));
+  const refuse = new Set(); // workers whose control plane says no
   const readers = new Set();
   let seq = 100;
   const broadcast = (frame) => {
@@ -210,6 +211,29 @@ export async function startDaemon({ scene = "one", port = 0 } = {}) {
     if (!w) return sendJSON(res, 404, { error: "Worker not found", code: "not_found", requestId: "req_fake" });
     if (verb === "logs")
       return sendJSON(res, 200, { items: logs.get(w.id).slice(-Number(url.searchParams.get("tail") ?? 500)) });
+    if (req.method === "DELETE" && !verb) {
+      workers.splice(workers.indexOf(w), 1);
+      status();
+      return sendJSON(res, 200, { id: w.id, action: "delete", ok: true });
+    }
+    if (req.method === "POST" && (verb === "enable" || verb === "disable")) {
+      await readJSON(req);
+      if (refuse.has(w.id))
+        return sendJSON(res, 502, {
+          error: `${w.label} could not be ${verb}d; nothing was changed`,
+          code: "upstream_failed",
+          requestId: "req_fake",
+        });
+      w.enabled = verb === "enable";
+      w.desiredState = w.enabled ? "enabled" : "disabled";
+      w.remote = w.remote && {
+        ...w.remote,
+        disabled: !w.enabled,
+        derivedStatus: w.enabled ? w.remote.status : "disabled",
+      };
+      status();
+      return sendJSON(res, 200, { id: w.id, action: verb, ok: true });
+    }
     if (req.method === "POST" && (verb === "start" || verb === "stop")) {
       await readJSON(req);
       const starting = verb === "start";
@@ -267,6 +291,7 @@ export async function startDaemon({ scene = "one", port = 0 } = {}) {
     url: `${base}/?token=${token}`,
     self,
     workers,
+    refuse,
     status,
     log,
     stop: () => {

@@ -6,6 +6,7 @@ import { createRoot } from "react-dom/client";
 import { takeToken } from "../api/token.ts";
 import { watchKeyboard } from "../lib/keyboard.ts";
 import { watchTheme } from "../lib/theme.ts";
+import { CrashGuard } from "../ui/crash.tsx";
 import { Toaster } from "../ui/toast.tsx";
 import { Gate } from "./gate.tsx";
 import { router } from "./router.tsx";
@@ -19,11 +20,13 @@ const root = document.getElementById("root");
 if (!root) throw new Error("the page has no #root");
 createRoot(root).render(
   <StrictMode>
-    <QueryClientProvider client={queries}>
-      <Gate>
-        <RouterProvider router={router} />
-      </Gate>
-      <Toaster />
-    </QueryClientProvider>
+    <CrashGuard>
+      <QueryClientProvider client={queries}>
+        <Gate>
+          <RouterProvider router={router} />
+        </Gate>
+        <Toaster />
+      </QueryClientProvider>
+    </CrashGuard>
   </StrictMode>,
 );

@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import { Crash } from "../ui/crash.tsx";
 import { ActivatePage } from "./pages/activate.tsx";
 import { HomePage } from "./pages/home.tsx";
 import { HostsPage } from "./pages/hosts.tsx";
@@ -72,6 +73,7 @@ const hosts = createRoute({ getParentRoute: () => root, path: "/hosts", componen
 export const router = createRouter({
   routeTree: root.addChildren([home, activate, pipelines, pipeline, runs, run, services, hosts]),
   defaultPreload: false,
+  defaultErrorComponent: Crash,
 });
 
 declare module "@tanstack/react-router" {

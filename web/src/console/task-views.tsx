@@ -136,7 +136,9 @@ export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: G
   const run = node.run;
   const top = useRef<HTMLDivElement>(null);
   // What was asked for may lie below the fold, and always does on a phone.
-  useEffect(() => top.current?.scrollIntoView({ block: "nearest" }), []);
+  useEffect(() => {
+    top.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   return (
     <div ref={top}>
       <Panel

@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { takeToken } from "../api/token.ts";
 import { watchKeyboard } from "../lib/keyboard.ts";
 import { watchTheme } from "../lib/theme.ts";
+import { CrashGuard } from "../ui/crash.tsx";
 import { Toaster } from "../ui/toast.tsx";
 import { App } from "./app.tsx";
 import { link, queries, token } from "./daemon.ts";
@@ -18,9 +19,11 @@ const root = document.getElementById("root");
 if (!root) throw new Error("the page has no #root");
 createRoot(root).render(
   <StrictMode>
-    <QueryClientProvider client={queries}>
-      <App />
-      <Toaster />
-    </QueryClientProvider>
+    <CrashGuard>
+      <QueryClientProvider client={queries}>
+        <App />
+        <Toaster />
+      </QueryClientProvider>
+    </CrashGuard>
   </StrictMode>,
 );
