@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -78,6 +80,29 @@ func TestClient_Stream(t *testing.T) {
 	if diff := cmp.Diff([]api.StreamEvent{{Seq: 8, Type: "run"}}, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
+}
+
+// A stream that sends nothing ends, and not as if its reader had wanted that.
+func TestClient_silentStream(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		body, _ := io.Pipe()
+		c := New("http://quiet.test", Options{HTTP: &http.Client{Transport: silent{body}}})
+		err := c.Stream(t.Context(), 0, func(api.StreamEvent) {})
+		var got *api.Error
+		if errors.Is(err, context.Canceled) || !errors.As(err, &got) || got.Status != 0 || !strings.Contains(err.Error(), "nothing came for") {
+			t.Errorf("got %v, want that nothing came", err)
+		}
+	})
+}
+
+// silent answers every request with a body that never comes; the end of the
+// request closes it.
+type silent struct{ body *io.PipeReader }
+
+func (s silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	context.AfterFunc(r.Context(), func() { _ = s.body.CloseWithError(r.Context().Err()) })
+	return &http.Response{StatusCode: http.StatusOK, Body: s.body, Request: r}, nil
 }
 
 func TestClient_cancelledCall(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,11 +19,14 @@ import (
 // silence ends a stream that sent nothing, not even a keep-alive, for so long.
 const silence = 75 * time.Second
 
+// errSilent says that a stream ended for its silence.
+var errSilent = fmt.Errorf("nothing came for %s", silence)
+
 // stream reads server-sent events until ctx ends or the connection does; it
 // then returns why. each gets the event's id, name and data.
 func (c *Client) stream(ctx context.Context, path string, since int64, each func(id int64, name string, data []byte)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	header := http.Header{"Accept": {"text/event-stream"}}
 	if since > 0 {
 		header.Set("Last-Event-ID", strconv.FormatInt(since, 10))
@@ -37,7 +41,7 @@ func (c *Client) stream(ctx context.Context, path string, since int64, each func
 		return failure(resp, data)
 	}
 
-	quiet := time.AfterFunc(silence, cancel)
+	quiet := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer quiet.Stop()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(make([]byte, 0, 64<<10), 4<<20)
@@ -69,10 +73,14 @@ func (c *Client) stream(ctx context.Context, path string, since int64, each func
 			data = append(data, []byte(value))
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return unreached(http.MethodGet, path, err)
+	err = lines.Err()
+	switch {
+	case errors.Is(context.Cause(ctx), errSilent): // not the caller's cancellation
+		err = errSilent
+	case err == nil:
+		err = io.ErrUnexpectedEOF
 	}
-	return unreached(http.MethodGet, path, io.ErrUnexpectedEOF)
+	return unreached(http.MethodGet, path, err)
 }
 
 // Stream reads the engine's change feed from after since until ctx or the

@@ -46,7 +46,7 @@ func (x *executor) execute(ctx context.Context, e *entry, d api.Dispatch, update
 	log.Info("run started")
 	events := x.events.begin(d.RunID)
 	defer func() {
-		took := time.Since(started).Round(100 * time.Millisecond)
+		took := time.Since(started).Round(10 * time.Millisecond)
 		if req.Status == "success" {
 			log.Info("run completed", "took", took)
 		} else {

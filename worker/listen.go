@@ -167,6 +167,11 @@ func (p *pusher) routes() http.Handler {
 
 // dispatch takes an attempt: answered first, done in the background.
 func (p *pusher) dispatch(w http.ResponseWriter, r *http.Request) {
+	// An engine is no browser: what says that a page sent it was sent by a page.
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+		answer(w, http.StatusForbidden, api.Error{Message: "requests from web pages are refused", Code: api.CodeForeignOrigin})
+		return
+	}
 	task := r.PathValue("task")
 	e, ok := p.set.tasks[task]
 	if !ok {

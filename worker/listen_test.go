@@ -78,6 +78,21 @@ func TestListen_answers(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d saying %s", name, status, body, tt.status, tt.says)
 		}
 	}
+	for name, value := range map[string]string{"Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.base+"/tasks/double", strings.NewReader(`{"runId":"r"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(name, value)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("a web page with %s: got %d, want 403", name, resp.StatusCode)
+		}
+	}
 	resp, err := http.Get(w.base + "/health")
 	if err != nil {
 		t.Fatal(err)

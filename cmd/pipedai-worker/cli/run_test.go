@@ -44,6 +44,7 @@ func TestRun_badInput(t *testing.T) {
 		"no id":            {"service: s\ntasks:\n  - command: [sh]\n", "task 1 has no id"},
 		"bad duration":     {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    timeout: 5 minutes\n", `line 5: "5 minutes" is not a duration`},
 		"negative retries": {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    retries: -1\n", "retries cannot be negative"},
+		"half a slot":      {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    concurrency: 1.5\n", "line 5: a whole number"},
 		"retries a text":   {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    retries: many\n", "line 5: a whole number"},
 		"bad syntax":       {"service: [\n", "line"},
 		"twice":            {"service: s\ntasks:\n  - {id: a, command: [sh]}\n  - {id: a, command: [sh]}\n", "twice"},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,10 +34,10 @@ type fileTask struct {
 	Command     []string          `yaml:"command"`
 	Next        []string          `yaml:"next"`
 	Timeout     duration          `yaml:"timeout"`
-	Retries     *int              `yaml:"retries"`
+	Retries     *whole            `yaml:"retries"`
 	Heartbeat   duration          `yaml:"heartbeat"`
-	Concurrency int               `yaml:"concurrency"`
-	Priority    int               `yaml:"priority"`
+	Concurrency whole             `yaml:"concurrency"`
+	Priority    whole             `yaml:"priority"`
 	Description string            `yaml:"description"`
 	CodeVersion text              `yaml:"codeVersion"`
 	Env         map[string]string `yaml:"env"`
@@ -50,6 +51,18 @@ func (t *text) UnmarshalYAML(node *yaml.Node) error {
 		return fmt.Errorf("line %d: a text is expected", node.Line)
 	}
 	*t = text(node.Value)
+	return nil
+}
+
+// whole is a whole number; a fraction is refused, not cut.
+type whole int
+
+func (w *whole) UnmarshalYAML(node *yaml.Node) error {
+	n, err := strconv.Atoi(node.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: a whole number is expected here", node.Line)
+	}
+	*w = whole(n)
 	return nil
 }
 
@@ -154,8 +167,6 @@ func expected(goType string) string {
 		return "a list of texts, such as [\"a\", \"b\"]"
 	case strings.HasPrefix(goType, "[]"):
 		return "a list"
-	case goType == "int":
-		return "a whole number"
 	case goType == "string":
 		return "a text"
 	default:

@@ -86,11 +86,11 @@ func (l loader) addCommand(set *worker.Set, task fileTask, dir string) error {
 	}
 	description := worker.Task{
 		ID: task.ID, AllowedNext: task.Next, Timeout: time.Duration(task.Timeout), HeartbeatInterval: time.Duration(task.Heartbeat),
-		Concurrency: task.Concurrency, Priority: task.Priority, Description: task.Description,
+		Concurrency: int(task.Concurrency), Priority: int(task.Priority), Description: task.Description,
 		CodeVersion: string(task.CodeVersion),
 	}
 	if task.Retries != nil {
-		if description.Retries = *task.Retries; *task.Retries == 0 {
+		if description.Retries = int(*task.Retries); description.Retries == 0 {
 			description.Retries = worker.NoRetries
 		}
 	}
