@@ -157,8 +157,8 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 		p.d.printf("  environment  %s\n", r.EnvironmentID)
 	}
 	p.d.printf("  file         %s\n", r.ConfigPath)
-	for _, line := range p.missing(r) {
-		p.d.printf("\n%s\n", line)
+	if lines := p.missing(r); len(lines) > 0 {
+		p.d.printf("\n%s\n", strings.Join(lines, "\n"))
 	}
 	if daemonRuns {
 		p.d.printf("\nThe running daemon has taken it up.\nNext: %s\n", p.d.command("dashboard --open"))
