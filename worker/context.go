@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -185,5 +186,15 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// jsonProblem is what was wrong, without the package's prefix.
-func jsonProblem(err error) string { return strings.TrimPrefix(err.Error(), "json: ") }
+// jsonProblem is what was wrong, in words of JSON and not of Go.
+func jsonProblem(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		where := wrong.Field
+		if where == "" {
+			where = "it"
+		}
+		return fmt.Sprintf("%s cannot be a %s", where, wrong.Value)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}

@@ -134,7 +134,7 @@ func TestRunLocal_failures(t *testing.T) {
 	t.Parallel()
 	var failed *TaskError
 	_, err := doubler().RunLocal(t.Context(), "double", Local{Input: "no number"})
-	if !errors.As(err, &failed) || failed.Code != CodeBadInput || failed.Retryable {
+	if !errors.As(err, &failed) || failed.Code != CodeBadInput || failed.Retryable || strings.Contains(failed.Message, "Go ") || !strings.Contains(failed.Message, "cannot be a ") {
 		t.Errorf("input of another type: %v", err)
 	}
 	if _, err := doubler().RunLocal(t.Context(), "triple", Local{}); err == nil || !strings.Contains(err.Error(), "double") {
