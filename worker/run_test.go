@@ -290,18 +290,19 @@ func TestRun_runEvents(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, workerToken)
 	dir := filepath.Join(t.TempDir(), "w-1")
-	w := pull(t, e, one(func(ctx *Context) (any, error) {
+	set := one(func(ctx *Context) (any, error) {
 		ctx.Log().Info("the token is " + workerToken)
 		ctx.Progress(10, "a little")
 		return nil, Fatal("X", "gave up")
-	}), func(o *Options) { o.RunEventsDir = dir })
-	for range 2 { // the same run again: the numbers go on
+	})
+	for range 2 { // the same run comes to this host again: the numbers go on
+		w := pull(t, e, set, func(o *Options) { o.RunEventsDir = dir })
 		e.claims <- []api.Dispatch{e.dispatch("trun_1", "work", nil)}
 		receive(t, e.reports, "the report")
-	}
-	w.stop()
-	if err := w.wait(); err != nil {
-		t.Fatal(err)
+		w.stop()
+		if err := w.wait(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "trun_1.ndjson"))
 	if err != nil {
