@@ -280,7 +280,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       if (found === undefined)
         return sendJSON(res, 404, { error: "File not found", path, code: "not_found", requestId: "req_fake" });
       if (typeof found === "string") return res.writeHead(200, { "content-type": "text/plain" }).end(found);
-      return sendJSON(res, 200, { path, content: found });
+      return sendJSON(res, 200, url.searchParams.get("raw") === "1" ? found : { path, content: found });
     }
     const body = req.method === "POST" ? await readJSON(req) : undefined;
     for (const [method, pattern, handle] of routes) {
