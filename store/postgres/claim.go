@@ -49,7 +49,7 @@ with room as materialized (
 		code_hash = case when t.attempt > 1 then k.code_hash else t.code_hash end,
 		code_version = case when t.attempt > 1 then k.code_version else t.code_version end
 	from gone g join tasks k on k.id = g.task_id
-	where t.id = g.task_run_id and t.status = 'pending'
+	where t.id = g.task_run_id and t.id = any(array(select task_run_id from gone)) and (t.status = 'pending') is true
 	returning t.*, g.lane, k.timeout_seconds as limit_s,
 		least(2 * k.heartbeat_interval_ms::bigint + least(k.heartbeat_interval_ms / 5, 5000), 2147483647) as window_ms
 ), leased as (
@@ -63,7 +63,8 @@ with room as materialized (
 	update slots s set used = s.used + u.n from (select lane, count(*)::int as n from upd where lane <> '' group by lane) u
 	where s.task_id = u.lane
 )
-select ` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq from upd t left join inputs i on i.path = t.input_path`
+select ` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq from upd t
+	left join lateral (select data, stored from inputs where path = t.input_path offset 0) i on true`
 
 // ClaimTasks leases the best task runs of every lane that has room.
 func (s *Store) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Claimed, error) {
@@ -248,7 +249,7 @@ func (s *Store) extend(ctx context.Context, what string, beats []store.Heartbeat
 		if len(live) > 0 {
 			t.end.Queue(`update task_runs t set heartbeat_at = $3,
 					metadata = case when u.meta = '{}' then t.metadata else coalesce(t.metadata, '{}') || u.meta::jsonb end
-				from unnest($1::text[], $2::text[]) u(id, meta) where t.id = u.id`, live, merge, t.now)
+				from unnest($1::text[], $2::text[]) u(id, meta) where t.id = u.id and t.id = any($1)`, live, merge, t.now)
 		}
 		return nil
 	})

@@ -91,7 +91,8 @@ const (
 	// was waited for shows only in a new snapshot.
 	readRuns = `select rs.pipeline_run_id, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed,
 			rs.priority, r.input_path, r.error, rs.end_output, r.output_path
-		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id where rs.pipeline_run_id = any($1)`
+		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id
+		where rs.pipeline_run_id = any($1) and r.id = any($1)`
 )
 
 // take locks the runs that attempts belong to and removes the leases of the
@@ -124,7 +125,7 @@ func (t *tx) take(refs []store.AttemptRef, expired time.Time) (map[pipeline.Task
 		select g.task_run_id, g.attempt, g.owner, g.task_id, g.pipeline_run_id, g.slot, g.accepted_at is not null, g.cancel, g.deadline,
 			g.timeout_seconds::bigint, t.max_retries, k.retry_backoff, k.retry_delay_ms::bigint, k.max_retry_delay_ms::bigint,
 			k.metadata->>'removedInVersion' is not null
-		from gone g join task_runs t on t.id = g.task_run_id join tasks k on k.id = g.task_id`,
+		from gone g join task_runs t on t.id = g.task_run_id and t.id = any($1) join tasks k on k.id = g.task_id`,
 		ids, attempts, owners, ts(expired)).Query(func(rows pgx.Rows) error {
 		return each(rows, nil, func(row scanner) error {
 			var h flow.Held
@@ -179,7 +180,8 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 func (t *tx) Graphs(_ context.Context, ids []pipeline.RunID) (map[pipeline.RunID]*pipeline.Graph, error) {
 	out := map[pipeline.RunID]*pipeline.Graph{}
 	err := t.rows(`select r.id, r.structure_snapshot, rs.entry_tasks from pipeline_runs r
-		join run_state rs on rs.pipeline_run_id = r.id where r.id = any($1)`, []any{list(ids)}, func(row scanner) error {
+		join run_state rs on rs.pipeline_run_id = r.id
+		where r.id = any($1) and rs.pipeline_run_id = any($1)`, []any{list(ids)}, func(row scanner) error {
 		var id pipeline.RunID
 		var structure pipeline.Structure
 		var entries []pipeline.TaskID
@@ -248,9 +250,10 @@ func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID)
 		out[run] = map[pipeline.TaskID]store.Upstream{}
 	}
 	runs, tasks := pairs(of)
-	err := t.rows(`select t.pipeline_run_id, t.task_id, t.output_path, t.assets
-		from unnest($1::text[], $2::text[]) u(run, task)
-		join task_runs t on t.pipeline_run_id = u.run and t.task_id = u.task and t.superseded_by is null
+	// A plain join could be planned the other way round, with all of the history
+	// against a few pairs. Behind offset 0 it cannot.
+	err := t.rows(`select u.run, u.task, t.output_path, t.assets from unnest($1::text[], $2::text[]) u(run, task),
+		lateral (select * from task_runs where pipeline_run_id = u.run and task_id = u.task and superseded_by is null offset 0) t
 		where t.status = 'completed'`, []any{runs, tasks}, func(row scanner) error {
 		var run pipeline.RunID
 		var up store.Upstream
@@ -265,10 +268,10 @@ func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID)
 
 // TakePending empties the queue of a run.
 func (t *tx) TakePending(_ context.Context, id pipeline.RunID) ([]flow.Pending, error) {
-	return t.takePending(`pipeline_run_id = $1`, string(id))
+	return t.takePending(`pipeline_run_id = $1 and (status = 'pending') is true`, string(id))
 }
 
-// takePending takes pending task runs out of the queue: first from the timer,
+// takePending takes the task runs that a condition names out of the queue: first from the timer,
 // then from ready, because that is the way they move. What a claim took in
 // between is running by then, and left to its lease.
 func (t *tx) takePending(which string, arg any) ([]flow.Pending, error) {
@@ -282,7 +285,7 @@ func (t *tx) takePending(which string, arg any) ([]flow.Pending, error) {
 	var b pgx.Batch
 	for _, table := range []string{"timer", "ready"} {
 		b.Queue(`delete from `+table+` where task_run_id = any(array(
-			select id from task_runs where status = 'pending' and `+which+`)) returning task_run_id`, arg).Query(add)
+			select id from task_runs where `+which+`)) returning task_run_id`, arg).Query(add)
 	}
 	if err := t.c.SendBatch(t.ctx, &b).Close(); err != nil || len(taken) == 0 {
 		return nil, err

@@ -155,7 +155,7 @@ func (t *tx) orphan(tasks []pipeline.TaskID, version string) ([]pipeline.RunID, 
 	if err != nil {
 		return nil, err
 	}
-	pending, err := t.takePending(`task_id = any($1)`, list(tasks))
+	pending, err := t.takePending(`status = 'pending' and task_id = any($1)`, list(tasks))
 	if err != nil {
 		return nil, err
 	}

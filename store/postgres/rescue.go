@@ -83,7 +83,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next t
 		if promoted > 0 {
 			b.Queue(makeReady, due)
 			// A run that was scheduled starts with its first task.
-			b.Queue(`update pipeline_runs set status = 'running', started_at = $2 where status = 'pending'
+			b.Queue(`update pipeline_runs set status = 'running', started_at = $2 where (status = 'pending') is true
 				and id = any(array(select pipeline_run_id from task_runs where id = any($1)))`, due, t.now)
 		}
 		b.Queue(`select min(due) from timer`).QueryRow(func(row pgx.Row) error { return row.Scan(timeCol{&next}) })

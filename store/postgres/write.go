@@ -32,6 +32,11 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 	return out, nil
 }
 
+// Rows of large tables are named by their ids in a condition of its own, beside
+// the join that carries their values, and a status is compared with "is true",
+// which no index answers. A plan made while a table was small is kept while it
+// grows: then no order of the joins walks more than the rows that are named.
+
 // Rows travel as one JSON document, so that a statement is the same for one
 // row and for a thousand, and columns keep their names.
 
@@ -100,15 +105,17 @@ func (t *tx) finishes(c *flow.Changes) {
 		rows[i] = finishRow{f.ID, f.Status, f.OutputPath, f.OutputSize, f.LogsPath, f.Assets, f.SelectedNext, f.Error,
 			f.ErrorCode, f.Details, f.Past}
 	}
-	t.end.Queue(`update task_runs t set status = u.status, completed_at = $2, output_path = u.output_path,
+	t.end.Queue(`with u as materialized (
+			select * from json_to_recordset($1::json) as u(id text, status text, output_path text, size bigint, logs_path text,
+				assets jsonb, next text[], error text, code text, details jsonb, past jsonb)
+		)
+		update task_runs t set status = u.status, completed_at = $2, output_path = u.output_path,
 			output_size = least(u.size, 2147483647), output_bytes = u.size, logs_path = u.logs_path,
 			assets = coalesce(u.assets, '{}'), selected_next = u.next, error = u.error, error_code = u.code,
 			metadata = case when u.details is null then t.metadata
 				else coalesce(t.metadata, '{}') || jsonb_build_object('errorDetails', u.details) end,
 			previous_attempts = case when u.past is null then t.previous_attempts else t.previous_attempts || u.past end
-		from json_to_recordset($1::json) as u(id text, status text, output_path text, size bigint, logs_path text, assets jsonb,
-			next text[], error text, code text, details jsonb, past jsonb)
-		where t.id = u.id and t.status = 'running'`, jsonText(rows), t.now)
+		from u where t.id = u.id and t.id = any(array(select id from u)) and (t.status = 'running') is true`, jsonText(rows), t.now)
 }
 
 type requeueRow struct {
@@ -121,7 +128,7 @@ type requeueRow struct {
 // makeReady puts pending task runs where claims look.
 const makeReady = `insert into ready (queue, lane, priority, seq, task_run_id, task_id)
 	select k.service_id, case when k.concurrency > 0 then k.id else '' end, t.priority, t.seq, t.id, t.task_id
-	from task_runs t join tasks k on k.id = t.task_id where t.id = any($1) and t.status = 'pending'`
+	from task_runs t join tasks k on k.id = t.task_id where t.id = any($1) and (t.status = 'pending') is true`
 
 func (t *tx) requeues(c *flow.Changes) {
 	if len(c.Requeues) == 0 {
@@ -138,12 +145,14 @@ func (t *tx) requeues(c *flow.Changes) {
 			ready = append(ready, string(q.ID))
 		}
 	}
-	t.end.Queue(`update task_runs t set status = 'pending', attempt = u.attempt, scheduled_for = coalesce(u.due, t.scheduled_for),
+	t.end.Queue(`with u as materialized (
+			select * from json_to_recordset($1::json) as u(id text, attempt int, due timestamptz, past jsonb)
+		)
+		update task_runs t set status = 'pending', attempt = u.attempt, scheduled_for = coalesce(u.due, t.scheduled_for),
 			error = null, error_code = null, started_at = null, completed_at = null, heartbeat_at = null,
 			metadata = coalesce(t.metadata, '{}') - 'progress' - 'progressMessage',
 			previous_attempts = case when u.past is null then t.previous_attempts else t.previous_attempts || u.past end
-		from json_to_recordset($1::json) as u(id text, attempt int, due timestamptz, past jsonb)
-		where t.id = u.id and t.status = 'running'`, jsonText(rows))
+		from u where t.id = u.id and t.id = any(array(select id from u)) and (t.status = 'running') is true`, jsonText(rows))
 	if len(later) > 0 {
 		t.end.Queue(`insert into timer (task_run_id, due) select * from unnest($1::text[], $2::timestamptz[])`, later, due)
 	}
@@ -161,7 +170,8 @@ func (t *tx) cancels(c *flow.Changes) {
 		ids, errs = append(ids, string(x.ID)), append(errs, x.Error)
 	}
 	t.end.Queue(`update task_runs t set status = 'cancelled', completed_at = $3, error = u.error
-		from unnest($1::text[], $2::text[]) u(id, error) where t.id = u.id and t.status = 'pending'`, ids, errs, t.now)
+		from unnest($1::text[], $2::text[]) u(id, error)
+		where t.id = u.id and t.id = any($1) and (t.status = 'pending') is true`, ids, errs, t.now)
 }
 
 type deadRow struct {
@@ -179,12 +189,14 @@ func (t *tx) deadLetters(c *flow.Changes) {
 	for i, d := range c.DeadLetters {
 		rows[i] = deadRow(d)
 	}
-	t.end.Queue(`insert into dlq (id, task_id, task_run_id, pipeline_run_id, attempts, error, code_hash, code_version,
+	t.end.Queue(`with u as materialized (
+			select * from json_to_recordset($1::json) as u(id text, task_run text, error text, details jsonb)
+		)
+		insert into dlq (id, task_id, task_run_id, pipeline_run_id, attempts, error, code_hash, code_version,
 			previous_attempts, upstream_refs, input_path, failed_at, metadata)
 		select u.id, t.task_id, t.id, t.pipeline_run_id, t.attempt, u.error, t.code_hash, t.code_version, t.previous_attempts,
 			t.upstream_refs, t.input_path, $2, case when u.details is null then '{}' else jsonb_build_object('details', u.details) end
-		from json_to_recordset($1::json) as u(id text, task_run text, error text, details jsonb)
-		join task_runs t on t.id = u.task_run`, jsonText(rows), t.now)
+		from u join task_runs t on t.id = u.task_run and t.id = any(array(select task_run from u))`, jsonText(rows), t.now)
 }
 
 type insertRow struct {
@@ -282,11 +294,11 @@ func (t *tx) joinsAndRuns(c *flow.Changes) {
 	t.end.Queue(`update run_state s set open = u.open, completed = u.completed, broken = u.broken, ends_completed = u.ends,
 			end_output = nullif(u.output, '')
 		from unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::int[], $6::text[]) u(id, open, completed, broken, ends, output)
-		where s.pipeline_run_id = u.id`, ids, open, completed, broken, ends, outputs)
+		where s.pipeline_run_id = u.id and s.pipeline_run_id = any($1)`, ids, open, completed, broken, ends, outputs)
 	if len(ended) > 0 {
 		t.end.Queue(`update pipeline_runs r set status = u.status, completed_at = $5, error = u.error, output_path = u.output
 			from unnest($1::text[], $2::text[], $3::text[], $4::text[]) u(id, status, error, output)
-			where r.id = u.id and r.status in ('pending', 'running')`, ended, statuses, errs, results, t.now)
+			where r.id = u.id and r.id = any($1) and (r.status in ('pending', 'running')) is true`, ended, statuses, errs, results, t.now)
 	}
 }
 
