@@ -253,13 +253,19 @@ func collectAssets(ctx *worker.Context, dir string, types map[string]storage.Ass
 	return nil
 }
 
+// markerEnv is how the daemon of a host recognises what belongs to a worker it
+// supervises, so that nothing a command started outlives a worker that was
+// killed.
+const markerEnv = "PIPEDAI_GENERATION"
+
 // Environment is the environment a command starts from: that of the worker
-// without what is the worker's own.
+// without what is the worker's own, the daemon's mark excepted.
 func Environment(environ []string) []string {
 	var kept []string
 	for _, pair := range environ {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, "PIPEDAI_") || strings.HasPrefix(name, "PIPEWEAVE_") || name == "AUTH_MODE" {
+		own := strings.HasPrefix(name, "PIPEDAI_") && name != markerEnv
+		if own || strings.HasPrefix(name, "PIPEWEAVE_") || name == "AUTH_MODE" {
 			continue
 		}
 		kept = append(kept, pair)

@@ -308,8 +308,8 @@ func alive(pid int) bool {
 
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
-	got := Environment([]string{"PATH=/bin", "PIPEDAI_HOME=x", "PIPEWEAVE_API_TOKEN=secret", "AUTH_MODE=x", "HOME=/h"})
-	if diff := cmp.Diff([]string{"PATH=/bin", "HOME=/h"}, got); diff != "" {
+	got := Environment([]string{"PATH=/bin", "PIPEDAI_HOME=x", "PIPEDAI_GENERATION=/f/w.1", "PIPEWEAVE_API_TOKEN=secret", "AUTH_MODE=x", "HOME=/h"})
+	if diff := cmp.Diff([]string{"PATH=/bin", "PIPEDAI_GENERATION=/f/w.1", "HOME=/h"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
