@@ -204,7 +204,9 @@ func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID)
 
 // TakePending empties the queue of a run.
 func (t *tx) TakePending(_ context.Context, id pipeline.RunID) ([]flow.Pending, error) {
-	return t.takePending(`select id, task_id, pipeline_run_id from task_runs where pipeline_run_id = ? and status = 'pending' order by seq`, id)
+	// The plus keeps the index on the status out: a run is smaller than all that
+	// is pending.
+	return t.takePending(`select id, task_id, pipeline_run_id from task_runs where pipeline_run_id = ? and +status = 'pending' order by seq`, id)
 }
 
 func (t *tx) takePending(query string, args ...any) ([]flow.Pending, error) {

@@ -64,6 +64,12 @@ func Removed(oldVersion, newVersion string, stored []store.Task, announced []sto
 func Millis(d time.Duration) int64 { return clamp(d.Milliseconds()) }
 
 // Seconds is like Millis, rounded up so that a short limit is not none.
-func Seconds(d time.Duration) int64 { return clamp(int64((d + time.Second - 1) / time.Second)) }
+func Seconds(d time.Duration) int64 {
+	whole := d.Truncate(time.Second)
+	if whole < d {
+		return clamp(int64(whole/time.Second) + 1)
+	}
+	return clamp(int64(whole / time.Second))
+}
 
 func clamp(n int64) int64 { return max(0, min(n, 1<<31-1)) }
