@@ -90,7 +90,7 @@ const (
 	// A statement of its own: what another transaction changed while the lock
 	// was waited for shows only in a new snapshot.
 	readRuns = `select rs.pipeline_run_id, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed,
-			rs.priority, r.input_path, r.error, rs.end_output, r.output_path
+			rs.priority, r.input_path, r.error, rs.end_output, r.output_path, r.structure_snapshot, rs.entry_tasks
 		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id
 		where rs.pipeline_run_id = any($1) and r.id = any($1)`
 )
@@ -165,8 +165,12 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 	b.Queue(readRuns, list(ids)).Query(func(rows pgx.Rows) error {
 		return each(rows, nil, func(row scanner) error {
 			r := &flow.Run{}
+			var structure pipeline.Structure
+			var entries []pipeline.TaskID
 			err := row.Scan(&r.ID, &r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted,
-				&r.Priority, asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath))
+				&r.Priority, asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath),
+				jsonCol{&structure}, &entries)
+			r.Graph = pipeline.NewGraph(structure, entries)
 			*out = append(*out, r)
 			return err
 		})
@@ -175,22 +179,6 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 }
 
 // The reads of flow.Tx.
-
-// Graphs reads snapshots.
-func (t *tx) Graphs(_ context.Context, ids []pipeline.RunID) (map[pipeline.RunID]*pipeline.Graph, error) {
-	out := map[pipeline.RunID]*pipeline.Graph{}
-	err := t.rows(`select r.id, r.structure_snapshot, rs.entry_tasks from pipeline_runs r
-		join run_state rs on rs.pipeline_run_id = r.id
-		where r.id = any($1) and rs.pipeline_run_id = any($1)`, []any{list(ids)}, func(row scanner) error {
-		var id pipeline.RunID
-		var structure pipeline.Structure
-		var entries []pipeline.TaskID
-		err := row.Scan(&id, jsonCol{&structure}, &entries)
-		out[id] = pipeline.NewGraph(structure, entries)
-		return err
-	})
-	return out, err
-}
 
 // pairs flattens what is asked of several runs into two columns.
 func pairs(of map[pipeline.RunID][]pipeline.TaskID) (runs, tasks []string) {

@@ -113,36 +113,23 @@ func (t *tx) runs(ids []pipeline.RunID) ([]*flow.Run, error) {
 		}
 		seen[id] = true
 		r := &flow.Run{ID: id}
-		err := t.row(`select rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed, rs.priority,
+		var structure pipeline.Structure
+		var entries []pipeline.TaskID
+		err := t.row(`select r.structure_snapshot, rs.entry_tasks, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed, rs.priority,
 				r.input_path, r.error, rs.end_output, r.output_path
 			from pipeline_runs r join run_state rs on rs.pipeline_run_id = r.id where r.id = ?`, []any{id},
-			&r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted, &r.Priority,
+			jsonCol{&structure}, jsonCol{&entries}, &r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted, &r.Priority,
 			asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath))
 		if err != nil {
 			return nil, err
 		}
+		r.Graph = pipeline.NewGraph(structure, entries)
 		out = append(out, r)
 	}
 	return out, nil
 }
 
 // The reads of flow.Tx.
-
-// Graphs reads snapshots.
-func (t *tx) Graphs(_ context.Context, ids []pipeline.RunID) (map[pipeline.RunID]*pipeline.Graph, error) {
-	out := map[pipeline.RunID]*pipeline.Graph{}
-	for _, id := range ids {
-		var structure pipeline.Structure
-		var entries []pipeline.TaskID
-		err := t.row(`select r.structure_snapshot, rs.entry_tasks from pipeline_runs r
-			join run_state rs on rs.pipeline_run_id = r.id where r.id = ?`, []any{id}, jsonCol{&structure}, jsonCol{&entries})
-		if err != nil {
-			return nil, err
-		}
-		out[id] = pipeline.NewGraph(structure, entries)
-	}
-	return out, nil
-}
 
 // Joins reads counts.
 func (t *tx) Joins(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges, error) {

@@ -19,7 +19,6 @@ type Batch struct {
 	tx      Tx
 	now     time.Time
 	runs    map[pipeline.RunID]*Run
-	graphs  map[pipeline.RunID]*pipeline.Graph
 	joins   map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges
 	loaded  map[pipeline.RunID]bool // all joins of the run are in joins
 	asked   map[pipeline.RunID]map[pipeline.TaskID]bool
@@ -44,7 +43,6 @@ func New(tx Tx, now time.Time, runs []*Run) *Batch {
 	b := &Batch{
 		tx: tx, now: now,
 		runs:    map[pipeline.RunID]*Run{},
-		graphs:  map[pipeline.RunID]*pipeline.Graph{},
 		joins:   map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges{},
 		loaded:  map[pipeline.RunID]bool{},
 		asked:   map[pipeline.RunID]map[pipeline.TaskID]bool{},
@@ -61,31 +59,16 @@ func New(tx Tx, now time.Time, runs []*Run) *Batch {
 	return b
 }
 
-// Load reads the graphs and the joins that the ends of these tasks may touch,
-// in one go for the whole batch. What it missed is read when it is needed.
+// Load reads the joins that the ends of these tasks may touch, in one go for
+// the whole batch. What it missed is read when it is needed.
 func (b *Batch) Load(ctx context.Context, ends map[pipeline.RunID][]pipeline.TaskID) error {
-	var missing []pipeline.RunID
-	for id := range ends {
-		if _, known := b.graphs[id]; !known {
-			missing = append(missing, id)
-		}
-	}
-	if len(missing) > 0 {
-		slices.Sort(missing)
-		graphs, err := b.tx.Graphs(ctx, missing)
-		if err != nil {
-			return err
-		}
-		for id, g := range graphs {
-			b.graphs[id] = g
-		}
-	}
 	want := map[pipeline.RunID][]pipeline.TaskID{}
 	for id, tasks := range ends {
-		g := b.graphs[id]
-		if g == nil {
+		r := b.runs[id]
+		if r == nil {
 			return fmt.Errorf("pipeline run %s: %w", id, store.ErrNotFound)
 		}
+		g := r.Graph
 		for _, task := range tasks {
 			for _, next := range g.Next(task) {
 				if len(g.Predecessors(next)) > 1 && !b.asked[id][next] && !b.loaded[id] {
@@ -123,7 +106,7 @@ func (b *Batch) readJoins(ctx context.Context, of map[pipeline.RunID][]pipeline.
 func (b *Batch) counts(ctx context.Context, id pipeline.RunID) func(pipeline.TaskID) (pipeline.Edges, error) {
 	return func(task pipeline.TaskID) (pipeline.Edges, error) {
 		e, known := b.joins[id][task]
-		if known || b.loaded[id] || b.asked[id][task] || len(b.graphs[id].Predecessors(task)) < 2 {
+		if known || b.loaded[id] || b.asked[id][task] || len(b.runs[id].Graph.Predecessors(task)) < 2 {
 			return e, nil
 		}
 		// A chain of skips reached a join nobody thought of: read them all.
@@ -135,7 +118,7 @@ func (b *Batch) counts(ctx context.Context, id pipeline.RunID) func(pipeline.Tas
 
 // advance resolves the out-edges of a task of an active run that ended.
 func (b *Batch) advance(ctx context.Context, r *Run, end pipeline.End, by int) error {
-	g := b.graphs[r.ID]
+	g := r.Graph
 	eff, err := g.Advance(r.Mode, b.counts(ctx, r.ID), end)
 	if err != nil {
 		return err

@@ -27,13 +27,10 @@ type rows struct {
 	reads   []string
 }
 
-func (r *rows) Graphs(context.Context, []pipeline.RunID) (map[pipeline.RunID]*pipeline.Graph, error) {
-	r.reads = append(r.reads, "graphs")
-	return map[pipeline.RunID]*pipeline.Graph{"r": pipeline.NewGraph(pipeline.Structure{
-		"a": {AllowedNext: []pipeline.TaskID{"b", "c"}}, "b": {AllowedNext: []pipeline.TaskID{"d"}},
-		"c": {AllowedNext: []pipeline.TaskID{"d", "e"}}, "e": {AllowedNext: []pipeline.TaskID{"d"}}, "d": {},
-	}, []pipeline.TaskID{"a"})}, nil
-}
+var graph = pipeline.NewGraph(pipeline.Structure{
+	"a": {AllowedNext: []pipeline.TaskID{"b", "c"}}, "b": {AllowedNext: []pipeline.TaskID{"d"}},
+	"c": {AllowedNext: []pipeline.TaskID{"d", "e"}}, "e": {AllowedNext: []pipeline.TaskID{"d"}}, "d": {},
+}, []pipeline.TaskID{"a"})
 
 func (r *rows) Joins(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges, error) {
 	r.reads = append(r.reads, "joins")
@@ -231,7 +228,7 @@ func TestBatch_End(t *testing.T) {
 			for _, h := range tt.held {
 				taken[h.ID] = h
 				if h.Run != "" && runs == nil {
-					runs = []*Run{{ID: "r", Mode: tt.mode, Status: pipeline.RunRunning, Open: tt.open}}
+					runs = []*Run{{ID: "r", Graph: graph, Mode: tt.mode, Status: pipeline.RunRunning, Open: tt.open}}
 				}
 			}
 			b := New(&tt.rows, now, runs)
@@ -267,7 +264,7 @@ func TestBatch_Release(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := New(&rows{}, now, []*Run{{ID: "r", Mode: pipeline.FailFast, Status: tt.status, Open: 1}})
+			b := New(&rows{}, now, []*Run{{ID: "r", Graph: graph, Mode: pipeline.FailFast, Status: tt.status, Open: 1}})
 			if err := b.Release(t.Context(), map[pipeline.TaskRunID]Held{"b": tt.held}); err != nil {
 				t.Fatal(err)
 			}
@@ -285,7 +282,7 @@ func TestBatch_Release(t *testing.T) {
 func TestBatch_CancelRun(t *testing.T) {
 	t.Parallel()
 	db := &rows{pending: []Pending{{ID: "b", Task: "b", Run: "r"}}, running: 1}
-	b := New(db, now, []*Run{{ID: "r", Status: pipeline.RunRunning, Open: 2}})
+	b := New(db, now, []*Run{{ID: "r", Graph: graph, Status: pipeline.RunRunning, Open: 2}})
 	if err := b.CancelRun(t.Context(), "r", "enough"); err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (b *Batch) complete(ctx context.Context, h Held, end store.EndAttempt, r *R
 	}
 	r.Open--
 	r.Tally.Completed++
-	g := b.graphs[r.ID]
+	g := r.Graph
 	if g.IsEnd(h.Task) {
 		r.Tally.EndsCompleted++
 		r.EndOutput = fin.OutputPath

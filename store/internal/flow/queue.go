@@ -115,7 +115,7 @@ func (b *Batch) queueNext(ctx context.Context) error {
 	upstream := map[pipeline.RunID][]pipeline.TaskID{}
 	for _, q := range next {
 		ids = append(ids, q.task)
-		for _, a := range b.graphs[q.run.ID].Ancestors(q.task) {
+		for _, a := range q.run.Graph.Ancestors(q.task) {
 			if _, here := b.outputs[q.run.ID][a]; !here && !slices.Contains(upstream[q.run.ID], a) {
 				upstream[q.run.ID] = append(upstream[q.run.ID], a)
 			}
@@ -153,7 +153,7 @@ func (b *Batch) queueNext(ctx context.Context) error {
 			continue
 		}
 		var refs store.UpstreamRefs
-		for _, a := range b.graphs[q.run.ID].Ancestors(q.task) {
+		for _, a := range q.run.Graph.Ancestors(q.task) {
 			if up, done := b.outputs[q.run.ID][a]; done {
 				refs = append(refs, up)
 			}

@@ -11,8 +11,6 @@ import (
 
 // Tx is what a Batch reads and takes inside the store's transaction.
 type Tx interface {
-	// Graphs returns the snapshots of pipeline runs, indexed.
-	Graphs(ctx context.Context, runs []pipeline.RunID) (map[pipeline.RunID]*pipeline.Graph, error)
 	// Joins returns the counts that exist of the tasks named for each run; nil
 	// names all of them.
 	Joins(ctx context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges, error)
@@ -36,6 +34,7 @@ type Task struct {
 // Run is a pipeline run under lock.
 type Run struct {
 	ID         pipeline.RunID
+	Graph      *pipeline.Graph // its snapshot
 	Mode       pipeline.FailureMode
 	Status     pipeline.RunStatus
 	Open       int // task runs that have not ended
