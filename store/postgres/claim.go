@@ -49,7 +49,7 @@ with room as materialized (
 		code_hash = case when t.attempt > 1 then k.code_hash else t.code_hash end,
 		code_version = case when t.attempt > 1 then k.code_version else t.code_version end
 	from gone g join tasks k on k.id = g.task_id
-	where t.id = g.task_run_id and t.id = any(array(select task_run_id from gone)) and (t.status = 'pending') is true
+	where t.id = g.task_run_id and (t.status = 'pending') is true
 	returning t.*, g.lane, k.timeout_seconds as limit_s,
 		least(2 * k.heartbeat_interval_ms::bigint + least(k.heartbeat_interval_ms / 5, 5000), 2147483647) as window_ms
 ), leased as (
@@ -249,7 +249,7 @@ func (s *Store) extend(ctx context.Context, what string, beats []store.Heartbeat
 		if len(live) > 0 {
 			t.end.Queue(`update task_runs t set heartbeat_at = $3,
 					metadata = case when u.meta = '{}' then t.metadata else coalesce(t.metadata, '{}') || u.meta::jsonb end
-				from unnest($1::text[], $2::text[]) u(id, meta) where t.id = u.id and t.id = any($1)`, live, merge, t.now)
+				from unnest($1::text[], $2::text[]) u(id, meta) where t.id = u.id`, live, merge, t.now)
 		}
 		return nil
 	})

@@ -91,8 +91,7 @@ const (
 	// was waited for shows only in a new snapshot.
 	readRuns = `select rs.pipeline_run_id, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed,
 			rs.priority, r.input_path, r.error, rs.end_output, r.output_path, r.structure_snapshot, rs.entry_tasks
-		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id
-		where rs.pipeline_run_id = any($1) and r.id = any($1)`
+		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id where rs.pipeline_run_id = any($1)`
 )
 
 // take locks the runs that attempts belong to and removes the leases of the
@@ -125,7 +124,7 @@ func (t *tx) take(refs []store.AttemptRef, expired time.Time) (map[pipeline.Task
 		select g.task_run_id, g.attempt, g.owner, g.task_id, g.pipeline_run_id, g.slot, g.accepted_at is not null, g.cancel, g.deadline,
 			g.timeout_seconds::bigint, t.max_retries, k.retry_backoff, k.retry_delay_ms::bigint, k.max_retry_delay_ms::bigint,
 			k.metadata->>'removedInVersion' is not null
-		from gone g join task_runs t on t.id = g.task_run_id and t.id = any($1) join tasks k on k.id = g.task_id`,
+		from gone g join task_runs t on t.id = g.task_run_id join tasks k on k.id = g.task_id`,
 		ids, attempts, owners, ts(expired)).Query(func(rows pgx.Rows) error {
 		return each(rows, nil, func(row scanner) error {
 			var h flow.Held

@@ -32,10 +32,11 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 	return out, nil
 }
 
-// Rows of large tables are named by their ids in a condition of its own, beside
-// the join that carries their values, and a status is compared with "is true",
-// which no index answers. A plan made while a table was small is kept while it
-// grows: then no order of the joins walks more than the rows that are named.
+// PostgreSQL keeps a plan that it made while the tables were small, and it must
+// be one that finds rows by their ids for ever. So a status is compared with
+// "is true", which no index answers; and the rows of a document are taken up to
+// their number, which says nothing to the statement but tells the planner to
+// expect few of them.
 
 // Rows travel as one JSON document, so that a statement is the same for one
 // row and for a thousand, and columns keep their names.
@@ -107,7 +108,7 @@ func (t *tx) finishes(c *flow.Changes) {
 	}
 	t.end.Queue(`with u as materialized (
 			select * from json_to_recordset($1::json) as u(id text, status text, output_path text, size bigint, logs_path text,
-				assets jsonb, next text[], error text, code text, details jsonb, past jsonb)
+				assets jsonb, next text[], error text, code text, details jsonb, past jsonb) limit $3
 		)
 		update task_runs t set status = u.status, completed_at = $2, output_path = u.output_path,
 			output_size = least(u.size, 2147483647), output_bytes = u.size, logs_path = u.logs_path,
@@ -115,7 +116,7 @@ func (t *tx) finishes(c *flow.Changes) {
 			metadata = case when u.details is null then t.metadata
 				else coalesce(t.metadata, '{}') || jsonb_build_object('errorDetails', u.details) end,
 			previous_attempts = case when u.past is null then t.previous_attempts else t.previous_attempts || u.past end
-		from u where t.id = u.id and t.id = any(array(select id from u)) and (t.status = 'running') is true`, jsonText(rows), t.now)
+		from u where t.id = u.id and (t.status = 'running') is true`, jsonText(rows), t.now, len(rows))
 }
 
 type requeueRow struct {
@@ -146,13 +147,13 @@ func (t *tx) requeues(c *flow.Changes) {
 		}
 	}
 	t.end.Queue(`with u as materialized (
-			select * from json_to_recordset($1::json) as u(id text, attempt int, due timestamptz, past jsonb)
+			select * from json_to_recordset($1::json) as u(id text, attempt int, due timestamptz, past jsonb) limit $2
 		)
 		update task_runs t set status = 'pending', attempt = u.attempt, scheduled_for = coalesce(u.due, t.scheduled_for),
 			error = null, error_code = null, started_at = null, completed_at = null, heartbeat_at = null,
 			metadata = coalesce(t.metadata, '{}') - 'progress' - 'progressMessage',
 			previous_attempts = case when u.past is null then t.previous_attempts else t.previous_attempts || u.past end
-		from u where t.id = u.id and t.id = any(array(select id from u)) and (t.status = 'running') is true`, jsonText(rows))
+		from u where t.id = u.id and (t.status = 'running') is true`, jsonText(rows), len(rows))
 	if len(later) > 0 {
 		t.end.Queue(`insert into timer (task_run_id, due) select * from unnest($1::text[], $2::timestamptz[])`, later, due)
 	}
@@ -171,7 +172,7 @@ func (t *tx) cancels(c *flow.Changes) {
 	}
 	t.end.Queue(`update task_runs t set status = 'cancelled', completed_at = $3, error = u.error
 		from unnest($1::text[], $2::text[]) u(id, error)
-		where t.id = u.id and t.id = any($1) and (t.status = 'pending') is true`, ids, errs, t.now)
+		where t.id = u.id and (t.status = 'pending') is true`, ids, errs, t.now)
 }
 
 type deadRow struct {
@@ -190,13 +191,13 @@ func (t *tx) deadLetters(c *flow.Changes) {
 		rows[i] = deadRow(d)
 	}
 	t.end.Queue(`with u as materialized (
-			select * from json_to_recordset($1::json) as u(id text, task_run text, error text, details jsonb)
+			select * from json_to_recordset($1::json) as u(id text, task_run text, error text, details jsonb) limit $3
 		)
 		insert into dlq (id, task_id, task_run_id, pipeline_run_id, attempts, error, code_hash, code_version,
 			previous_attempts, upstream_refs, input_path, failed_at, metadata)
 		select u.id, t.task_id, t.id, t.pipeline_run_id, t.attempt, u.error, t.code_hash, t.code_version, t.previous_attempts,
 			t.upstream_refs, t.input_path, $2, case when u.details is null then '{}' else jsonb_build_object('details', u.details) end
-		from u join task_runs t on t.id = u.task_run and t.id = any(array(select task_run from u))`, jsonText(rows), t.now)
+		from u join task_runs t on t.id = u.task_run`, jsonText(rows), t.now, len(rows))
 }
 
 type insertRow struct {
@@ -294,11 +295,11 @@ func (t *tx) joinsAndRuns(c *flow.Changes) {
 	t.end.Queue(`update run_state s set open = u.open, completed = u.completed, broken = u.broken, ends_completed = u.ends,
 			end_output = nullif(u.output, '')
 		from unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::int[], $6::text[]) u(id, open, completed, broken, ends, output)
-		where s.pipeline_run_id = u.id and s.pipeline_run_id = any($1)`, ids, open, completed, broken, ends, outputs)
+		where s.pipeline_run_id = u.id`, ids, open, completed, broken, ends, outputs)
 	if len(ended) > 0 {
 		t.end.Queue(`update pipeline_runs r set status = u.status, completed_at = $5, error = u.error, output_path = u.output
 			from unnest($1::text[], $2::text[], $3::text[], $4::text[]) u(id, status, error, output)
-			where r.id = u.id and r.id = any($1) and (r.status in ('pending', 'running')) is true`, ended, statuses, errs, results, t.now)
+			where r.id = u.id and (r.status in ('pending', 'running')) is true`, ended, statuses, errs, results, t.now)
 	}
 }
 
