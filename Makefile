@@ -80,16 +80,17 @@ test: setup web ## run every test: pages, Go with the race detector, real progra
 
 PKGS ?= ./...
 RACE ?=
+WITH_BROWSER := CHROMIUM="$$(scripts/setup.sh chromium)"
 
 # The summary is the last thing printed: "N passed, N failed".
 test-go:
-	$(GO) test -json $(RACE) -timeout 20m $(PKGS) | $(GO) run ./tools/testsum
+	$(WITH_BROWSER) $(GO) test -json $(RACE) -timeout 20m $(PKGS) | $(GO) run ./tools/testsum
 
 # Types, style and units, then both pages in a browser against servers that
 # hold everything in memory; e2e has the real programs.
 test-web: web
 	cd web && $(NPM) run check
-	cd web && $(NPM) run e2e
+	$(WITH_BROWSER) $(NPM) --prefix web run e2e
 
 race: web ## run the Go tests with the race detector, without e2e
 	@$(MAKE) test-go PKGS="$$($(GO) list ./... | grep -v '/e2e$$' | tr '\n' ' ')" RACE=-race

@@ -2,13 +2,16 @@
 # Checks what building and testing need, and installs what is missing when it
 # may. Says exactly what to type when it may not, and exits 1.
 #
-#   scripts/setup.sh run    for `make run`: Go, Node, a C compiler, git
-#   scripts/setup.sh test   the same, and a PostgreSQL server and Chromium
+#   scripts/setup.sh run        for `make run`: Go, Node, a C compiler, git
+#   scripts/setup.sh test       the same, and a PostgreSQL server and Chromium
+#   scripts/setup.sh chromium   print which browser the tests would use
 #
-# Quick and silent when everything is there.
+# Quick and silent when everything is there. SETUP_ROOT is where absolute paths
+# begin; tests of this script set it.
 set -eu
 
 what=${1:-test}
+root=${SETUP_ROOT:-}
 missing=""
 say() { printf '%s\n' "$*" >&2; }
 
@@ -52,24 +55,25 @@ install_hint() {
 has_postgres() {
   command -v initdb >/dev/null && command -v postgres >/dev/null && return 0
   local dir
-  for dir in /usr/lib/postgresql/*/bin /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
+  for dir in "$root"/usr/lib/postgresql/*/bin "$root"/opt/homebrew/opt/postgresql@*/bin "$root"/usr/local/opt/postgresql@*/bin; do
     [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && return 0
   done
   return 1
 }
 
-has_chromium() {
-  [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ] && return 0
+# find_browser prints the browser of the tests. Ubuntu has a chromium-browser that
+# only says "install the snap": one that cannot say its version is none.
+find_browser() {
   local name
-  for name in chromium chromium-browser google-chrome google-chrome-stable; do
-    # Ubuntu ships a chromium-browser that only says "install the snap".
-    command -v "$name" >/dev/null && "$name" --version >/dev/null 2>&1 && return 0
-  done
-  for name in "/Applications/Chromium.app/Contents/MacOS/Chromium" "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
-    [ -x "$name" ] && return 0
+  for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable \
+    "$root/Applications/Chromium.app/Contents/MacOS/Chromium" \
+    "$root/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+    [ -n "$name" ] && name=$(command -v "$name") && "$name" --version >/dev/null 2>&1 && echo "$name" && return 0
   done
   return 1
 }
+
+has_chromium() { find_browser >/dev/null; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
@@ -83,37 +87,59 @@ may_install() {
 # The package would start a database server of its own, which nobody asked for:
 # the tests start and stop theirs.
 no_default_cluster() {
-  as_root mkdir -p /etc/postgresql-common/createcluster.d
+  as_root mkdir -p "$root/etc/postgresql-common/createcluster.d"
   echo "create_main_cluster = false" |
-    as_root tee /etc/postgresql-common/createcluster.d/no-main-cluster.conf >/dev/null
+    as_root tee "$root/etc/postgresql-common/createcluster.d/no-main-cluster.conf" >/dev/null
 }
 
-install_packages() {
-  say "installing for the tests: $*"
-  case " $* " in *" postgresql "*) no_default_cluster ;; esac
-  as_root apt-get update -qq </dev/null >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >&2
+install_package() { # one at a time: one that is not to be had stops no other
+  say "installing for the tests: $1"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" </dev/null >&2 || true
+}
+
+install_test_tools() {
+  as_root apt-get update -qq </dev/null >&2 || true
+  if ! has_postgres; then
+    no_default_cluster
+    install_package postgresql
+  fi
+  has_chromium || install_package chromium
+}
+
+# chromium_hint is the command that gets a browser. Ubuntu has none as a package
+# that runs without snap.
+chromium_hint() {
+  local chrome=google-chrome-stable_current_amd64.deb
+  case $(uname -s) in
+    Darwin) echo "brew install --cask chromium" ;;
+    *)
+      if grep -qs '^ID=ubuntu' "$root/etc/os-release"; then
+        echo "curl -fLO https://dl.google.com/linux/direct/$chrome && sudo apt-get install -y ./$chrome"
+      else
+        echo "sudo apt-get update && sudo apt-get install -y chromium"
+      fi
+      ;;
+  esac
+}
+
+postgres_hint() {
+  case $(uname -s) in
+    Darwin) echo "brew install postgresql@17" ;;
+    *) echo "sudo apt-get update && sudo apt-get install -y postgresql" ;;
+  esac
 }
 
 check_test_tools() {
-  local packages=""
-  has_postgres || packages="postgresql"
-  has_chromium || packages="${packages:+$packages }chromium"
-  [ -z "$packages" ] && return 0
-  if may_install; then
-    # shellcheck disable=SC2086 # a list of names
-    install_packages $packages || true
-  fi
-  local postgres="sudo apt-get update && sudo apt-get install -y postgresql"
-  local chromium="sudo apt-get update && sudo apt-get install -y chromium"
-  if [ "$(uname -s)" = Darwin ]; then
-    postgres="brew install postgresql@15"
-    chromium="brew install --cask chromium"
-  fi
-  has_postgres || need "PostgreSQL server" "the store tests run against a real one" "$postgres"
-  has_chromium || need "Chromium" "the page tests run in a real browser (or set CHROMIUM to one)" "$chromium"
+  has_postgres && has_chromium && return 0
+  ! may_install || install_test_tools
+  has_postgres || need "PostgreSQL server" "the store tests run against a real one" "$(postgres_hint)"
+  has_chromium || need "Chromium" "the page tests run in a real browser (or set CHROMIUM to one)" "$(chromium_hint)"
 }
 
+if [ "$what" = chromium ]; then
+  find_browser
+  exit
+fi
 check_tools
 if [ "$what" = test ]; then check_test_tools; fi
 if [ -n "$missing" ]; then
