@@ -76,7 +76,7 @@ func (c *crash) undisturbed(t *testing.T) {
 	}
 }
 
-func TestKill_Daemon(t *testing.T) {
+func TestKill_DaemonAndTheWorkerDoesNotNotice(t *testing.T) {
 	t.Parallel()
 	c := newCrash(t, "", "30s")
 	c.host.proc.kill(t, syscall.SIGKILL)
@@ -127,7 +127,7 @@ func assertNoLineLost(t *testing.T, h *host) {
 	}
 }
 
-func TestKill_Worker(t *testing.T) {
+func TestKill_WorkerAndTheTaskIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	c := newCrash(t, "", "2s")
 	if err := syscall.Kill(c.pid, syscall.SIGKILL); err != nil {
@@ -149,7 +149,7 @@ func TestKill_Worker(t *testing.T) {
 	}
 }
 
-func TestKill_Engine(t *testing.T) {
+func TestKill_EngineAndTheRunGoesOnFromTheDatabase(t *testing.T) {
 	t.Parallel()
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestKill_Engine(t *testing.T) {
 }
 
 // The report of a finished task must survive that nobody is there to take it.
-func TestKill_EngineWhileTheTaskEnds(t *testing.T) {
+func TestKill_EngineAndTheReportWaitsForTheNext(t *testing.T) {
 	t.Parallel()
 	c := newCrash(t, "", "30s")
 	c.plane.proc.kill(t, syscall.SIGKILL)
