@@ -304,9 +304,7 @@ print_next() {
   step "Dashboard" "${dashboard:-run: bin/pipedai-orchestrator dashboard}"
   title "Try next, in another terminal"
   printf '  cd %q\n' "$root"
-  printf '  export PIPEWEAVE_HOME=%q PIPEDAI_HOME=%q' "$PIPEWEAVE_HOME" "$PIPEDAI_HOME"
-  [ "$port" = 3000 ] || printf ' PIPEWEAVE_ORCHESTRATOR_URL=%s' "$url"
-  printf '\n'
+  printf '  export PIPEWEAVE_HOME=%q PIPEDAI_HOME=%q\n' "$PIPEWEAVE_HOME" "$PIPEDAI_HOME"
   printf '  bin/pipeweave status %s\n' "$run_id"
   printf '  bin/pipeweave runs\n'
   printf '  bin/pipedai-orchestrator status\n'
