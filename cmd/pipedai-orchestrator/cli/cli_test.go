@@ -245,7 +245,7 @@ func TestHost_wholeWay(t *testing.T) {
 	until(t, func() bool { return strings.Contains(out.String(), "not connected yet") })
 	tm.run(t, "status").want(t, 4, "needs_login")
 
-	tm.run(t, "connect", "--api-url", p.URL, "--token-stdin", "--label", "box").want(t, 0, "running daemon has taken it up")
+	tm.run(t, "connect", "--api-url", p.URL, "--token-stdin", "--label", "box").want(t, 0, "running daemon is starting its worker")
 	until(t, func() bool { return strings.Contains(tm.run(t, "workers").out, "box\trunning\t") })
 	until(t, func() bool { return tm.run(t, "status").code == 0 })
 	tm.run(t, "status").want(t, 0, "Daemon   running", "reachable", "box")

@@ -161,7 +161,7 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 		p.d.printf("\n%s\n", strings.Join(lines, "\n"))
 	}
 	if daemonRuns {
-		p.d.printf("\nThe running daemon has taken it up.\nNext: %s\n", p.d.command("dashboard --open"))
+		p.d.printf("\nThe running daemon is starting its worker.\nNext: %s\n", p.d.command("dashboard --open"))
 		return
 	}
 	p.d.printf("\nNo service is installed: the daemon runs while its terminal does.\nNext: %s\n", p.d.command("start"))
