@@ -7,11 +7,14 @@ cd "$(dirname "$0")/.."
 # Not tools and tests of tests; e2e drives programs that are not instrumented.
 packages=$(go list ./... | grep -vE '/(e2e|tools/.*|storetest|storagetest|workertest|testkit|archtest)$')
 everything=$(echo "$packages" | paste -sd, -)
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+# Where test binaries that run themselves as a child leave theirs: without it
+# they complain on standard error, which some tests read.
+export GOCOVERDIR=$dir
 # shellcheck disable=SC2086 # a list of packages
-go test -timeout 20m -coverprofile=cover.out -coverpkg="$everything" $packages >"$log" 2>&1 ||
-  { cat "$log" >&2; exit 1; }
+go test -json -timeout 20m -coverprofile=cover.out -coverpkg="$everything" $packages |
+  go run ./tools/testsum >"$dir/log" || { cat "$dir/log" >&2; exit 1; }
 # A block appears once per test binary; it is covered if any of them ran it.
 awk 'NR > 1 { block = $1; statements[block] = $2; if ($3 > 0) hit[block] = 1 }
   END {

@@ -101,7 +101,7 @@ func child(mode string) int {
 
 // self is this binary as a command.
 func self(mode string) Command {
-	return Command{Argv: []string{os.Args[0]}, Env: []string{modeVar + "=" + mode, "PATH=" + os.Getenv("PATH")}}
+	return Command{Argv: []string{os.Args[0]}, Env: []string{modeVar + "=" + mode, "PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}}
 }
 
 func shell(script string) Command {
