@@ -199,7 +199,7 @@ func must(t testing.TB, env []string, name string, args ...string) result {
 // baseEnv is the environment of every program: nothing of the person's own.
 func baseEnv(home string, more ...string) []string {
 	return append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + os.TempDir(), "LANG=C.UTF-8", "NO_COLOR=1",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8", "NO_COLOR=1",
 		"GORACE=halt_on_error=1 exitcode=66",
 	}, more...)
 }
