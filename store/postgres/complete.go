@@ -216,7 +216,19 @@ func (t *tx) Joins(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (
 	return out, err
 }
 
-// Tasks reads definitions.
+// Pipelines reads pipeline definitions.
+func (t *tx) Pipelines(_ context.Context, ids []pipeline.ID) (map[pipeline.ID]store.Pipeline, error) {
+	out := map[pipeline.ID]store.Pipeline{}
+	err := t.rows(`select `+pipelineCols+` from pipelines p where p.id = any($1)`, []any{list(ids)}, func(row scanner) error {
+		var p store.Pipeline
+		err := scanPipeline(row, &p)
+		out[p.ID] = p
+		return err
+	})
+	return out, err
+}
+
+// Tasks reads task definitions.
 func (t *tx) Tasks(_ context.Context, ids []pipeline.TaskID) (map[pipeline.TaskID]flow.Task, error) {
 	out := map[pipeline.TaskID]flow.Task{}
 	err := t.rows(`select coalesce(seen.code_version, 0), `+taskCols+` from tasks k left join task_seen seen on seen.task_id = k.id

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,72 +13,29 @@ import (
 
 // StartRuns creates pipeline runs with their entry tasks.
 func (s *Store) StartRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
-	var out []store.StartedRun
-	err := s.write(ctx, "start pipeline runs", func(t *tx) error {
-		out = make([]store.StartedRun, len(runs))
-		if err := t.accepting(); err != nil {
-			return err
-		}
-		defs := map[pipeline.ID]store.Pipeline{}
-		var ids []pipeline.TaskID
-		for _, r := range runs {
-			if _, known := defs[r.Pipeline]; known {
-				continue
-			}
-			var def store.Pipeline
-			if err := t.pipeline(r.Pipeline, &def); errors.Is(err, pgx.ErrNoRows) {
-				continue
-			} else if err != nil {
-				return err
-			}
-			defs[r.Pipeline] = def
-			ids = append(ids, def.EntryTasks...)
-		}
-		tasks, err := t.Tasks(t.ctx, ids)
-		if err != nil {
-			return err
-		}
-		b := flow.New(t, t.now, nil)
-		for i, r := range runs {
-			def, known := defs[r.Pipeline]
-			if !known {
-				out[i].Err = fmt.Errorf("pipeline %q: %w", r.Pipeline, store.ErrNotFound)
-				continue
-			}
-			out[i] = b.StartRun(r, def, tasks)
-		}
-		_, err = t.settle(b)
-		return err
+	return accept(ctx, s, "start pipeline runs", func(b *flow.Batch) ([]store.StartedRun, error) {
+		return b.StartRuns(ctx, runs)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // EnqueueTasks queues standalone task runs, all or none.
 func (s *Store) EnqueueTasks(ctx context.Context, items []store.EnqueueTask) ([]store.EnqueuedTask, error) {
-	var out []store.EnqueuedTask
-	err := s.write(ctx, "enqueue tasks", func(t *tx) error {
-		out = nil
+	return accept(ctx, s, "enqueue tasks", func(b *flow.Batch) ([]store.EnqueuedTask, error) {
+		return b.EnqueueTasks(ctx, items)
+	})
+}
+
+// accept takes new work in one transaction, as long as any is accepted.
+func accept[Out any](ctx context.Context, s *Store, what string, take func(*flow.Batch) ([]Out, error)) ([]Out, error) {
+	var out []Out
+	err := s.write(ctx, what, func(t *tx) error {
 		if err := t.accepting(); err != nil {
 			return err
 		}
-		var ids []pipeline.TaskID
-		for _, item := range items {
-			ids = append(ids, item.Task)
-		}
-		tasks, err := t.Tasks(t.ctx, ids)
-		if err != nil {
-			return err
-		}
 		b := flow.New(t, t.now, nil)
-		for _, item := range items {
-			queued, err := b.Enqueue(item, tasks)
-			if err != nil {
-				return err
-			}
-			out = append(out, queued)
+		var err error
+		if out, err = take(b); err != nil {
+			return err
 		}
 		_, err = t.settle(b)
 		return err

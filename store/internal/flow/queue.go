@@ -13,9 +13,58 @@ import (
 	"pipedai/store"
 )
 
-// StartRun creates a pipeline run with its entry tasks. An entry that is not
+// StartRuns creates pipeline runs with their entry tasks, one result per item.
+// The definitions are read in one go, and so are their tasks.
+func (b *Batch) StartRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
+	ids := make([]pipeline.ID, len(runs))
+	for i, r := range runs {
+		ids[i] = r.Pipeline
+	}
+	defs, err := b.tx.Pipelines(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var entries []pipeline.TaskID
+	for _, def := range defs {
+		entries = append(entries, def.EntryTasks...)
+	}
+	tasks, err := b.tx.Tasks(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]store.StartedRun, len(runs))
+	for i, r := range runs {
+		if def, known := defs[r.Pipeline]; known {
+			out[i] = b.startRun(r, def, tasks)
+		} else {
+			out[i].Err = fmt.Errorf("pipeline %q: %w", r.Pipeline, store.ErrNotFound)
+		}
+	}
+	return out, nil
+}
+
+// EnqueueTasks queues standalone task runs, all or none.
+func (b *Batch) EnqueueTasks(ctx context.Context, items []store.EnqueueTask) ([]store.EnqueuedTask, error) {
+	ids := make([]pipeline.TaskID, len(items))
+	for i, item := range items {
+		ids[i] = item.Task
+	}
+	tasks, err := b.tx.Tasks(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]store.EnqueuedTask, len(items))
+	for i, item := range items {
+		if out[i], err = b.enqueue(item, tasks); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// startRun creates a pipeline run with its entry tasks. An entry that is not
 // known (any more) makes the whole run ErrNotFound and changes nothing.
-func (b *Batch) StartRun(p store.StartRun, def store.Pipeline, tasks map[pipeline.TaskID]Task) store.StartedRun {
+func (b *Batch) startRun(p store.StartRun, def store.Pipeline, tasks map[pipeline.TaskID]Task) store.StartedRun {
 	if p.ID == "" {
 		p.ID = pipeline.NewRunID(b.now)
 	}
@@ -81,8 +130,8 @@ func (b *Batch) insert(t Task, tr store.TaskRun, priority *int) store.TaskRun {
 	return tr
 }
 
-// Enqueue queues a standalone task run.
-func (b *Batch) Enqueue(p store.EnqueueTask, tasks map[pipeline.TaskID]Task) (store.EnqueuedTask, error) {
+// enqueue queues a standalone task run.
+func (b *Batch) enqueue(p store.EnqueueTask, tasks map[pipeline.TaskID]Task) (store.EnqueuedTask, error) {
 	t, known := tasks[p.Task]
 	if !known || t.Removed {
 		return store.EnqueuedTask{}, fmt.Errorf("task %q: %w", p.Task, store.ErrNotFound)

@@ -14,7 +14,9 @@ type Tx interface {
 	// Joins returns the counts that exist of the tasks named for each run; nil
 	// names all of them.
 	Joins(ctx context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges, error)
-	// Tasks returns the definitions that exist.
+	// Pipelines returns the pipeline definitions that exist.
+	Pipelines(ctx context.Context, ids []pipeline.ID) (map[pipeline.ID]store.Pipeline, error)
+	// Tasks returns the task definitions that exist.
 	Tasks(ctx context.Context, ids []pipeline.TaskID) (map[pipeline.TaskID]Task, error)
 	// Outputs returns the results of those of the tasks named that completed.
 	Outputs(ctx context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]store.Upstream, error)
