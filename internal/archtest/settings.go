@@ -32,7 +32,7 @@ var (
 
 // ReadSettings finds them: variables are string literals with one of our
 // prefixes or the argument of a Getenv, flags are definitions in the way of
-// pflag.
+// pflag; a table of settings has both in its rows.
 func ReadSettings(root string) (Settings, error) {
 	s := Settings{Environment: map[string]string{}, Flags: map[string][]string{}}
 	err := Files(root, func(name string) error {
@@ -51,6 +51,8 @@ func ReadSettings(root string) (Settings, error) {
 				}
 			case *ast.CallExpr:
 				s.call(n, name)
+			case *ast.CompositeLit:
+				s.row(n, name)
 			}
 			return true
 		})
@@ -77,8 +79,39 @@ func (s Settings) call(n *ast.CallExpr, file string) {
 		if name == "" {
 			name = literal(n.Args[1])
 		}
-		if dir := filepath.ToSlash(filepath.Dir(file)); name != "" && !slices.Contains(s.Flags[name], dir) {
-			s.Flags[name] = append(s.Flags[name], dir)
+		s.flag(name, file)
+	}
+}
+
+func (s Settings) flag(name, file string) {
+	if dir := filepath.ToSlash(filepath.Dir(file)); name != "" && !slices.Contains(s.Flags[name], dir) {
+		s.Flags[name] = append(s.Flags[name], dir)
+	}
+}
+
+// row reads a line of a table of settings: a literal with the members flag and
+// env.
+func (s Settings) row(n *ast.CompositeLit, file string) {
+	for _, element := range n.Elts {
+		pair, ok := element.(*ast.KeyValueExpr)
+		if !ok {
+			return
+		}
+		member, ok := pair.Key.(*ast.Ident)
+		if !ok {
+			return
+		}
+		switch value := pair.Value.(type) {
+		case *ast.BasicLit:
+			if member.Name == "flag" {
+				s.flag(literal(value), file)
+			}
+		case *ast.CompositeLit:
+			for _, item := range value.Elts {
+				if text := literal(item); member.Name == "env" && text != "" {
+					s.Environment[text] = file
+				}
+			}
 		}
 	}
 }

@@ -18,18 +18,7 @@ import (
 	"pipedai/storage"
 )
 
-// serveFlags are the flags of serve as given; empty means not given.
-type serveFlags struct {
-	addr, dataDir, databaseURL, publicURL        string
-	storageBackends, defaultBackend              string
-	mode, logLevel, maxConcurrency, pollInterval string
-	secretKeyFile                                string
-	allowHosts                                   []string
-	requireToken, autoMigrate                    bool
-}
-
-// serveConfig is everything serve needs to know, resolved once: flag, then
-// environment, then default.
+// serveConfig is everything serve needs to know, resolved once.
 type serveConfig struct {
 	state        state
 	host         string
@@ -38,8 +27,9 @@ type serveConfig struct {
 	hosts        []string // further names this server answers to
 	requireToken bool
 
-	databaseURL string // empty: the embedded database
-	autoMigrate bool
+	databaseURL  string // empty: the embedded database
+	databasePool int    // most connections to a shared one
+	autoMigrate  bool
 
 	backends       []storage.Config
 	defaultBackend string
@@ -52,40 +42,41 @@ type serveConfig struct {
 	warnings       []string
 }
 
-// resolve reads flags and environment, and reports every problem at once.
-func (f serveFlags) resolve(getenv func(string) string) (serveConfig, error) {
+// resolveServe makes what serve needs of the settings, and reports every
+// problem at once.
+func resolveServe(all choices, getenv func(string) string) (serveConfig, error) {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	value := func(key string) string { return all[key].value }
 	c := serveConfig{
-		publicURL:      strings.TrimRight(first(f.publicURL, getenv("PIPEWEAVE_PUBLIC_URL")), "/"),
-		databaseURL:    first(f.databaseURL, getenv("DATABASE_URL")),
-		defaultBackend: first(f.defaultBackend, getenv("DEFAULT_STORAGE_BACKEND_ID")),
-		mode:           first(f.mode, getenv("MODE"), engine.Standalone),
-		logLevel:       first(f.logLevel, getenv("LOG_LEVEL"), "normal"),
+		publicURL:      strings.TrimRight(value("publicUrl"), "/"),
+		autoMigrate:    all["autoMigrate"].on(),
+		requireToken:   all["requireToken"].on(),
+		defaultBackend: value("defaultStorageBackend"),
+		mode:           value("mode"),
+		logLevel:       value("logLevel"),
 	}
-	dir, err := resolveState(f.dataDir, getenv)
+	dir, err := resolveState(value("dataDir"), getenv)
 	if err != nil {
 		bad("%w", err)
 	}
 	c.state = dir
-
-	f.resolveAddress(&c, getenv, bad)
+	c.resolveAddress(all, bad)
+	c.resolveDatabase(all, getenv, bad)
 	if c.mode != engine.Standalone && c.mode != engine.Serverless {
 		bad("mode %q is not standalone or serverless", c.mode)
 	}
-	c.maxConcurrency = whole(first(f.maxConcurrency, getenv("MAX_CONCURRENCY"), "10"), "max concurrency", bad)
-	c.pollInterval = interval(first(f.pollInterval, getenv("POLL_INTERVAL_MS"), "1000"), bad)
+	c.maxConcurrency = whole(value("maxConcurrency"), "max concurrency", bad)
+	c.pollInterval = interval(value("pollInterval"), bad)
 	switch c.logLevel {
 	case "minimal", "normal", "detailed":
 	default:
 		c.warnings = append(c.warnings, fmt.Sprintf("log level %q is not minimal, normal or detailed; using normal", c.logLevel))
 		c.logLevel = "normal"
 	}
-	// A value of the environment is the older spelling for containers.
-	c.autoMigrate = f.autoMigrate || truthy(getenv("AUTO_MIGRATE")) || truthy(getenv("AUTO_INIT_DB"))
 
-	c.secret = secret.Text(getenv("PIPEWEAVE_SECRET_KEY"))
-	if file := first(f.secretKeyFile, getenv("PIPEWEAVE_SECRET_KEY_FILE")); file != "" {
+	c.secret = secret.Text(value("secretKey"))
+	if file := value("secretKeyFile"); file != "" {
 		if c.secret, err = readSecret(file); err != nil {
 			bad("secret key: %w", err)
 		}
@@ -93,7 +84,7 @@ func (f serveFlags) resolve(getenv func(string) string) (serveConfig, error) {
 	if n := len(c.secret.Reveal()); n > 0 && n < 32 {
 		c.warnings = append(c.warnings, "PIPEWEAVE_SECRET_KEY is short; 32 random bytes as 64 hex digits are recommended")
 	}
-	backends, flagged, err := parseBackends(first(f.storageBackends, getenv("STORAGE_BACKENDS")), dir)
+	backends, flagged, err := parseBackends(value("storageBackends"), dir)
 	if err == nil {
 		c.backends, c.defaultBackend = backends, first(c.defaultBackend, flagged)
 		err = errors.Join(chooseBackend(backends, c.defaultBackend), keepApart(backends, dir, c.databaseURL))
@@ -101,15 +92,15 @@ func (f serveFlags) resolve(getenv func(string) string) (serveConfig, error) {
 	if err != nil {
 		bad("storage backends: %w", err)
 	}
-	return c, cliutil.Fail(cliutil.ExitUsage, errors.Join(problems...), "see: pipeweave serve --help")
+	return c, cliutil.Fail(cliutil.ExitUsage, errors.Join(problems...), "see: pipeweave config show --origin, pipeweave serve --help")
 }
 
 // resolveAddress reads where the server listens, under which names, and who
 // may come in.
-func (f serveFlags) resolveAddress(c *serveConfig, getenv func(string) string, bad func(string, ...any)) {
-	addr := first(f.addr, getenv("PIPEWEAVE_ADDR"))
+func (c *serveConfig) resolveAddress(all choices, bad func(string, ...any)) {
+	addr := all["addr"].value
 	if addr == "" {
-		addr = net.JoinHostPort("127.0.0.1", first(getenv("PORT"), "3000"))
+		addr = net.JoinHostPort("127.0.0.1", all["port"].value)
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err == nil {
@@ -119,15 +110,35 @@ func (f serveFlags) resolveAddress(c *serveConfig, getenv func(string) string, b
 	if err != nil || c.port < 0 || c.port > 65535 {
 		bad("address %q is not host:port", addr)
 	}
-	c.requireToken = f.requireToken || truthy(getenv("PIPEWEAVE_REQUIRE_TOKEN"))
 	if c.host != "" && !localnet.IsLoopback(c.host) && !c.requireToken {
 		bad("%s can be reached from other machines, and no sign-in is required: pass --require-token as well, or bind 127.0.0.1", addr)
 	}
 	if c.publicURL != "" && !validURL(c.publicURL) {
 		bad("public URL %q is not an http or https address", c.publicURL)
 	}
-	for _, name := range append(f.allowHosts, list(getenv("PIPEWEAVE_ALLOW_HOSTS"))...) {
+	for _, name := range all["allowHosts"].list() {
 		c.hosts = append(c.hosts, strings.ToLower(name))
+	}
+}
+
+// resolveDatabase reads which database it is, and how many connections it may
+// get.
+func (c *serveConfig) resolveDatabase(all choices, getenv func(string) string, bad func(string, ...any)) {
+	address := all["databaseUrl"].value
+	var err error
+	if address == "" {
+		if address, _, err = databaseFromEnv(getenv); err != nil {
+			bad("%w", err)
+		}
+	}
+	clean, pool, err := cleanDatabaseURL(address)
+	if err != nil {
+		bad("%w", err)
+	}
+	c.databaseURL = clean
+	c.databasePool = whole(first(pool, all["databasePool"].value), "database pool", bad)
+	if c.databasePool > 10000 {
+		bad("database pool %d is more than any database takes", c.databasePool)
 	}
 }
 
@@ -245,11 +256,6 @@ func (c serveConfig) origins(names []string) []string {
 		out = append(out, "https://"+strings.ToLower(public.Host))
 	}
 	return out
-}
-
-func truthy(text string) bool {
-	on, err := strconv.ParseBool(text)
-	return err == nil && on
 }
 
 func list(text string) []string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strings"
 
@@ -17,8 +16,8 @@ import (
 
 // openStore opens the database that a URL names: a PostgreSQL one, or the file
 // behind "sqlite:"; empty means the state folder's own file. It does not
-// migrate. log may be nil.
-func openStore(ctx context.Context, databaseURL string, dir state, log *slog.Logger) (store.Store, error) {
+// migrate.
+func openStore(ctx context.Context, databaseURL string, dir state, o postgres.Options) (store.Store, error) {
 	if path, embedded := databaseFile(databaseURL, dir); embedded {
 		st, err := sqlite.Open(ctx, path, sqlite.Options{})
 		if err != nil {
@@ -29,7 +28,7 @@ func openStore(ctx context.Context, databaseURL string, dir state, log *slog.Log
 	scheme, _, _ := strings.Cut(databaseURL, ":")
 	switch scheme {
 	case "postgres", "postgresql":
-		st, err := postgres.Open(ctx, databaseURL, postgres.Options{Log: log})
+		st, err := postgres.Open(ctx, databaseURL, o)
 		if err == nil {
 			if err = st.Ping(ctx); err != nil {
 				_ = st.Close() // there is nothing in it yet

@@ -13,11 +13,12 @@ import (
 	"pipedai/api"
 	"pipedai/internal/cliutil"
 	"pipedai/store"
+	"pipedai/store/postgres"
 )
 
 type dbOptions struct {
-	url, dataDir string
-	json         bool
+	database databaseFlags
+	json     bool
 }
 
 func newDBCmd(d *deps) *cobra.Command {
@@ -41,17 +42,9 @@ func newDBSubCmd(d *deps, name, short string, runF func(context.Context, *deps, 
 		Example: "  pipeweave db " + name + "\n  DATABASE_URL=postgres://... pipeweave db " + name,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runF(cmd.Context(), d, o) },
 	}
-	cmd.Flags().StringVar(&o.url, "url", "", "database URL (DATABASE_URL; default: the embedded database)")
-	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "state folder of the embedded database (PIPEWEAVE_HOME)")
+	o.database.bind(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
-}
-
-// target is the database that is meant: its URL, and the state folder of the
-// embedded one.
-func (o dbOptions) target(d *deps) (databaseURL string, dir state, err error) {
-	dir, err = resolveState(o.dataDir, d.Getenv)
-	return first(o.url, d.Getenv("DATABASE_URL")), dir, err
 }
 
 // migrationView is a migration in --json.
@@ -71,11 +64,11 @@ func viewMigrations(all []store.Migration) []migrationView {
 }
 
 func runDBMigrate(ctx context.Context, d *deps, o dbOptions) error {
-	databaseURL, dir, err := o.target(d)
+	databaseURL, dir, err := o.database.target(d)
 	if err != nil {
 		return err
 	}
-	st, err := openStore(ctx, databaseURL, dir, nil)
+	st, err := openStore(ctx, databaseURL, dir, postgres.Options{})
 	if err != nil {
 		return err
 	}
@@ -98,7 +91,7 @@ func runDBMigrate(ctx context.Context, d *deps, o dbOptions) error {
 }
 
 func runDBStatus(ctx context.Context, d *deps, o dbOptions) error {
-	databaseURL, dir, err := o.target(d)
+	databaseURL, dir, err := o.database.target(d)
 	if err != nil {
 		return err
 	}
@@ -160,7 +153,7 @@ func migrations(ctx context.Context, databaseURL string, dir state) (target stri
 }
 
 func migrationsIn(ctx context.Context, databaseURL string, dir state) (target string, all []store.Migration, err error) {
-	st, err := openStore(ctx, databaseURL, dir, nil)
+	st, err := openStore(ctx, databaseURL, dir, postgres.Options{})
 	if err != nil {
 		return "", nil, err
 	}

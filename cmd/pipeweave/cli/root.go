@@ -61,7 +61,7 @@ gives their workers something to do.`,
 	root.AddCommand(
 		newServeCmd(d), newDBCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newServicesCmd(d),
-		newEnrollmentsCmd(d), newWorkersCmd(d), newVersionCmd(d),
+		newEnrollmentsCmd(d), newWorkersCmd(d), newConfigCmd(d), newVersionCmd(d),
 	)
 	return root
 }

@@ -27,13 +27,14 @@ import (
 	"pipedai/internal/secret"
 	"pipedai/storage/all"
 	"pipedai/store"
+	"pipedai/store/postgres"
 	"pipedai/web"
 )
 
 func newServeCmd(d *deps) *cobra.Command { return newServeCmdFunc(d, runServe) }
 
 func newServeCmdFunc(d *deps, runF func(context.Context, *deps, serveConfig) error) *cobra.Command {
-	var f serveFlags
+	table := serveSettings()
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the control plane", Args: cobra.NoArgs,
 		Long: `Run the control plane: the API, the engine and the web console. Without flags it
@@ -43,28 +44,18 @@ generated secrets.`,
   pipeweave serve --addr 127.0.0.1:4000 --data-dir ./state
   DATABASE_URL=postgres://... pipeweave serve`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := f.resolve(d.Getenv)
+			all, err := resolveSettings(table, cmd.Flags(), d.Getenv)
+			config, problems := resolveServe(all, d.Getenv)
 			if err != nil {
-				return err
+				return cliutil.Fail(cliutil.ExitUsage, errors.Join(err, problems), "see: pipeweave serve --help")
+			}
+			if problems != nil {
+				return problems
 			}
 			return runF(cmd.Context(), d, config)
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&f.addr, "addr", "", "address to listen on (PIPEWEAVE_ADDR, PORT; default 127.0.0.1:3000; port 0 takes a free one)")
-	flags.StringVar(&f.dataDir, "data-dir", "", "state folder (PIPEWEAVE_HOME; default: the user's state folder)")
-	flags.StringVar(&f.databaseURL, "database-url", "", "postgres://... or sqlite:FILE (DATABASE_URL; default: a file in the state folder)")
-	flags.BoolVar(&f.autoMigrate, "auto-migrate", false, "upgrade a PostgreSQL database at the start (AUTO_MIGRATE)")
-	flags.StringVar(&f.publicURL, "public-url", "", "how hosts and browsers reach this server (PIPEWEAVE_PUBLIC_URL)")
-	flags.StringArrayVar(&f.allowHosts, "allow-host", nil, "further host:port this server answers to (PIPEWEAVE_ALLOW_HOSTS)")
-	flags.BoolVar(&f.requireToken, "require-token", false, "ask every caller for a token, local programs too (PIPEWEAVE_REQUIRE_TOKEN)")
-	flags.StringVar(&f.storageBackends, "storage-backends", "", "JSON array of backends (STORAGE_BACKENDS; default: a folder in the state folder)")
-	flags.StringVar(&f.defaultBackend, "default-storage-backend", "", "id of the backend for inputs and results (DEFAULT_STORAGE_BACKEND_ID)")
-	flags.StringVar(&f.secretKeyFile, "secret-key-file", "", "file with the secret shared with workers (PIPEWEAVE_SECRET_KEY, PIPEWEAVE_SECRET_KEY_FILE)")
-	flags.StringVar(&f.mode, "mode", "", "standalone, or serverless: work only when /api/tick is called (MODE)")
-	flags.StringVar(&f.maxConcurrency, "max-concurrency", "", "most task runs at a time (MAX_CONCURRENCY; default 10)")
-	flags.StringVar(&f.pollInterval, "poll-interval", "", "safety net for lost wake-ups, in ms (POLL_INTERVAL_MS; default 1000)")
-	flags.StringVar(&f.logLevel, "log-level", "", "minimal, normal or detailed (LOG_LEVEL; default normal)")
+	bindSettings(cmd.Flags(), table)
 	return cmd
 }
 
@@ -174,7 +165,7 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, c.databaseURL, c.state, log)
+	st, err := openStore(ctx, c.databaseURL, c.state, postgres.Options{MaxConns: int32(c.databasePool), Log: log}) //nolint:gosec // bounded by resolveDatabase
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,7 @@ func (s state) storage() string    { return filepath.Join(s.dir, "storage") }
 func (s state) secretKey() string  { return filepath.Join(s.dir, "secret.key") }
 func (s state) adminToken() string { return filepath.Join(s.dir, "admin.token") }
 func (s state) serveInfo() string  { return filepath.Join(s.dir, "serve.json") }
+func (s state) config() string     { return filepath.Join(s.dir, "config.yaml") }
 func (s state) lockFile() string   { return filepath.Join(s.dir, "serve.lock") }
 
 // make creates the folder for its owner alone.
