@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/go-playground/validator/v10"
@@ -35,7 +36,7 @@ func (k *Kit) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if limit == 0 {
 		limit = defaultMaxBody
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	data, err := readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -61,16 +62,37 @@ func (k *Kit) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
+// trusted is how much memory a Content-Length alone is given.
+const trusted = 64 << 10
+
+// readAll is io.ReadAll for a body whose length the client told, or not (-1).
+func readAll(body io.Reader, length int64) ([]byte, error) {
+	data := make([]byte, 0, max(512, min(length+1, trusted)))
+	for {
+		n, err := body.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return data, nil
+		case err != nil:
+			return nil, err
+		case len(data) == cap(data):
+			data = slices.Grow(data, len(data))
+		}
+	}
+}
+
 // Bind reads JSON into out, which points to a struct or a json.RawMessage, and
 // validates it by the struct tags. It finds every problem, not only the first,
 // and answers them as a tree (see Problems). Names are matched exactly, unknown
-// members are ignored, and null means absent.
+// members are ignored, and null means absent. A json.RawMessage in out is a part
+// of data.
 func Bind(data []byte, out any) error {
 	if !json.Valid(data) {
 		return malformed(data)
 	}
 	problems := NewProblems()
-	members(data, reflect.ValueOf(out).Elem(), nil, problems)
+	members(data, reflect.ValueOf(out).Elem(), make([]string, 0, 8), problems)
 	var fields validator.ValidationErrors
 	var notStruct *validator.InvalidValidationError
 	if err := rules().Struct(out); err != nil && !errors.As(err, &fields) && !errors.As(err, &notStruct) {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 var (
@@ -19,14 +20,16 @@ var (
 // problem instead of stopping at the first. Null is the same as absent,
 // unknown members are ignored, and names are matched exactly. What is noted
 // wrong keeps its zero value. The caller has checked that raw is valid JSON.
+//
+// Siblings share the array of path, one after the other: nobody keeps it.
 func members(raw json.RawMessage, out reflect.Value, path []string, problems Problems) {
 	raw = bytes.TrimSpace(raw)
-	if string(raw) == "null" {
+	if raw[0] == 'n' {
 		return
 	}
 	switch {
 	case out.Type() == rawType:
-		out.SetBytes(bytes.Clone(raw))
+		out.SetBytes(raw[:len(raw):len(raw)]) // a part of the body, which is read once and by nobody else
 		return
 	case out.Kind() == reflect.Pointer:
 		fresh := reflect.New(out.Type().Elem())
@@ -51,30 +54,29 @@ func members(raw json.RawMessage, out reflect.Value, path []string, problems Pro
 	}
 	switch out.Kind() {
 	case reflect.Struct:
-		object := map[string]json.RawMessage{}
-		_ = json.Unmarshal(raw, &object) // valid and an object
-		structMembers(object, out, path, problems)
+		structMembers(raw, out, path, problems)
 	case reflect.Map:
-		object := map[string]json.RawMessage{}
-		_ = json.Unmarshal(raw, &object)
-		out.Set(reflect.MakeMapWithSize(out.Type(), len(object)))
-		for name, value := range object {
+		out.Set(reflect.MakeMap(out.Type()))
+		eachMember(raw, func(quoted, value json.RawMessage) {
+			name := text(quoted)
 			item := reflect.New(out.Type().Elem()).Elem()
-			members(value, item, Child(path, name), problems)
+			members(value, item, append(path, name), problems)
 			out.SetMapIndex(reflect.ValueOf(name).Convert(out.Type().Key()), item)
-		}
+		})
 	case reflect.Slice:
-		var items []json.RawMessage
-		_ = json.Unmarshal(raw, &items)
-		out.Set(reflect.MakeSlice(out.Type(), len(items), len(items)))
-		for i, value := range items {
-			at := Child(path, strconv.Itoa(i))
-			if string(bytes.TrimSpace(value)) == "null" { // an item cannot be absent
+		n := 0
+		eachItem(raw, func(json.RawMessage) { n++ })
+		out.Set(reflect.MakeSlice(out.Type(), n, n))
+		n = 0
+		eachItem(raw, func(value json.RawMessage) {
+			at := append(path, strconv.Itoa(n))
+			if value[0] == 'n' { // an item cannot be absent
 				problems.Add(at, fmt.Sprintf("Expected %s, received null", wantedKind(out.Type().Elem().Kind())))
-				continue
+			} else {
+				members(value, out.Index(n), at, problems)
 			}
-			members(value, out.Index(i), at, problems)
-		}
+			n++
+		})
 	default:
 		scalar(raw, out, path, problems)
 	}
@@ -102,13 +104,12 @@ func scalar(raw json.RawMessage, out reflect.Value, path []string, problems Prob
 		}
 		out.SetFloat(number)
 	case reflect.String:
-		var text string
-		_ = json.Unmarshal(raw, &text)
-		if strings.ContainsRune(text, 0) { // no database column takes it
+		value := text(raw)
+		if strings.IndexByte(value, 0) >= 0 { // no database column takes it
 			problems.Add(path, "String must not contain NUL")
 			return
 		}
-		out.SetString(text)
+		out.SetString(value)
 	case reflect.Bool:
 		out.SetBool(string(raw) == "true")
 	default:
@@ -118,19 +119,51 @@ func scalar(raw json.RawMessage, out reflect.Value, path []string, problems Prob
 }
 
 // structMembers reads the members that the fields of a struct name; those of
-// embedded structs count as its own.
-func structMembers(object map[string]json.RawMessage, out reflect.Value, path []string, problems Problems) {
-	for i := range out.NumField() {
-		field := out.Type().Field(i)
-		if field.Anonymous {
-			structMembers(object, out.Field(i), path, problems)
-			continue
+// embedded structs count as its own. The last of several with one name counts.
+func structMembers(object json.RawMessage, out reflect.Value, path []string, problems Problems) {
+	known := fieldsOf(out.Type())
+	var few [24]json.RawMessage
+	found := few[:]
+	if len(known) > len(few) {
+		found = make([]json.RawMessage, len(known))
+	}
+	eachMember(object, func(quoted, value json.RawMessage) {
+		for i := range known {
+			if isText(quoted, known[i].name) {
+				found[i] = value
+				return
+			}
 		}
-		name := jsonName(field)
-		if value, present := object[name]; present && name != "" {
-			members(value, out.Field(i), Child(path, name), problems)
+	})
+	for i, field := range known {
+		if value := found[i]; value != nil && value[0] != 'n' {
+			members(value, out.FieldByIndex(field.index), append(path, field.name), problems)
 		}
 	}
+}
+
+// field is one member that a struct reads.
+type field struct {
+	name  string
+	index []int
+}
+
+// fields holds what fieldsOf found out, by reflect.Type: one entry for each type of
+// request there is.
+var fields sync.Map
+
+func fieldsOf(t reflect.Type) []field {
+	if known, ok := fields.Load(t); ok {
+		return known.([]field) //nolint:forcetypeassert // only fieldsOf stores here
+	}
+	var out []field
+	for _, f := range reflect.VisibleFields(t) {
+		if name := jsonName(f); name != "" && !f.Anonymous {
+			out = append(out, field{name, f.Index})
+		}
+	}
+	fields.Store(t, out)
+	return out
 }
 
 // Child is the path of a member. It appends without sharing the array between
