@@ -244,6 +244,23 @@ type QueueTaskRequest struct {
 	ValidationMode string          `json:"validationMode,omitempty" validate:"omitempty,oneof=strict warn none"`
 }
 
+// QueueBatchRequest is POST /api/queue/batch: all of the tasks or none, at most
+// MaxQueueBatch of them.
+type QueueBatchRequest struct {
+	Tasks []QueueTaskRequest `json:"tasks" validate:"required,dive"`
+}
+
+// MaxQueueBatch is the most tasks of one batch: they are queued in one
+// transaction.
+const MaxQueueBatch = 10_000
+
+// QueuedBatch answers it: Results in the order of the request, Queued counts
+// those that did not exist before.
+type QueuedBatch struct {
+	Queued  int          `json:"queued"`
+	Results []QueuedTask `json:"results"`
+}
+
 // QueuedTask answers it.
 type QueuedTask struct {
 	RunID     string `json:"runId"`

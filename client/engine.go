@@ -82,6 +82,12 @@ func (c *Client) QueueTask(ctx context.Context, req api.QueueTaskRequest) (out a
 	return out, c.call(ctx, http.MethodPost, "/api/queue/task", req, &out)
 }
 
+// QueueBatch queues task runs outside any pipeline: all of them or none, at
+// most api.MaxQueueBatch.
+func (c *Client) QueueBatch(ctx context.Context, req api.QueueBatchRequest) (out api.QueuedBatch, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/queue/batch", req, &out)
+}
+
 // QueueStatus returns the queue's counts.
 func (c *Client) QueueStatus(ctx context.Context) (out api.QueueStatus, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/queue/status", nil, &out)

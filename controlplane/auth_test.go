@@ -35,6 +35,7 @@ func TestAccess(t *testing.T) {
 		"POST /api/runs/{id}/cancel":                        "Loa",
 		"GET /api/task-runs/{id}":                           "Lvoa",
 		"POST /api/queue/task":                              "Loa",
+		"POST /api/queue/batch":                             "Loa",
 		"GET /api/queue/status":                             "Lvoa",
 		"GET /api/queue/items":                              "Lvoa",
 		"POST /api/tick":                                    "Loas",

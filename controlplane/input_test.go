@@ -46,6 +46,11 @@ func TestBadInput(t *testing.T) {
 		{"missing task", "/api/pipelines/lost/trigger", `{}`, 400, []string{`"error":"Pipeline validation failed: `, `nowhere`}},
 		{"no task", "/api/queue/task", `{}`, 400, []string{`"taskId":{"_errors":["Required"]}`}},
 		{"unknown task", "/api/queue/task", `{"taskId":"none"}`, 404, []string{`"error":"Task not found"`}},
+		{"no tasks", "/api/queue/batch", `{}`, 400, []string{`"tasks":{"_errors":["Required"]}`}},
+		{"tasks, each told by its place", "/api/queue/batch", `{"tasks":[{"taskId":"text"},{"taskId":"text","priority":0.5},{"taskId":"text"},{"taskId":"text","metadata":1}]}`, 400, []string{
+			`"1":{"_errors":[],"priority":{"_errors":["Expected integer, received float"]}}`,
+			`"3":{"_errors":[],"metadata":{"_errors":["Expected object, received number"]}}`}},
+		{"too many tasks", "/api/queue/batch", `{"tasks":[` + strings.Repeat(`{"taskId":"text"},`, 10_000) + `{"taskId":"text"}]}`, 400, []string{`"tasks":{"_errors":["Array must contain at most 10000 element(s)"]}`}},
 		{"progress", "/api/progress", `{"runId":"x","progress":101}`, 400, []string{`Number must be less than or equal to 100`}},
 		{"callback status", "/api/callback/trun_x", `{"status":"completed"}`, 400, []string{`Expected 'success' | 'failed', received 'completed'`}},
 		{"callback asset", "/api/callback/trun_x", `{"status":"success","assets":{"k":{"path":"p","size":-1,"type":"pdf"}}}`, 400, []string{`"assets":{"_errors":[],"k":{"_errors":[],"size":{"_errors":["Number must be greater than or equal to 0"]}`, `'json' | 'text' | 'binary'`}},

@@ -3,6 +3,9 @@ package controlplane
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
 
 	"pipedai/api"
 	"pipedai/engine"
@@ -15,29 +18,96 @@ import (
 func (s *Server) queueTask(ctx context.Context, raw json.RawMessage) (api.QueuedTask, error) {
 	var req api.QueueTaskRequest
 	err := httpkit.Bind(raw, &req)
+	problems := httpkit.NewProblems()
+	wanted := enqueueOf(req, problems)
 	if err == nil {
-		err = checkControls(req.Priority, req.Metadata)
+		err = problems.Err()
 	}
 	if err != nil {
 		return api.QueuedTask{}, s.maintenanceFirst(ctx, err)
 	}
-	queued, err := s.o.Engine.Enqueue(ctx, []engine.Enqueue{{
+	queued, err := s.o.Engine.Enqueue(ctx, []engine.Enqueue{wanted})
+	if err != nil {
+		return api.QueuedTask{}, missing(err, "Task", "taskId", req.TaskID)
+	}
+	return queuedTask(queued[0].Run), nil
+}
+
+// queueBatch answers POST /api/queue/batch: all of the task runs or none.
+func (s *Server) queueBatch(ctx context.Context, raw json.RawMessage) (api.QueuedBatch, error) {
+	var req api.QueueBatchRequest
+	err := httpkit.Bind(raw, &req)
+	problems := httpkit.NewProblems()
+	if len(req.Tasks) > api.MaxQueueBatch {
+		problems.Add([]string{"tasks"}, fmt.Sprintf("Array must contain at most %d element(s)", api.MaxQueueBatch))
+		req.Tasks = nil
+	}
+	wanted := make([]engine.Enqueue, len(req.Tasks))
+	for i, task := range req.Tasks {
+		wanted[i] = enqueueOf(task, problems, "tasks", strconv.Itoa(i))
+	}
+	if err == nil {
+		err = problems.Err()
+	}
+	if err != nil {
+		return api.QueuedBatch{}, s.maintenanceFirst(ctx, err)
+	}
+	queued, err := s.o.Engine.Enqueue(ctx, wanted)
+	if err != nil {
+		return api.QueuedBatch{}, s.missingTask(ctx, err, req.Tasks)
+	}
+	out := api.QueuedBatch{Results: make([]api.QueuedTask, len(queued))}
+	for i, q := range queued {
+		out.Results[i] = queuedTask(q.Run)
+		if q.Run.Status != pipeline.TaskCompleted {
+			out.Queued++
+		}
+	}
+	return out, nil
+}
+
+// enqueueOf is what a request asks of the engine. What the validator's tags
+// cannot say is noted in problems, under the path of the request in the body.
+func enqueueOf(req api.QueueTaskRequest, problems httpkit.Problems, path ...string) engine.Enqueue {
+	noteControls(problems, path, req.Priority, req.Metadata)
+	return engine.Enqueue{
 		Task:           pipeline.TaskID(req.TaskID),
 		Input:          object(req.Input),
 		Priority:       wholeNumber(req.Priority),
 		Metadata:       req.Metadata,
 		IdempotencyKey: req.IdempotencyKey,
 		ScheduledFor:   instant(req.ScheduledFor),
-	}})
-	if err != nil {
-		return api.QueuedTask{}, missing(err, "Task", "taskId", req.TaskID)
 	}
-	run := queued[0].Run
+}
+
+// queuedTask is the answer for a task run that was queued, or that an
+// idempotency key led to.
+func queuedTask(run store.TaskRun) api.QueuedTask {
 	out := api.QueuedTask{RunID: string(run.ID), Status: "queued", TaskID: string(run.Task), InputPath: run.InputPath}
 	if run.Status == pipeline.TaskCompleted { // an earlier run had the same idempotency key
 		out.Status = string(pipeline.TaskCompleted)
 	}
-	return out, nil
+	return out
+}
+
+// missingTask names the first task of a refused batch that does not exist, if
+// that is what err says.
+func (s *Server) missingTask(ctx context.Context, err error, tasks []api.QueueTaskRequest) error {
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, task := range tasks {
+		if seen[task.TaskID] {
+			continue
+		}
+		seen[task.TaskID] = true
+		found, lookup := s.st.Task(ctx, pipeline.TaskID(task.TaskID))
+		if errors.Is(lookup, store.ErrNotFound) || lookup == nil && found.Removed {
+			return missing(err, "Task", "taskId", task.TaskID)
+		}
+	}
+	return missing(err, "Task", "", "")
 }
 
 // queueStatus answers GET /api/queue/status.

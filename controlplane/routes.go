@@ -39,6 +39,7 @@ func (s *Server) routes() []route {
 
 		// Engine: queue
 		{"POST /api/queue/task", operate, handle(s, "Failed to queue task", s.queueTask)},
+		{"POST /api/queue/batch", operate, handle(s, "Failed to queue batch", s.queueBatch)},
 		{"GET /api/queue/status", view, handle(s, "Failed to get queue status", s.queueStatus)},
 		{"GET /api/queue/items", view, handle(s, "Failed to list queue items", s.queueItems)},
 		{"POST /api/tick", tick, handle(s, "Failed to process tick", s.tick)},

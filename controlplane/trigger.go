@@ -100,18 +100,23 @@ func (s *Server) readTrigger(raw json.RawMessage) (input json.RawMessage, contro
 // checkControls refuses what the validator's tags cannot say.
 func checkControls(priority *float64, metadata json.RawMessage) error {
 	problems := httpkit.NewProblems()
+	noteControls(problems, nil, priority, metadata)
+	return problems.Err()
+}
+
+// noteControls is checkControls for one of several requests in a body.
+func noteControls(problems httpkit.Problems, path []string, priority *float64, metadata json.RawMessage) {
 	if priority != nil {
 		switch n := *priority; {
 		case n != math.Trunc(n):
-			problems.Add([]string{"priority"}, "Expected integer, received float")
+			problems.Add(httpkit.Child(path, "priority"), "Expected integer, received float")
 		case math.Abs(n) > math.MaxInt32:
-			problems.Add([]string{"priority"}, "Number is out of range")
+			problems.Add(httpkit.Child(path, "priority"), "Number is out of range")
 		}
 	}
 	if metadata != nil && httpkit.Kind(metadata) != "object" {
-		problems.Add([]string{"metadata"}, "Expected object, received "+httpkit.Kind(metadata))
+		problems.Add(httpkit.Child(path, "metadata"), "Expected object, received "+httpkit.Kind(metadata))
 	}
-	return problems.Err()
 }
 
 // maintenanceFirst puts "in maintenance mode" before a problem of the body,

@@ -3,8 +3,11 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"pipedai/api"
 	"pipedai/pipeline"
@@ -29,21 +32,10 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.Enqueue
 	if len(wanted) == 0 {
 		return []store.EnqueuedTask{}, nil
 	}
-	now := time.Now()
-	tasks := make([]store.EnqueueTask, 0, len(wanted))
-	names := make([]pipeline.TaskID, 0, len(wanted))
-	for _, w := range wanted {
-		id := pipeline.NewTaskRunID(now)
-		input, err := e.newInput(ctx, storage.StandaloneInputPath(string(id)), w.Input)
-		if err != nil {
-			e.discardAll(ctx, tasks)
-			return nil, fmt.Errorf("enqueue task %q: %w", w.Task, err)
-		}
-		names = append(names, w.Task)
-		tasks = append(tasks, store.EnqueueTask{
-			ID: id, Task: w.Task, Input: input, Priority: w.Priority,
-			ScheduledFor: w.ScheduledFor, IdempotencyKey: w.IdempotencyKey, Metadata: w.Metadata,
-		})
+	tasks, err := e.newTasks(ctx, wanted)
+	if err != nil {
+		e.discardAll(ctx, tasks)
+		return nil, err
 	}
 	queued, err := e.store.EnqueueTasks(ctx, tasks)
 	if err != nil {
@@ -52,14 +44,55 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.Enqueue
 		}
 		return nil, fmt.Errorf("enqueue task runs: %w", err)
 	}
+	var names []pipeline.TaskID
+	known, scheduled := map[pipeline.TaskID]bool{}, false
 	for _, q := range queued {
 		e.feed.Publish(api.StreamEvent{Type: "run", TaskRunID: string(q.Run.ID), Status: string(q.Run.Status)})
-		if !q.Run.ScheduledFor.IsZero() {
-			e.wakes.due.set()
+		scheduled = scheduled || !q.Run.ScheduledFor.IsZero()
+		if !known[q.Run.Task] {
+			known[q.Run.Task] = true
+			names = append(names, q.Run.Task)
 		}
+	}
+	if scheduled {
+		e.wakes.due.set()
 	}
 	e.wakes.work(e.catalog.servicesOf(names)...)
 	return queued, nil
+}
+
+// newTasks gives every run an id and its input a place. After an error, what
+// it returns are the inputs that may be in storage.
+func (e *Engine) newTasks(ctx context.Context, wanted []Enqueue) ([]store.EnqueueTask, error) {
+	now := time.Now()
+	tasks := make([]store.EnqueueTask, len(wanted))
+	var large errgroup.Group // inputs that do not ride in the row; several at a time
+	large.SetLimit(16)
+	var invalid error
+	for i, w := range wanted {
+		id := pipeline.NewTaskRunID(now)
+		path := storage.StandaloneInputPath(string(id))
+		tasks[i] = store.EnqueueTask{
+			ID: id, Task: w.Task, Input: store.Input{Path: path}, Priority: w.Priority,
+			ScheduledFor: w.ScheduledFor, IdempotencyKey: w.IdempotencyKey, Metadata: w.Metadata,
+		}
+		task := &tasks[i]
+		place := func() error {
+			input, err := e.newInput(ctx, path, w.Input)
+			if err != nil {
+				return fmt.Errorf("enqueue task %q: %w", w.Task, err)
+			}
+			task.Input = input
+			return nil
+		}
+		if len(w.Input) > e.o.InlineLimit {
+			large.Go(place)
+		} else if invalid = place(); invalid != nil {
+			tasks = tasks[:i]
+			break
+		}
+	}
+	return tasks, errors.Join(invalid, large.Wait())
 }
 
 func (e *Engine) discardAll(ctx context.Context, tasks []store.EnqueueTask) {

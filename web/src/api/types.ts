@@ -386,6 +386,23 @@ export interface QueueTaskRequest {
   validationMode?: "strict" | "warn" | "none";
 }
 
+/**
+ * QueueBatchRequest is POST /api/queue/batch: all of the tasks or none, at most
+ * MaxQueueBatch of them.
+ */
+export interface QueueBatchRequest {
+  tasks: QueueTaskRequest[] | null;
+}
+
+/**
+ * QueuedBatch answers it: Results in the order of the request, Queued counts
+ * those that did not exist before.
+ */
+export interface QueuedBatch {
+  queued: number;
+  results: QueuedTask[] | null;
+}
+
 /** QueuedTask answers it. */
 export interface QueuedTask {
   runId: string;
