@@ -63,8 +63,9 @@ type Dispatch struct {
 	CodeHash            string          `json:"codeHash"`
 	StorageToken        string          `json:"storageToken"`
 	InputPath           string          `json:"inputPath"`
-	Input               json.RawMessage `json:"input,omitempty"` // only to workers that take it inline
-	UpstreamRefs        json.RawMessage `json:"upstreamRefs"`    // object, order counts, never null
+	InputSHA256         string          `json:"inputSha256,omitempty"` // hex; what the object at InputPath must hash to
+	Input               json.RawMessage `json:"input,omitempty"`       // only to workers that take it inline
+	UpstreamRefs        json.RawMessage `json:"upstreamRefs"`          // object, order counts, never null
 	PreviousAttempts    json.RawMessage `json:"previousAttempts"`
 	HeartbeatIntervalMs int64           `json:"heartbeatIntervalMs"`
 	TimeoutMs           int64           `json:"timeoutMs"`
@@ -95,6 +96,7 @@ type CallbackRequest struct {
 	Status       string           `json:"status" validate:"required,oneof=success failed"`
 	OutputPath   string           `json:"outputPath,omitempty"`
 	OutputSize   *float64         `json:"outputSize,omitempty" validate:"omitempty,gte=0"`
+	OutputSHA256 string           `json:"outputSha256,omitempty" validate:"omitempty,sha256"`
 	Assets       map[string]Asset `json:"assets,omitempty" validate:"omitempty,dive"`
 	LogsPath     string           `json:"logsPath,omitempty"`
 	SelectedNext *[]string        `json:"selectedNext,omitempty"` // absent: all; []: none
@@ -107,9 +109,10 @@ type CallbackRequest struct {
 
 // Asset is one stored result file.
 type Asset struct {
-	Path string `json:"path" validate:"required"`
-	Size int64  `json:"size" validate:"gte=0"`
-	Type string `json:"type" validate:"oneof=json text binary"`
+	Path   string `json:"path" validate:"required"`
+	Size   int64  `json:"size" validate:"gte=0"`
+	Type   string `json:"type" validate:"oneof=json text binary"`
+	SHA256 string `json:"sha256,omitempty" validate:"omitempty,sha256"`
 }
 
 // CallbackResponse answers a report. Which members are there depends on the
@@ -124,6 +127,7 @@ type CallbackResponse struct {
 // UpstreamRef is one member of Dispatch.UpstreamRefs.
 type UpstreamRef struct {
 	OutputPath string           `json:"outputPath"`
+	SHA256     string           `json:"sha256,omitempty"` // of the output, hex
 	Assets     map[string]Asset `json:"assets,omitempty"`
 }
 

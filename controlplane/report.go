@@ -53,7 +53,7 @@ func (s *Server) callback(ctx context.Context, req api.CallbackRequest) (api.Cal
 		LogsPath:   req.LogsPath,
 	}
 	if req.Status == "success" {
-		end.OutputPath = req.OutputPath
+		end.OutputPath, end.OutputSHA256 = req.OutputPath, req.OutputSHA256
 		if req.OutputSize != nil {
 			// A size that no file has is clamped: it is for people to look at.
 			end.OutputSize = int64(min(*req.OutputSize, 1<<53))

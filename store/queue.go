@@ -162,6 +162,7 @@ type EndAttempt struct {
 	AttemptRef
 	OutputPath   string
 	OutputSize   int64
+	OutputSHA256 string // hex; empty when the worker did not say
 	LogsPath     string
 	Assets       map[string]Asset
 	AllNext      bool

@@ -93,15 +93,17 @@ type PipelineRun struct {
 
 // Asset is one named result file of a task run.
 type Asset struct {
-	Path string `json:"path"`
-	Size int64  `json:"size"`
-	Type string `json:"type"` // "json", "text" or "binary"
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`
+	Type   string `json:"type"`             // "json", "text" or "binary"
+	SHA256 string `json:"sha256,omitempty"` // hex; empty when its worker did not say
 }
 
 // Upstream is the result of one task that an attempt builds on.
 type Upstream struct {
 	Task       pipeline.TaskID  `json:"-"`
 	OutputPath string           `json:"outputPath"`
+	SHA256     string           `json:"sha256,omitempty"` // of the output, hex; empty when its worker did not say
 	Assets     map[string]Asset `json:"assets,omitempty"`
 }
 
@@ -182,6 +184,7 @@ type TaskRun struct {
 	InputPath        string
 	OutputPath       string
 	OutputSize       int64
+	OutputSHA256     string // hex; empty when its worker did not say
 	LogsPath         string
 	Assets           map[string]Asset
 	UpstreamRefs     UpstreamRefs

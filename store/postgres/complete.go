@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -90,7 +91,7 @@ const (
 	// A statement of its own: what another transaction changed while the lock
 	// was waited for shows only in a new snapshot.
 	readRuns = `select rs.pipeline_run_id, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed,
-			rs.priority, r.input_path, r.error, rs.end_output, r.output_path, r.structure_snapshot, rs.entry_tasks
+			rs.priority, r.input_path, r.error, rs.end_output, r.output_path, r.structure_snapshot, rs.entry_tasks, r.metadata
 		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id where rs.pipeline_run_id = any($1)`
 )
 
@@ -166,9 +167,11 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 			r := &flow.Run{}
 			var structure pipeline.Structure
 			var entries []pipeline.TaskID
+			var metadata json.RawMessage
 			err := row.Scan(&r.ID, &r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted,
 				&r.Priority, asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath),
-				jsonCol{&structure}, &entries)
+				jsonCol{&structure}, &entries, jsonCol{&metadata})
+			r.Placement = flow.Placement(metadata)
 			r.Graph = pipeline.NewGraph(structure, entries)
 			*out = append(*out, r)
 			return err
@@ -251,12 +254,12 @@ func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID)
 	runs, tasks := pairs(of)
 	// A plain join could be planned the other way round, with all of the history
 	// against a few pairs. Behind offset 0 it cannot.
-	err := t.rows(`select u.run, u.task, t.output_path, t.assets from unnest($1::text[], $2::text[]) u(run, task),
+	err := t.rows(`select u.run, u.task, t.output_path, t.output_sha256, t.assets from unnest($1::text[], $2::text[]) u(run, task),
 		lateral (select * from task_runs where pipeline_run_id = u.run and task_id = u.task and superseded_by is null offset 0) t
 		where t.status = 'completed'`, []any{runs, tasks}, func(row scanner) error {
 		var run pipeline.RunID
 		var up store.Upstream
-		err := row.Scan(&run, &up.Task, asText(&up.OutputPath), jsonCol{&up.Assets})
+		err := row.Scan(&run, &up.Task, asText(&up.OutputPath), asText(&up.SHA256), jsonCol{&up.Assets})
 		if err == nil {
 			out[run][up.Task] = up
 		}

@@ -88,6 +88,7 @@ type finishRow struct {
 	Status     pipeline.TaskStatus    `json:"status"`
 	OutputPath string                 `json:"output_path,omitempty"`
 	Size       int64                  `json:"size"`
+	SHA256     string                 `json:"sha256,omitempty"`
 	LogsPath   string                 `json:"logs_path,omitempty"`
 	Assets     map[string]store.Asset `json:"assets"`
 	Next       []pipeline.TaskID      `json:"next"` // null: all
@@ -103,15 +104,15 @@ func (t *tx) finishes(c *flow.Changes) {
 	}
 	rows := make([]finishRow, len(c.Finishes))
 	for i, f := range c.Finishes {
-		rows[i] = finishRow{f.ID, f.Status, f.OutputPath, f.OutputSize, f.LogsPath, f.Assets, f.SelectedNext, f.Error,
+		rows[i] = finishRow{f.ID, f.Status, f.OutputPath, f.OutputSize, f.OutputSHA256, f.LogsPath, f.Assets, f.SelectedNext, f.Error,
 			f.ErrorCode, f.Details, f.Past}
 	}
 	t.end.Queue(`with u as materialized (
-			select * from json_to_recordset($1::json) as u(id text, status text, output_path text, size bigint, logs_path text,
+			select * from json_to_recordset($1::json) as u(id text, status text, output_path text, size bigint, sha256 text, logs_path text,
 				assets jsonb, next text[], error text, code text, details jsonb, past jsonb) limit $3
 		)
 		update task_runs t set status = u.status, completed_at = $2, output_path = u.output_path,
-			output_size = least(u.size, 2147483647), output_bytes = u.size, logs_path = u.logs_path,
+			output_size = least(u.size, 2147483647), output_bytes = u.size, output_sha256 = u.sha256, logs_path = u.logs_path,
 			assets = coalesce(u.assets, '{}'), selected_next = u.next, error = u.error, error_code = u.code,
 			metadata = case when u.details is null then t.metadata
 				else coalesce(t.metadata, '{}') || jsonb_build_object('errorDetails', u.details) end,

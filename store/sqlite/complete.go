@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 
 	"pipedai/pipeline"
@@ -115,15 +116,16 @@ func (t *tx) runs(ids []pipeline.RunID) ([]*flow.Run, error) {
 		r := &flow.Run{ID: id}
 		var structure pipeline.Structure
 		var entries []pipeline.TaskID
+		var metadata json.RawMessage
 		err := t.row(`select r.structure_snapshot, rs.entry_tasks, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed, rs.priority,
-				r.input_path, r.error, rs.end_output, r.output_path
+				r.input_path, r.error, rs.end_output, r.output_path, r.metadata
 			from pipeline_runs r join run_state rs on rs.pipeline_run_id = r.id where r.id = ?`, []any{id},
 			jsonCol{&structure}, jsonCol{&entries}, &r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted, &r.Priority,
-			asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath))
+			asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath), jsonCol{&metadata})
 		if err != nil {
 			return nil, err
 		}
-		r.Graph = pipeline.NewGraph(structure, entries)
+		r.Graph, r.Placement = pipeline.NewGraph(structure, entries), flow.Placement(metadata)
 		out = append(out, r)
 	}
 	return out, nil
@@ -186,11 +188,11 @@ func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID)
 	out := map[pipeline.RunID]map[pipeline.TaskID]store.Upstream{}
 	for id, tasks := range of {
 		out[id] = map[pipeline.TaskID]store.Upstream{}
-		err := t.rows(`select task_id, output_path, assets from task_runs
+		err := t.rows(`select task_id, output_path, output_sha256, assets from task_runs
 			where pipeline_run_id = ? and superseded_by is null and status = 'completed'
 			and task_id in (select value from json_each(?))`, []any{id, list(tasks)}, func(row scanner) error {
 			var up store.Upstream
-			err := row.Scan(&up.Task, asText(&up.OutputPath), jsonCol{&up.Assets})
+			err := row.Scan(&up.Task, asText(&up.OutputPath), asText(&up.SHA256), jsonCol{&up.Assets})
 			out[id][up.Task] = up
 			return err
 		})

@@ -69,12 +69,12 @@ func (t *tx) finishes(c *flow.Changes) error {
 			assets = jsonText(f.Assets)
 		}
 		_, err := t.exec(`update task_runs set status = ?2, completed_at = ?3, output_path = ?4, output_size = min(?5, 2147483647),
-				output_bytes = ?5, logs_path = ?6, assets = ?7, selected_next = ?8, error = ?9, error_code = ?10,
+				output_bytes = ?5, output_sha256 = ?13, logs_path = ?6, assets = ?7, selected_next = ?8, error = ?9, error_code = ?10,
 				metadata = iif(?11 is null, metadata, json_set(coalesce(metadata, '{}'), '$.errorDetails', json(?11))),
 				previous_attempts = iif(?12 is null, previous_attempts, json_insert(previous_attempts, '$[#]', json(?12)))
 			where id = ?1 and status = 'running'`,
 			f.ID, f.Status, us(t.now), text(f.OutputPath), f.OutputSize, text(f.LogsPath), assets, next,
-			text(f.Error), text(f.ErrorCode), details, past(f.Past))
+			text(f.Error), text(f.ErrorCode), details, past(f.Past), text(f.OutputSHA256))
 		if err != nil {
 			return err
 		}

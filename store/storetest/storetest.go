@@ -33,6 +33,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"queue", queueCases},
 		{"limits", limitCases},
 		{"graph", graphCases},
+		{"objects", objectCases},
 		{"lease", leaseCases},
 		{"hostile", hostileCases},
 		{"status", statusCases},

@@ -68,7 +68,7 @@ func (b *Batch) complete(ctx context.Context, h Held, end store.EndAttempt, r *R
 	res.Status = pipeline.TaskCompleted
 	fin := Finish{
 		ID: h.ID, Status: pipeline.TaskCompleted,
-		OutputPath: Text(end.OutputPath), OutputSize: end.OutputSize, LogsPath: Text(end.LogsPath),
+		OutputPath: Text(end.OutputPath), OutputSize: end.OutputSize, OutputSHA256: Text(end.OutputSHA256), LogsPath: Text(end.LogsPath),
 		Assets: cleanAssets(end.Assets),
 	}
 	if !end.AllNext {
@@ -100,7 +100,7 @@ func (b *Batch) complete(ctx context.Context, h Held, end store.EndAttempt, r *R
 	if b.outputs[r.ID] == nil {
 		b.outputs[r.ID] = map[pipeline.TaskID]store.Upstream{}
 	}
-	b.outputs[r.ID][h.Task] = store.Upstream{Task: h.Task, OutputPath: fin.OutputPath, Assets: fin.Assets}
+	b.outputs[r.ID][h.Task] = store.Upstream{Task: h.Task, OutputPath: fin.OutputPath, SHA256: fin.OutputSHA256, Assets: fin.Assets}
 	return b.advance(ctx, r, pipeline.End{
 		Task: h.Task, Outcome: pipeline.Done, All: end.AllNext, Selected: end.SelectedNext,
 	}, i)

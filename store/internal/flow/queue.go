@@ -92,7 +92,7 @@ func (b *Batch) startRun(p store.StartRun, def store.Pipeline, tasks map[pipelin
 	for _, id := range def.EntryTasks {
 		out.Entries = append(out.Entries, b.insert(tasks[id], store.TaskRun{
 			Run: p.ID, InputPath: p.Input.Path, ScheduledFor: p.ScheduledFor,
-			IdempotencyKey: Text(p.IdempotencyKey), Metadata: Object(nil),
+			IdempotencyKey: Text(p.IdempotencyKey), Metadata: Object(Placement(run.Metadata)),
 		}, p.Priority))
 	}
 	b.Changes.Starts = append(b.Changes.Starts, Start{PipelineRun: run, Priority: p.Priority, Open: len(out.Entries)})
@@ -207,7 +207,7 @@ func (b *Batch) queueNext(ctx context.Context) error {
 				refs = append(refs, up)
 			}
 		}
-		tr := store.TaskRun{Run: q.run.ID, InputPath: q.run.InputPath, UpstreamRefs: refs, Metadata: Object(nil)}
+		tr := store.TaskRun{Run: q.run.ID, InputPath: q.run.InputPath, UpstreamRefs: refs, Metadata: Object(q.run.Placement)}
 		if t.Removed {
 			if err := b.bornCancelled(ctx, t, tr, q); err != nil {
 				return err

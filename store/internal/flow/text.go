@@ -53,7 +53,7 @@ func Text(s string) string {
 func cleanAssets(in map[string]store.Asset) map[string]store.Asset {
 	out := make(map[string]store.Asset, len(in))
 	for key, a := range in {
-		out[Text(key)] = store.Asset{Path: Text(a.Path), Size: a.Size, Type: Text(a.Type)}
+		out[Text(key)] = store.Asset{Path: Text(a.Path), Size: a.Size, Type: Text(a.Type), SHA256: Text(a.SHA256)}
 	}
 	return out
 }

@@ -43,8 +43,9 @@ type Run struct {
 	Tally      pipeline.Tally
 	Priority   *int // given by the trigger; nil: each task's own
 	InputPath  string
-	Error      string // of the first final failure
-	EndOutput  string // output of the end task that completed last
+	Placement  json.RawMessage // see Placement; nil: none
+	Error      string          // of the first final failure
+	EndOutput  string          // output of the end task that completed last
 	OutputPath string
 	Ended      bool // by this batch
 }
@@ -111,6 +112,7 @@ type Finish struct {
 	Status       pipeline.TaskStatus
 	OutputPath   string
 	OutputSize   int64
+	OutputSHA256 string
 	LogsPath     string
 	Assets       map[string]store.Asset
 	SelectedNext []pipeline.TaskID // nil: all

@@ -69,6 +69,7 @@ export interface Dispatch {
   codeHash: string;
   storageToken: string;
   inputPath: string;
+  inputSha256?: string; // hex; what the object at InputPath must hash to
   input?: Json; // only to workers that take it inline
   upstreamRefs: Json; // object, order counts, never null
   previousAttempts: Json;
@@ -101,6 +102,7 @@ export interface CallbackRequest {
   status: "success" | "failed";
   outputPath?: string;
   outputSize?: number;
+  outputSha256?: string;
   assets?: Record<string, Asset>;
   logsPath?: string;
   selectedNext?: string[]; // absent: all; []: none
@@ -116,6 +118,7 @@ export interface Asset {
   path: string;
   size: number;
   type: "json" | "text" | "binary";
+  sha256?: string;
 }
 
 /**
@@ -132,6 +135,7 @@ export interface CallbackResponse {
 /** UpstreamRef is one member of Dispatch.UpstreamRefs. */
 export interface UpstreamRef {
   outputPath: string;
+  sha256?: string; // of the output, hex
   assets?: Record<string, Asset>;
 }
 

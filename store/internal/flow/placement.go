@@ -1,0 +1,26 @@
+package flow
+
+import "encoding/json"
+
+// placement are the members of a run's metadata that say where its objects
+// are and what its input must be.
+type placement struct {
+	Backend     string `json:"storageBackendId,omitempty"`
+	InputSHA256 string `json:"inputSha256,omitempty"`
+	InputSize   int64  `json:"inputSize,omitempty"`
+}
+
+// Placement picks from the metadata of a pipeline run what every task run of
+// it inherits; nil for nothing. A claim then knows where the run's objects are
+// without a look at the run.
+func Placement(metadata json.RawMessage) json.RawMessage {
+	var p placement
+	if len(metadata) <= len("{}") || json.Unmarshal(metadata, &p) != nil || p == (placement{}) {
+		return nil
+	}
+	out, err := json.Marshal(p)
+	if err != nil {
+		return nil // not reached: strings and a number
+	}
+	return out
+}
