@@ -77,4 +77,10 @@ type Schema interface {
 	Migrations(ctx context.Context) ([]Migration, error)
 	// CheckSchema returns nil, ErrNotMigrated or ErrNewerSchema.
 	CheckSchema(ctx context.Context) error
+	// Validate returns a sentence for everything that other programs may rely
+	// on and that is not there: migrations, documented tables and columns.
+	Validate(ctx context.Context) ([]string, error)
+	// Reset drops everything that this program or the older tools created, with
+	// all that is in it. Tables of others stay. Migrate begins anew.
+	Reset(ctx context.Context) error
 }

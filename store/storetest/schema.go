@@ -11,6 +11,8 @@ var schemaCases = []testCase{
 	{"is not migrated at first", notMigrated, true},
 	{"migrates once", migratesOnce, true},
 	{"two migrate at once", migratesTogether, true},
+	{"says what is missing", validates, true},
+	{"a reset leaves nothing and begins anew", resets, true},
 }
 
 func notMigrated(f *fixture) {
@@ -56,6 +58,41 @@ func migratesTogether(f *fixture) {
 		f.must(err)
 	}
 	f.must(f.CheckSchema(f.ctx))
+}
+
+func validates(f *fixture) {
+	if problems := f.lacks(); len(problems) < 12 {
+		f.Errorf("an empty database lacks only %q", problems)
+	}
+	f.must1(f.Migrate(f.ctx))
+	if problems := f.lacks(); len(problems) > 0 {
+		f.Errorf("a migrated database lacks %q", problems)
+	}
+}
+
+func resets(f *fixture) {
+	f.must1(f.Migrate(f.ctx))
+	f.register(task("a"))
+	f.enqueue("a")
+	f.must(f.Reset(f.ctx))
+	f.wantErr(f.CheckSchema(f.ctx), store.ErrNotMigrated)
+	f.must1(f.Migrate(f.ctx))
+	if problems := f.lacks(); len(problems) > 0 {
+		f.Errorf("after a reset the database lacks %q", problems)
+	}
+	q, err := f.QueueStatus(f.ctx)
+	f.must(err)
+	if q.Pending != 0 {
+		f.Errorf("work survived a reset: %+v", q)
+	}
+}
+
+// lacks is what Validate says.
+func (f *fixture) lacks() []string {
+	f.Helper()
+	problems, err := f.Validate(f.ctx)
+	f.must(err)
+	return problems
 }
 
 // RefusesNewer checks that a database with a migration this program does not

@@ -19,6 +19,7 @@ import (
 type dbOptions struct {
 	database databaseFlags
 	json     bool
+	yes      bool // reset
 }
 
 func newDBCmd(d *deps) *cobra.Command {
@@ -31,6 +32,9 @@ func newDBCmd(d *deps) *cobra.Command {
 		newDBSubCmd(d, "init", "Create the tables (the same as migrate on an empty database)", runDBMigrate),
 		newDBSubCmd(d, "migrate", "Apply the migrations that are missing", runDBMigrate),
 		newDBSubCmd(d, "status", "Show which migrations are applied and which are pending", runDBStatus),
+		newDBSubCmd(d, "validate", "Check that the database has everything it should; exit 1 when not", runDBValidate),
+		newDBSubCmd(d, "ensure-schema", "Apply the migrations that are missing, then validate", runDBEnsure),
+		newDBSubCmd(d, "reset", "Delete everything and begin anew", runDBReset),
 	)
 	return cmd
 }
@@ -44,6 +48,9 @@ func newDBSubCmd(d *deps, name, short string, runF func(context.Context, *deps, 
 	}
 	o.database.bind(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	if name == "reset" {
+		cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "delete everything, without asking")
+	}
 	return cmd
 }
 
@@ -138,18 +145,26 @@ func runDBStatus(ctx context.Context, d *deps, o dbOptions) error {
 // migrations lists the migrations of a database. Looking changes nothing: an
 // embedded database that is not there yet stays away, and has none applied.
 func migrations(ctx context.Context, databaseURL string, dir state) (target string, all []store.Migration, err error) {
-	if path, embedded := databaseFile(databaseURL, dir); embedded {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			elsewhere, err := os.MkdirTemp("", "pipeweave-*")
-			if err != nil {
-				return "", nil, fmt.Errorf("list migrations: %w", err)
-			}
-			defer func() { _ = os.RemoveAll(elsewhere) }() // the system clears its folder for temporary files, too
-			_, all, err = migrationsIn(ctx, "", state{elsewhere})
-			return path + " (not created yet)", all, err
+	if path, absent := absentFile(databaseURL, dir); absent {
+		elsewhere, err := os.MkdirTemp("", "pipeweave-*")
+		if err != nil {
+			return "", nil, fmt.Errorf("list migrations: %w", err)
 		}
+		defer func() { _ = os.RemoveAll(elsewhere) }() // the system clears its folder for temporary files, too
+		_, all, err = migrationsIn(ctx, "", state{elsewhere})
+		return path + " (not created yet)", all, err
 	}
 	return migrationsIn(ctx, databaseURL, dir)
+}
+
+// absentFile names the file of an embedded database that is not there.
+func absentFile(databaseURL string, dir state) (path string, absent bool) {
+	path, embedded := databaseFile(databaseURL, dir)
+	if !embedded {
+		return "", false
+	}
+	_, err := os.Stat(path)
+	return path, errors.Is(err, fs.ErrNotExist)
 }
 
 func migrationsIn(ctx context.Context, databaseURL string, dir state) (target string, all []store.Migration, err error) {
