@@ -26,11 +26,13 @@ type Catalog interface {
 	// TaskHistory lists the code versions of a task, newest first.
 	TaskHistory(ctx context.Context, id pipeline.TaskID) ([]CodeVersion, error)
 
-	// PutPipeline creates or replaces an explicit definition.
+	// PutPipeline creates or replaces an explicit definition. One that is as it
+	// was keeps its time of change. Register renews its graph, and nothing else
+	// of it, when its tasks lead elsewhere.
 	PutPipeline(ctx context.Context, p Pipeline) (Pipeline, error)
 	// DeletePipeline removes an explicit definition (a derived one may take its
-	// place). ErrConflict while a run of it is active, or an attempt of an ended
-	// one is still under way.
+	// place); its runs stay readable. ErrConflict for a derived one, and while a
+	// run of it is active, or an attempt of an ended one is still under way.
 	DeletePipeline(ctx context.Context, id pipeline.ID) error
 	Pipelines(ctx context.Context) ([]Pipeline, error) // by name
 	Pipeline(ctx context.Context, id pipeline.ID) (Pipeline, error)
@@ -55,4 +57,16 @@ type CodeChange struct {
 	Task                   pipeline.TaskID
 	OldHash, NewHash       string
 	OldVersion, NewVersion int
+}
+
+// Registrations is the graph of everything registered: every task that was
+// not removed, and where it leads.
+func Registrations(tasks []Task) pipeline.Structure {
+	all := pipeline.Structure{}
+	for _, t := range tasks {
+		if !t.Removed {
+			all[t.ID] = pipeline.Node{AllowedNext: append([]pipeline.TaskID{}, t.AllowedNext...)}
+		}
+	}
+	return all
 }

@@ -27,7 +27,7 @@ func (t *tx) renew() error {
 	if err != nil {
 		return err
 	}
-	put, gone := flow.Renew(stored, flow.Derive(services, tasks))
+	put, gone := flow.Renew(stored, services, tasks)
 	for _, p := range put {
 		if err := t.putPipeline(p); err != nil {
 			return err
@@ -71,11 +71,25 @@ func (t *tx) putPipeline(p store.Pipeline) error {
 	return err
 }
 
-// PutPipeline stores an explicit definition.
+// PutPipeline stores an explicit definition. One that is as it was is not
+// written: nothing but a change makes it newer.
 func (s *Store) PutPipeline(ctx context.Context, p store.Pipeline) (store.Pipeline, error) {
 	var out store.Pipeline
 	err := s.write(ctx, "put pipeline", func(t *tx) error {
-		if err := t.putPipeline(flow.Explicit(p)); err != nil {
+		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockRegister); err != nil {
+			return err
+		}
+		p := flow.Explicit(p)
+		var old store.Pipeline
+		err := t.pipeline(p.ID, &old)
+		if err == nil && flow.Unchanged(old, p) {
+			out = old
+			return nil
+		}
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		if err := t.putPipeline(p); err != nil {
 			return err
 		}
 		return t.pipeline(p.ID, &out)
@@ -87,8 +101,8 @@ func (t *tx) pipeline(id pipeline.ID, to *store.Pipeline) error {
 	return scanPipeline(t.c.QueryRow(t.ctx, `select `+pipelineCols+` from pipelines p where p.id = $1`, id), to)
 }
 
-// DeletePipeline removes an explicit definition. Where a derived one takes its
-// place the history stays, otherwise it goes with the definition.
+// DeletePipeline removes an explicit definition. Its runs stay readable: where
+// no derived one takes its place, a mark holds it until they are gone.
 func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 	return s.write(ctx, "delete pipeline", func(t *tx) error {
 		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockRegister); err != nil {
@@ -102,7 +116,10 @@ func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 		if err := t.pipeline(id, &p); err != nil {
 			return err
 		}
-		if p.Source == flow.SourceService || p.Source == flow.SourceTask {
+		switch {
+		case p.Source == flow.SourceRemoved:
+			return store.ErrNotFound
+		case !flow.Deletable(p):
 			return store.ErrConflict
 		}
 		// A run that has ended may still have attempts under way; their leases must
@@ -115,42 +132,9 @@ func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 		if active {
 			return store.ErrConflict
 		}
-		// As if it had been derived: renew replaces it or lets it go.
-		if _, err := t.exec(`update pipelines set metadata = jsonb_set(metadata, '{source}', '"service"') where id = $1`, id); err != nil {
+		if _, err := t.exec(`update pipelines set metadata = jsonb_set(coalesce(metadata, '{}'), '{source}', to_jsonb($2::text)) where id = $1`, id, flow.SourceRemoved); err != nil {
 			return err
 		}
-		if err := t.renew(); err != nil {
-			return err
-		}
-		if err := t.pipeline(id, &p); errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		return t.dropUnlessDerived(id)
+		return t.renew() // puts a derived one in its place, or lets go what has no runs
 	})
-}
-
-// dropUnlessDerived removes a definition that renew kept only for its history.
-func (t *tx) dropUnlessDerived(id pipeline.ID) error {
-	services, tasks, err := t.registered()
-	if err != nil {
-		return err
-	}
-	for _, d := range flow.Derive(services, tasks) {
-		if d.ID == id {
-			return nil
-		}
-	}
-	var c flow.Counts
-	if err := t.row(`select -count(*) filter (where t.status = 'completed'), -count(*) filter (where t.status = 'failed')
-		from task_runs t join pipeline_runs r on r.id = t.pipeline_run_id where r.pipeline_id = $1`,
-		[]any{id}, &c.Completed, &c.Failed); err != nil {
-		return err
-	}
-	if _, err := t.exec(`delete from pipelines where id = $1`, id); err != nil {
-		return err
-	}
-	t.count(c)
-	return nil
 }

@@ -60,12 +60,12 @@ func (s *Store) TaskHistory(ctx context.Context, id pipeline.TaskID) ([]store.Co
 
 // Pipelines lists definitions by name.
 func (s *Store) Pipelines(ctx context.Context) ([]store.Pipeline, error) {
-	return all(ctx, s, "list pipelines", scanPipeline, `select `+pipelineCols+` from pipelines p order by p.name, p.id`)
+	return all(ctx, s, "list pipelines", scanPipeline, `select `+pipelineCols+` from pipelines p where `+defined+` order by p.name, p.id`)
 }
 
 // Pipeline reads one.
 func (s *Store) Pipeline(ctx context.Context, id pipeline.ID) (store.Pipeline, error) {
-	return one(ctx, s, "read pipeline", scanPipeline, `select `+pipelineCols+` from pipelines p where p.id = $1`, id)
+	return one(ctx, s, "read pipeline", scanPipeline, `select `+pipelineCols+` from pipelines p where p.id = $1 and `+defined, id)
 }
 
 // where collects conditions.

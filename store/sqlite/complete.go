@@ -160,7 +160,7 @@ func (t *tx) Joins(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (
 // Pipelines reads pipeline definitions.
 func (t *tx) Pipelines(_ context.Context, ids []pipeline.ID) (map[pipeline.ID]store.Pipeline, error) {
 	out := map[pipeline.ID]store.Pipeline{}
-	err := t.rows(`select `+pipelineCols+` from pipelines p where p.id in (select value from json_each(?))`, []any{list(ids)}, func(row scanner) error {
+	err := t.rows(`select `+pipelineCols+` from pipelines p where p.id in (select value from json_each(?)) and `+defined, []any{list(ids)}, func(row scanner) error {
 		var p store.Pipeline
 		err := scanPipeline(row, &p)
 		out[p.ID] = p

@@ -26,7 +26,7 @@ func (t *tx) renew() error {
 	if err != nil {
 		return err
 	}
-	put, gone := flow.Renew(stored, flow.Derive(services, tasks))
+	put, gone := flow.Renew(stored, services, tasks)
 	for _, p := range put {
 		if err := t.putPipeline(p); err != nil {
 			return err
@@ -70,11 +70,22 @@ func (t *tx) putPipeline(p store.Pipeline) error {
 	return err
 }
 
-// PutPipeline stores an explicit definition.
+// PutPipeline stores an explicit definition. One that is as it was is not
+// written: nothing but a change makes it newer.
 func (s *Store) PutPipeline(ctx context.Context, p store.Pipeline) (store.Pipeline, error) {
 	var out store.Pipeline
 	err := s.write(ctx, "put pipeline", func(t *tx) error {
-		if err := t.putPipeline(flow.Explicit(p)); err != nil {
+		p := flow.Explicit(p)
+		var old store.Pipeline
+		err := t.pipeline(p.ID, &old)
+		if err == nil && flow.Unchanged(old, p) {
+			out = old
+			return nil
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err := t.putPipeline(p); err != nil {
 			return err
 		}
 		return t.pipeline(p.ID, &out)
@@ -87,15 +98,18 @@ func (t *tx) pipeline(id pipeline.ID, to *store.Pipeline) error {
 		`select `+pipelineCols+` from pipelines p where p.id = ?`, id)
 }
 
-// DeletePipeline removes an explicit definition. Where a derived one takes its
-// place the history stays, otherwise it goes with the definition.
+// DeletePipeline removes an explicit definition. Its runs stay readable: where
+// no derived one takes its place, a mark holds it until they are gone.
 func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 	return s.write(ctx, "delete pipeline", func(t *tx) error {
 		var p store.Pipeline
 		if err := t.pipeline(id, &p); err != nil {
 			return err
 		}
-		if p.Source == flow.SourceService || p.Source == flow.SourceTask {
+		switch {
+		case p.Source == flow.SourceRemoved:
+			return store.ErrNotFound
+		case !flow.Deletable(p):
 			return store.ErrConflict
 		}
 		// A run that has ended may still have attempts under way; their leases must
@@ -108,41 +122,9 @@ func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 		if active {
 			return store.ErrConflict
 		}
-		// As if it had been derived: renew replaces it or lets it go.
-		if _, err := t.exec(`update pipelines set metadata = json_set(metadata, '$.source', 'service') where id = ?`, id); err != nil {
+		if _, err := t.exec(`update pipelines set metadata = json_set(coalesce(metadata, '{}'), '$.source', ?2) where id = ?1`, id, flow.SourceRemoved); err != nil {
 			return err
 		}
-		if err := t.renew(); err != nil {
-			return err
-		}
-		if err := t.pipeline(id, &p); errors.Is(err, sql.ErrNoRows) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		return t.dropUnlessDerived(id)
+		return t.renew() // puts a derived one in its place, or lets go what has no runs
 	})
-}
-
-// dropUnlessDerived removes a definition that renew kept only for its history.
-func (t *tx) dropUnlessDerived(id pipeline.ID) error {
-	services, tasks, err := t.registered()
-	if err != nil {
-		return err
-	}
-	for _, d := range flow.Derive(services, tasks) {
-		if d.ID == id {
-			return nil
-		}
-	}
-	var c flow.Counts
-	if err := t.row(`select -coalesce(sum(t.status = 'completed'), 0), -coalesce(sum(t.status = 'failed'), 0)
-		from task_runs t join pipeline_runs r on r.id = t.pipeline_run_id where r.pipeline_id = ?`,
-		[]any{id}, &c.Completed, &c.Failed); err != nil {
-		return err
-	}
-	if _, err := t.exec(`delete from pipelines where id = ?`, id); err != nil {
-		return err
-	}
-	return t.count(c)
 }

@@ -130,6 +130,9 @@ func scanTask(row scanner, t *store.Task) error {
 	return err
 }
 
+// defined is true of definitions that were not deleted (flow.SourceRemoved).
+const defined = `coalesce(json_extract(p.metadata, '$.source'), '') <> 'removed'`
+
 const pipelineCols = `p.id, p.name, p.description, p.entry_tasks, p.structure, p.failure_mode, p.version,
 	coalesce(json_extract(p.metadata, '$.source'), ''), p.metadata, p.created_at, p.updated_at`
 

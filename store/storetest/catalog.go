@@ -16,7 +16,8 @@ var catalogCases = []testCase{
 	{name: "code versions and history", run: codeVersions},
 	{name: "derived pipelines", run: derivedPipelines},
 	{name: "explicit beats derived", run: explicitPipelines},
-	{name: "deleting keeps or drops history", run: deletePipeline},
+	{name: "deleting keeps the history", run: deletePipeline},
+	{name: "an explicit definition follows its tasks", run: explicitFollows},
 	{name: "deleting waits for attempts of cancelled runs", run: deleteUnderWay},
 	{name: "orphans", run: orphans},
 	{name: "orphans end their runs", run: orphanRuns},
@@ -179,11 +180,52 @@ func deletePipeline(f *fixture) {
 	run := f.start("mine", "")
 	f.drain(nil)
 	f.must(f.DeletePipeline(f.ctx, "mine"))
-	_, err := f.PipelineRun(f.ctx, run.Run.ID)
+	f.wantPipelines("a task [a] [a]", "svc service [a] [a]")
+	_, err := f.Pipeline(f.ctx, "mine")
 	f.wantErr(err, store.ErrNotFound)
-	if st, err := f.QueueStatus(f.ctx); err != nil || st.Completed != 0 {
+	f.wantErr(f.DeletePipeline(f.ctx, "mine"), store.ErrNotFound)
+	got, err := f.StartRuns(f.ctx, []store.StartRun{{ID: "prun_x", Pipeline: "mine"}})
+	f.must(err)
+	f.wantErr(got[0].Err, store.ErrNotFound)
+	// What ran is history, and nobody deleted that.
+	if r := f.run(run.Run.ID); r.Status != pipeline.RunCompleted || r.Pipeline != "mine" {
+		f.Errorf("run %+v", r)
+	}
+	if st, err := f.QueueStatus(f.ctx); err != nil || st.Completed != 1 {
 		f.Errorf("status %+v, %v", st, err)
 	}
+	f.register(task("a")) // renewing leaves it deleted
+	f.wantPipelines("a task [a] [a]", "svc service [a] [a]")
+	f.must1(f.PutPipeline(f.ctx, store.Pipeline{ID: "mine", EntryTasks: ids("a"), Structure: pipeline.Structure{"a": {}}}))
+	f.start("mine", "")
+}
+
+// The graph of an explicit definition follows its tasks; what people wrote in
+// it does not change, and neither does a run under way.
+func explicitFollows(f *fixture) {
+	f.register(task("a", "b"), task("b"))
+	def := store.Pipeline{
+		ID: "mine", Name: "Mine", EntryTasks: ids("a"), FailureMode: pipeline.Continue, Version: "3", Metadata: raw(`{"team":"x"}`),
+		Structure: pipeline.Structure{"a": {AllowedNext: ids("b")}, "b": {AllowedNext: ids()}},
+	}
+	put, err := f.PutPipeline(f.ctx, def)
+	f.must(err)
+	again, err := f.PutPipeline(f.ctx, def)
+	f.must(err)
+	if !again.UpdatedAt.Equal(put.UpdatedAt) {
+		f.Error("writing the same definition again changed it")
+	}
+	before := f.start("mine", "")
+	f.register(task("a", "b", "c"), task("b"), task("c"))
+	got, err := f.Pipeline(f.ctx, "mine")
+	f.must(err)
+	if got.Name != "Mine" || got.Version != "3" || got.FailureMode != pipeline.Continue || got.Source != "api" || len(got.Structure) != 3 {
+		f.Errorf("pipeline %+v", got)
+	}
+	after := f.start("mine", "")
+	f.drain(nil)
+	f.wantStates(before.Run.ID, pipeline.RunCompleted, "a=completed", "b=completed")
+	f.wantStates(after.Run.ID, pipeline.RunCompleted, "a=completed", "b=completed", "c=completed")
 }
 
 // The run is over, but a worker still holds an attempt of it. Deleting its rows

@@ -52,12 +52,12 @@ func TestRemoved(t *testing.T) {
 
 func TestRenew(t *testing.T) {
 	t.Parallel()
-	derived := Derive(
-		[]store.Service{{ID: "one", Version: "1"}, {ID: "two", Version: "1"}, {ID: "idle"}},
-		[]store.Task{
-			{ID: "a", Service: "one", AllowedNext: []pipeline.TaskID{"b"}}, {ID: "b", Service: "two"}, {ID: "two", Service: "two"},
-			{ID: "gone", Service: "one", Removed: true},
-		})
+	services := []store.Service{{ID: "one", Version: "1"}, {ID: "two", Version: "1"}, {ID: "idle"}}
+	tasks := []store.Task{
+		{ID: "a", Service: "one", AllowedNext: []pipeline.TaskID{"b"}}, {ID: "b", Service: "two"}, {ID: "two", Service: "two"},
+		{ID: "gone", Service: "one", Removed: true},
+	}
+	derived := Derive(services, tasks)
 	var got []string
 	for _, p := range derived {
 		got = append(got, fmt.Sprintf("%s %s %v of %d", p.ID, p.Source, p.EntryTasks, len(p.Structure)))
@@ -71,12 +71,14 @@ func TestRenew(t *testing.T) {
 		Explicit(store.Pipeline{ID: "two"}),
 		{ID: "old", Source: SourceTask},
 		Explicit(store.Pipeline{ID: "mine"}),
+		Explicit(store.Pipeline{ID: "grown", Name: "Grown", EntryTasks: []pipeline.TaskID{"a"}, Structure: pipeline.Structure{"a": {}}}),
+		{ID: "dropped", Source: SourceRemoved},
 	}
-	put, gone := Renew(stored, derived)
-	if len(put) != 1 || put[0].ID != "a" {
+	put, gone := Renew(stored, services, tasks)
+	if len(put) != 2 || put[0].ID != "a" || put[1].ID != "grown" || put[1].Name != "Grown" || len(put[1].Structure) != 2 {
 		t.Errorf("put %+v", put)
 	}
-	if diff := cmp.Diff([]pipeline.ID{"old"}, gone); diff != "" {
+	if diff := cmp.Diff([]pipeline.ID{"old", "dropped"}, gone); diff != "" {
 		t.Errorf("gone (-want +got):\n%s", diff)
 	}
 }

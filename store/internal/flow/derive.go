@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 
 	"pipedai/pipeline"
@@ -14,6 +15,9 @@ const (
 	SourceService = "service"
 	SourceTask    = "task"
 	SourceAPI     = "api"
+	// SourceRemoved marks a definition that was deleted and is kept for its runs.
+	// Only renewing and defining it anew see it.
+	SourceRemoved = "removed"
 )
 
 // Derive returns the pipelines that follow from what is registered: one per
@@ -21,13 +25,10 @@ const (
 // An entry is a task that no registered task leads to. Removed tasks count as
 // not registered.
 func Derive(services []store.Service, tasks []store.Task) []store.Pipeline {
-	all := pipeline.Structure{}
+	all := store.Registrations(tasks)
 	owner := map[pipeline.TaskID]pipeline.ServiceID{}
 	for _, t := range tasks {
-		if !t.Removed {
-			all[t.ID] = pipeline.Node{AllowedNext: append([]pipeline.TaskID{}, t.AllowedNext...)}
-			owner[t.ID] = t.Service
-		}
+		owner[t.ID] = t.Service
 	}
 	entries := map[pipeline.ServiceID][]pipeline.TaskID{}
 	for _, id := range all.Entries() {
@@ -59,40 +60,68 @@ func Derive(services []store.Service, tasks []store.Task) []store.Pipeline {
 	return out
 }
 
-// Renew compares what is stored with what Derive returns. Put are definitions
-// to write; gone are derived ones that nothing leads to any more, which the
-// store removes unless runs refer to them. Explicit definitions are left alone.
-func Renew(stored, derived []store.Pipeline) (put []store.Pipeline, gone []pipeline.ID) {
+// Renew compares what is stored with what follows from what is registered.
+// Put are definitions to write; gone are those that nothing leads to any more,
+// which the store removes unless runs refer to them. Of explicit definitions
+// only the graph is renewed: their entries lead where the tasks say now.
+func Renew(stored []store.Pipeline, services []store.Service, tasks []store.Task) (put []store.Pipeline, gone []pipeline.ID) {
 	byID := map[pipeline.ID]store.Pipeline{}
 	for _, p := range stored {
 		byID[p.ID] = p
 	}
 	still := map[pipeline.ID]bool{}
-	for _, d := range derived {
-		still[d.ID] = true
+	for _, d := range Derive(services, tasks) {
 		old, exists := byID[d.ID]
-		if exists && (!isDerived(old) || same(old, d)) {
+		if exists && isExplicit(old) {
 			continue
 		}
-		put = append(put, d)
+		still[d.ID] = true
+		if !exists || !same(old, d) {
+			put = append(put, d)
+		}
 	}
+	all := store.Registrations(tasks)
 	for _, p := range stored {
-		if isDerived(p) && !still[p.ID] {
+		switch {
+		case isExplicit(p):
+			if now := all.Reachable(p.EntryTasks); !sameGraph(p.Structure, now) {
+				p.Structure = now
+				put = append(put, p)
+			}
+		case !still[p.ID]:
 			gone = append(gone, p.ID)
 		}
 	}
 	return put, gone
 }
 
-func isDerived(p store.Pipeline) bool { return p.Source == SourceService || p.Source == SourceTask }
+// isExplicit reports whether people wrote p, possibly with another program.
+func isExplicit(p store.Pipeline) bool {
+	return p.Source != SourceService && p.Source != SourceTask && p.Source != SourceRemoved
+}
 
 func same(a, b store.Pipeline) bool {
 	return a.Source == b.Source && a.Name == b.Name && a.Version == b.Version && a.FailureMode == b.FailureMode &&
-		slices.Equal(a.EntryTasks, b.EntryTasks) &&
-		maps.EqualFunc(a.Structure, b.Structure, func(x, y pipeline.Node) bool {
-			return slices.Equal(x.AllowedNext, y.AllowedNext)
-		})
+		slices.Equal(a.EntryTasks, b.EntryTasks) && sameGraph(a.Structure, b.Structure)
 }
+
+func sameGraph(a, b pipeline.Structure) bool {
+	return maps.EqualFunc(a, b, func(x, y pipeline.Node) bool { return slices.Equal(x.AllowedNext, y.AllowedNext) })
+}
+
+// Unchanged reports whether writing p over old would change nothing.
+func Unchanged(old, p store.Pipeline) bool {
+	return same(old, p) && old.Description == p.Description && sameJSON(old.Metadata, p.Metadata)
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// Deletable reports whether a definition is one that can be deleted: derived
+// ones go with their tasks.
+func Deletable(p store.Pipeline) bool { return isExplicit(p) }
 
 // Explicit is p as a definition that people wrote: its metadata says so.
 func Explicit(p store.Pipeline) store.Pipeline {
