@@ -122,6 +122,38 @@ type PipelineDetail struct {
 	Pipeline Pipeline `json:"pipeline"`
 }
 
+// PipelineDefinition is PUT /api/pipelines/{id}: a pipeline that people write.
+// Its graph is what the registered tasks make of its entries.
+type PipelineDefinition struct {
+	Name        string          `json:"name,omitempty" validate:"max=255"` // the id
+	Description string          `json:"description,omitempty" validate:"max=4096"`
+	EntryTasks  []string        `json:"entryTasks" validate:"max=1000"`
+	FailureMode string          `json:"failureMode,omitempty" validate:"omitempty,oneof=fail-fast continue partial-merge"` // fail-fast
+	Version     string          `json:"version,omitempty" validate:"max=255"`                                              // 1.0.0
+	Metadata    json.RawMessage `json:"metadata,omitempty"`
+}
+
+// PipelinePut answers PUT /api/pipelines/{id}. With ?dryRun=1 nothing was
+// stored; Pipeline is what would be, and Validation may have errors.
+type PipelinePut struct {
+	Pipeline   Pipeline   `json:"pipeline"`
+	Validation Validation `json:"validation"`
+}
+
+// Validation is what is wrong with a definition. Errors forbid it, warnings do
+// not.
+type Validation struct {
+	Valid    bool     `json:"valid"`
+	Errors   []string `json:"errors"`
+	Warnings []string `json:"warnings"`
+}
+
+// PipelineDeleted answers DELETE /api/pipelines/{id}.
+type PipelineDeleted struct {
+	Success    bool   `json:"success"`
+	PipelineID string `json:"pipelineId"`
+}
+
 // TriggerResponse answers POST /api/pipelines/{id}/trigger. The request is
 // free-form (an envelope or the bare input) and read by the handler.
 type TriggerResponse struct {
@@ -166,6 +198,8 @@ type PlanStep struct {
 	Type     string   `json:"type"` // "entry", "parallel", "join" or "end"
 	WaitsFor []string `json:"waitsFor,omitempty"`
 	IsEnd    bool     `json:"isEnd"`
+	// Concurrency are the limits of those tasks that have one.
+	Concurrency map[string]int `json:"concurrency,omitempty"`
 }
 
 // Run is a pipeline run.
@@ -300,7 +334,7 @@ type StorageContent struct {
 // when that is no longer held.
 type StreamEvent struct {
 	Seq        int64  `json:"seq"`
-	Type       string `json:"type"` // "run", "service", "worker", "enrollment", "mode" or "resync"
+	Type       string `json:"type"` // "run", "service", "pipeline", "worker", "enrollment", "mode" or "resync"
 	RunID      string `json:"runId,omitempty"`
 	TaskRunID  string `json:"taskRunId,omitempty"`
 	PipelineID string `json:"pipelineId,omitempty"`

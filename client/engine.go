@@ -32,16 +32,6 @@ func (c *Client) Service(ctx context.Context, id string) (out api.ServiceDetail,
 	return out, c.call(ctx, http.MethodGet, "/api/services/"+escape(id), nil, &out)
 }
 
-// Pipelines lists definitions by name.
-func (c *Client) Pipelines(ctx context.Context) (out api.Pipelines, err error) {
-	return out, c.call(ctx, http.MethodGet, "/api/pipelines", nil, &out)
-}
-
-// Pipeline returns one definition.
-func (c *Client) Pipeline(ctx context.Context, id string) (out api.PipelineDetail, err error) {
-	return out, c.call(ctx, http.MethodGet, "/api/pipelines/"+escape(id), nil, &out)
-}
-
 // Trigger starts a run. The request's Input is sent even when it is empty, so
 // that the body is an envelope whatever the input looks like.
 func (c *Client) Trigger(ctx context.Context, id string, req api.TriggerRequest) (out api.TriggerResponse, err error) {
@@ -49,11 +39,6 @@ func (c *Client) Trigger(ctx context.Context, id string, req api.TriggerRequest)
 		req.Input = []byte("{}")
 	}
 	return out, c.call(ctx, http.MethodPost, "/api/pipelines/"+escape(id)+"/trigger", req, &out)
-}
-
-// DryRun plans a run without starting it.
-func (c *Client) DryRun(ctx context.Context, id string) (out api.DryRun, err error) {
-	return out, c.call(ctx, http.MethodPost, "/api/pipelines/"+escape(id)+"/dry-run", nil, &out)
 }
 
 // Runs lists pipeline runs, newest first. filter holds query parameters:

@@ -28,6 +28,8 @@ func TestAccess(t *testing.T) {
 		"GET /api/tasks/{id}/history":                       "Lvoa",
 		"GET /api/pipelines":                                "Lvoa",
 		"GET /api/pipelines/{id}":                           "Lvoa",
+		"PUT /api/pipelines/{id}":                           "Loa",
+		"DELETE /api/pipelines/{id}":                        "Loa",
 		"POST /api/pipelines/{id}/trigger":                  "Loa",
 		"POST /api/pipelines/{id}/dry-run":                  "Lvoa",
 		"GET /api/runs":                                     "Lvoa",

@@ -2,9 +2,13 @@ package controlplane
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
 
 	"pipedai/api"
+	"pipedai/engine"
+	"pipedai/internal/httpkit"
 	"pipedai/pipeline"
 	"pipedai/store"
 )
@@ -32,26 +36,80 @@ func (s *Server) pipeline(ctx context.Context, _ none) (api.PipelineDetail, erro
 	return api.PipelineDetail{Pipeline: wirePipeline(p)}, nil
 }
 
-// dryRun answers POST /api/pipelines/{id}/dry-run: the plan of a run that is
-// not started.
-func (s *Server) dryRun(ctx context.Context, _ json.RawMessage) (api.DryRun, error) {
+// putPipeline answers PUT /api/pipelines/{id}: a definition that people write.
+// With ?dryRun=1 it is only looked at.
+func (s *Server) putPipeline(ctx context.Context, req api.PipelineDefinition) (api.PipelinePut, error) {
 	id := pathID(ctx)
-	found, steps, err := s.o.Engine.Plan(ctx, pipeline.ID(id))
+	if err := checkDefinition(id, req); err != nil {
+		return api.PipelinePut{}, err
+	}
+	try := httpkit.Query(ctx, "dryRun")
+	stored, found, err := s.o.Engine.Define(ctx, engine.Define{
+		ID: pipeline.ID(id), Name: req.Name, Description: req.Description,
+		EntryTasks:  typed[pipeline.TaskID](req.EntryTasks),
+		FailureMode: pipeline.FailureMode(req.FailureMode), Version: req.Version, Metadata: object(req.Metadata),
+		Try: try == "1" || try == "true",
+	})
 	if err != nil {
-		return api.DryRun{}, missing(err, "Pipeline", "pipelineId", id)
+		return api.PipelinePut{}, err
 	}
-	out := api.DryRun{Valid: found.Valid(), Errors: orEmpty(found.Errors), Warnings: orEmpty(found.Warnings), Plan: []api.PlanStep{}}
-	if !out.Valid {
-		return out, nil
+	return api.PipelinePut{
+		Pipeline:   wirePipeline(stored),
+		Validation: api.Validation{Valid: found.Valid(), Errors: orEmpty(found.Errors), Warnings: orEmpty(found.Warnings)},
+	}, nil
+}
+
+// checkDefinition refuses what the validator's tags cannot say.
+func checkDefinition(id string, req api.PipelineDefinition) error {
+	problems := httpkit.NewProblems()
+	if !usableID(id) {
+		problems.Add([]string{"id"}, idText)
 	}
-	for _, step := range steps {
-		wire := api.PlanStep{Step: step.Step, Tasks: texts(step.Tasks), Type: string(step.Type), IsEnd: step.IsEnd}
-		if len(step.WaitsFor) > 0 {
-			wire.WaitsFor = texts(step.WaitsFor)
+	seen := map[string]bool{}
+	for i, task := range req.EntryTasks {
+		path := []string{"entryTasks", strconv.Itoa(i)}
+		switch {
+		case !usableID(task):
+			problems.Add(path, idText)
+		case seen[task]:
+			problems.Add(path, "Task '"+task+"' is given twice")
 		}
-		out.Plan = append(out.Plan, wire)
+		seen[task] = true
 	}
-	return out, nil
+	if req.Metadata != nil && httpkit.Kind(req.Metadata) != "object" {
+		problems.Add([]string{"metadata"}, "Expected object, received "+httpkit.Kind(req.Metadata))
+	}
+	return problems.Err()
+}
+
+// deletePipeline answers DELETE /api/pipelines/{id}.
+func (s *Server) deletePipeline(ctx context.Context, _ none) (api.PipelineDeleted, error) {
+	id := pathID(ctx)
+	err := s.o.Engine.Undefine(ctx, pipeline.ID(id))
+	if errors.Is(err, store.ErrConflict) {
+		return api.PipelineDeleted{}, s.whyKept(ctx, id)
+	}
+	if err != nil {
+		return api.PipelineDeleted{}, missing(err, "Pipeline", "pipelineId", id)
+	}
+	return api.PipelineDeleted{Success: true, PipelineID: id}, nil
+}
+
+// whyKept says which of the two conflicts kept a definition.
+func (s *Server) whyKept(ctx context.Context, id string) error {
+	p, err := s.st.Pipeline(ctx, pipeline.ID(id))
+	if err != nil {
+		return missing(err, "Pipeline", "pipelineId", id)
+	}
+	out := &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Extra: map[string]any{"pipelineId": id}}
+	if p.Source == "service" || p.Source == "task" {
+		out.Message = "Pipeline is derived from registered tasks"
+		out.Fix = "it goes when the tasks do; an explicit definition of the same id replaces it"
+	} else {
+		out.Message = "Pipeline has active runs"
+		out.Fix = "wait for them, or cancel them"
+	}
+	return out
 }
 
 func wirePipeline(p store.Pipeline) api.Pipeline {

@@ -30,6 +30,8 @@ func (s *Server) routes() []route {
 		// Engine: pipelines and runs
 		{"GET /api/pipelines", view, handle(s, "Failed to list pipelines", s.pipelines)},
 		{"GET /api/pipelines/{id}", view, handle(s, "Failed to get pipeline", s.pipeline)},
+		{"PUT /api/pipelines/{id}", operate, handle(s, "Failed to store pipeline", s.putPipeline)},
+		{"DELETE /api/pipelines/{id}", operate, handle(s, "Failed to delete pipeline", s.deletePipeline)},
 		{"POST /api/pipelines/{id}/trigger", operate, handle(s, "Failed to trigger pipeline", s.trigger)},
 		{"POST /api/pipelines/{id}/dry-run", view, handle(s, "Failed to validate pipeline", s.dryRun)},
 		{"GET /api/runs", view, handle(s, "Failed to list runs", s.runs)},

@@ -140,39 +140,3 @@ func (e *Engine) checkRunnable(ctx context.Context, id pipeline.ID) error {
 	e.catalog.foundValid(p, age)
 	return nil
 }
-
-// Plan validates a pipeline and lays out how it would run; no steps when it is
-// not valid. It works in every maintenance mode.
-func (e *Engine) Plan(ctx context.Context, id pipeline.ID) (pipeline.Validation, []pipeline.Step, error) {
-	p, err := e.store.Pipeline(ctx, id)
-	if err != nil {
-		return pipeline.Validation{}, nil, fmt.Errorf("plan pipeline %q: %w", id, err)
-	}
-	validation, err := e.check(ctx, p)
-	if err != nil {
-		return pipeline.Validation{}, nil, fmt.Errorf("plan pipeline %q: %w", id, err)
-	}
-	if !validation.Valid() {
-		return validation, []pipeline.Step{}, nil
-	}
-	return validation, pipeline.Plan(p.Structure, p.EntryTasks), nil
-}
-
-// check validates a definition against the tasks that are registered now.
-func (e *Engine) check(ctx context.Context, p store.Pipeline) (pipeline.Validation, error) {
-	tasks, err := e.store.Tasks(ctx, "")
-	if err != nil {
-		return pipeline.Validation{}, fmt.Errorf("list tasks: %w", err)
-	}
-	limits := make(map[pipeline.TaskID]int, len(tasks))
-	for _, task := range tasks {
-		if !task.Removed {
-			limits[task.ID] = task.Concurrency
-			e.catalog.learn(task.ID, task.Service)
-		}
-	}
-	return pipeline.Validate(p.Structure, p.EntryTasks, func(id pipeline.TaskID) (int, bool) {
-		limit, known := limits[id]
-		return limit, known
-	}), nil
-}

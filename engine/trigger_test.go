@@ -77,8 +77,8 @@ func TestTrigger_refusals(t *testing.T) {
 		t.Errorf("storage holds %v, %v", left, err)
 	}
 	f.nothingQueued()
-	if validation, plan, err := f.Plan(t.Context(), "fine"); err != nil || !validation.Valid() || len(plan) != 1 {
-		t.Errorf("a dry run in maintenance: got %+v, %v, %v", validation, plan, err)
+	if plan, err := f.Plan(t.Context(), "fine"); err != nil || !plan.Validation.Valid() || len(plan.Steps) != 1 {
+		t.Errorf("a dry run in maintenance: got %+v, %v", plan, err)
 	}
 }
 
@@ -204,20 +204,20 @@ func TestPlan(t *testing.T) {
 			}
 		}
 	})
-	validation, plan, err := f.Plan(t.Context(), "svc")
-	if err != nil || !validation.Valid() || len(plan) != 3 || plan[2].Type != pipeline.StepEnd {
-		t.Errorf("got %+v, %+v, %v", validation, plan, err)
+	plan, err := f.Plan(t.Context(), "svc")
+	if err != nil || !plan.Validation.Valid() || len(plan.Steps) != 3 || plan.Steps[2].Type != pipeline.StepEnd || plan.Limits["b"] != 2 {
+		t.Errorf("got %+v, %v", plan, err)
 	}
-	if diff := cmp.Diff([]string{"Task 'b' has concurrency limit of 2"}, validation.Warnings); diff != "" {
+	if diff := cmp.Diff([]string{"Task 'b' has concurrency limit of 2"}, plan.Validation.Warnings); diff != "" {
 		t.Error(diff)
 	}
-	if _, _, err := f.Plan(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := f.Plan(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	f.register(edges{"x": {"missing"}}, func(r *store.Register) { r.Service.ID = "other" })
-	validation, plan, err = f.Plan(t.Context(), "x")
-	if err != nil || validation.Valid() || plan == nil || len(plan) != 0 {
-		t.Errorf("an invalid pipeline: got %+v, %+v, %v", validation, plan, err)
+	plan, err = f.Plan(t.Context(), "x")
+	if err != nil || plan.Validation.Valid() || plan.Steps == nil || len(plan.Steps) != 0 {
+		t.Errorf("an invalid pipeline: got %+v, %v", plan, err)
 	}
 }
 

@@ -20,8 +20,8 @@ type pipelinesOptions struct {
 func newPipelinesCmd(d *deps) *cobra.Command {
 	var o pipelinesOptions
 	cmd := &cobra.Command{
-		Use: "pipelines", Short: "List pipelines, or show one", Args: cobra.NoArgs,
-		Example: "  pipeweave pipelines\n  pipeweave pipelines show pdf-processor",
+		Use: "pipelines", Short: "List, show, define and check pipelines", Args: cobra.NoArgs,
+		Example: "  pipeweave pipelines\n  pipeweave pipelines show pdf-processor\n  pipeweave pipelines apply -f pipelines.yaml",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runPipelines(cmd.Context(), d, o) },
 	}
 	o.bind(cmd)
@@ -40,7 +40,7 @@ func newPipelinesCmd(d *deps) *cobra.Command {
 		},
 	}
 	shown.bind(one)
-	cmd.AddCommand(all, one)
+	cmd.AddCommand(all, one, newApplyCmd(d), newDeletePipelineCmd(d), newDryRunCmd(d))
 	return cmd
 }
 
@@ -87,25 +87,39 @@ func runPipelines(ctx context.Context, d *deps, o pipelinesOptions) error {
 	if err := d.printf("%s  version %s  %s\n", p.ID, p.Version, p.FailureMode); err != nil {
 		return err
 	}
-	for _, step := range plan.Plan {
-		kind := step.Type
-		if len(step.WaitsFor) > 0 {
-			kind += ", waits for: " + strings.Join(step.WaitsFor, ", ")
-		}
-		if err := d.printf("  %d. %s (%s)\n", step.Step+1, strings.Join(step.Tasks, ", "), kind); err != nil {
-			return err
-		}
-	}
-	for _, problem := range plan.Errors {
-		d.notef("error: %s\n", problem)
-	}
-	for _, warning := range plan.Warnings {
-		d.notef("warning: %s\n", warning)
+	if err := d.printDryRun(plan); err != nil {
+		return err
 	}
 	if !plan.Valid {
 		return nil
 	}
 	return d.printf("Next: pipeweave trigger %s --input '{}' --wait\n", p.ID)
+}
+
+func newDeletePipelineCmd(d *deps) *cobra.Command {
+	var o pipelinesOptions
+	cmd := &cobra.Command{
+		Use: "delete ID", Short: "Delete a pipeline that was defined by hand", Args: cobra.ExactArgs(1),
+		Long: `Delete a pipeline that was defined by hand. Its runs stay. Where tasks give
+rise to a pipeline of the same name, that one takes its place.`,
+		ValidArgsFunction: d.completePipelines,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := d.connect(o.remote)
+			if err != nil {
+				return err
+			}
+			gone, err := c.DeletePipeline(cmd.Context(), args[0])
+			if err != nil {
+				return named(err, "pipeline", args[0], "pipeweave pipelines")
+			}
+			if o.json {
+				return cliutil.JSON(d.Out, gone)
+			}
+			return d.printf("Pipeline %s is deleted.\n", args[0])
+		},
+	}
+	o.bind(cmd)
+	return cmd
 }
 
 // completionTime is how long a shell waits for names before it offers none.

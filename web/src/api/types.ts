@@ -268,6 +268,44 @@ export interface PipelineDetail {
 }
 
 /**
+ * PipelineDefinition is PUT /api/pipelines/{id}: a pipeline that people write.
+ * Its graph is what the registered tasks make of its entries.
+ */
+export interface PipelineDefinition {
+  name?: string; // the id
+  description?: string;
+  entryTasks: string[] | null;
+  failureMode?: "fail-fast" | "continue" | "partial-merge"; // fail-fast
+  version?: string; // 1.0.0
+  metadata?: Json;
+}
+
+/**
+ * PipelinePut answers PUT /api/pipelines/{id}. With ?dryRun=1 nothing was
+ * stored; Pipeline is what would be, and Validation may have errors.
+ */
+export interface PipelinePut {
+  pipeline: Pipeline;
+  validation: Validation;
+}
+
+/**
+ * Validation is what is wrong with a definition. Errors forbid it, warnings do
+ * not.
+ */
+export interface Validation {
+  valid: boolean;
+  errors: string[] | null;
+  warnings: string[] | null;
+}
+
+/** PipelineDeleted answers DELETE /api/pipelines/{id}. */
+export interface PipelineDeleted {
+  success: boolean;
+  pipelineId: string;
+}
+
+/**
  * TriggerResponse answers POST /api/pipelines/{id}/trigger. The request is
  * free-form (an envelope or the bare input) and read by the handler.
  */
@@ -313,6 +351,7 @@ export interface PlanStep {
   type: "entry" | "parallel" | "join" | "end";
   waitsFor?: string[];
   isEnd: boolean;
+  concurrency?: Record<string, number>;
 }
 
 /** Run is a pipeline run. */
@@ -448,7 +487,7 @@ export interface StorageContent {
  */
 export interface StreamEvent {
   seq: number;
-  type: "run" | "service" | "worker" | "enrollment" | "mode" | "resync";
+  type: "run" | "service" | "pipeline" | "worker" | "enrollment" | "mode" | "resync";
   runId?: string;
   taskRunId?: string;
   pipelineId?: string;

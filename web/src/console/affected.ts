@@ -9,6 +9,8 @@ export function affectedKeys(event: StreamEvent): Key[] {
       return [...(event.runId ? [["run", event.runId]] : [["run"]]), ["runs"], ["queue"]];
     case "service":
       return [["services"], ["service"], ["pipelines"], ["pipeline"]];
+    case "pipeline":
+      return [["pipelines"], ["pipeline"]];
     case "worker":
       return [["workers"]];
     case "enrollment":
