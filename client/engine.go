@@ -78,6 +78,17 @@ func (c *Client) QueueStatus(ctx context.Context) (out api.QueueStatus, err erro
 	return out, c.call(ctx, http.MethodGet, "/api/queue/status", nil, &out)
 }
 
+// QueueItems lists task runs by priority, then age. filter holds query
+// parameters: status, taskId, pipelineRunId, limit, offset.
+func (c *Client) QueueItems(ctx context.Context, filter url.Values) (out api.QueueItems, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/queue/items?"+filter.Encode(), nil, &out)
+}
+
+// TaskHistory lists the code versions of a task, newest first.
+func (c *Client) TaskHistory(ctx context.Context, id string) (out []api.CodeVersion, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/tasks/"+escape(id)+"/history", nil, &out)
+}
+
 // Tick processes pending work once.
 func (c *Client) Tick(ctx context.Context) (out api.Tick, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/tick", nil, &out)

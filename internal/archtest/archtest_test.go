@@ -328,7 +328,7 @@ func f(getenv func(string) string, flags set) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`cmd/pipeweave/cli defines --secret, which the section "pipeweave" of docs/configuration.md does not mention`,
+		`cmd/pipeweave/cli defines --secret, which neither the section "pipeweave" of docs/configuration.md nor a reference in docs/cli mentions`,
 		"cmd/pipeweave/cli/a.go reads or sets MODE, which docs/configuration.md and docs/tasks.md do not mention",
 		"docs/configuration.md mentions PIPEDAI_GONE, which no program reads or sets",
 		"docs/tasks.md mentions --gone, which no program has",

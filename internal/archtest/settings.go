@@ -1,10 +1,12 @@
 package archtest
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -161,10 +163,17 @@ func (s Settings) Undocumented(root string) ([]string, error) {
 		}
 	}
 	bySection := Sections(configuration)
+	for _, section := range sections {
+		generated, err := os.ReadFile(filepath.Join(root, "docs", "cli", section+".md"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		bySection[section] += string(generated)
+	}
 	for name, dirs := range s.Flags {
 		for _, dir := range dirs {
 			if section, known := sections[dir]; known && !slices.Contains(flagsIn(bySection[section]), name) {
-				out = append(out, fmt.Sprintf("%s defines --%s, which the section %q of docs/configuration.md does not mention", dir, name, section))
+				out = append(out, fmt.Sprintf("%s defines --%s, which neither the section %q of docs/configuration.md nor a reference in docs/cli mentions", dir, name, section))
 			}
 		}
 	}

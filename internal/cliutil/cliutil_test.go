@@ -90,3 +90,22 @@ func TestTable(t *testing.T) {
 		})
 	}
 }
+
+// TestPrintable: what a stranger wrote cannot act on the terminal.
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"plain é 漢\t!":           "plain é 漢\t!",
+		"\x1b[31mred\x07\r\n":    `\x1b[31mred\a\r\n`,
+		"abc\u202egnp.exe":       `abc\u202egnp.exe`,
+		"c1 \u009b31m, \x00 NUL": `c1 \u009b31m, \x00 NUL`,
+	} {
+		if got := Printable(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	var out strings.Builder
+	if err := Table(&out, 80, nil, [][]string{{"a\nb", "c"}}); err != nil || out.String() != "a\\nb  c\n" {
+		t.Errorf("a table: got %q, %v", out.String(), err)
+	}
+}

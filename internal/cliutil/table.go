@@ -9,11 +9,18 @@ import (
 
 // Table writes rows under a header in aligned columns that fit the width: the
 // widest cells are shortened in the middle. A width of 0 means that no person
-// looks: cells are whole and separated by tabs. A nil header writes none.
+// looks: cells are whole and separated by tabs. Cells are made Printable. A nil header writes none.
 func Table(w io.Writer, width int, header []string, rows [][]string) error {
-	all := rows
+	var all [][]string
 	if header != nil {
-		all = append([][]string{header}, rows...)
+		all = append(all, header)
+	}
+	for _, row := range rows {
+		shown := make([]string, len(row))
+		for i, cell := range row {
+			shown[i] = Printable(cell)
+		}
+		all = append(all, shown)
 	}
 	var out strings.Builder
 	if width <= 0 {

@@ -60,8 +60,9 @@ gives their workers something to do.`,
 	root.SetVersionTemplate("pipeweave {{.Version}}\n")
 	root.AddCommand(
 		newServeCmd(d), newDBCmd(d),
-		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newServicesCmd(d),
-		newEnrollmentsCmd(d), newWorkersCmd(d), newConfigCmd(d), newVersionCmd(d),
+		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d),
+		newServicesCmd(d), newTasksCmd(d), newQueueCmd(d),
+		newEnrollmentsCmd(d), newWorkersCmd(d), newConfigCmd(d), newVersionCmd(d), newReferenceCmd(d),
 	)
 	return root
 }

@@ -75,7 +75,7 @@ ended: 0 completed, 1 failed or cancelled, 2 partial, 3 not over in time.`,
 }
 
 func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
-	input, err := o.readInput(d)
+	input, err := readInput(d, o.input, o.file)
 	if err != nil {
 		return err
 	}
@@ -124,9 +124,9 @@ func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
 	}
 }
 
-// readInput returns the input as it was given, checked to be JSON.
-func (o triggerOptions) readInput(d *deps) (json.RawMessage, error) {
-	text, file := o.input, o.file
+// readInput returns an input as it was given, as JSON, as @FILE or as a file,
+// checked to be JSON.
+func readInput(d *deps, text, file string) (json.RawMessage, error) {
 	if name, found := strings.CutPrefix(text, "@"); found {
 		text, file = "", name
 	}

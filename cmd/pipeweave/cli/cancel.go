@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"pipedai/api"
+	"pipedai/internal/cliutil"
+)
+
+func newCancelCmd(d *deps) *cobra.Command {
+	var r remote
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "cancel RUN", Short: "Cancel a pipeline run", Args: cobra.ExactArgs(1),
+		Long: `Cancel a pipeline run. What waits is cancelled at once; workers are asked to stop
+what they run, and its results are not used any more.`,
+		Example: "  pipeweave cancel prun_0abc...",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := d.connect(r)
+			if err != nil {
+				return err
+			}
+			run, err := c.CancelRun(cmd.Context(), args[0])
+			var refused *api.Error
+			if errors.As(err, &refused) && refused.Status == http.StatusConflict {
+				return cliutil.Failf(cliutil.ExitConflict, "see: pipeweave status "+args[0], "run %s has ended already", args[0])
+			}
+			if err != nil {
+				return named(err, "run", args[0], "pipeweave runs")
+			}
+			if asJSON {
+				return cliutil.JSON(d.Out, run)
+			}
+			return d.printf("Run %s of %s is %s.\n", run.ID, run.PipelineID, run.Status)
+		},
+	}
+	r.bind(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
