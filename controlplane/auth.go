@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pipedai/internal/httpkit"
+	"pipedai/internal/openapi"
 	"pipedai/internal/secret"
 	"pipedai/store"
 )
@@ -60,6 +61,33 @@ var (
 	pairing     = access{roleAdmin, nil}
 	workerSelf  = access{roleNone, []string{kindWorker}}
 )
+
+// words says who an access rule admits; empty: everybody.
+func (rule access) words() string {
+	var who []string
+	switch rule.role {
+	case "":
+		return ""
+	case roleNone:
+	case roleAdmin:
+		who = append(who, "operators of role admin")
+	default:
+		who = append(who, "operators of role "+rule.role+" or higher")
+	}
+	for _, kind := range rule.kinds {
+		switch kind {
+		case kindLocal:
+			who = append(who, openapi.LocalAccess+" while the server asks for no token")
+		case kindSecret:
+			who = append(who, "whoever holds the shared secret")
+		case kindHost:
+			who = append(who, "host daemons")
+		case kindWorker:
+			who = append(who, "enrolled workers")
+		}
+	}
+	return strings.Join(who, ", ")
+}
 
 // identity is who a request comes from.
 type identity struct {

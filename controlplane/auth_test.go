@@ -21,6 +21,7 @@ func TestAccess(t *testing.T) {
 		"GET /api/info":                                     "Lvoa",
 		"GET /api/stream":                                   "Lvoa",
 		"GET /metrics":                                      "Lvoa",
+		"GET /api/openapi.json":                             "Lvoa",
 		"POST /api/register":                                "Loaws",
 		"GET /api/services":                                 "Lvoa",
 		"GET /api/services/{id}":                            "Lvoa",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -17,10 +18,25 @@ type none = httpkit.None
 // nobody expected is called. A function whose body has a form that only it
 // knows takes a json.RawMessage.
 func handle[Req, Resp any](s *Server, label string, fn func(context.Context, Req) (Resp, error)) http.Handler {
-	return httpkit.JSON(s.kit, func(ctx context.Context, req Req) (Resp, error) {
+	return jsonHandler{httpkit.JSON(s.kit, func(ctx context.Context, req Req) (Resp, error) {
 		resp, err := fn(ctx, req)
 		return labelled(ctx, s, label, resp, err)
-	})
+	}), wireType[Req](), wireType[Resp]()}
+}
+
+// jsonHandler is a handler that knows what it reads and answers; nil is nothing.
+type jsonHandler struct {
+	http.Handler
+	body, answer reflect.Type
+}
+
+// wireType is the type of a body; nil for none.
+func wireType[T any]() reflect.Type {
+	t := reflect.TypeFor[T]()
+	if t == reflect.TypeFor[none]() {
+		return nil
+	}
+	return t
 }
 
 func labelled[Resp any](ctx context.Context, s *Server, label string, resp Resp, err error) (Resp, error) {

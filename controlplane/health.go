@@ -19,9 +19,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.o.Log.WarnContext(ctx, "database does not answer", "error", err)
 		w.Header().Set("Retry-After", "5")
-		httpkit.Write(w, http.StatusServiceUnavailable, map[string]any{
-			"status": "error", "error": "the database does not answer", "timestamp": api.At(s.o.Now()),
-		})
+		httpkit.Write(w, http.StatusServiceUnavailable, healthFailure{"error", "the database does not answer", api.At(s.o.Now())})
 		return
 	}
 	httpkit.Write(w, http.StatusOK, api.Health{

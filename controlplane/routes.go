@@ -11,14 +11,17 @@ type route struct {
 
 // routes is every route of the server, with who may use it and the name its
 // unexpected failures go by. GET also answers HEAD. Whatever is not here is a
-// page of the console or not found.
+// page of the console or not found. What a route does, and how it can refuse,
+// stands in reference.go and referencehosts.go; a server without a description
+// of every route does not start.
 func (s *Server) routes() []route {
 	return []route{
 		// Engine: state
 		{"GET /health", anyone, http.HandlerFunc(s.health)},
 		{"GET /api/info", view, handle(s, "Failed to get info", s.info)},
 		{"GET /api/stream", view, http.HandlerFunc(s.stream)},
-		{"GET /metrics", view, s.metrics.handler()},
+		{"GET /metrics", view, http.HandlerFunc(s.exposition)},
+		{"GET /api/openapi.json", view, http.HandlerFunc(s.openapi)},
 
 		// Engine: services and tasks
 		{"POST /api/register", report, handle(s, "Registration failed", s.register)},

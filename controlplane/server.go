@@ -65,6 +65,8 @@ type Server struct {
 	handler http.Handler
 	metrics *metrics
 	started time.Time
+	// described makes the OpenAPI document when it is first asked for.
+	described func() ([]byte, error)
 
 	badTokens, badCodes, pairings *limiter // failures by address
 	tokens                        *tokenCache
@@ -118,6 +120,10 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}
 	s.metrics = metrics
+	s.described = sync.OnceValues(func() ([]byte, error) { return s.description().JSON() })
+	if err := s.undescribed(); err != nil {
+		return nil, fmt.Errorf("control plane: %w", err)
+	}
 	s.handler = s.chain()
 	return s, nil
 }

@@ -18,7 +18,9 @@ import (
 	"pipedai/api"
 	"pipedai/client"
 	"pipedai/engine"
+	"pipedai/internal/httpkit"
 	"pipedai/internal/secret"
+	"pipedai/internal/testkit/apicheck"
 	"pipedai/storage"
 	"pipedai/storage/all"
 	"pipedai/store"
@@ -59,6 +61,7 @@ func (refuser) Dispatch(context.Context, string, api.Dispatch) error {
 type bench struct {
 	*Server
 	t       testing.TB
+	checker *apicheck.Checker
 	clock   *clock
 	bucket  storage.Bucket
 	operate secret.Text // of role operator
@@ -110,8 +113,34 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	if b.Server, err = New(o); err != nil {
 		t.Fatal(err)
 	}
+	b.checker = described(t)
 	b.admin, b.operate, b.view = b.token(roleAdmin), b.token(roleOperator), b.token(roleViewer)
 	return b
+}
+
+// described checks answers against the server's own description.
+var described = func() func(testing.TB) *apicheck.Checker {
+	made := sync.OnceValues(func() (*apicheck.Checker, error) {
+		document, err := (&Server{kit: &httpkit.Kit{}}).description().JSON()
+		if err != nil {
+			return nil, err
+		}
+		return apicheck.New(document)
+	})
+	return func(t testing.TB) *apicheck.Checker {
+		t.Helper()
+		checker, err := made()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return checker
+	}
+}()
+
+// ServeHTTP serves, and fails the test when an answer is not as the server
+// describes itself.
+func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.checker.Wrap(b.Server, func(err error) { b.t.Errorf("undocumented answer: %v", err) }).ServeHTTP(w, r)
 }
 
 func (b *bench) workspace() store.Workspace {

@@ -92,6 +92,7 @@ func Repository() Rules {
 			{"examples/...", []string{"worker", "storage", "storage/...", "examples/..."}},
 			{"e2e", with(leaves, "api", "client", "storage")},
 			{"tools/...", nil},
+			{"tools/httpref", []string{"controlplane"}},
 		},
 		Never: []Line{
 			// The two halves meet only at the wire.

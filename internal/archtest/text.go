@@ -26,7 +26,7 @@ var private = []string{".." + "/shared", "/work" + "/main", "/work" + "/shared",
 func LongFiles(root string) ([]string, error) {
 	var out []string
 	err := eachWritten(root, func(name string, data []byte) {
-		if strings.HasSuffix(name, "package-lock.json") {
+		if strings.HasSuffix(name, "package-lock.json") || name == "docs/http.md" || name == "internal/openapi/comments.json" { // made, not written
 			return
 		}
 		if lines := bytes.Count(data, []byte("\n")); lines > maxLines {

@@ -28,24 +28,9 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 // JSON spelling of its own has no members to show and is left out. A form of
 // type that has no translation is an error that names where it stands.
 func Generate(dir string) (string, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	files, fset, err := parse(dir)
 	if err != nil {
 		return "", err
-	}
-	fset := token.NewFileSet()
-	var files []*ast.File
-	for _, path := range paths { // Glob sorts
-		if strings.HasSuffix(path, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			return "", err
-		}
-		files = append(files, file)
-	}
-	if len(files) == 0 {
-		return "", fmt.Errorf("%s has no Go files", dir)
 	}
 	w := writer{fset: fset, own: ownSpelling(files)}
 	w.out.WriteString(head)
@@ -57,6 +42,30 @@ func Generate(dir string) (string, error) {
 		}
 	}
 	return w.out.String(), nil
+}
+
+// parse reads the Go files of a folder, by name.
+func parse(dir string) ([]*ast.File, *token.FileSet, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, nil, err
+	}
+	fset := token.NewFileSet()
+	var files []*ast.File
+	for _, path := range paths { // Glob sorts
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, file)
+	}
+	if len(files) == 0 {
+		return nil, nil, fmt.Errorf("%s has no Go files", dir)
+	}
+	return files, fset, nil
 }
 
 // ownSpelling names the types that have a MarshalJSON method.
@@ -223,22 +232,32 @@ var quotedWords = regexp.MustCompile(`^"[\w-]+"(?:(?:, | or |, or )"[\w-]+")+$`)
 
 var quotedWord = regexp.MustCompile(`"[\w-]+"`)
 
-// values returns the literal types of a member whose values are listed, by the
-// validator's oneof or by its comment; nil when they are not.
+// values returns the literal types of a member whose values are listed; nil
+// when they are not.
 func values(tag reflect.StructTag, note string) []string {
+	var out []string
+	for _, word := range words(tag, note) {
+		out = append(out, `"`+word+`"`)
+	}
+	return out
+}
+
+// words returns every value of a member that lists them, by the validator's
+// oneof or by its comment; nil when it does not.
+func words(tag reflect.StructTag, note string) []string {
 	for _, rule := range strings.Split(tag.Get("validate"), ",") {
 		if list, ok := strings.CutPrefix(rule, "oneof="); ok {
-			var words []string
-			for _, word := range strings.Fields(list) {
-				words = append(words, `"`+word+`"`)
-			}
-			return words
+			return strings.Fields(list)
 		}
 	}
-	if quotedWords.MatchString(note) {
-		return quotedWord.FindAllString(note, -1)
+	if !quotedWords.MatchString(note) {
+		return nil
 	}
-	return nil
+	var out []string
+	for _, word := range quotedWord.FindAllString(note, -1) {
+		out = append(out, strings.Trim(word, `"`))
+	}
+	return out
 }
 
 func comment(doc *ast.CommentGroup) string {

@@ -26,6 +26,22 @@ func TestGenerate_CommittedFileIsFresh(t *testing.T) {
 	}
 }
 
+// The reference shows the comments of the structs.
+func TestComments_CommittedFileIsFresh(t *testing.T) {
+	t.Parallel()
+	want, err := Comments("../../api")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../internal/openapi/comments.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("internal/openapi/comments.json is not what api says; run make generate (-generated +committed):\n%s", diff)
+	}
+}
+
 func TestGenerate(t *testing.T) {
 	t.Parallel()
 	got, err := Generate(source(t, `

@@ -1,7 +1,8 @@
-// Command tstypes writes the TypeScript types of the wire from the structs of
-// package api, so that the pages and the servers cannot drift apart.
+// Command tstypes writes what the pages and the reference need of the structs
+// of package api, so that neither can drift apart from the servers: their
+// TypeScript types, and their comments as JSON.
 //
-//	go run ./tools/tstypes API_FOLDER OUTPUT.ts
+//	go run ./tools/tstypes API_FOLDER TYPES.ts COMMENTS.json
 package main
 
 import (
@@ -9,19 +10,21 @@ import (
 	"os"
 )
 
-//go:generate go run . ../../api ../../web/src/api/types.ts
+//go:generate go run . ../../api ../../web/src/api/types.ts ../../internal/openapi/comments.json
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: tstypes API_FOLDER OUTPUT.ts")
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: tstypes API_FOLDER TYPES.ts COMMENTS.json")
 		os.Exit(2)
 	}
-	text, err := Generate(os.Args[1])
-	if err == nil {
-		err = os.WriteFile(os.Args[2], []byte(text), 0o644) //nolint:gosec // a source file, as public as the others
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "tstypes:", err)
-		os.Exit(1)
+	for i, generate := range []func(string) (string, error){Generate, Comments} {
+		text, err := generate(os.Args[1])
+		if err == nil {
+			err = os.WriteFile(os.Args[2+i], []byte(text), 0o644) //nolint:gosec // a source file, as public as the others
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "tstypes:", err)
+			os.Exit(1)
+		}
 	}
 }

@@ -1,0 +1,159 @@
+package controlplane
+
+import (
+	"maps"
+
+	"pipedai/api"
+	"pipedai/internal/openapi"
+)
+
+const referenceIntro = `JSON over HTTP/1.1, UTF-8. Times are RFC 3339 in UTC with milliseconds, or null. Members are added over time, never renamed, removed or
+retyped: ignore those you do not know. Of what you send, unknown members are ignored and null means absent; a body that begins with ` +
+	"`{` or `[`" + ` is read as JSON whatever its Content-Type says, and no body is ` + "`{}`" + `. A body may have 10 MiB.
+
+Repeated slashes in a path count as one and a slash at the end is ignored; the fixed words of the engine's paths are read in any case, ids
+are not. GET also answers HEAD. A path or method that is not here is 404 ` + "`Not found`" + `.
+
+Every error has the members ` + "`error`, `code` and `requestId`" + `; the id names the line in the server's log and is in the header X-Request-Id of
+every answer. Programs branch on the code. While the server starts, every route answers 503 with code ` + "`not_ready`" + ` and Retry-After.
+
+Tokens are sent as ` + "`Authorization: Bearer TOKEN`" + `. There are no CORS headers: a page of another origin cannot read an answer, and the
+guard before the routes refuses its requests. The server answers only to the Host names it was given.`
+
+// reference says of every route what its types do not.
+func reference() map[string]openapi.About {
+	out := engineReference()
+	maps.Copy(out, hostReference())
+	return out
+}
+
+func engineReference() map[string]openapi.About {
+	return map[string]openapi.About{
+		"GET /health": {
+			Summary: "Whether the server and its database answer",
+			Answers: []openapi.Answer{
+				{Body: api.Health{}, Text: "the database answers"},
+				{Status: 503, Body: healthFailure{}, Text: "the database does not answer"},
+			},
+		},
+		"GET /api/info":         {Summary: "Version, mode and storage of the server"},
+		"GET /api/openapi.json": {Summary: "This interface as an OpenAPI 3.1 document", Answers: []openapi.Answer{{Type: "application/json", Text: "the document"}}},
+		"GET /metrics": {
+			Summary: "Metrics in the text format of Prometheus",
+			Answers: []openapi.Answer{{Type: "text/plain", Text: "the metrics"}},
+		},
+		"GET /api/stream": {
+			Summary: "What changes, as server-sent events",
+			Detail:  "Each event names what changed; readers fetch what they show. The data is a StreamEvent. A reader that falls behind is cut off and comes back with the last number it saw.",
+			Params: []openapi.Param{
+				{Name: "since", Text: "the last number seen; the header Last-Event-ID says the same"},
+				{Name: "Last-Event-ID", In: "header", Text: "the last number seen"},
+			},
+			Answers: []openapi.Answer{{Type: "text/event-stream", Text: "events until either side hangs up"}},
+		},
+
+		"POST /api/register": {
+			Summary: "Announce a service and its tasks",
+			Detail:  "For workers that are reached over HTTP; baseUrl is required. Accepted in every maintenance mode. Members with a default may be left out.",
+			Example: `{"serviceId":"pdf","version":"1.0.0","baseUrl":"http://10.0.0.7:8080","tasks":[{"id":"download","codeHash":"5e1f0a2b3c4d5e6f","allowedNext":["extract"]},{"id":"extract","codeHash":"0011223344556677","retries":5}]}`,
+		},
+		"GET /api/services":            {Summary: "List services, newest registration first"},
+		"GET /api/services/{id}":       {Summary: "A service and its tasks", Errors: []openapi.Failure{serviceMissing}},
+		"GET /api/services/{id}/tasks": {Summary: "The tasks of a service, by id", Errors: []openapi.Failure{serviceMissing}},
+		"GET /api/tasks/{id}/history":  {Summary: "The code versions of a task, newest first", Errors: []openapi.Failure{taskMissing}},
+
+		"GET /api/pipelines":      {Summary: "List pipelines by name"},
+		"GET /api/pipelines/{id}": {Summary: "A pipeline", Errors: []openapi.Failure{pipelineMissing}},
+		"POST /api/pipelines/{id}/trigger": {
+			Summary: "Start a run",
+			Detail:  "A body with a member input is the envelope described here, and so is one that holds nothing but its other members; any other body is the input itself, byte for byte.",
+			Body:    api.TriggerRequest{},
+			Errors: []openapi.Failure{
+				openapi.Fail(400, "Pipeline validation failed: …"),
+				pipelineMissing, inMaintenance,
+			},
+			Example: `{"input":{"pdfUrl":"file:///tmp/report.pdf"},"priority":10,"failureMode":"continue"}`,
+		},
+		"POST /api/pipelines/{id}/dry-run": {
+			Summary: "Validate and plan a run without starting it",
+			Body:    dryRunRequest{},
+			Errors:  []openapi.Failure{pipelineMissing},
+			Example: `{"input":{"pdfUrl":"file:///tmp/report.pdf"}}`,
+		},
+		"GET /api/runs": {
+			Summary: "List pipeline runs, newest first",
+			Params: page(1000, which("pipelineId", "of one pipeline"), which("status", "in one state; success means completed, queued means pending"),
+				since("from", "created at or after"), since("to", "created before")),
+		},
+		"GET /api/runs/{id}": {Summary: "A pipeline run with its task runs", Errors: []openapi.Failure{runMissing}},
+		"POST /api/runs/{id}/cancel": {
+			Summary: "Cancel a run",
+			Detail:  "What is pending ends at once; what is running is asked to stop with its next heartbeat.",
+			Errors:  []openapi.Failure{runMissing, openapi.Fail(409, "Run has ended", "runId")},
+			Example: `{"reason":"wrong input"}`,
+		},
+		"GET /api/task-runs/{id}": {
+			Summary: "A task run",
+			Detail:  "The id may be the one a worker knows, with the number of its attempt.",
+			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId")},
+		},
+
+		"POST /api/queue/task": {
+			Summary: "Queue one task run outside any pipeline",
+			Body:    api.QueueTaskRequest{},
+			Errors:  []openapi.Failure{taskMissing, inMaintenance},
+			Example: `{"taskId":"extract","input":{"page":1}}`,
+		},
+		"GET /api/queue/status": {Summary: "Count task runs by state", Detail: "The counts are kept, so asking is cheap. dlq counts dead letters not yet retried."},
+		"GET /api/queue/items": {
+			Summary: "List task runs, by priority, then age",
+			Params: page(1000, which("status", "in one state; success means completed, queued means pending"), which("taskId", "of one task"),
+				which("pipelineRunId", "of one pipeline run")),
+		},
+		"POST /api/tick":    {Summary: "Do one round of everything", Detail: "For serverless mode, where whoever calls this is the clock; it works in both modes."},
+		"POST /api/process": {Summary: "The older name of /api/tick"},
+
+		"POST /api/heartbeat": {
+			Summary: "A worker says that a run is alive",
+			Detail:  "A run that is unknown or no longer this attempt's is answered with 200 too: acknowledged is false and shouldCancel true.",
+			Example: `{"runId":"trun_0123456789abcdef"}`,
+		},
+		"POST /api/progress": {
+			Summary: "A worker says how far a run is; counts as a heartbeat",
+			Example: `{"runId":"trun_0123456789abcdef","progress":40,"message":"page 4 of 10"}`,
+		},
+		"POST /api/callback/{id}": {
+			Summary: "A worker reports the end of an attempt",
+			Detail:  "The id is the one of the dispatch. A report of an attempt that is over (again, late, superseded) is answered with 200 and ignored, and changes nothing.",
+			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found")},
+			Example: `{"status":"success","outputPath":"runs/prun_1/outputs/trun_0123456789abcdef.json","outputSize":120,"assets":{"page":{"path":"runs/prun_1/assets/trun_0123456789abcdef/page","size":4,"type":"text"}},"selectedNext":["publish"]}`,
+		},
+
+		"GET /api/storage/backends": {Summary: "The configured storage backends, without credentials"},
+		"GET /api/storage":          {Summary: "Refused: no path is given", Answers: []openapi.Answer{{Status: 400, Text: "Missing storage path", Body: api.Error{}}}},
+		"GET /api/storage/{path...}": {
+			Summary: "Read an object",
+			Detail:  "JSON up to 32 MiB is answered parsed; anything else, and everything with raw=1, as the bytes it is, for download.",
+			Params: []openapi.Param{
+				{Name: "path", Text: "the path of the object, slashes and all"},
+				{Name: "raw", Text: "1: bytes, for JSON too", Enum: []string{"1", "true"}},
+				{Name: "backend", Text: "the id of a backend; the default one otherwise"},
+			},
+			Answers: []openapi.Answer{
+				{Body: api.StorageContent{}, Text: "a JSON object, parsed"},
+				{Type: "text/plain", Text: "text"},
+				{Type: "application/octet-stream", Text: "bytes"},
+			},
+			Errors: []openapi.Failure{
+				openapi.Fail(400, "Invalid storage path"),
+				openapi.Fail(404, "File not found", "path"),
+				openapi.Fail(404, "Storage backend not found", "backend"),
+			},
+		},
+	}
+}
+
+// dryRunRequest is the optional body of a dry run.
+type dryRunRequest struct {
+	Input any `json:"input,omitempty"`
+}

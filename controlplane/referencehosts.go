@@ -1,0 +1,92 @@
+package controlplane
+
+import (
+	"pipedai/api"
+	"pipedai/internal/openapi"
+)
+
+func hostReference() map[string]openapi.About {
+	noEnrollment := openapi.Fail(404, "Enrollment not found", "enrollmentId")
+	decided := openapi.Fail(409, "The request was decided already", "enrollmentId", "status")
+	workspace := openapi.Param{Name: "ws", Text: "the workspace of the token"}
+	worker := []openapi.Param{workspace, {Name: "id", Text: "the worker"}}
+	return map[string]openapi.About{
+		"POST /api/v1/enrollments/device": {
+			Summary: "A host asks to join",
+			Detail:  "It gets a secret to poll with and a short code for a person to approve (RFC 8628).",
+			Answers: []openapi.Answer{{Status: 201, Text: "the codes", Body: api.DeviceStart{}}},
+			Errors:  []openapi.Failure{openapi.Fail(429, "rate_limited")},
+			Example: `{"label":"build box","hostname":"box","os":"linux"}`,
+		},
+		"POST /api/v1/enrollments/redeem": {
+			Summary: "Trade a code, or the device code of an approved pairing, for credentials",
+			Detail:  "Works once. Exactly one of code and deviceCode is given.",
+			Errors: []openapi.Failure{
+				openapi.Fail(400, "authorization_pending"), openapi.Fail(400, "slow_down"), openapi.Fail(403, "access_denied"),
+				openapi.Fail(404, "not_found"), openapi.Fail(409, "already_consumed"), openapi.Fail(410, "expired_token"), openapi.Fail(429, "rate_limited"),
+			},
+			Example: `{"code":"enr_…","hostname":"box","os":"linux","version":"1.0.0"}`,
+		},
+		"GET /api/v1/enrollments": {
+			Summary: "List pairings and codes, newest first",
+			Params: []openapi.Param{
+				{Name: "status", Text: "in one state", Enum: []string{"pending", "approved", "denied", "redeemed", "revoked", "expired"}},
+				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
+			},
+		},
+		"GET /api/v1/enrollments/lookup": {
+			Summary: "The pairing that a person typed the code of",
+			Params:  []openapi.Param{{Name: "code", Text: "the code; case and dashes do not matter"}},
+			Errors:  []openapi.Failure{openapi.Fail(404, "Code not found"), openapi.Fail(429, "rate_limited")},
+		},
+		"POST /api/v1/enrollments/codes": {
+			Summary: "Issue a code that admits one host without a decision",
+			Answers: []openapi.Answer{{Status: 201, Text: "the code, shown this once", Body: api.IssuedCode{}}},
+			Example: `{"label":"ci runner","expiresInSec":3600}`,
+		},
+		"POST /api/v1/enrollments/{id}/approve": {Summary: "Approve a pairing", Errors: []openapi.Failure{noEnrollment, decided, openapi.Fail(410, "expired_token")}},
+		"POST /api/v1/enrollments/{id}/deny":    {Summary: "Deny a pairing", Errors: []openapi.Failure{noEnrollment, decided, openapi.Fail(410, "expired_token")}},
+
+		"GET /api/v1/workspaces/{ws}/workers": {Summary: "List workers; a host sees those of its own", Params: []openapi.Param{workspace}},
+		"POST /api/v1/workspaces/{ws}/workers/{id}/disable": {
+			Summary: "Give a worker no new runs", Detail: "Those it has in hand go on.",
+			Params: worker, Errors: []openapi.Failure{workerMissing},
+		},
+		"POST /api/v1/workspaces/{ws}/workers/{id}/enable": {Summary: "Give a worker runs again", Params: worker, Errors: []openapi.Failure{workerMissing}},
+		"DELETE /api/v1/workspaces/{ws}/workers/{id}": {
+			Summary: "Remove a worker", Detail: "Its tokens are void at once.",
+			Params: worker, Errors: []openapi.Failure{workerMissing},
+		},
+		"GET /api/v1/workers/{id}/events/stream": {
+			Summary: "What happens to a worker, as server-sent events",
+			Detail:  "The data is a LifecycleEvent. A new reader is greeted with the newest event; one that comes back gets what it missed.",
+			Params: []openapi.Param{
+				{Name: "since", Text: "the last number seen; the header Last-Event-ID says the same"},
+				{Name: "Last-Event-ID", In: "header", Text: "the last number seen"},
+			},
+			Answers: []openapi.Answer{{Type: "text/event-stream", Text: "events until either side hangs up"}},
+			Errors:  []openapi.Failure{workerMissing},
+		},
+
+		"POST /api/v1/workers/self/register": {
+			Summary: "Announce a service whose runs are claimed",
+			Detail:  "As /api/register, without a baseUrl.",
+			Example: `{"serviceId":"pdf","version":"1.0.0","tasks":[{"id":"extract","codeHash":"0011223344556677"}]}`,
+		},
+		"POST /api/v1/workers/self/claim": {
+			Summary: "Claim runs to execute",
+			Detail:  "Waits up to waitMs for something to do. A disabled worker gets none.",
+			Example: `{"serviceId":"pdf","max":4,"waitMs":30000}`,
+		},
+		"POST /api/v1/workers/self/heartbeat": {
+			Summary: "A worker is alive, and so are the runs it names",
+			Params:  []openapi.Param{{Name: api.HeaderWorkerVersion, In: "header", Text: "the version of the worker"}},
+			Example: `{"runs":[{"runId":"trun_0123456789abcdef","progress":40}]}`,
+		},
+		"POST /api/v1/workers/self/events": {Summary: "Report a lifecycle event", Example: `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`},
+
+		"GET /api/v1/session":         {Summary: "Who the token says the caller is"},
+		"GET /api/v1/health":          {Summary: "Whether the server answers"},
+		"GET /api/v1/releases/latest": {Summary: "The newest versions of the programs that hosts run"},
+	}
+}
