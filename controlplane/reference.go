@@ -64,6 +64,21 @@ func engineReference() map[string]openapi.About {
 
 		"GET /api/pipelines":      {Summary: "List pipelines by name"},
 		"GET /api/pipelines/{id}": {Summary: "A pipeline", Errors: []openapi.Failure{pipelineMissing}},
+		"PUT /api/pipelines/{id}": {
+			Summary: "Define a pipeline by hand",
+			Detail:  "Its graph is what the registered tasks make of its entries, and follows them; runs under way keep theirs. It replaces a derived pipeline of the same id.",
+			Params:  []openapi.Param{{Name: "dryRun", Text: "1: only look, and answer 200 with what is wrong", Enum: []string{"1", "true"}}},
+			Errors:  []openapi.Failure{openapi.Fail(400, "Pipeline validation failed: …")},
+			Example: `{"name":"Reports","entryTasks":["download"],"failureMode":"continue","version":"2.0.0"}`,
+		},
+		"DELETE /api/pipelines/{id}": {
+			Summary: "Remove a definition made by hand",
+			Detail:  "A derived one may take its place. Its runs stay.",
+			Errors: []openapi.Failure{
+				pipelineMissing,
+				openapi.Fail(409, "Pipeline has active runs", "pipelineId"), openapi.Fail(409, "Pipeline is derived from registered tasks", "pipelineId"),
+			},
+		},
 		"POST /api/pipelines/{id}/trigger": {
 			Summary: "Start a run",
 			Detail:  "A body with a member input is the envelope described here, and so is one that holds nothing but its other members; any other body is the input itself, byte for byte.",
@@ -103,6 +118,13 @@ func engineReference() map[string]openapi.About {
 			Body:    api.QueueTaskRequest{},
 			Errors:  []openapi.Failure{taskMissing, inMaintenance},
 			Example: `{"taskId":"extract","input":{"page":1}}`,
+		},
+		"POST /api/queue/batch": {
+			Summary: "Queue task runs: all of them or none",
+			Detail:  "At most 10,000, in one transaction.",
+			Body:    api.QueueBatchRequest{},
+			Errors:  []openapi.Failure{taskMissing, inMaintenance},
+			Example: `{"tasks":[{"taskId":"extract","input":{"page":1}},{"taskId":"extract","input":{"page":2}}]}`,
 		},
 		"GET /api/queue/status": {Summary: "Count task runs by state", Detail: "The counts are kept, so asking is cheap. dlq counts dead letters not yet retried."},
 		"GET /api/queue/items": {

@@ -95,7 +95,7 @@ func (p *page) route(r Route) {
 	}
 	if s := p.d.bodies[r.Pattern]; s != nil {
 		p.f("Body:\n\n")
-		p.members(s, true)
+		p.members(s)
 	} else if r.BodyType != "" {
 		p.f("Body: %s.\n\n", r.BodyType)
 	}
@@ -109,7 +109,7 @@ func (p *page) route(r Route) {
 		}
 		p.f("\n\n")
 		if s := p.d.answers[r.Pattern][strconv.Itoa(a.Status)]; s != nil {
-			p.members(s, false)
+			p.members(s)
 		}
 	}
 	p.failures(r)
@@ -117,7 +117,7 @@ func (p *page) route(r Route) {
 }
 
 // members writes the members of an object as a table, or names another type.
-func (p *page) members(s *schema, request bool) {
+func (p *page) members(s *schema) {
 	at := s
 	if s.ref != "" {
 		at = p.d.schemas.named[s.ref]
@@ -134,9 +134,9 @@ func (p *page) members(s *schema, request bool) {
 	for _, m := range at.members {
 		var notes []string
 		switch {
-		case request && m.required:
+		case at.request && m.required:
 			notes = append(notes, "required")
-		case !request && !m.required:
+		case !at.request && !m.required:
 			notes = append(notes, "only when there is one")
 		}
 		if m.schema.text != "" {
@@ -185,8 +185,13 @@ func (s *schema) bounds() []string {
 	if s.maximum != nil {
 		out = append(out, "at most "+number(s.maximum))
 	}
-	if s.longest > 0 {
+	switch {
+	case s.longest > 0 && s.kind == "array":
+		out = append(out, fmt.Sprintf("at most %d", s.longest))
+	case s.longest > 0:
 		out = append(out, fmt.Sprintf("at most %d characters", s.longest))
+	case s.pattern != "":
+		out = append(out, "as `"+s.pattern+"`")
 	}
 	if s.format == "uri" {
 		out = append(out, "an absolute URL")
@@ -293,7 +298,7 @@ func (p *page) objects() {
 		if s.text != "" {
 			p.f("%s\n\n", s.text)
 		}
-		p.members(&schema{ref: name}, strings.HasSuffix(name, "Request") || strings.HasSuffix(name, "Input") || name == "TaskRegistration")
+		p.members(&schema{ref: name})
 	}
 }
 

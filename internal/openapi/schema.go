@@ -24,7 +24,9 @@ type schema struct {
 	minimum *float64
 	maximum *float64
 	above   *float64
-	longest int
+	longest int    // of a string or array
+	pattern string // of a string
+	request bool   // an object that is sent, not answered
 }
 
 type member struct {
@@ -58,7 +60,9 @@ func (s *schema) MarshalJSON() ([]byte, error) {
 	set("minimum", s.minimum, s.minimum != nil)
 	set("maximum", s.maximum, s.maximum != nil)
 	set("exclusiveMinimum", s.above, s.above != nil)
-	set("maxLength", s.longest, s.longest > 0)
+	set("maxLength", s.longest, s.longest > 0 && s.kind != "array")
+	set("maxItems", s.longest, s.longest > 0 && s.kind == "array")
+	set("pattern", s.pattern, s.pattern != "")
 	if s.enum != nil {
 		words := make([]any, 0, len(s.enum)+1)
 		for _, word := range s.enum {
@@ -160,7 +164,7 @@ func (b *schemas) structure(t reflect.Type, request bool) string {
 	if b.named[name] != nil {
 		return name
 	}
-	s := &schema{kind: "object", text: b.comments[t.Name()].Text}
+	s := &schema{kind: "object", text: b.comments[t.Name()].Text, request: request}
 	b.named[name] = s // before its members, which may lead back here
 	b.order = append(b.order, name)
 	b.fields(s, t, request)
@@ -221,7 +225,9 @@ func (s *schema) limit(rules []string) {
 			s.enum = strings.Fields(limit)
 		case name == "url":
 			s.format = "uri"
-		case name == "max" && s.kind == "string":
+		case name == "sha256":
+			s.pattern = "^[0-9a-f]{64}$"
+		case name == "max" && (s.kind == "string" || s.kind == "array"):
 			s.longest, _ = strconv.Atoi(limit) // a tag of ours; validator itself reads it
 		case name == "gte" || name == "min":
 			s.minimum = number()
