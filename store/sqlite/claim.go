@@ -5,7 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"pipedai/pipeline"
 	"pipedai/store"
@@ -14,15 +16,15 @@ import (
 
 // candidate is a claimable task run at the head of its lane.
 type candidate struct {
-	id, task, lane, queue string
-	priority              int
-	seq                   int64
+	lane     string
+	priority int
+	seq      int64
 }
 
 // ClaimTasks leases the best task runs of every lane that has room.
 func (s *Store) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Claimed, error) {
 	var out []store.Claimed
-	err := s.write(ctx, "claim task runs", func(t *tx) error {
+	err := s.writeMany(ctx, "claim task runs", p.Limit, func(t *tx) error {
 		limit, err := t.room(p)
 		if err != nil || limit <= 0 {
 			return err
@@ -54,8 +56,8 @@ func (t *tx) room(p store.ClaimTasks) (int, error) {
 	if p.MaxRunning <= 0 {
 		return p.Limit, nil
 	}
-	var running int
-	err := t.row(`select count(*) from lease`, nil, &running)
+	var running int // kept, never counted
+	err := t.row(`select running from counters where shard = 0`, nil, &running)
 	return min(p.Limit, p.MaxRunning-running), err
 }
 
@@ -98,10 +100,10 @@ func (t *tx) candidates(queue string, limit int) ([]candidate, error) {
 	}
 	var out []candidate
 	for _, l := range lanes {
-		err := t.rows(`select task_run_id, task_id, priority, seq from ready
-			where queue = ? and lane = ? order by priority, seq limit ?`, []any{queue, l.name, l.free}, func(row scanner) error {
-			c := candidate{queue: queue, lane: l.name}
-			err := row.Scan(&c.id, &c.task, &c.priority, &c.seq)
+		err := t.rows(`select seq, priority from task_runs
+			where queue = ?1 and lane = ?2 and since is not null order by priority, seq limit ?3`, []any{queue, l.name, l.free}, func(row scanner) error {
+			c := candidate{lane: l.name}
+			err := row.Scan(&c.seq, &c.priority)
 			out = append(out, c)
 			return err
 		})
@@ -112,88 +114,106 @@ func (t *tx) candidates(queue string, limit int) ([]candidate, error) {
 	return out, nil
 }
 
+// lease reads what was picked, in that order, and leases it: one statement
+// reads everything, one for each task writes.
 func (t *tx) lease(picked []candidate, p store.ClaimTasks) ([]store.Claimed, error) {
-	tasks := map[string]store.Task{}
+	if len(picked) == 0 {
+		return nil, nil
+	}
+	seqs := make([]int64, len(picked))
+	for i, c := range picked {
+		seqs[i] = c.seq
+	}
+	out := make([]store.Claimed, 0, len(picked))
+	err := t.rows(`select `+taskRunCols+`, i.data, coalesce(i.stored, 1)
+		from json_each(?) j cross join task_runs t on t.seq = j.value left join inputs i on i.path = t.input_path`,
+		[]any{jsonText(seqs)}, func(row scanner) error {
+			var c store.Claimed
+			var order []pipeline.TaskID
+			// An input that never rode in the database is in storage.
+			err := row.Scan(append(taskRunDest(&c.TaskRun, &order), &c.InputInline, &c.InputStored)...)
+			flow.Fill(&c.TaskRun, order)
+			out = append(out, c)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	if len(out) != len(picked) {
+		return nil, fmt.Errorf("%d of %d claimable task runs exist", len(out), len(picked))
+	}
+	var tasks []pipeline.TaskID
+	of := map[pipeline.TaskID][]int{}
+	for i, c := range out {
+		if of[c.TaskRun.Task] == nil {
+			tasks = append(tasks, c.TaskRun.Task)
+		}
+		of[c.TaskRun.Task] = append(of[c.TaskRun.Task], i)
+	}
 	services := map[pipeline.ServiceID]store.Service{}
-	var out []store.Claimed
-	for _, c := range picked {
-		task, known := tasks[c.task]
-		if !known {
-			if err := t.one(func(row scanner) error { return scanTask(row, &task) },
-				`select `+taskCols+` from tasks k where k.id = ?`, c.task); err != nil {
-				return nil, err
-			}
-			tasks[c.task] = task
-		}
-		service, known := services[task.Service]
-		if !known {
-			if err := t.one(func(row scanner) error { return scanService(row, &service) },
-				`select `+serviceCols+` from services s where s.id = ?`, task.Service); err != nil {
-				return nil, err
-			}
-			services[task.Service] = service
-		}
-		claimed, err := t.leaseOne(c, task, p)
-		if err != nil {
+	for _, id := range tasks {
+		if err := t.leaseOf(id, of[id], picked, out, p, services); err != nil {
 			return nil, err
 		}
-		claimed.Service = service
-		out = append(out, claimed)
 	}
 	return out, t.count(flow.Counts{Pending: -len(out), Running: len(out)})
 }
 
-func (t *tx) leaseOne(c candidate, task store.Task, p store.ClaimTasks) (store.Claimed, error) {
-	out := store.Claimed{Task: task}
-	if _, err := t.exec(`delete from ready where queue = ? and lane = ? and priority = ? and seq = ?`, c.queue, c.lane, c.priority, c.seq); err != nil {
-		return out, err
+// leaseOf leases the runs of one task: those of out, and picked, at these places.
+func (t *tx) leaseOf(id pipeline.TaskID, at []int, picked []candidate, out []store.Claimed, p store.ClaimTasks, services map[pipeline.ServiceID]store.Service) error {
+	var task store.Task
+	if err := t.one(func(row scanner) error { return scanTask(row, &task) },
+		`select `+taskCols+` from tasks k where k.id = ?`, id); err != nil {
+		return err
 	}
-	var beat any
+	service, known := services[task.Service]
+	if !known {
+		if err := t.one(func(row scanner) error { return scanService(row, &service) },
+			`select `+serviceCols+` from services s where s.id = ?`, task.Service); err != nil {
+			return err
+		}
+		services[task.Service] = service
+	}
+	var beat time.Time
 	window := flow.Window(task.HeartbeatInterval)
-	until, accepted := t.now.Add(p.AcceptWithin), any(nil)
+	until := t.now.Add(p.AcceptWithin)
 	if p.Accepted {
-		beat, until, accepted = us(t.now), t.now.Add(window), us(t.now)
+		beat, until = t.now, t.now.Add(window)
 	}
-	// The version a retry runs is the one there is now.
-	var order []pipeline.TaskID
-	err := t.row(`update task_runs as t set status = 'running', started_at = ?2, heartbeat_at = ?3, heartbeat_timeout_ms = ?4,
-			code_hash = iif(attempt > 1, ?5, code_hash), code_version = iif(attempt > 1, ?6, code_version)
-		where id = ?1 and status = 'pending' returning `+unaliased(taskRunCols),
-		[]any{c.id, us(t.now), beat, (2 * task.HeartbeatInterval).Milliseconds(), task.CodeHash, task.CodeVersion},
-		taskRunDest(&out.TaskRun, &order)...)
-	if err != nil {
-		return out, err
-	}
-	flow.Fill(&out.TaskRun, order)
-	_, err = t.exec(`insert into lease (task_run_id, attempt, task_id, pipeline_run_id, owner, slot, claimed_at, accepted_at,
-			until, deadline, window_ms, timeout_seconds) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.id, out.TaskRun.Attempt, c.task, text(out.TaskRun.Run), p.Owner, c.lane != "", us(t.now), accepted,
-		us(until), us(t.now.Add(task.Timeout+flow.Grace(task.Timeout))), window.Milliseconds(), int64(task.Timeout.Seconds()))
-	if err != nil {
-		return out, err
-	}
-	if c.lane != "" {
-		if _, err := t.exec(`update slots set used = used + 1 where task_id = ?`, c.task); err != nil {
-			return out, err
+	seqs := make([]int64, len(at))
+	limited := 0
+	for i, place := range at {
+		c := &out[place]
+		c.Task, c.Service = task, service
+		r := &c.TaskRun
+		r.Status, r.StartedAt, r.HeartbeatAt = pipeline.TaskRunning, t.now, beat
+		if r.Attempt > 1 { // the version a retry runs is the one there is now
+			r.CodeHash, r.CodeVersion = task.CodeHash, task.CodeVersion
+		}
+		seqs[i] = picked[place].seq
+		if picked[place].lane != "" {
+			limited++
 		}
 	}
-	err = t.row(`select data, stored from inputs where path = ?`, []any{out.TaskRun.InputPath}, &out.InputInline, &out.InputStored)
-	if errors.Is(err, sql.ErrNoRows) {
-		out.InputStored, err = true, nil // never rode in the database
+	// All runs of a task are in one lane.
+	err := t.run(`update task_runs set status = 'running', since = null, started_at = ?2, heartbeat_at = ?3, heartbeat_timeout_ms = ?4,
+			code_hash = iif(attempt > 1, ?5, code_hash), code_version = iif(attempt > 1, ?6, code_version),
+			owner = ?7, slot = ?8, until = ?9, deadline = ?10, window_ms = ?11, timeout_seconds = ?12, cancel = 0
+		where seq in (select value from json_each(?1))`,
+		jsonText(seqs), us(t.now), us(beat), (2 * task.HeartbeatInterval).Milliseconds(), task.CodeHash, task.CodeVersion,
+		p.Owner, limited > 0, us(until), us(t.now.Add(task.Timeout+flow.Grace(task.Timeout))), window.Milliseconds(), int64(task.Timeout.Seconds()))
+	if err == nil && limited > 0 {
+		err = t.run(`update slots set used = used + ?2 where task_id = ?1`, id, limited)
 	}
-	return out, err
+	return err
 }
 
 // AcceptAttempts starts the heartbeat window of attempts that workers took.
 func (s *Store) AcceptAttempts(ctx context.Context, attempts []store.AttemptRef) error {
-	return s.write(ctx, "accept attempts", func(t *tx) error {
+	return s.writeMany(ctx, "accept attempts", len(attempts), func(t *tx) error {
 		for _, a := range attempts {
-			n, err := t.exec(`update lease set accepted_at = coalesce(accepted_at, ?3), until = ?3 + window_ms * 1000
-				where task_run_id = ?1 and attempt = ?2 and ?4 in ('', owner)`, a.ID, a.Attempt, us(t.now), a.Owner)
-			if err == nil && n > 0 {
-				_, err = t.exec(`update task_runs set heartbeat_at = ? where id = ?`, us(t.now), a.ID)
-			}
-			if err != nil {
+			if err := t.run(`update task_runs set heartbeat_at = ?3, until = ?3 + window_ms * 1000
+				where id = ?1 and attempt = ?2 and owner = iif(?4 = '', owner, ?4)`, a.ID, a.Attempt, us(t.now), a.Owner); err != nil {
 				return err
 			}
 		}
@@ -204,11 +224,11 @@ func (s *Store) AcceptAttempts(ctx context.Context, attempts []store.AttemptRef)
 // ExtendLeases stores heartbeats.
 func (s *Store) ExtendLeases(ctx context.Context, beats []store.Heartbeat) ([]store.HeartbeatAnswer, error) {
 	out := make([]store.HeartbeatAnswer, len(beats))
-	err := s.write(ctx, "extend leases", func(t *tx) error {
+	err := s.writeMany(ctx, "extend leases", len(beats), func(t *tx) error {
 		for i, b := range beats {
 			out[i] = store.HeartbeatAnswer{Cancel: true}
-			err := t.row(`update lease set accepted_at = coalesce(accepted_at, ?3), until = ?3 + window_ms * 1000
-				where task_run_id = ?1 and attempt = ?2 and ?4 in ('', owner) returning cancel, pipeline_run_id`,
+			err := t.row(`update task_runs set heartbeat_at = ?3, until = ?3 + window_ms * 1000
+				where id = ?1 and attempt = ?2 and owner = iif(?4 = '', owner, ?4) returning cancel, pipeline_run_id`,
 				[]any{b.ID, b.Attempt, us(t.now), b.Owner}, &out[i].Cancel, asText(&out[i].Run))
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
@@ -216,8 +236,11 @@ func (s *Store) ExtendLeases(ctx context.Context, beats []store.Heartbeat) ([]st
 				return err
 			}
 			out[i].Known = true
-			if _, err := t.exec(`update task_runs set heartbeat_at = ?2, metadata = json_patch(coalesce(metadata, '{}'), ?3)
-				where id = ?1`, b.ID, us(t.now), jsonText(flow.Progress(b))); err != nil {
+			if b.Progress == nil && b.Message == "" {
+				continue
+			}
+			if err := t.run(`update task_runs set metadata = json_patch(coalesce(metadata, '{}'), ?2) where id = ?1`,
+				b.ID, jsonText(flow.Progress(b))); err != nil {
 				return err
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // EndAttempts ends attempts and lets what follows follow.
 func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
 	var out []store.EndedAttempt
-	err := s.write(ctx, "end attempts", func(t *tx) error {
+	err := s.writeMany(ctx, "end attempts", len(ends), func(t *tx) error {
 		refs := make([]store.AttemptRef, len(ends))
 		for i, e := range ends {
 			refs[i] = e.AttemptRef
@@ -55,7 +55,7 @@ func (t *tx) tellUnknown(ends []store.EndAttempt, out []store.EndedAttempt) erro
 
 // ReleaseAttempts gives attempts back uncounted.
 func (s *Store) ReleaseAttempts(ctx context.Context, attempts []store.AttemptRef) error {
-	return s.write(ctx, "release attempts", func(t *tx) error {
+	return s.writeMany(ctx, "release attempts", len(attempts), func(t *tx) error {
 		held, runs, err := t.take(attempts)
 		if err != nil {
 			return err
@@ -69,39 +69,58 @@ func (s *Store) ReleaseAttempts(ctx context.Context, attempts []store.AttemptRef
 	})
 }
 
-// take removes the leases of attempts and reads the runs they belong to.
-// Attempts that are not the ones under lease are left out.
+// take reads the leases of attempts, which settle clears, and the pipeline
+// runs they belong to. Attempts that are not the ones under lease are left out.
 func (t *tx) take(refs []store.AttemptRef) (map[pipeline.TaskRunID]flow.Held, []*flow.Run, error) {
-	held := map[pipeline.TaskRunID]flow.Held{}
-	var ids []pipeline.RunID
+	held := make(map[pipeline.TaskRunID]flow.Held, len(refs))
+	t.seqs = make(map[pipeline.TaskRunID]int64, len(refs))
+	t.taken = map[pipeline.RunID]int{}
+	policies := map[pipeline.TaskID]flow.Held{}
+	var runs []pipeline.RunID
+	ids := make([]pipeline.TaskRunID, len(refs))
+	for i, ref := range refs {
+		ids[i] = ref.ID
+	}
+	under := make(map[pipeline.TaskRunID]flow.Held, len(refs))
+	err := t.rows(`select t.seq, t.id, t.attempt, t.owner, t.task_id, t.pipeline_run_id, t.slot, t.heartbeat_at is not null, t.cancel,
+			t.deadline, t.timeout_seconds, t.max_retries
+		from json_each(?) j cross join task_runs t on t.id = j.value where t.owner is not null`, []any{list(ids)}, func(row scanner) error {
+		var h flow.Held
+		var seq int64
+		err := row.Scan(&seq, asText(&h.ID), &h.Attempt, &h.Owner, asText(&h.Task), asText(&h.Run), &h.Slot, &h.Accepted, &h.Cancel,
+			timeCol{&h.Deadline}, seconds{&h.Timeout}, &h.Retry.Retries)
+		under[h.ID], t.seqs[h.ID] = h, seq
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, ref := range refs {
-		h := flow.Held{AttemptRef: ref}
-		var accepted sql.NullInt64
-		err := t.row(`delete from lease where task_run_id = ?1 and attempt = ?2 and ?3 in ('', owner)
-			returning owner, task_id, pipeline_run_id, slot, accepted_at, cancel, deadline, timeout_seconds`,
-			[]any{ref.ID, ref.Attempt, ref.Owner}, &h.Owner, &h.Task, asText(&h.Run), &h.Slot, &accepted, &h.Cancel, timeCol{&h.Deadline}, seconds{&h.Timeout})
-		if errors.Is(err, sql.ErrNoRows) {
+		h, known := under[ref.ID]
+		if _, twice := held[ref.ID]; twice || !known || !h.Admits(ref) {
 			continue
-		} else if err != nil {
-			return nil, nil, err
 		}
-		h.Accepted = accepted.Valid
-		var removedIn string
-		err = t.row(`select t.max_retries, k.retry_backoff, k.retry_delay_ms, k.max_retry_delay_ms,
-				json_extract(k.metadata, '$.removedInVersion')
-			from task_runs t join tasks k on k.id = t.task_id where t.id = ?`, []any{ref.ID},
-			&h.Retry.Retries, &h.Retry.Backoff, millis{&h.Retry.Delay}, millis{&h.Retry.MaxDelay}, asText(&removedIn))
-		if err != nil {
-			return nil, nil, err
+		policy, known := policies[h.Task]
+		if !known {
+			var removedIn string
+			if err := t.row(`select retry_backoff, retry_delay_ms, max_retry_delay_ms, json_extract(metadata, '$.removedInVersion')
+				from tasks where id = ?`, []any{h.Task}, asText(&policy.Retry.Backoff), millis{&policy.Retry.Delay},
+				millis{&policy.Retry.MaxDelay}, asText(&removedIn)); err != nil {
+				return nil, nil, err
+			}
+			policy.Removed = removedIn != ""
+			policies[h.Task] = policy
 		}
-		h.Removed = removedIn != ""
+		policy.Retry.Retries = h.Retry.Retries
+		h.Retry, h.Removed = policy.Retry, policy.Removed
 		held[ref.ID] = h
 		if h.Run != "" {
-			ids = append(ids, h.Run)
+			t.taken[h.Run]++
+			runs = append(runs, h.Run)
 		}
 	}
-	runs, err := t.runs(ids)
-	return held, runs, err
+	found, err := t.runs(runs)
+	return held, found, err
 }
 
 // runs reads the state of pipeline runs, each once.
@@ -203,14 +222,12 @@ func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID)
 	return out, nil
 }
 
-// TakePending empties the queue of a run.
+// TakePending reads the queue of a run; settle takes it out.
 func (t *tx) TakePending(_ context.Context, id pipeline.RunID) ([]flow.Pending, error) {
-	// The plus keeps the index on the status out: a run is smaller than all that
-	// is pending.
-	return t.takePending(`select id, task_id, pipeline_run_id from task_runs where pipeline_run_id = ? and +status = 'pending' order by seq`, id)
+	return t.pending(`select id, task_id, pipeline_run_id from task_runs where pipeline_run_id = ? and status = 'pending' order by seq`, id)
 }
 
-func (t *tx) takePending(query string, args ...any) ([]flow.Pending, error) {
+func (t *tx) pending(query string, args ...any) ([]flow.Pending, error) {
 	var out []flow.Pending
 	err := t.rows(query, args, func(row scanner) error {
 		var p flow.Pending
@@ -218,22 +235,11 @@ func (t *tx) takePending(query string, args ...any) ([]flow.Pending, error) {
 		out = append(out, p)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range out {
-		if _, err := t.exec(`delete from ready where task_run_id = ?`, p.ID); err != nil {
-			return nil, err
-		}
-		if _, err := t.exec(`delete from timer where task_run_id = ?`, p.ID); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return out, err
 }
 
-// AskToStop marks the leases of a run.
+// AskToStop marks the leases of a run. Those that this step took are over.
 func (t *tx) AskToStop(_ context.Context, id pipeline.RunID) (int, error) {
-	n, err := t.exec(`update lease set cancel = 1 where pipeline_run_id = ?`, id)
-	return int(n), err
+	n, err := t.exec(`update task_runs set cancel = 1 where pipeline_run_id = ? and owner is not null`, id)
+	return n - t.taken[id], err
 }

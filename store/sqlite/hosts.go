@@ -117,7 +117,7 @@ func (s *Store) PolledEnrollment(ctx context.Context, id store.EnrollmentID, now
 			return err
 		}
 		tooEarly = !e.LastPollAt.IsZero() && now.Before(e.LastPollAt.Add(e.Interval))
-		_, err = t.exec(`update enrollments set last_poll_at = ? where id = ?`, us(now), id)
+		err = t.run(`update enrollments set last_poll_at = ? where id = ?`, us(now), id)
 		return err
 	})
 	return tooEarly, err
@@ -160,7 +160,7 @@ func (s *Store) RedeemEnrollment(ctx context.Context, p store.RedeemEnrollment) 
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(`update enrollments set status = 'redeemed', worker_id = ? where id = ?`, out.ID, e.ID); err != nil {
+		if err := t.run(`update enrollments set status = 'redeemed', worker_id = ? where id = ?`, out.ID, e.ID); err != nil {
 			return err
 		}
 		for _, token := range flow.WorkerTokens(p, out) {
@@ -207,7 +207,7 @@ func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, erro
 	}
 	k.LastUsedAt = now
 	return k, s.write(ctx, "note use of token", func(t *tx) error {
-		_, err := t.exec(`update tokens set last_used_at = ? where hash = ?`, us(now), hash)
+		err := t.run(`update tokens set last_used_at = ? where hash = ?`, us(now), hash)
 		return err
 	})
 }
@@ -243,7 +243,7 @@ func (s *Store) DeleteWorker(ctx context.Context, id store.WorkerID) error {
 		if n == 0 {
 			return store.ErrNotFound
 		}
-		_, err = t.exec(`update tokens set revoked_at = ?2 where worker_id = ?1 and revoked_at is null`, id, us(t.now))
+		err = t.run(`update tokens set revoked_at = ?2 where worker_id = ?1 and revoked_at is null`, id, us(t.now))
 		return err
 	})
 }

@@ -34,7 +34,7 @@ func (t *tx) renew() error {
 	}
 	for _, id := range gone {
 		// History refers to its definition; one that has some stays.
-		if _, err := t.exec(`delete from pipelines where id = ?1 and not exists (select 1 from pipeline_runs where pipeline_id = ?1)`, id); err != nil {
+		if err := t.run(`delete from pipelines where id = ?1 and not exists (select 1 from pipeline_runs where pipeline_id = ?1)`, id); err != nil {
 			return err
 		}
 	}
@@ -62,7 +62,7 @@ func (t *tx) registered() (services []store.Service, tasks []store.Task, err err
 }
 
 func (t *tx) putPipeline(p store.Pipeline) error {
-	_, err := t.exec(`insert into pipelines (id, name, entry_tasks, structure, failure_mode, version, description, created_at, updated_at, metadata)
+	err := t.run(`insert into pipelines (id, name, entry_tasks, structure, failure_mode, version, description, created_at, updated_at, metadata)
 		values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)
 		on conflict (id) do update set name = ?2, entry_tasks = ?3, structure = ?4, failure_mode = ?5, version = ?6,
 			description = ?7, updated_at = ?8, metadata = ?9`,
@@ -122,7 +122,7 @@ func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 		if active {
 			return store.ErrConflict
 		}
-		if _, err := t.exec(`update pipelines set metadata = json_set(coalesce(metadata, '{}'), '$.source', ?2) where id = ?1`, id, flow.SourceRemoved); err != nil {
+		if err := t.run(`update pipelines set metadata = json_set(coalesce(metadata, '{}'), '$.source', ?2) where id = ?1`, id, flow.SourceRemoved); err != nil {
 			return err
 		}
 		return t.renew() // puts a derived one in its place, or lets go what has no runs

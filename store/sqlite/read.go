@@ -77,6 +77,21 @@ func (w *where) add(cond string, arg any) {
 	w.conds, w.args = append(w.conds, cond), append(w.args, arg)
 }
 
+// status selects task runs by an index of those in that state, where there is one.
+func (w *where) status(status pipeline.TaskStatus) {
+	switch status {
+	case pipeline.TaskPending:
+		w.conds = append(w.conds, "(t.since is not null or t.due is not null)")
+	case pipeline.TaskRunning:
+		w.conds = append(w.conds, "t.owner is not null")
+	case pipeline.TaskFailed, pipeline.TaskTimeout, pipeline.TaskCancelled, pipeline.TaskWaiting:
+		// Spelled out, or the planner cannot know that the index holds them.
+		w.conds = append(w.conds, "t.status = '"+string(status)+"'")
+	default:
+		w.add("t.status = ?", status)
+	}
+}
+
 func (w *where) String() string {
 	if len(w.conds) == 0 {
 		return ""
@@ -124,19 +139,19 @@ func (s *Store) PipelineRun(ctx context.Context, id pipeline.RunID) (store.Pipel
 // TasksOfRun lists the task runs of a pipeline run by creation.
 func (s *Store) TasksOfRun(ctx context.Context, id pipeline.RunID) ([]store.TaskRun, error) {
 	return all(ctx, s, "list task runs", scanTaskRun,
-		`select `+taskRunCols+`, l.cancel`+taskRunFrom+` where t.pipeline_run_id = ? order by t.seq`, id)
+		`select `+taskRunCols+` from task_runs t where t.pipeline_run_id = ? order by t.seq`, id)
 }
 
 // TaskRun reads one.
 func (s *Store) TaskRun(ctx context.Context, id pipeline.TaskRunID) (store.TaskRun, error) {
-	return one(ctx, s, "read task run", scanTaskRun, `select `+taskRunCols+`, l.cancel`+taskRunFrom+` where t.id = ?`, id)
+	return one(ctx, s, "read task run", scanTaskRun, `select `+taskRunCols+` from task_runs t where t.id = ?`, id)
 }
 
 // TaskRuns lists task runs by priority, then creation.
 func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.TaskRun, int, error) {
 	var w where
 	if f.Status != "" {
-		w.add("t.status = ?", f.Status)
+		w.status(f.Status)
 	}
 	if f.Task != "" {
 		w.add("t.task_id = ?", f.Task)
@@ -149,7 +164,7 @@ func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.Ta
 		return nil, 0, wrap("count task runs", err)
 	}
 	page, err := all(ctx, s, "list task runs", scanTaskRun,
-		`select `+taskRunCols+`, l.cancel`+taskRunFrom+w.String()+` order by t.priority, t.created_at, t.seq limit ? offset ?`,
+		`select `+taskRunCols+` from task_runs t`+w.String()+` order by t.priority, t.created_at, t.seq limit ? offset ?`,
 		append(w.args, limitOf(f.Limit), f.Offset)...)
 	return page, total, err
 }

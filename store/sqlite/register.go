@@ -57,7 +57,7 @@ func (t *tx) putService(s store.Service) (old string, err error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", err
 	}
-	_, err = t.exec(`insert into services (id, base_url, version, status, inline_input, registered_at, last_heartbeat, metadata)
+	err = t.run(`insert into services (id, base_url, version, status, inline_input, registered_at, last_heartbeat, metadata)
 		values (?1, ?2, ?3, 'active', ?4, ?5, ?5, ?6)
 		on conflict (id) do update set base_url = ?2, version = ?3, status = 'active', inline_input = ?4, last_heartbeat = ?5, metadata = ?6`,
 		s.ID, s.BaseURL, s.Version, s.InlineInput, us(t.now), string(flow.Object(s.Metadata)))
@@ -83,7 +83,7 @@ func (t *tx) putTask(a flow.Announced, serviceVersion string) error {
 	if a.IdempotencyTTL > 0 {
 		ttl = flow.Seconds(a.IdempotencyTTL)
 	}
-	_, err := t.exec(`insert into tasks (id, service_id, allowed_next, code_hash, code_version, concurrency, description,
+	err := t.run(`insert into tasks (id, service_id, allowed_next, code_hash, code_version, concurrency, description,
 			heartbeat_interval_ms, idempotency_ttl_seconds, input_schema, max_retry_delay_ms, priority, retries, retry_backoff,
 			retry_delay_ms, timeout_seconds, registered_at, updated_at)
 		values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)
@@ -95,7 +95,7 @@ func (t *tx) putTask(a flow.Announced, serviceVersion string) error {
 		flow.Millis(a.HeartbeatInterval), ttl, schema, flow.Millis(a.Retry.MaxDelay), a.Priority, a.Retry.Retries,
 		a.Retry.Backoff, flow.Millis(a.Retry.Delay), flow.Seconds(a.Timeout), us(t.now))
 	if err == nil && a.Version {
-		_, err = t.exec(`insert into task_code_history (task_id, service_version, code_hash, code_version, recorded_at) values (?, ?, ?, ?, ?)`,
+		err = t.run(`insert into task_code_history (task_id, service_version, code_hash, code_version, recorded_at) values (?, ?, ?, ?, ?)`,
 			a.ID, serviceVersion, a.CodeHash, a.CodeVersion, us(t.now))
 	}
 	if err == nil && a.Moved {
@@ -110,18 +110,20 @@ func (t *tx) moveLane(task store.Task) error {
 	lane := ""
 	if task.Concurrency > 0 {
 		lane = string(task.ID)
-		if _, err := t.exec(`update lease set slot = 1 where task_id = ?`, task.ID); err != nil {
+		if err := t.run(`update task_runs set slot = 1 where task_id = ? and owner is not null`, task.ID); err != nil {
 			return err
 		}
-		if _, err := t.exec(`insert into slots (task_id, queue, cap) values (?, ?, 0) on conflict do nothing`, task.ID, task.Service); err != nil {
+		if err := t.run(`insert into slots (task_id, queue, cap) values (?, ?, 0) on conflict do nothing`, task.ID, task.Service); err != nil {
 			return err
 		}
 	}
-	if _, err := t.exec(`update slots set queue = ?2, cap = ?3, used = (select count(*) from lease where task_id = ?1 and slot)
+	if err := t.run(`update slots set queue = ?2, cap = ?3, used = (select count(*) from task_runs where task_id = ?1 and owner is not null and slot)
 		where task_id = ?1`, task.ID, task.Service, task.Concurrency); err != nil {
 		return err
 	}
-	_, err := t.exec(`update ready set queue = ?2, lane = ?3 where task_id = ?1`, task.ID, task.Service, lane)
+	// By the index of what is claimable, not by the history of the task.
+	err := t.run(`update task_runs indexed by idx_task_runs_ready set queue = ?2, lane = ?3 where task_id = ?1 and since is not null`,
+		task.ID, task.Service, lane)
 	return err
 }
 
@@ -130,12 +132,14 @@ func (t *tx) orphan(tasks []pipeline.TaskID, version string) ([]pipeline.RunID, 
 	if len(tasks) == 0 {
 		return nil, nil
 	}
-	if _, err := t.exec(`update tasks set updated_at = ?3, metadata = json_set(coalesce(metadata, '{}'), '$.removedInVersion', ?2)
+	if err := t.run(`update tasks set updated_at = ?3, metadata = json_set(coalesce(metadata, '{}'), '$.removedInVersion', ?2)
 		where id in (select value from json_each(?1))`, list(tasks), version, us(t.now)); err != nil {
 		return nil, err
 	}
-	pending, err := t.takePending(`select id, task_id, pipeline_run_id from task_runs
-		where status = 'pending' and task_id in (select value from json_each(?)) order by seq`, list(tasks))
+	pending, err := t.pending(`select id, task_id, pipeline_run_id from (
+			select seq, id, task_id, pipeline_run_id from task_runs indexed by idx_task_runs_ready where since is not null
+			union all select seq, id, task_id, pipeline_run_id from task_runs indexed by idx_task_runs_due where due is not null)
+		where task_id in (select value from json_each(?)) order by seq`, list(tasks))
 	if err != nil {
 		return nil, err
 	}

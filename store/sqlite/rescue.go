@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"pipedai/pipeline"
@@ -18,7 +20,7 @@ func (s *Store) Rescue(ctx context.Context, p store.Rescue) (store.Rescued, erro
 			asOf = p.Now
 		}
 		var refs []store.AttemptRef
-		err := t.rows(`select task_run_id, attempt from lease where min(until, deadline) <= ? order by task_run_id limit ?`,
+		err := t.rows(`select id, attempt from task_runs where owner is not null and min(until, deadline) <= ? order by id limit ?`,
 			[]any{us(asOf), p.Limit}, func(row scanner) error {
 				var ref store.AttemptRef
 				err := row.Scan(&ref.ID, &ref.Attempt)
@@ -60,29 +62,26 @@ func (s *Store) Rescue(ctx context.Context, p store.Rescue) (store.Rescued, erro
 // PromoteDue makes claimable what the timer held.
 func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next time.Time, err error) {
 	err = s.write(ctx, "promote due task runs", func(t *tx) error {
-		var ids []pipeline.TaskRunID
-		err := t.rows(`delete from timer where task_run_id in (select task_run_id from timer where due <= ? order by due limit ?)
-			returning task_run_id`, []any{us(t.now), limit}, func(row scanner) error {
-			var id pipeline.TaskRunID
-			err := row.Scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+		runs := map[string]bool{}
+		err := t.rows(`update task_runs set since = ?1, due = null, `+lane+`
+			where seq in (select seq from task_runs where due <= ?1 order by due limit ?2) returning pipeline_run_id`,
+			[]any{us(t.now), limit}, func(row scanner) error {
+				var run string
+				err := row.Scan(asText(&run))
+				runs[run] = true
+				promoted++
+				return err
+			})
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if err := t.makeReady(id); err != nil {
-				return err
-			}
-			// A run that was scheduled starts with its first task.
-			if _, err := t.exec(`update pipeline_runs set status = 'running', started_at = ?2
-				where status = 'pending' and id = (select pipeline_run_id from task_runs where id = ?1)`, id, us(t.now)); err != nil {
-				return err
-			}
+		// A run that was scheduled starts with its first task.
+		delete(runs, "")
+		if err := t.run(`update pipeline_runs set status = 'running', started_at = ?2
+			where id in (select value from json_each(?1)) and status = 'pending'`, list(slices.Collect(maps.Keys(runs))), us(t.now)); err != nil {
+			return err
 		}
-		promoted = len(ids)
-		return t.row(`select min(due) from timer`, nil, timeCol{&next})
+		return t.row(`select min(due) from task_runs where due is not null`, nil, timeCol{&next})
 	})
 	return promoted, next, err
 }

@@ -1,9 +1,8 @@
 package sqlite
 
 import (
-	"database/sql"
 	"encoding/json"
-	"strings"
+	"fmt"
 	"time"
 
 	"pipedai/pipeline"
@@ -49,22 +48,38 @@ func jsonText(v any) string {
 type timeCol struct{ to *time.Time }
 
 func (c timeCol) Scan(v any) error {
-	var n sql.NullInt64
-	if err := n.Scan(v); err != nil || !n.Valid {
-		return err
+	n, err := intOf(v)
+	if err == nil && v != nil {
+		*c.to = time.UnixMicro(n).UTC()
 	}
-	*c.to = time.UnixMicro(n.Int64).UTC()
-	return nil
+	return err
+}
+
+// intOf is an integer, or 0 for NULL.
+func intOf(v any) (int64, error) {
+	switch v := v.(type) {
+	case nil:
+		return 0, nil
+	case int64:
+		return v, nil
+	default:
+		return 0, fmt.Errorf("%T is no integer", v)
+	}
 }
 
 type textCol[S ~string] struct{ to *S }
 
 func (c textCol[S]) Scan(v any) error {
-	var n sql.NullString
-	if err := n.Scan(v); err != nil {
-		return err
+	switch v := v.(type) {
+	case nil:
+		*c.to = ""
+	case string:
+		*c.to = S(v)
+	case []byte:
+		*c.to = S(v)
+	default:
+		return fmt.Errorf("%T is no text", v)
 	}
-	*c.to = S(n.String)
 	return nil
 }
 
@@ -74,33 +89,57 @@ func asText[S ~string](to *S) textCol[S] { return textCol[S]{to} }
 type jsonCol struct{ to any }
 
 func (c jsonCol) Scan(v any) error {
-	var n sql.NullString
-	if err := n.Scan(v); err != nil || !n.Valid {
-		return err
+	var s string
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		s = v
+	case []byte:
+		s = string(v)
+	default:
+		return fmt.Errorf("%T is no JSON text", v)
 	}
-	return json.Unmarshal([]byte(n.String), c.to)
+	// Most are empty, and most that are not are kept as they are.
+	switch to := c.to.(type) {
+	case *json.RawMessage:
+		*to = json.RawMessage(s)
+		return nil
+	case *map[string]store.Asset:
+		if s == "{}" {
+			return nil
+		}
+	case *store.UpstreamRefs:
+		if s == "{}" {
+			return nil
+		}
+	case *[]store.PastAttempt:
+		if s == "[]" {
+			return nil
+		}
+	case *[]pipeline.TaskID:
+		if s == "[]" {
+			*to = []pipeline.TaskID{}
+			return nil
+		}
+	}
+	return json.Unmarshal([]byte(s), c.to)
 }
 
 type millis struct{ to *time.Duration }
 
 func (c millis) Scan(v any) error {
-	var n sql.NullInt64
-	if err := n.Scan(v); err != nil {
-		return err
-	}
-	*c.to = time.Duration(n.Int64) * time.Millisecond
-	return nil
+	n, err := intOf(v)
+	*c.to = time.Duration(n) * time.Millisecond
+	return err
 }
 
 type seconds struct{ to *time.Duration }
 
 func (c seconds) Scan(v any) error {
-	var n sql.NullInt64
-	if err := n.Scan(v); err != nil {
-		return err
-	}
-	*c.to = time.Duration(n.Int64) * time.Second
-	return nil
+	n, err := intOf(v)
+	*c.to = time.Duration(n) * time.Second
+	return err
 }
 
 const serviceCols = `s.id, s.version, s.base_url, s.status, s.inline_input, s.registered_at, s.last_heartbeat,
@@ -155,30 +194,23 @@ func scanRun(row scanner, r *store.PipelineRun) error {
 const taskRunCols = `t.id, t.task_id, t.pipeline_run_id, t.status, t.attempt, t.max_retries, t.priority, t.code_hash,
 	t.code_version, t.code_changed, t.first_run, t.input_path, t.output_path, coalesce(t.output_bytes, t.output_size, 0),
 	t.logs_path, t.assets, t.upstream_refs, t.upstream_order, t.selected_next, t.previous_attempts, t.error, t.error_code,
-	t.idempotency_key, t.scheduled_for, t.created_at, t.started_at, t.heartbeat_at, t.completed_at, t.metadata, t.output_sha256`
+	t.idempotency_key, t.scheduled_for, t.created_at, t.started_at, t.heartbeat_at, t.completed_at, t.metadata, t.output_sha256,
+	t.owner is not null and t.cancel`
 
 func taskRunDest(t *store.TaskRun, order *[]pipeline.TaskID) []any {
-	return []any{&t.ID, &t.Task, asText(&t.Run), &t.Status, &t.Attempt, &t.MaxRetries, &t.Priority, &t.CodeHash,
+	return []any{asText(&t.ID), asText(&t.Task), asText(&t.Run), asText(&t.Status), &t.Attempt, &t.MaxRetries, &t.Priority, &t.CodeHash,
 		&t.CodeVersion, &t.CodeChanged, &t.FirstRun, asText(&t.InputPath), asText(&t.OutputPath), &t.OutputSize,
 		asText(&t.LogsPath), jsonCol{&t.Assets}, jsonCol{&t.UpstreamRefs}, jsonCol{order}, jsonCol{&t.SelectedNext},
 		jsonCol{&t.PreviousAttempts}, asText(&t.Error), asText(&t.ErrorCode), asText(&t.IdempotencyKey),
 		timeCol{&t.ScheduledFor}, timeCol{&t.CreatedAt}, timeCol{&t.StartedAt}, timeCol{&t.HeartbeatAt},
-		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256)}
+		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256), &t.CancelRequested}
 }
 
-const taskRunFrom = ` from task_runs t left join lease l on l.task_run_id = t.id`
-
-// scanTaskRun reads taskRunCols and the lease's cancel.
 func scanTaskRun(row scanner, t *store.TaskRun) error {
 	var order []pipeline.TaskID
-	var cancel sql.NullBool
-	if err := row.Scan(append(taskRunDest(t, &order), &cancel)...); err != nil {
+	if err := row.Scan(taskRunDest(t, &order)...); err != nil {
 		return err
 	}
-	t.CancelRequested = cancel.Bool
 	flow.Fill(t, order)
 	return nil
 }
-
-// unaliased is a column list for RETURNING, which knows no alias.
-func unaliased(cols string) string { return strings.ReplaceAll(cols, "t.", "") }

@@ -10,22 +10,22 @@ import (
 
 // StartRuns creates pipeline runs with their entry tasks.
 func (s *Store) StartRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
-	return accept(ctx, s, "start pipeline runs", func(b *flow.Batch) ([]store.StartedRun, error) {
+	return accept(ctx, s, "start pipeline runs", len(runs), func(b *flow.Batch) ([]store.StartedRun, error) {
 		return b.StartRuns(ctx, runs)
 	})
 }
 
 // EnqueueTasks queues standalone task runs, all or none.
 func (s *Store) EnqueueTasks(ctx context.Context, items []store.EnqueueTask) ([]store.EnqueuedTask, error) {
-	return accept(ctx, s, "enqueue tasks", func(b *flow.Batch) ([]store.EnqueuedTask, error) {
+	return accept(ctx, s, "enqueue tasks", len(items), func(b *flow.Batch) ([]store.EnqueuedTask, error) {
 		return b.EnqueueTasks(ctx, items)
 	})
 }
 
 // accept takes new work in one transaction, as long as any is accepted.
-func accept[Out any](ctx context.Context, s *Store, what string, take func(*flow.Batch) ([]Out, error)) ([]Out, error) {
+func accept[Out any](ctx context.Context, s *Store, what string, rows int, take func(*flow.Batch) ([]Out, error)) ([]Out, error) {
 	var out []Out
-	err := s.write(ctx, what, func(t *tx) error {
+	err := s.writeMany(ctx, what, rows, func(t *tx) error {
 		if err := t.accepting(); err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (s *Store) Input(ctx context.Context, path string) ([]byte, error) {
 // MarkInputStored notes that storage has the input too.
 func (s *Store) MarkInputStored(ctx context.Context, path string) error {
 	return s.write(ctx, "mark input stored", func(t *tx) error {
-		_, err := t.exec(`update inputs set stored = 1 where path = ?`, path)
+		err := t.run(`update inputs set stored = 1 where path = ?`, path)
 		return err
 	})
 }

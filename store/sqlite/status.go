@@ -11,10 +11,19 @@ import (
 // QueueStatus reads the kept counts.
 func (s *Store) QueueStatus(ctx context.Context) (store.QueueStatus, error) {
 	var out store.QueueStatus
-	// Ids grow with time, so the smallest one waiting is the oldest.
-	err := s.db.Reader.QueryRowContext(ctx, `select c.pending, c.running, c.completed, c.failed, c.dead_letters,
-			(select created_at from task_runs where id = min(
-				coalesce((select min(task_run_id) from ready), '~'), coalesce((select min(task_run_id) from timer), '~')))
+	// The oldest of each lane and priority is the first there, and one step of the
+	// index leads from each to the next.
+	err := s.db.Reader.QueryRowContext(ctx, `with recursive heads (seq) as (
+			select * from (select seq from task_runs where since is not null order by queue, lane, priority, seq limit 1)
+			union all
+			select (select n.seq from task_runs n where n.since is not null and (n.queue, n.lane, n.priority) > (t.queue, t.lane, t.priority)
+				order by n.queue, n.lane, n.priority, n.seq limit 1)
+			from heads h join task_runs t on t.seq = h.seq),
+		waiting (seq) as (
+			select min(seq) from heads
+			union all select * from (select seq from task_runs indexed by idx_task_runs_scheduled where due is not null order by seq limit 1))
+		select c.pending, c.running, c.completed, c.failed, c.dead_letters,
+			(select created_at from task_runs where seq = (select min(seq) from waiting))
 		from counters c where c.shard = 0`).Scan(&out.Pending, &out.Running, &out.Completed, &out.Failed, &out.DeadLetters,
 		timeCol{&out.OldestPending})
 	return out, wrap("read queue status", err)
@@ -50,7 +59,7 @@ func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (
 		if to == out.Mode {
 			return nil
 		}
-		if _, err := t.exec(`update orchestrator_state set mode = ?1, mode_changed_at = ?2, updated_at = ?2,
+		if err := t.run(`update orchestrator_state set mode = ?1, mode_changed_at = ?2, updated_at = ?2,
 			pending_tasks_count = ?3, running_tasks_count = ?4 where id = 'singleton'`, to, us(t.now), out.Pending, out.Running); err != nil {
 			return err
 		}

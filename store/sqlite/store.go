@@ -83,24 +83,16 @@ func (s *Store) Close() error {
 	return errors.Join(s.w.close(), s.db.Close())
 }
 
-// write runs fn in one immediate transaction. what names the step in errors.
+// write runs fn in an immediate transaction, which it may share with other
+// steps. what names the step in errors.
 func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) error {
-	err := s.w.do(ctx, func(ctx context.Context, c *conn) error {
-		if _, err := c.exec(ctx, "begin immediate"); err != nil {
-			return err
-		}
-		open := true
-		defer func() {
-			if open { // after a panic too: the connection is the only one
-				_, _ = c.exec(ctx, "rollback") // harmless when SQLite did it by itself
-			}
-		}()
-		if err := fn(&tx{ctx: ctx, c: c, now: s.now()}); err != nil {
-			return err
-		}
-		_, err := c.exec(ctx, "commit")
-		open = err != nil
-		return err
+	return s.writeMany(ctx, what, 1, fn)
+}
+
+// writeMany is write for a step about so many rows.
+func (s *Store) writeMany(ctx context.Context, what string, rows int, fn func(*tx) error) error {
+	err := s.w.do(ctx, rows, func(c *conn) error {
+		return fn(&tx{ctx: context.WithoutCancel(ctx), c: c, now: s.now()})
 	})
 	return wrap(what, err)
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -44,9 +43,8 @@ func TestStore_NewerSchema(t *testing.T) {
 	t.Parallel()
 	s := open(t).(*Store)
 	storetest.RefusesNewer(t, s, func() error {
-		return s.w.do(t.Context(), func(ctx context.Context, c *conn) error {
-			_, err := c.exec(ctx, `insert into engine_migrations (version_id, is_applied) values (9999, true)`)
-			return err
+		return s.write(t.Context(), "record", func(t *tx) error {
+			return t.run(`insert into engine_migrations (version_id, is_applied) values (9999, true)`)
 		})
 	})
 }

@@ -3,17 +3,41 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
 var errClosed = errors.New("the store is closed")
 
-// writer owns the one connection that writes, with its prepared statements.
+// How many steps share a commit: a commit waits for the disk once, whatever it
+// carries, but nobody waits long for the work of others.
+const (
+	groupWeight = 500
+	groupTime   = 3 * time.Millisecond
+)
+
+// writer owns the one connection that writes. Steps that arrive while it is
+// busy wait in line; whoever gets the connection next runs them all in one
+// transaction, in order, and answers each after the commit.
 type writer struct {
 	db   *sql.DB
 	turn chan *conn // holds the connection while nobody uses it; nil: not opened yet
 	done chan struct{}
+
+	mu   sync.Mutex
+	line []*step
+}
+
+// step is one unit of work that waits for its turn.
+type step struct {
+	run    func(*conn) error
+	weight int // about how many rows
+	err    error
+	over   chan struct{} // closed once err is final
 }
 
 func newWriter(db *sql.DB) *writer {
@@ -22,35 +46,154 @@ func newWriter(db *sql.DB) *writer {
 	return w
 }
 
-// conn is the connection with the statements prepared on it so far.
-type conn struct {
-	*sql.Conn
-	stmts map[string]*sql.Stmt
-}
-
-// do gives fn the connection, alone. Once fn runs, ctx's end no longer stops
-// it: a step is short, and half a step is worse than a late one.
-func (w *writer) do(ctx context.Context, fn func(context.Context, *conn) error) error {
-	c, err := w.take(ctx)
-	if err != nil {
+// do runs fn in an immediate transaction and returns once it is committed, or
+// not at all. Once fn runs, ctx's end no longer stops it: a step is short, and
+// half a step is worse than a late one.
+func (w *writer) do(ctx context.Context, weight int, fn func(*conn) error) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s := &step{run: fn, weight: weight, over: make(chan struct{})}
+	w.mu.Lock()
+	w.line = append(w.line, s)
+	w.mu.Unlock()
+	for {
+		select {
+		case <-s.over:
+			return s.err
+		case <-w.done:
+			return w.leave(s, errClosed)
+		case <-ctx.Done():
+			return w.leave(s, ctx.Err())
+		case c := <-w.turn:
+			w.lead(context.WithoutCancel(ctx), c)
+		}
+	}
+}
+
+// leave takes a step out of the line; one that left it already is waited for.
+func (w *writer) leave(s *step, err error) error {
+	w.mu.Lock()
+	i := slices.Index(w.line, s)
+	if i >= 0 {
+		w.line = slices.Delete(w.line, i, i+1)
+	}
+	w.mu.Unlock()
+	if i >= 0 {
+		return err
+	}
+	<-s.over
+	return s.err
+}
+
+// next takes the first step of the line; nil when it would be too much after
+// what a group did so far.
+func (w *writer) next(weight int, since time.Time) *step {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.line) == 0 || weight > 0 && (weight+w.line[0].weight > groupWeight || time.Since(since) > groupTime) {
+		return nil
+	}
+	s := w.line[0]
+	w.line = slices.Delete(w.line, 0, 1)
+	return s
+}
+
+// lead runs one group of steps and gives the connection back.
+func (w *writer) lead(ctx context.Context, c *conn) {
 	defer func() { w.turn <- c }()
-	ctx = context.WithoutCancel(ctx)
+	var group []*step
+	answered := false
+	answer := func(err error) {
+		for _, s := range group {
+			if s.err == nil {
+				s.err = err
+			}
+			close(s.over)
+		}
+		answered = true
+	}
+	defer func() {
+		if !answered { // a step panicked: its caller says so, the others hear of it
+			answer(errors.New("a step of the same transaction failed"))
+		}
+	}()
 	if c == nil {
 		sc, err := w.db.Conn(ctx)
 		if err != nil {
+			if s := w.next(0, time.Time{}); s != nil {
+				group = append(group, s)
+			}
+			answer(err)
+			return
+		}
+		c = &conn{Conn: sc, stmts: map[string]driver.Stmt{}}
+	}
+	answer(c.Raw(func(raw any) error {
+		c.raw = raw.(driver.ConnPrepareContext)
+		return w.group(c, &group)
+	}))
+}
+
+// group runs steps in one transaction. Its error is everybody's who has none.
+func (w *writer) group(c *conn, group *[]*step) (err error) {
+	began := time.Now()
+	s := w.next(0, began)
+	if s == nil {
+		return nil
+	}
+	*group = append(*group, s)
+	if err := c.run("begin immediate"); err != nil {
+		return err
+	}
+	open := true
+	defer func() {
+		if open { // after a panic too: the connection is the only one
+			_ = c.run("rollback") // harmless when SQLite did it by itself
+		}
+	}()
+	alone := true
+	for weight := 0; s != nil; {
+		weight += max(1, s.weight)
+		following := w.next(weight, began)
+		if alone && following == nil {
+			if s.err = s.run(c); s.err != nil {
+				return s.err
+			}
+			break
+		}
+		alone = false
+		if following != nil {
+			*group = append(*group, following)
+		}
+		if s.err, err = c.within(s.run); err != nil {
 			return err
 		}
-		c = &conn{Conn: sc, stmts: map[string]*sql.Stmt{}}
+		s = following
 	}
-	return fn(ctx, c)
+	if err := c.run("commit"); err != nil {
+		return err
+	}
+	open = false
+	return nil
+}
+
+// within runs fn so that its failure undoes what it did and no more. Broken is
+// an error of the whole transaction.
+func (c *conn) within(fn func(*conn) error) (err, broken error) {
+	if err := c.run("savepoint step"); err != nil {
+		return err, err
+	}
+	if err = fn(c); err != nil {
+		// After some faults SQLite has rolled everything back by itself.
+		if back := c.run("rollback to step"); back != nil {
+			return err, fmt.Errorf("a step of the same transaction failed: %w", err)
+		}
+	}
+	return err, c.run("release step")
 }
 
 func (w *writer) take(ctx context.Context) (*conn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	select {
 	case <-w.done:
 		return nil, errClosed
@@ -89,90 +232,4 @@ func (w *writer) close() error {
 	case <-w.done:
 		return nil
 	}
-}
-
-func (c *conn) release() error {
-	if c == nil {
-		return nil
-	}
-	var errs []error
-	for _, s := range c.stmts {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(append(errs, c.Conn.Close())...)
-}
-
-func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s := c.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := c.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	c.stmts[query] = s
-	return s, nil
-}
-
-func (c *conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := c.stmt(ctx, query) //nolint:sqlclosecheck // kept; release closes it
-	if err != nil {
-		return 0, err
-	}
-	res, err := s.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// tx is one step under way.
-type tx struct {
-	ctx context.Context
-	c   *conn
-	now time.Time
-	seq int64 // last sequence number given out; 0: not read yet
-}
-
-func (t *tx) exec(query string, args ...any) (int64, error) { return t.c.exec(t.ctx, query, args...) }
-
-// row scans the columns of one row; sql.ErrNoRows when there is none.
-func (t *tx) row(query string, args []any, dest ...any) error {
-	return t.one(func(row scanner) error { return row.Scan(dest...) }, query, args...)
-}
-
-// one calls scan for one row, which fails with sql.ErrNoRows when there is none.
-func (t *tx) one(scan func(scanner) error, query string, args ...any) error {
-	s, err := t.c.stmt(t.ctx, query) //nolint:sqlclosecheck // kept; release closes it
-	if err != nil {
-		return err
-	}
-	return scan(s.QueryRowContext(t.ctx, args...))
-}
-
-// rows calls scan for every row.
-func (t *tx) rows(query string, args []any, scan func(scanner) error) error {
-	s, err := t.c.stmt(t.ctx, query) //nolint:sqlclosecheck // kept; release closes it
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(t.ctx, args...)
-	return each(rows, err, scan)
-}
-
-// scanner is one row.
-type scanner interface{ Scan(dest ...any) error }
-
-// each drains rows through scan.
-func each(rows *sql.Rows, err error, scan func(scanner) error) error {
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
