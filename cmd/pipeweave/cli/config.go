@@ -14,6 +14,7 @@ import (
 	"pipedai/engine"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
+	"pipedai/internal/oplog"
 	"pipedai/internal/secret"
 	"pipedai/storage"
 )
@@ -39,6 +40,7 @@ type serveConfig struct {
 	maxConcurrency int
 	pollInterval   time.Duration
 	logLevel       string
+	logFormat      string
 	warnings       []string
 }
 
@@ -54,7 +56,6 @@ func resolveServe(all choices, getenv func(string) string) (serveConfig, error) 
 		requireToken:   all["requireToken"].on(),
 		defaultBackend: value("defaultStorageBackend"),
 		mode:           value("mode"),
-		logLevel:       value("logLevel"),
 	}
 	dir, err := resolveState(value("dataDir"), getenv)
 	if err != nil {
@@ -68,12 +69,7 @@ func resolveServe(all choices, getenv func(string) string) (serveConfig, error) 
 	}
 	c.maxConcurrency = whole(value("maxConcurrency"), "max concurrency", bad)
 	c.pollInterval = interval(value("pollInterval"), bad)
-	switch c.logLevel {
-	case "minimal", "normal", "detailed":
-	default:
-		c.warnings = append(c.warnings, fmt.Sprintf("log level %q is not minimal, normal or detailed; using normal", c.logLevel))
-		c.logLevel = "normal"
-	}
+	c.resolveLog(all, bad)
 
 	c.secret = secret.Text(value("secretKey"))
 	if file := value("secretKeyFile"); file != "" {
@@ -93,6 +89,27 @@ func resolveServe(all choices, getenv func(string) string) (serveConfig, error) 
 		bad("storage backends: %w", err)
 	}
 	return c, cliutil.Fail(cliutil.ExitUsage, errors.Join(problems...), "see: pipeweave config show --origin, pipeweave serve --help")
+}
+
+// resolveLog reads how much is logged, and in which form.
+func (c *serveConfig) resolveLog(all choices, bad func(string, ...any)) {
+	c.logLevel, c.logFormat = all["logLevel"].value, all["logFormat"].value
+	switch c.logLevel {
+	case oplog.Minimal, oplog.Normal, oplog.Detailed:
+	default: // older sample files have words of their own, and the server must start
+		c.warnings = append(c.warnings, fmt.Sprintf("log level %q is not minimal, normal or detailed; using normal", c.logLevel))
+		c.logLevel = oplog.Normal
+	}
+	switch c.logFormat {
+	case oplog.Text, oplog.JSON, oplog.GCP:
+	case "":
+		c.logFormat = oplog.Text
+		if all["gcpProject"].value != "" {
+			c.logFormat = oplog.GCP
+		}
+	default:
+		bad("log format %q is not text, json or gcp", c.logFormat)
+	}
 }
 
 // resolveAddress reads where the server listens, under which names, and who

@@ -24,6 +24,7 @@ import (
 	"pipedai/internal/httpkit"
 	"pipedai/internal/lifecycle"
 	"pipedai/internal/localnet"
+	"pipedai/internal/oplog"
 	"pipedai/internal/secret"
 	"pipedai/storage/all"
 	"pipedai/store"
@@ -62,7 +63,7 @@ generated secrets.`,
 // runServe is the whole life of a server: take the folder, bind, open the
 // database, wire the parts, run them until ctx ends, and stop them in order.
 func runServe(ctx context.Context, d *deps, c serveConfig) error {
-	log := newLogger(d, c.logLevel)
+	log := oplog.New(d.Err, c.logLevel, c.logFormat)
 	for _, warning := range c.warnings {
 		log.Warn("check the configuration", "warning", warning)
 	}
@@ -121,7 +122,7 @@ func runServe(ctx context.Context, d *deps, c serveConfig) error {
 	if err := d.greet(c, parts, url, token); err != nil {
 		return err
 	}
-	log.Info("serving", "url", url, "version", info.Version, "database", parts.store.Info().Target)
+	log.Log(ctx, oplog.Notice, "ready", "url", url, "version", info.Version, "database", parts.store.Info().Target)
 	if d.served != nil {
 		d.served(url)
 	}
@@ -131,7 +132,7 @@ func runServe(ctx context.Context, d *deps, c serveConfig) error {
 	group.Add("engine", parts.engine.Run)
 	group.Add("http", front.run)
 	err = group.Run(ctx)
-	log.Info("stopped")
+	log.Log(ctx, oplog.Notice, "stopped")
 	return err
 }
 
@@ -287,12 +288,6 @@ func own(listener net.Listener) []netip.AddrPort {
 		return nil // not TCP: nothing can be dispatched there
 	}
 	return []netip.AddrPort{at}
-}
-
-// newLogger logs to standard error. The contract's three levels are ours.
-func newLogger(d *deps, level string) *slog.Logger {
-	least := map[string]slog.Level{"minimal": slog.LevelWarn, "normal": slog.LevelInfo, "detailed": slog.LevelDebug}[level]
-	return slog.New(slog.NewTextHandler(d.Err, &slog.HandlerOptions{Level: least}))
 }
 
 // swapHandler serves whatever was set last.

@@ -63,6 +63,8 @@ func serveSettings() []setting {
 		{key: "pollInterval", flag: "poll-interval", env: []string{"POLL_INTERVAL_MS"}, def: "1000", usage: "safety net for lost wake-ups, in ms"},
 
 		{key: "logLevel", flag: "log-level", env: []string{"LOG_LEVEL"}, def: "normal", usage: "minimal, normal or detailed"},
+		{key: "logFormat", flag: "log-format", env: []string{"PIPEWEAVE_LOG_FORMAT"}, usage: "text, json, or gcp for Google Cloud; default: text, and gcp where GCP_PROJECT_ID is set"},
+		{key: "gcpProject", env: []string{"GCP_PROJECT_ID"}},
 	}
 }
 
