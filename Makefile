@@ -18,7 +18,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
 
-.PHONY: help build run demo test race lint fmt generate verify web e2e bench cover clean setup test-go test-web lint-go lint-web
+.PHONY: help build run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup test-go test-web lint-go lint-web
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,7 +114,14 @@ $(GOLANGCI):
 verify: ## check tidiness: modules, formatting, layers, documents, cross-compiling, weight
 	@scripts/verify.sh
 
-bench: ## run the Go benchmarks and print a table
+# BENCH goes to the program: make bench BENCH='-only push,pull -store sqlite'
+bench: ## measure the engine as a process, beside what the machine can do; QUICK=1 takes a short look
+	@mkdir -p bin
+	$(BUILD) -o bin/pipeweave ./cmd/pipeweave
+	$(GO) build -o bin/bench ./tools/bench
+	bin/bench $(if $(QUICK),-quick) $(BENCH)
+
+bench-go: ## run the Go benchmarks of single packages and print a table
 	@scripts/bench.sh
 
 cover: web ## write cover.out and print how much of each package its tests reach

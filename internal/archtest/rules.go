@@ -93,6 +93,7 @@ func Repository() Rules {
 			{"e2e", with(leaves, "api", "client", "storage")},
 			{"tools/...", nil},
 			{"tools/httpref", []string{"controlplane"}},
+			{"tools/bench", with(leaves, "api", "client")},
 		},
 		Never: []Line{
 			// The two halves meet only at the wire.
@@ -111,7 +112,7 @@ func Repository() Rules {
 			{"internal/...", []string{"cmd/..."}}, {"web", []string{"cmd/..."}},
 		},
 		Only: []Line{
-			{"github.com/jackc/pgx/v5", []string{"store/postgres", "internal/testkit", "cmd/pipeweave/..."}},
+			{"github.com/jackc/pgx/v5", []string{"store/postgres", "internal/pgserver", "internal/testkit", "tools/bench", "cmd/pipeweave/..."}},
 			{"github.com/mattn/go-sqlite3", []string{"internal/sqlitefile"}},
 			{"modernc.org/sqlite", []string{"internal/sqlitefile"}},
 			{"github.com/pressly/goose/v3", []string{"store/postgres", "store/sqlite", "manifest"}},

@@ -1,22 +1,12 @@
 package testkit
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5"
+	"pipedai/internal/pgserver"
 )
 
 // Postgres returns the DSN of a new, empty database in a PostgreSQL cluster
@@ -109,113 +99,26 @@ func (h *holder) release() {
 	}
 }
 
+// cluster is a server and the databases that were prepared to be copied.
 type cluster struct {
-	dir     string
-	process *os.Process
-	ended   chan struct{}
-	log     *lockedBuffer
-	mu      sync.Mutex
-	made    int
+	server *pgserver.Server
 
+	mu        sync.Mutex
+	made      int
 	templates map[string]bool
 }
 
-const startWithin = 30 * time.Second
-
-func startCluster() (_ *cluster, err error) {
-	bin, err := postgresBin()
+func startCluster() (*cluster, error) {
+	server, err := pgserver.Start(pgserver.Options{})
 	if err != nil {
 		return nil, err
 	}
-	user, err := serverUser()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "pipedai-pg-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.RemoveAll(dir)
-		}
-	}()
-	if err := user.own(dir); err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir = dir
-	initdb.SysProcAttr = user.attr()
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-
-	c := &cluster{dir: dir, ended: make(chan struct{}), log: &lockedBuffer{}, templates: map[string]bool{}}
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-h", "",
-		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
-		"-c", "max_wal_size=256MB", "-c", "timezone=UTC")
-	cmd.Dir = dir
-	cmd.SysProcAttr = user.attr()
-	cmd.Stdout, cmd.Stderr = c.log, c.log
-	started := make(chan error, 1)
-	go func() {
-		defer close(c.ended)
-		// The kernel sends the parent-death signal when the thread that started
-		// the server ends, so that thread has to stay.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		c.process = cmd.Process
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	if err := c.ready(); err != nil {
-		c.stop()
-		return nil, err
-	}
-	return c, nil
+	return &cluster{server: server, templates: map[string]bool{}}, nil
 }
 
-// ready waits until the server answers.
-func (c *cluster) ready() error {
-	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
-	defer cancel()
-	for {
-		conn, err := pgx.Connect(ctx, c.dsn("postgres"))
-		if err == nil {
-			return conn.Close(ctx)
-		}
-		select {
-		case <-c.ended:
-			return fmt.Errorf("the server ended:\n%s", c.log)
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w\n%s", err, c.log)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
+func (c *cluster) stop() { c.server.Stop() }
 
-// stop ends the server at once (there is nothing to keep) and removes it.
-func (c *cluster) stop() {
-	_ = interruptServer(c.process)
-	select {
-	case <-c.ended:
-	case <-time.After(10 * time.Second):
-		_ = c.process.Kill()
-		<-c.ended
-	}
-	_ = os.RemoveAll(c.dir)
-}
-
-func (c *cluster) dsn(database string) string {
-	return fmt.Sprintf("host=%s user=postgres dbname=%s sslmode=disable", c.dir, database)
-}
+func (c *cluster) dsn(database string) string { return c.server.DSN(database) }
 
 // create makes a database like template, which prepare makes when there is
 // none yet. One at a time: a template must have no connection while it is
@@ -224,7 +127,7 @@ func (c *cluster) create(ctx context.Context, template string, prepare func(dsn 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if prepare != nil && !c.templates[template] {
-		if err := c.exec(ctx, "create database "+template); err != nil {
+		if err := c.server.Exec(ctx, "create database "+template); err != nil {
 			return "", err
 		}
 		if err := prepare(c.dsn(template)); err != nil {
@@ -234,80 +137,9 @@ func (c *cluster) create(ctx context.Context, template string, prepare func(dsn 
 	}
 	c.made++
 	name := fmt.Sprintf("test_%d", c.made)
-	return name, c.exec(ctx, "create database "+name+" template "+template)
+	return name, c.server.Exec(ctx, "create database "+name+" template "+template)
 }
 
 func (c *cluster) drop(name string) error {
-	return c.exec(context.Background(), "drop database "+name+" with (force)")
-}
-
-func (c *cluster) exec(ctx context.Context, sql string) error {
-	conn, err := pgx.Connect(ctx, c.dsn("postgres"))
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, sql)
-	return errors.Join(err, conn.Close(context.Background()))
-}
-
-// postgresBin finds the newest installed server.
-func postgresBin() (string, error) {
-	var dirs []string
-	for _, pattern := range []string{
-		"/usr/lib/postgresql/*/bin",            // Debian, Ubuntu
-		"/usr/pgsql-*/bin",                     // Fedora, RHEL
-		"/opt/homebrew/opt/postgresql@*/bin",   // Homebrew on Apple silicon
-		"/usr/local/opt/postgresql@*/bin",      // Homebrew on Intel
-		"/Applications/Postgres.app/*/*/*/bin", // Postgres.app
-	} {
-		found, _ := filepath.Glob(pattern) // only a bad pattern fails
-		dirs = append(dirs, found...)
-	}
-	slices.SortStableFunc(dirs, func(a, b string) int { return version(b) - version(a) })
-	if path, err := exec.LookPath("initdb"); err == nil {
-		dirs = append(dirs, filepath.Dir(path))
-	}
-	for _, dir := range dirs {
-		if has(dir, "initdb") && has(dir, "postgres") {
-			return dir, nil
-		}
-	}
-	install := "sudo apt-get install -y postgresql"
-	if runtime.GOOS == "darwin" {
-		install = "brew install postgresql@17"
-	}
-	return "", fmt.Errorf("no PostgreSQL server is installed; these tests need one: %s", install)
-}
-
-func has(dir, program string) bool {
-	info, err := os.Stat(filepath.Join(dir, program))
-	return err == nil && !info.IsDir()
-}
-
-// version is the number in a folder's path.
-func version(dir string) int {
-	digits := strings.FieldsFunc(dir, func(r rune) bool { return r < '0' || r > '9' })
-	if len(digits) == 0 {
-		return 0
-	}
-	n, _ := strconv.Atoi(digits[0])
-	return n
-}
-
-// lockedBuffer collects what the server says.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+	return c.server.Exec(context.Background(), "drop database "+name+" with (force)")
 }

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,12 +39,8 @@ func TestPostgres_Victim(t *testing.T) {
 		return
 	}
 	Postgres(t)
-	pid, err := os.ReadFile(filepath.Join(shared.c.dir, "data", "postmaster.pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, _, _ := strings.Cut(string(pid), "\n")
-	os.Stdout.WriteString("server " + line + " " + shared.c.dir + "\n")
+	server := shared.c.server
+	os.Stdout.WriteString("server " + strconv.Itoa(server.PID()) + " " + server.Dir() + "\n")
 	select {}
 }
 

@@ -1,4 +1,4 @@
-package testkit
+package pgserver
 
 import (
 	"os"
@@ -10,4 +10,5 @@ type account struct{}
 func serverUser() (account, error)         { return account{}, nil }
 func (account) own(string) error           { return nil }
 func (account) attr() *syscall.SysProcAttr { return nil }
-func interruptServer(p *os.Process) error  { return p.Kill() }
+
+func stopSignal(p *os.Process, _ Shutdown) error { return p.Kill() }

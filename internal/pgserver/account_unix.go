@@ -1,6 +1,6 @@
 //go:build unix
 
-package testkit
+package pgserver
 
 import (
 	"fmt"
@@ -47,5 +47,10 @@ func (a account) attr() *syscall.SysProcAttr {
 	return attr
 }
 
-// interruptServer asks for an immediate shutdown.
-func interruptServer(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
+// stopSignal asks the server to end in one of its own ways.
+func stopSignal(p *os.Process, how Shutdown) error {
+	if how == Fast {
+		return p.Signal(syscall.SIGINT)
+	}
+	return p.Signal(syscall.SIGQUIT)
+}

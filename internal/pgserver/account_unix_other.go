@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package testkit
+package pgserver
 
 import "syscall"
 

@@ -1,0 +1,230 @@
+package pgserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Options are how a cluster is started. The zero value is what tests want:
+// fast, and gone after a power cut.
+type Options struct {
+	// Durable has commits reach the disk before they are answered, as a server
+	// does that holds something of value.
+	Durable bool
+	// Settings are further server settings, each "name=value".
+	Settings []string
+}
+
+// Shutdown is how a server is asked to end.
+type Shutdown int
+
+const (
+	// Fast ends connections and leaves nothing to recover.
+	Fast Shutdown = iota
+	// Immediate ends like a crash: the next start recovers from the log.
+	Immediate
+)
+
+// Server is a running cluster. Stop it.
+type Server struct {
+	dir  string
+	bin  string
+	args []string
+	user account
+	log  *Log
+
+	process *os.Process
+	ended   chan struct{}
+}
+
+const startWithin = 30 * time.Second
+
+// Start makes a cluster in a folder of its own and waits until it answers.
+// Should this process be killed, the server dies with it (on Linux).
+func Start(o Options) (_ *Server, err error) {
+	bin, err := postgresBin()
+	if err != nil {
+		return nil, err
+	}
+	user, err := serverUser()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "pipedai-pg-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	if err := user.own(dir); err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	initdb.Dir = dir
+	initdb.SysProcAttr = user.attr()
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+
+	s := &Server{dir: dir, bin: bin, user: user, log: &Log{}, args: []string{"-D", data, "-k", dir, "-h", "",
+		"-c", "max_connections=200", "-c", "timezone=UTC"}}
+	settings := []string{"fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_wal_size=256MB"}
+	if o.Durable {
+		settings = []string{"fsync=on", "synchronous_commit=on"}
+	}
+	for _, setting := range append(settings, o.Settings...) {
+		s.args = append(s.args, "-c", setting)
+	}
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start() error {
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), s.args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = s.user.attr()
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	started := make(chan error, 1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// The kernel sends the parent-death signal when the thread that started
+		// the server ends, so that thread has to stay.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	s.process, s.ended = cmd.Process, ended
+	if err := s.ready(); err != nil {
+		s.end(Immediate)
+		return err
+	}
+	return nil
+}
+
+// ready waits until the server answers.
+func (s *Server) ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-s.ended:
+			return fmt.Errorf("the server ended:\n%s", s.log)
+		case <-ctx.Done():
+			return fmt.Errorf("the server does not answer: %w\n%s", err, s.log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Restart ends the server in one of its ways and starts it again on what it
+// left. It returns when the server answers.
+func (s *Server) Restart(how Shutdown) error {
+	s.end(how)
+	return s.start()
+}
+
+// Stop ends the server at once (there is nothing to keep) and removes it.
+func (s *Server) Stop() {
+	s.end(Immediate)
+	_ = os.RemoveAll(s.dir)
+}
+
+func (s *Server) end(how Shutdown) {
+	_ = stopSignal(s.process, how)
+	select {
+	case <-s.ended:
+	case <-time.After(10 * time.Second):
+		_ = s.process.Kill()
+		<-s.ended
+	}
+}
+
+// DSN is the address of a database in keyword form.
+func (s *Server) DSN(database string) string {
+	return fmt.Sprintf("host=%s user=postgres dbname=%s sslmode=disable", s.dir, database)
+}
+
+// URL is the address of a database as people write it.
+func (s *Server) URL(database string) string {
+	address := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/" + database,
+		RawQuery: url.Values{"host": {s.dir}, "sslmode": {"disable"}}.Encode()}
+	return address.String()
+}
+
+// Exec runs one statement in the database postgres.
+func (s *Server) Exec(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, sql)
+	return errors.Join(err, conn.Close(context.Background()))
+}
+
+// PID is the process of the server; after Restart it is another.
+func (s *Server) PID() int { return s.process.Pid }
+
+// Dir is the folder of the cluster and of its socket.
+func (s *Server) Dir() string { return s.dir }
+
+// Version is what the server calls itself.
+func (s *Server) Version() string {
+	out, err := exec.Command(filepath.Join(s.bin, "postgres"), "--version").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Log is what the server said so far.
+func (s *Server) Log() *Log { return s.log }
+
+// Log collects what a server says. It is safe for concurrent use.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write adds to the log.
+func (b *Log) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// String is the whole log.
+func (b *Log) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

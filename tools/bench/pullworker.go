@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"pipedai/api"
+)
+
+// pullWorker claims as many runs as it may and reports success for all of
+// them, over and over.
+type pullWorker struct {
+	url, token, service string
+	claim               int
+	http                *http.Client
+	tally               *tally
+}
+
+func runPullWorker(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	w := &pullWorker{tally: newTally(out), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	set := flag.NewFlagSet("pull-worker", flag.ContinueOnError)
+	set.StringVar(&w.url, "url", "", "control plane")
+	set.StringVar(&w.token, "token", "", "worker token")
+	set.StringVar(&w.service, "service", "", "service to claim for")
+	set.IntVar(&w.claim, "claim", 500, "runs per claim")
+	claimers := set.Int("claimers", 3, "claims under way")
+	set.IntVar(&w.tally.expect, "expect", 0, "say so when this many reports are acknowledged")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var loops sync.WaitGroup
+	failed := make(chan error, *claimers)
+	w.tally.ready("")
+	for range *claimers {
+		loops.Go(func() {
+			if err := w.work(ctx); err != nil && ctx.Err() == nil {
+				failed <- err
+				cancel()
+			}
+		})
+	}
+	err := w.tally.listen(ctx, in)
+	cancel()
+	loops.Wait()
+	select {
+	case failure := <-failed:
+		return failure
+	default:
+		return err
+	}
+}
+
+func (w *pullWorker) work(ctx context.Context) error {
+	claim := fmt.Appendf(nil, `{"serviceId":%q,"max":%d,"waitMs":1000}`, w.service, w.claim)
+	var answer []byte
+	var ids []string
+	for ctx.Err() == nil {
+		var err error
+		if answer, err = w.post(ctx, "/api/v1/workers/self/claim", claim, answer[:0]); err != nil {
+			return fmt.Errorf("claim: %w", err)
+		}
+		if ids = runIDs(answer, ids[:0]); len(ids) == 0 {
+			continue
+		}
+		w.tally.received(len(ids))
+		w.tally.reporting(len(ids))
+		if err := w.report(ctx, ids); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+	}
+	return nil
+}
+
+// post returns the answer appended to into; a status other than 200 is an
+// error.
+func (w *pullWorker) post(ctx context.Context, path string, body, into []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+path, bytes.NewReader(body))
+	if err != nil {
+		return into, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	resp, err := w.http.Do(req)
+	if err != nil {
+		return into, err
+	}
+	defer resp.Body.Close()
+	if resp.ContentLength > 0 && int64(cap(into)) < resp.ContentLength {
+		into = make([]byte, 0, resp.ContentLength)
+	}
+	buf := bytes.NewBuffer(into)
+	if _, err := buf.ReadFrom(resp.Body); err != nil {
+		return buf.Bytes(), err
+	}
+	if resp.StatusCode != http.StatusOK {
+		var said api.Error
+		_ = json.Unmarshal(buf.Bytes(), &said)
+		return buf.Bytes(), &api.Error{Status: resp.StatusCode, Code: said.Code, Message: said.Message}
+	}
+	return buf.Bytes(), nil
+}
+
+// report tells the end of every run of a claim.
+func (w *pullWorker) report(ctx context.Context, ids []string) error {
+	body := []byte(`{"status":"success","outputPath":"runs/none/output.json","outputSize":2}`)
+	var reports sync.WaitGroup
+	todo := make(chan string, len(ids))
+	for _, id := range ids {
+		todo <- id
+	}
+	close(todo)
+	failures := make(chan error, 32)
+	for range min(32, len(ids)) {
+		reports.Go(func() {
+			conn := newLean(hostPort(strings.TrimSuffix(w.url, "/")), w.token)
+			defer conn.close()
+			for id := range todo {
+				status, answer, err := conn.post("/api/callback/"+id, body)
+				if err == nil && status != http.StatusOK {
+					err = fmt.Errorf("status %d: %s", status, answer)
+				}
+				if err != nil {
+					failures <- err
+					return
+				}
+				w.tally.reported(1, 0)
+			}
+		})
+	}
+	reports.Wait()
+	select {
+	case err := <-failures:
+		return err
+	default:
+		return ctx.Err()
+	}
+}
