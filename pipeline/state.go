@@ -59,10 +59,10 @@ var (
 		"":           {RunPending, RunRunning},
 		RunPending:   {RunRunning, RunCancelled},
 		RunRunning:   {RunCompleted, RunFailed, RunPartial, RunCancelled},
-		RunFailed:    {RunRunning}, // a dead letter of it is retried
+		RunFailed:    {RunRunning}, // replayed, or a dead letter of it is retried
 		RunPartial:   {RunRunning},
+		RunCancelled: {RunRunning}, // replayed
 		RunCompleted: nil,
-		RunCancelled: nil,
 	}
 )
 
@@ -78,6 +78,6 @@ func (s TaskStatus) Terminal() bool {
 // CanMove reports whether a pipeline run may go from s to next.
 func (s RunStatus) CanMove(next RunStatus) bool { return slices.Contains(runMoves[s], next) }
 
-// Terminal reports whether a run in s has ended. A failed or partial run can
-// be taken up again by retrying a dead letter; it has ended until then.
+// Terminal reports whether a run in s has ended. A failed, partial or cancelled
+// run can be taken up again (Graph.Replay); it has ended until then.
 func (s RunStatus) Terminal() bool { return s != "" && s != RunPending && s != RunRunning }

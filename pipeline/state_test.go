@@ -75,7 +75,7 @@ func TestRunStatus(t *testing.T) {
 		{pipeline.RunFailed, []pipeline.RunStatus{pipeline.RunRunning}, true},
 		{pipeline.RunPartial, []pipeline.RunStatus{pipeline.RunRunning}, true},
 		{pipeline.RunCompleted, nil, true},
-		{pipeline.RunCancelled, nil, true},
+		{pipeline.RunCancelled, []pipeline.RunStatus{pipeline.RunRunning}, true},
 	}
 	for _, tt := range tests {
 		legal := map[pipeline.RunStatus]bool{}

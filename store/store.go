@@ -41,6 +41,7 @@ type Store interface {
 	Catalog
 	Queue
 	Runs
+	DeadLetters
 	Hosts
 
 	// Info describes the backend, so that differences are asked for and not

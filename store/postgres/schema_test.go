@@ -99,7 +99,7 @@ func TestSchema_Contract(t *testing.T) {
 	if diff := cmp.Diff(wantRows, s.strings1(t, `select version || ' ' || name || ' ' || checksum from schema_migrations order by version`)); diff != "" {
 		t.Errorf("schema_migrations (-want +got):\n%s", diff)
 	}
-	wantTriggers := []string{"count_deleted_dead_letters", "update_orchestrator_state_updated_at", "update_pipelines_updated_at", "update_tasks_updated_at"}
+	wantTriggers := []string{"count_deleted_dead_letters", "count_retried_dead_letters", "update_orchestrator_state_updated_at", "update_pipelines_updated_at", "update_tasks_updated_at"}
 	if diff := cmp.Diff(wantTriggers, s.strings1(t, `select tgname from pg_trigger where not tgisinternal order by 1`)); diff != "" {
 		t.Errorf("triggers (-want +got):\n%s", diff)
 	}

@@ -25,6 +25,7 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 	t.requeues(c)
 	t.cancels(c)
 	t.deadLetters(c)
+	t.supersedes(c)
 	t.inserts(c)
 	t.joinsAndRuns(c)
 	t.kept(c)
@@ -297,6 +298,7 @@ func (t *tx) joinsAndRuns(c *flow.Changes) {
 			end_output = nullif(u.output, '')
 		from unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::int[], $6::text[]) u(id, open, completed, broken, ends, output)
 		where s.pipeline_run_id = u.id`, ids, open, completed, broken, ends, outputs)
+	t.reopens(c.Runs)
 	if len(ended) > 0 {
 		t.end.Queue(`update pipeline_runs r set status = u.status, completed_at = $5, error = u.error, output_path = u.output
 			from unnest($1::text[], $2::text[], $3::text[], $4::text[]) u(id, status, error, output)

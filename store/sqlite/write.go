@@ -16,7 +16,7 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 	}
 	c := &b.Changes
 	for _, step := range []func(*flow.Changes) error{
-		t.starts, t.finishes, t.requeues, t.cancels, t.deadLetters, t.inserts, t.joinsAndRuns, t.kept,
+		t.starts, t.finishes, t.requeues, t.cancels, t.deadLetters, t.supersedes, t.inserts, t.joinsAndRuns, t.kept,
 	} {
 		if err := step(c); err != nil {
 			return nil, err
@@ -182,6 +182,9 @@ func (t *tx) joinsAndRuns(c *flow.Changes) error {
 		err := t.run(`update run_state set open = ?, completed = ?, broken = ?, ends_completed = ?, end_output = ? where pipeline_run_id = ?`,
 			r.Open, r.Tally.Completed, r.Tally.Broken, r.Tally.EndsCompleted, text(r.EndOutput), r.ID)
 		if err != nil {
+			return err
+		}
+		if err := t.reopen(r); err != nil {
 			return err
 		}
 		if !r.Ended {

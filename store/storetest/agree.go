@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +37,7 @@ type plan struct {
 	Acts     map[pipeline.TaskID][]act // by attempt
 	CancelAt int                       // claims before the run is cancelled; 0: never
 	Batch    int
+	Laps     []string // what follows when the run ended badly: "replay" or "retry"
 }
 
 type act struct {
@@ -55,6 +57,9 @@ func drawPlan(rt *rapid.T, round int) plan {
 	}
 	if rapid.IntRange(0, 5).Draw(rt, "cancel") == 0 {
 		p.CancelAt = rapid.IntRange(1, 4).Draw(rt, "cancel at")
+	}
+	for range rapid.IntRange(0, 2).Draw(rt, "laps") {
+		p.Laps = append(p.Laps, rapid.SampledFrom([]string{"replay", "retry"}).Draw(rt, "lap"))
 	}
 	for i := range n {
 		t := task(id(i))
@@ -87,6 +92,45 @@ func (p plan) play(t testing.TB, s store.Store) []string {
 	f := &fixture{TB: t, Store: s, ctx: t.Context()}
 	f.registerAs(p.Service, "1", p.Tasks...)
 	run := f.start(pipeline.ID(p.Service), p.Mode).Run.ID
+	trace := p.lap(f, run, 0)
+	for i, lap := range p.Laps {
+		if f.run(run).Status == pipeline.RunCompleted {
+			break
+		}
+		trace = append(trace, p.again(f, run, lap)...)
+		trace = append(trace, p.lap(f, run, i+1)...)
+	}
+	return trace
+}
+
+// again takes up a run that ended badly.
+func (p plan) again(f *fixture, run pipeline.RunID, lap string) []string {
+	f.Helper()
+	if lap == "replay" {
+		did, err := f.ReplayRun(f.ctx, run)
+		return []string{fmt.Sprintf("replay: %v then %v, kept %d, %v", did.Queued, did.Later, did.Kept, err)}
+	}
+	var trace, refs []string
+	page, _, err := f.DeadLetters(f.ctx, store.DeadLetterFilter{Pipeline: pipeline.ID(p.Service), Limit: 1000})
+	f.must(err)
+	slices.SortFunc(page, func(a, b store.DeadLetter) int { return strings.Compare(string(a.Task), string(b.Task)) })
+	for i, l := range page {
+		if i%2 == 0 || f.run(run).FailureMode == pipeline.FailFast {
+			refs = append(refs, string(l.ID))
+		}
+	}
+	answers, err := f.RetryDeadLetters(f.ctx, refs)
+	f.must(err)
+	for i, a := range answers {
+		trace = append(trace, fmt.Sprintf("retry %d: %s %s upstream %d, %v", i, a.Run.Task, a.Run.Status, len(a.Run.UpstreamRefs), a.Err))
+	}
+	return trace
+}
+
+// lap takes the run to its end. What its tasks do changes with each lap.
+func (p plan) lap(f *fixture, run pipeline.RunID, lap int) []string {
+	f.Helper()
+	s := f.Store
 	var trace []string
 	released := map[pipeline.TaskRunID]bool{}
 	for round := 1; round < 100; round++ {
@@ -98,14 +142,14 @@ func (p plan) play(t testing.TB, s store.Store) []string {
 			break
 		}
 		trace = append(trace, fmt.Sprint(names(claimed)))
-		if round == p.CancelAt {
+		if round == p.CancelAt && lap == 0 {
 			_, err := s.CancelRun(f.ctx, run, "enough")
 			trace = append(trace, fmt.Sprintf("cancelled: %v", err == nil))
 		}
 		var batch []store.EndAttempt
 		var back []store.AttemptRef
 		for _, c := range claimed {
-			a := p.Acts[c.TaskRun.Task][min(c.TaskRun.Attempt, 2)-1]
+			a := p.Acts[c.TaskRun.Task][(min(c.TaskRun.Attempt, 2)-1+lap)%2]
 			switch {
 			case a.How == "release" && !released[c.TaskRun.ID]:
 				released[c.TaskRun.ID] = true
@@ -134,10 +178,13 @@ func (p plan) play(t testing.TB, s store.Store) []string {
 		trace = append(trace, fmt.Sprintf("%s: %s attempt %d, past %d, error %q, upstream %d", t.Task, t.Status, t.Attempt,
 			len(t.PreviousAttempts), t.Error, len(t.UpstreamRefs)))
 	}
+	status, err := f.QueueStatus(f.ctx)
+	f.must(err)
 	slices.Sort(trace[len(trace)-len(tasks):])
+	trace = append(trace, fmt.Sprintf("counts %d %d %d %d", status.Pending, status.Running, status.Completed, status.DeadLetters))
 	if !r.Status.Terminal() {
 		trace = append(trace, "never ended")
-		t.Errorf("%s: the run never ended: %v", s.Info().Name, trace)
+		f.Errorf("%s: the run never ended: %v", s.Info().Name, trace)
 	}
 	return trace
 }

@@ -36,6 +36,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"objects", objectCases},
 		{"lease", leaseCases},
 		{"hostile", hostileCases},
+		{"dead letters", deadLetterCases},
 		{"status", statusCases},
 		{"hosts", hostCases},
 	}

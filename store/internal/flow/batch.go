@@ -36,6 +36,8 @@ type queued struct {
 	run  *Run
 	task pipeline.TaskID
 	by   int
+	as   pipeline.TaskRunID // empty: a new id
+	old  *store.TaskRun     // the task run it repeats; nil: none
 }
 
 // New returns an empty batch over the runs under lock.
@@ -248,7 +250,7 @@ func (b *Batch) Orphan(ctx context.Context, pending []Pending, reason string) er
 
 func (r *Run) fail(reason string) {
 	if r.Error == "" {
-		r.Error = Text(reason)
+		r.Error, r.Blamed = Text(reason), true
 	}
 }
 

@@ -86,3 +86,20 @@ func Object(raw json.RawMessage) json.RawMessage {
 	}
 	return raw
 }
+
+// Repeated is the metadata of a task run for the one that repeats it: what its
+// caller gave, without what its attempts left.
+func Repeated(raw json.RawMessage) json.RawMessage {
+	members := map[string]json.RawMessage{}
+	if json.Unmarshal(raw, &members) != nil {
+		return Object(nil)
+	}
+	for _, left := range []string{"progress", "progressMessage", "errorDetails", "idempotentOf"} {
+		delete(members, left)
+	}
+	out, err := json.Marshal(members)
+	if err != nil {
+		return Object(nil)
+	}
+	return out
+}

@@ -207,14 +207,19 @@ func (b *Batch) queueNext(ctx context.Context) error {
 				refs = append(refs, up)
 			}
 		}
-		tr := store.TaskRun{Run: q.run.ID, InputPath: q.run.InputPath, UpstreamRefs: refs, Metadata: Object(q.run.Placement)}
+		priority := q.run.Priority
+		tr := store.TaskRun{ID: q.as, Run: q.run.ID, InputPath: q.run.InputPath, UpstreamRefs: refs, Metadata: Object(q.run.Placement)}
+		if q.old != nil {
+			repeat(&tr, *q.old)
+			priority = &q.old.Priority
+		}
 		if t.Removed {
 			if err := b.bornCancelled(ctx, t, tr, q); err != nil {
 				return err
 			}
 			continue
 		}
-		b.insert(t, tr, q.run.Priority)
+		b.insert(t, tr, priority)
 		q.run.Open++
 		if q.by >= 0 {
 			b.results[q.by].Queued = append(b.results[q.by].Queued, q.task)

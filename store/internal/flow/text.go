@@ -61,13 +61,7 @@ func cleanAssets(in map[string]store.Asset) map[string]store.Asset {
 // Fill completes a task run read from its row: upstream refs in their order
 // (nil: as they are) and the progress that lives in the metadata.
 func Fill(t *store.TaskRun, order []pipeline.TaskID) {
-	if len(order) > 0 {
-		place := map[pipeline.TaskID]int{}
-		for i, task := range order {
-			place[task] = i
-		}
-		slices.SortStableFunc(t.UpstreamRefs, func(a, b store.Upstream) int { return place[a.Task] - place[b.Task] })
-	}
+	inOrder(t.UpstreamRefs, order)
 	var meta struct {
 		Progress        *float64 `json:"progress"`
 		ProgressMessage string   `json:"progressMessage"`
@@ -94,4 +88,16 @@ func Progress(b store.Heartbeat) map[string]any {
 		out["progressMessage"] = Text(b.Message)
 	}
 	return out
+}
+
+// inOrder sorts upstream refs as they were stored (nil: leaves them).
+func inOrder(refs store.UpstreamRefs, order []pipeline.TaskID) {
+	if len(order) == 0 {
+		return
+	}
+	place := map[pipeline.TaskID]int{}
+	for i, task := range order {
+		place[task] = i
+	}
+	slices.SortStableFunc(refs, func(a, b store.Upstream) int { return place[a.Task] - place[b.Task] })
 }

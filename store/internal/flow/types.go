@@ -48,6 +48,8 @@ type Run struct {
 	EndOutput  string          // output of the end task that completed last
 	OutputPath string
 	Ended      bool // by this batch
+	Reopened   bool // by this batch: it had ended
+	Blamed     bool // by this batch: Error is new
 }
 
 func (r *Run) active() bool {
@@ -83,6 +85,7 @@ type Changes struct {
 	Requeues    []Requeue
 	Cancels     []Cancel
 	DeadLetters []DeadLetter
+	Supersedes  []Supersede
 	Inserts     []Insert
 	Joins       []Join
 	Runs        []*Run // locked ones that changed
@@ -147,6 +150,12 @@ type DeadLetter struct {
 	TaskRun pipeline.TaskRunID
 	Error   string
 	Details json.RawMessage
+}
+
+// Supersede makes a task run that ended void in favour of another, and its dead
+// letter with it.
+type Supersede struct {
+	ID, By pipeline.TaskRunID
 }
 
 // Join is the new count of one join.
