@@ -96,6 +96,9 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 }
 
 func (e *Engine) logEnd(failure *store.Failure, ended store.EndedAttempt) {
+	if failure == nil && len(ended.Unknown) == 0 {
+		return // most ends
+	}
 	log := e.log.With("run", ended.Run, "task", ended.Task, "task_run", ended.ID, "attempt", ended.Attempt)
 	if len(ended.Unknown) > 0 {
 		log.Warn("selected tasks that are not successors were dropped", "selected", ended.Unknown)

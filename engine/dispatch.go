@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"pipedai/api"
 	"pipedai/internal/secret"
-	"pipedai/storage"
 	"pipedai/store"
 )
 
@@ -25,6 +25,9 @@ type Dispatcher interface {
 type DispatchError struct {
 	// Final says that trying again cannot help.
 	Final bool
+	// Busy says that the worker asked for less and nothing was sent: the attempt
+	// is given back and does not count.
+	Busy bool
 	// Message is one sentence for the task run.
 	Message string
 }
@@ -48,31 +51,43 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 	// In our own name: should this take so long that the claim was taken back, the
 	// attempt belongs to whoever claimed it next, and is none of our business.
 	ref := refOf(c, e.o.Replica)
-	log := e.log.With("run", c.TaskRun.Run, "task", c.TaskRun.Task, "task_run", ref.ID, "attempt", ref.Attempt)
+	log := func() *slog.Logger { // made when there is something to say
+		return e.log.With("run", c.TaskRun.Run, "task", c.TaskRun.Task, "task_run", ref.ID, "attempt", ref.Attempt)
+	}
 
 	d, err := e.prepare(ctx, c, e.o.Secret)
 	if err == nil {
 		if e.stopped() {
-			if _, err := e.releases.do(context.WithoutCancel(ctx), ref); err != nil {
-				log.Error("release attempt", "error", err)
-			}
+			e.release(ctx, ref, log())
 			return
 		}
 		err = e.send(ctx, c.Service.BaseURL, d)
 	}
+	var refused *DispatchError
+	if errors.As(err, &refused) && refused.Busy {
+		e.release(ctx, ref, log())
+		return
+	}
 	if err != nil {
-		log.Warn("dispatch", "error", err)
+		log().Warn("dispatch", "error", err)
 		if err := e.failDispatch(context.WithoutCancel(ctx), ref, err); err != nil && !errors.Is(err, store.ErrLeaseLost) {
-			log.Error("record failed dispatch", "error", err)
+			log().Error("record failed dispatch", "error", err)
 		}
 		return
 	}
 	// A worker quick enough to have reported already left no lease to extend;
 	// the store skips those.
 	if _, err := e.accepts.do(context.WithoutCancel(ctx), ref); err != nil {
-		log.Error("record accepted dispatch", "error", err)
+		log().Error("record accepted dispatch", "error", err)
 	}
 	e.touch(context.WithoutCancel(ctx), c.Service.ID)
+}
+
+// release gives back an attempt that did not reach its worker.
+func (e *Engine) release(ctx context.Context, ref store.AttemptRef, log *slog.Logger) {
+	if _, err := e.releases.do(context.WithoutCancel(ctx), ref); err != nil {
+		log.Error("release attempt", "error", err)
+	}
 }
 
 // refOf names a claimed attempt in the name of who claimed it.
@@ -130,19 +145,21 @@ func (e *Engine) prepare(ctx context.Context, c store.Claimed, seal secret.Text)
 	}
 
 	var err error
-	if d.UpstreamRefs, err = json.Marshal(run.UpstreamRefs); err != nil {
-		return api.Dispatch{}, fmt.Errorf("encode upstream refs: %w", err)
+	d.UpstreamRefs = json.RawMessage("{}")
+	if len(run.UpstreamRefs) > 0 {
+		if d.UpstreamRefs, err = json.Marshal(run.UpstreamRefs); err != nil {
+			return api.Dispatch{}, fmt.Errorf("encode upstream refs: %w", err)
+		}
 	}
-	past := run.PreviousAttempts
-	if past == nil {
-		past = []store.PastAttempt{} // the wire knows no null here
-	}
-	if d.PreviousAttempts, err = json.Marshal(past); err != nil {
-		return api.Dispatch{}, fmt.Errorf("encode previous attempts: %w", err)
+	d.PreviousAttempts = json.RawMessage("[]") // the wire knows no null here
+	if len(run.PreviousAttempts) > 0 {
+		if d.PreviousAttempts, err = json.Marshal(run.PreviousAttempts); err != nil {
+			return api.Dispatch{}, fmt.Errorf("encode previous attempts: %w", err)
+		}
 	}
 	life := max(tokenLeast, c.Task.Timeout+tokenGrace)
-	if d.StorageToken, err = storage.Seal(seal.Reveal(), e.backend.Config, time.Now(), life); err != nil {
-		return api.Dispatch{}, fmt.Errorf("seal storage token: %w", err)
+	if d.StorageToken, err = e.seals.token(seal, e.backend.Config, life); err != nil {
+		return api.Dispatch{}, err
 	}
 	return d, nil
 }

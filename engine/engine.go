@@ -43,6 +43,7 @@ type Engine struct {
 	catalog *catalog
 	claimer *claimer
 	placing singleflight.Group // inputs on their way to storage, by path
+	seals   seals
 
 	starts   *gather[store.StartRun, store.StartedRun]
 	accepts  *gather[store.AttemptRef, struct{}]

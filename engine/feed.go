@@ -25,7 +25,12 @@ type Feed struct {
 	held    []api.StreamEvent // a ring once full
 	first   int               // index of the oldest
 	readers map[*reader]struct{}
+	left    time.Time // when the last reader left
 }
+
+// feedKept is how long events are held for a reader that comes back when there
+// is no other. After that nothing is, and publishing costs next to nothing.
+const feedKept = time.Minute
 
 type reader struct{ ch chan api.StreamEvent }
 
@@ -35,12 +40,17 @@ func newFeed(now time.Time) *Feed {
 
 // Publish numbers an event and hands it to every reader. It never blocks.
 func (f *Feed) Publish(event api.StreamEvent) {
-	if event.At.IsZero() {
-		event.At = api.At(time.Now())
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.last++
+	now := time.Now()
+	if len(f.readers) == 0 && now.Sub(f.left) > feedKept {
+		f.held, f.first = nil, 0
+		return
+	}
+	if event.At.IsZero() {
+		event.At = api.At(now)
+	}
 	event.Seq = f.last
 	if len(f.held) < feedHeld {
 		f.held = append(f.held, event)
@@ -89,5 +99,6 @@ func (f *Feed) remove(r *reader) {
 	if _, there := f.readers[r]; there {
 		delete(f.readers, r)
 		close(r.ch)
+		f.left = time.Now()
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pipedai/api"
@@ -115,4 +116,33 @@ func TestFeed_cancel(t *testing.T) {
 		t.Error("the channel is open")
 	}
 	f.Publish(runEvent(1)) // to nobody
+}
+
+// A feed that nobody reads holds nothing, and a reader that comes back too late
+// is told to fetch afresh.
+func TestFeed_nobodyReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(time.Now())
+		backlog, _, cancel := f.Subscribe(0)
+		since := backlog[0].Seq
+		cancel()
+		time.Sleep(feedKept)
+		f.Publish(runEvent(1))
+		if backlog, _, cancel := f.Subscribe(since); len(backlog) != 1 || backlog[0].Type == "resync" {
+			t.Errorf("back after a minute: got %+v, want the event", backlog)
+		} else {
+			cancel()
+		}
+		time.Sleep(feedKept + time.Second)
+		f.Publish(runEvent(2))
+		if len(f.held) != 0 {
+			t.Errorf("holds %d events for nobody", len(f.held))
+		}
+		backlog, _, cancel = f.Subscribe(since)
+		defer cancel()
+		if len(backlog) != 1 || backlog[0].Type != "resync" {
+			t.Errorf("back much later: got %+v, want a resync", backlog)
+		}
+	})
 }

@@ -1,20 +1,32 @@
 // Package dispatch is the HTTP way to a worker: one POST for an attempt, to an
 // address that policy allows.
+//
+// Workers on plain http:// are spoken to over connections of our own
+// (endpoint.go, conn.go), at about half of what net/http's client costs; https
+// and addresses that need translating go through that client. Either way one
+// exchange has one deadline and the answer has limits.
+//
+// An attempt is never sent twice unless the first time nothing of it left this
+// machine: a worker that hung up after it may have started. What fails later
+// fails the attempt, and the task's retries decide, under the next number.
 package dispatch
 
 import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"pipedai/api"
@@ -41,16 +53,26 @@ type Options struct {
 	// workers are all on public addresses.
 	RefuseLoopback bool
 	RefusePrivate  bool
-	// MaxIdlePerWorker is how many connections to one worker are kept open. 64.
+	// MaxIdlePerWorker is how many connections to one worker are kept open, for a
+	// few seconds after their last use. 256.
 	MaxIdlePerWorker int
 }
 
 // Client dispatches over HTTP. It is safe for concurrent use.
 type Client struct {
 	o         Options
-	http      *http.Client
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	http      *http.Client // for what is not plain
 	transport *http.Transport
+
+	mu        sync.Mutex
+	endpoints map[string]*endpoint // by base URL
+	sweeper   *time.Timer          // nil: no connection is idle
+	closed    bool
 }
+
+// maxEndpoints bounds the endpoints that are remembered.
+const maxEndpoints = 4096
 
 var _ engine.Dispatcher = (*Client)(nil)
 
@@ -63,7 +85,7 @@ func New(o Options) *Client {
 // comes out of it all the same.
 func newClient(o Options, lookup func(ctx context.Context, host string) (string, error)) *Client {
 	o.Timeout = cmp.Or(o.Timeout, 5*time.Second)
-	o.MaxIdlePerWorker = cmp.Or(o.MaxIdlePerWorker, 64)
+	o.MaxIdlePerWorker = cmp.Or(o.MaxIdlePerWorker, 256)
 	dialer := &net.Dialer{
 		Timeout:   o.Timeout,
 		KeepAlive: 30 * time.Second,
@@ -87,12 +109,12 @@ func newClient(o Options, lookup func(ctx context.Context, host string) (string,
 		Proxy:                  nil, // a proxy would dial for us, past the policy
 		DialContext:            dial,
 		MaxIdleConnsPerHost:    o.MaxIdlePerWorker,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 16 << 10,
+		IdleConnTimeout:        idleLife,
+		MaxResponseHeaderBytes: headLimit,
 		DisableCompression:     true, // sends no Accept-Encoding
 		TLSHandshakeTimeout:    o.Timeout,
 	}
-	return &Client{o: o, transport: transport, http: &http.Client{
+	return &Client{o: o, dial: dial, endpoints: map[string]*endpoint{}, transport: transport, http: &http.Client{
 		Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // judged like any answer outside 2xx
@@ -101,71 +123,162 @@ func newClient(o Options, lookup func(ctx context.Context, host string) (string,
 }
 
 // Close drops idle connections. Exchanges under way are not disturbed.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	if c.sweeper != nil {
+		c.sweeper.Stop()
+	}
+	endpoints := slices.Collect(maps.Values(c.endpoints))
+	c.mu.Unlock()
+	for _, e := range endpoints {
+		e.drop(time.Now().Add(time.Hour))
+	}
+	c.transport.CloseIdleConnections()
+}
+
+// endpoint returns the one behind a base URL, or the problem with it.
+func (c *Client) endpoint(baseURL string) (*endpoint, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.endpoints[baseURL]; e != nil {
+		return e, ""
+	}
+	e, problem := newEndpoint(baseURL)
+	if problem != "" {
+		return nil, problem
+	}
+	if len(c.endpoints) >= maxEndpoints {
+		for _, old := range c.endpoints {
+			old.drop(time.Now().Add(time.Hour))
+		}
+		clear(c.endpoints)
+	}
+	c.endpoints[baseURL] = e
+	return e, ""
+}
+
+// sweepLater sees to it that idle connections are closed in time.
+func (c *Client) sweepLater() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sweeper == nil && !c.closed {
+		c.sweeper = time.AfterFunc(idleLife, c.sweep)
+	}
+}
+
+func (c *Client) sweep() {
+	c.mu.Lock()
+	endpoints := slices.Collect(maps.Values(c.endpoints))
+	c.sweeper = nil
+	c.mu.Unlock()
+	left := false
+	for _, e := range endpoints {
+		left = e.drop(time.Now().Add(-idleLife)) || left
+	}
+	if left {
+		c.sweepLater()
+	}
+}
 
 // Dispatch posts one attempt and returns nil when the worker took it: any
-// answer of 2xx. Every error is an *engine.DispatchError.
+// answer of 2xx. Every error is an *engine.DispatchError. A worker that asked
+// for fewer requests is waited for, but not for long: then the error is marked
+// Busy, and nothing was sent.
 func (c *Client) Dispatch(ctx context.Context, baseURL string, d api.Dispatch) error {
-	target, problem := targetURL(baseURL, d.TaskID)
+	e, problem := c.endpoint(baseURL)
 	if problem != "" {
 		return &engine.DispatchError{Final: true, Message: problem}
 	}
-	body, err := json.Marshal(d)
-	if err != nil {
-		return &engine.DispatchError{Final: true, Message: fmt.Sprintf("Dispatch cannot be encoded: %s", err)}
+	if !e.gate.enter(ctx, c.o.Timeout/2) {
+		return &engine.DispatchError{Busy: true, Message: fmt.Sprintf("Worker at %s asked for fewer requests", baseURL)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	began := time.Now()
+	send := c.send
+	if !e.plain {
+		send = c.sendThrough
+	}
+	a, err := send(ctx, e, &d, began.Add(c.o.Timeout))
+	e.gate.leave(began, a.status, a.retryAfter)
+	switch {
+	case err != nil:
+		return c.unreached(ctx, baseURL, err)
+	case a.status/100 == 2:
+		return nil
+	}
+	return refusal(a)
+}
+
+// send posts over a connection of the endpoint's own.
+func (c *Client) send(ctx context.Context, e *endpoint, d *api.Dispatch, deadline time.Time) (answer, error) {
+	if limit, limited := ctx.Deadline(); limited && limit.Before(deadline) {
+		deadline = limit
+	}
+	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
+	request, start := e.appendRequest(*buf, d)
+	defer func() {
+		if cap(request) <= largeBuffer {
+			*buf = request[:0]
+			buffers.Put(buf)
+		}
+	}()
+	for {
+		cn, reused, err := e.take(ctx, c, deadline)
+		if err != nil {
+			return answer{}, err
+		}
+		a, keep, err := cn.exchange(ctx, request[start:], deadline)
+		if keep {
+			e.give(c, cn)
+		} else {
+			_ = cn.Close()
+		}
+		var unsent notSentError
+		if reused && errors.As(err, &unsent) && ctx.Err() == nil {
+			continue // the worker hung up just now
+		}
+		return a, err
+	}
+}
+
+// sendThrough posts by net/http.
+func (c *Client) sendThrough(ctx context.Context, e *endpoint, d *api.Dispatch, deadline time.Time) (answer, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	target := e.base + "/tasks/" + segment(d.TaskID)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(appendDispatch(nil, d)))
 	if err != nil {
-		return &engine.DispatchError{Final: true, Message: fmt.Sprintf("Worker address %s is not usable: %s", baseURL, err)}
+		return answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "") // the contract has one header
-
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return c.unreached(ctx, baseURL, err)
+		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode/100 == 2 {
-		// Taken, whatever the rest of the answer does. It is read only so that
-		// the connection can be used again, and not for long.
+	a := answer{status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After")}
+	if a.status/100 == 2 {
 		timer := time.AfterFunc(drainTime, cancel)
 		defer timer.Stop()
 		_, _ = io.CopyN(io.Discard, resp.Body, answerLimit)
-		return nil
+		return a, nil
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, answerLimit)) // as much as came in time
-	return refusal(resp, string(text))
-}
-
-// targetURL is where an attempt goes, or the problem with the address. The task
-// id is taken as it is: the registration made sure that it is one path segment.
-func targetURL(baseURL, task string) (target, problem string) {
-	base, err := url.Parse(baseURL)
-	switch {
-	case err != nil || base.Host == "":
-		return "", fmt.Sprintf("Worker address %q is not a URL", baseURL)
-	case base.Scheme != "http" && base.Scheme != "https":
-		return "", fmt.Sprintf("Worker address %q is neither http nor https", baseURL)
-	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return "", fmt.Sprintf("Worker address of %s holds more than scheme, host, port and path", base.Host)
-	}
-	return strings.TrimRight(baseURL, "/") + "/tasks/" + task, ""
+	a.body = string(text)
+	return a, nil
 }
 
 // refusal judges an answer outside 2xx.
-func refusal(resp *http.Response, body string) *engine.DispatchError {
-	status := resp.StatusCode
-	if status/100 == 3 {
+func refusal(a answer) *engine.DispatchError {
+	if a.status/100 == 3 {
 		return &engine.DispatchError{Final: true, Message: fmt.Sprintf(
-			"Worker returned %d: redirects are not followed; register the address it leads to", status)}
+			"Worker returned %d: redirects are not followed; register the address it leads to", a.status)}
 	}
-	text := strings.TrimSpace(strings.ToValidUTF8(body, "\uFFFD"))
+	text := strings.TrimSpace(strings.ToValidUTF8(a.body, "\uFFFD"))
 	return &engine.DispatchError{
-		Final:   isFinal(status),
-		Message: fmt.Sprintf("Worker returned %d: %s", status, cmp.Or(text, http.StatusText(status), "no text")),
+		Final:   isFinal(a.status),
+		Message: fmt.Sprintf("Worker returned %d: %s", a.status, cmp.Or(text, http.StatusText(a.status), "no text")),
 	}
 }
 
@@ -186,7 +299,8 @@ func (c *Client) unreached(ctx context.Context, baseURL string, err error) *engi
 	switch {
 	case errors.As(err, &forbidden):
 		return &engine.DispatchError{Final: true, Message: fmt.Sprintf("Dispatch to %s refused: %s", baseURL, forbidden)}
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded),
+		ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		return &engine.DispatchError{Message: fmt.Sprintf("Worker at %s did not answer within %s", baseURL, c.o.Timeout)}
 	case ctx.Err() != nil:
 		return &engine.DispatchError{Message: fmt.Sprintf("Dispatch to %s was cut short: the engine is stopping", baseURL)}
