@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"pipedai/pipeline"
@@ -33,6 +34,28 @@ func list[S ~string](v []S) []string {
 		out[i] = string(s)
 	}
 	return out
+}
+
+// arrayText is a list as the text of an array, for columns of arrays that travel
+// in an array.
+func arrayText[S ~string](v []S) string {
+	var out strings.Builder
+	out.WriteByte('{')
+	for i, s := range v {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteByte('"')
+		for _, c := range []byte(s) {
+			if c == '"' || c == '\\' {
+				out.WriteByte('\\')
+			}
+			out.WriteByte(c)
+		}
+		out.WriteByte('"')
+	}
+	out.WriteByte('}')
+	return out.String()
 }
 
 // refColumns are attempts as three columns. An id or an owner that no column
