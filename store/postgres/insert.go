@@ -119,8 +119,8 @@ const copyFrom = 500
 
 // copies writes a large batch of new task runs and takes it out of the changes.
 func (t *tx) copies(c *flow.Changes) error {
-	if len(c.Inserts) < copyFrom {
-		return nil
+	if len(c.Inserts) < copyFrom || len(c.Supersedes) > 0 {
+		return nil // what is superseded makes room first
 	}
 	var seqs []int64
 	if err := t.row(`select array_agg(nextval('task_runs_seq')) from generate_series(1, $1::int)`, []any{len(c.Inserts)}, &seqs); err != nil {
