@@ -3,6 +3,7 @@ package postgres
 import (
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,37 +128,87 @@ func TestSchema_Contract(t *testing.T) {
 // rows; standalone work that was waiting runs.
 func TestMigrate_OlderDatabase(t *testing.T) {
 	t.Parallel()
-	s := open(t).(*Store)
-	contract, err := migrations.ReadFile("migrations/00001_contract.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.pool.Exec(t.Context(), string(contract)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.pool.Exec(t.Context(), `
-		insert into services (id, base_url, version) values ('old', 'http://x', '1');
-		insert into tasks (id, service_id, code_hash) values ('a', 'old', 'h');
-		insert into pipelines (id, name, entry_tasks, structure) values ('p', 'p', '{a}', '{"a":{"allowedNext":[]}}');
-		insert into pipeline_runs (id, pipeline_id, status, structure_snapshot, pipeline_version) values ('prun_1', 'p', 'running', '{}', '1');
-		insert into task_runs (id, task_id, pipeline_run_id, status, max_retries, code_hash, code_version) values
-			('trun_1', 'a', null, 'running', 3, 'h', 1), ('trun_2', 'a', null, 'completed', 3, 'h', 1),
-			('trun_3', 'a', 'prun_1', 'pending', 3, 'h', 1), ('trun_4', 'a', 'prun_1', 'completed', 3, 'h', 1)`); err != nil {
-		t.Fatal(err)
-	}
+	s := older(t)
+	const documented = `select table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '')
+		from information_schema.columns where table_schema = 'public' order by 1`
+	before := s.strings1(t, documented)
 	if _, err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if problems, err := s.Validate(t.Context()); err != nil || len(problems) > 0 {
+		t.Errorf("after the upgrade: %q, %v", problems, err)
+	}
+	after := s.strings1(t, documented)
+	for _, column := range before {
+		if !slices.Contains(after, column) {
+			t.Errorf("the upgrade changed %s", column)
+		}
+	}
+
+	// Standalone work goes on; a pipeline run cannot, and says so.
 	got, err := s.ClaimTasks(t.Context(), store.ClaimTasks{Owner: "w", Limit: 10, Accepted: true})
-	if err != nil || len(got) != 1 || got[0].TaskRun.ID != "trun_1" {
+	if err != nil || len(got) != 1 || got[0].TaskRun.ID != "trun_alone" {
 		t.Errorf("claimed %+v, %v", got, err)
 	}
-	if run, err := s.PipelineRun(t.Context(), "prun_1"); err != nil || run.Status != "cancelled" {
+	if run, err := s.PipelineRun(t.Context(), "prun_open"); err != nil || run.Status != "cancelled" || !strings.Contains(run.Error, "older engine") {
 		t.Errorf("run %+v, %v", run, err)
 	}
-	if st, err := s.QueueStatus(t.Context()); err != nil || st.Completed != 2 || st.Running != 1 || st.Pending != 0 {
+	if run, err := s.PipelineRun(t.Context(), "prun_done"); err != nil || run.Status != "completed" || run.FailureMode != "continue" {
+		t.Errorf("run %+v, %v", run, err)
+	}
+	if tasks, err := s.TasksOfRun(t.Context(), "prun_done"); err != nil || len(tasks) == 0 {
+		t.Errorf("tasks %+v, %v", tasks, err)
+	}
+	if st, err := s.QueueStatus(t.Context()); err != nil || st.Completed != 3 || st.Running != 1 || st.Pending != 1 || st.Failed != 1 || st.DeadLetters != 1 {
 		t.Errorf("status %+v, %v", st, err)
 	}
+	if task, err := s.Task(t.Context(), "extract"); err != nil || task.CodeVersion != 4 || task.InputSchema == nil {
+		t.Errorf("task %+v, %v", task, err)
+	}
+}
+
+// TestMigrate_OlderTools: what the older command line does in SQL still works
+// after the upgrade, and the engine notices it.
+func TestMigrate_OlderTools(t *testing.T) {
+	t.Parallel()
+	s := older(t)
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.strings1(t, `select cleanup_expired_idempotency_cache()::text`); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("expired keys: got %v, want 1", got)
+	}
+	if _, err := s.pool.Exec(t.Context(), `delete from dlq where failed_at < now() + interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := s.QueueStatus(t.Context()); err != nil || st.DeadLetters != 0 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	if _, err := s.pool.Exec(t.Context(), `update orchestrator_state set mode = 'waiting_for_maintenance', pending_tasks_count = 1 where id = 'singleton'`); err != nil {
+		t.Fatal(err)
+	}
+	mode, err := s.Mode(t.Context())
+	if err != nil || mode.Mode != store.ModeWaiting || mode.ChangedAt.IsZero() {
+		t.Errorf("mode %+v, %v", mode, err)
+	}
+	_, err = s.EnqueueTasks(t.Context(), []store.EnqueueTask{{ID: "trun_new", Task: "scan"}})
+	if !errors.Is(err, store.ErrMaintenance) {
+		t.Errorf("enqueue while somebody else asked for maintenance: %v", err)
+	}
+}
+
+// older is a database as the older engine left it.
+func older(t *testing.T) *Store {
+	t.Helper()
+	s := open(t).(*Store)
+	script, err := os.ReadFile("testdata/older.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.pool.Exec(t.Context(), string(script)); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // A role that may not alter the tables hears what to do, not only an SQLSTATE.
