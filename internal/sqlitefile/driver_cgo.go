@@ -12,7 +12,7 @@ import (
 const driverName = "sqlite3"
 
 func dsn(path string, o Options, readOnly bool) string {
-	s := fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=%s&_busy_timeout=%d&_foreign_keys=on",
+	s := fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=%s&_busy_timeout=%d&_foreign_keys=on&_mutex=no",
 		fileURI(path), o.Synchronous, o.BusyTimeout.Milliseconds())
 	if readOnly {
 		return s + "&_query_only=true"

@@ -92,6 +92,16 @@ func (w *where) status(status pipeline.TaskStatus) {
 	}
 }
 
+// runStatus is status for pipeline runs.
+func (w *where) runStatus(status pipeline.RunStatus) {
+	switch status {
+	case pipeline.RunPending, pipeline.RunRunning, pipeline.RunFailed, pipeline.RunCancelled, pipeline.RunPartial:
+		w.conds = append(w.conds, "r.status = '"+string(status)+"'")
+	default:
+		w.add("r.status = ?", status)
+	}
+}
+
 func (w *where) String() string {
 	if len(w.conds) == 0 {
 		return ""
@@ -113,7 +123,7 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 		w.add("r.pipeline_id = ?", f.Pipeline)
 	}
 	if f.Status != "" {
-		w.add("r.status = ?", f.Status)
+		w.runStatus(f.Status)
 	}
 	if !f.From.IsZero() {
 		w.add("r.created_at >= ?", us(f.From))

@@ -4,7 +4,27 @@
 -- that are claimable, under lease or waiting for their time. One statement
 -- moves a task run on, and what lies behind costs nothing. Indexes on columns
 -- that change with every run are gone; reads find rare states by an index of
--- those alone.
+-- those alone. Checks and partial indexes say "a or b": for a list of three or
+-- more SQLite builds a table each time a row is written.
+
+alter table pipeline_runs rename to pipeline_runs_old;
+create table pipeline_runs (
+    id text primary key,
+    pipeline_id text not null references pipelines (id) on delete cascade,
+    status text not null default 'pending' check (status = 'running' or status = 'completed' or status = 'pending'
+        or status = 'failed' or status = 'cancelled' or status = 'partial'),
+    structure_snapshot text not null,
+    pipeline_version text not null,
+    input_path text,
+    output_path text,
+    error text,
+    created_at integer not null default (unixepoch() * 1000000),
+    started_at integer,
+    completed_at integer,
+    metadata text default '{}'
+);
+insert into pipeline_runs select id, pipeline_id, status, structure_snapshot, pipeline_version, input_path, output_path, error,
+    created_at, started_at, completed_at, metadata from pipeline_runs_old order by rowid;
 
 create table task_runs_new (
     seq integer primary key,                 -- order of creation
@@ -12,7 +32,8 @@ create table task_runs_new (
     task_id text not null references tasks (id) on delete cascade,
     pipeline_run_id text references pipeline_runs (id) on delete cascade,
     status text not null default 'pending'
-        check (status in ('pending', 'running', 'completed', 'failed', 'timeout', 'cancelled', 'waiting')),
+        check (status = 'completed' or status = 'running' or status = 'pending' or status = 'failed'
+            or status = 'timeout' or status = 'cancelled' or status = 'waiting'),
     attempt integer not null default 1,
     max_retries integer not null,
     priority integer not null default 100,
@@ -96,19 +117,17 @@ create index idx_task_runs_leased on task_runs (task_id) where owner is not null
 create index idx_task_runs_due on task_runs (due) where due is not null;
 create index idx_task_runs_scheduled on task_runs (seq) where due is not null;
 create index idx_task_runs_task_id on task_runs (task_id);
-create index idx_task_runs_rare on task_runs (status) where status in ('failed', 'timeout', 'cancelled', 'waiting');
+create index idx_task_runs_rare on task_runs (status)
+    where status = 'failed' or status = 'timeout' or status = 'cancelled' or status = 'waiting';
 create index idx_task_runs_idempotency_key on task_runs (idempotency_key) where idempotency_key is not null;
 -- One task run of each task counts in a run; its superseded ones differ by what superseded them.
 create unique index uniq_task_runs_run_task on task_runs (pipeline_run_id, task_id, coalesce(superseded_by, ''))
     where pipeline_run_id is not null;
 
-drop index idx_pipeline_runs_status;
-create index idx_pipeline_runs_rare on pipeline_runs (status, created_at) where status <> 'completed';
-
 -- Narrow tables found by their key alone need no second tree.
 create table run_state_new (
     pipeline_run_id text primary key references pipeline_runs (id) on delete cascade,
-    failure_mode text not null check (failure_mode in ('fail-fast', 'continue', 'partial-merge')),
+    failure_mode text not null check (failure_mode = 'fail-fast' or failure_mode = 'continue' or failure_mode = 'partial-merge'),
     entry_tasks text not null,
     priority integer,                        -- given by the trigger
     open integer not null,                   -- task runs that have not ended
@@ -133,6 +152,12 @@ create table joins_new (
 insert into joins_new select pipeline_run_id, task_id, fired, dead, broken from joins order by pipeline_run_id, task_id;
 drop table joins;
 alter table joins_new rename to joins;
+
+drop table pipeline_runs_old; -- nothing refers to it any more
+create index idx_pipeline_runs_pipeline_id on pipeline_runs (pipeline_id);
+create index idx_pipeline_runs_created_at on pipeline_runs (created_at desc);
+create index idx_pipeline_runs_rare on pipeline_runs (status, created_at)
+    where status = 'running' or status = 'pending' or status = 'failed' or status = 'cancelled' or status = 'partial';
 
 create table inputs_new (
     path text primary key,
