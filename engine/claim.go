@@ -37,7 +37,7 @@ func (c *claimer) Run(ctx context.Context) error {
 		if more {
 			return 0, err
 		}
-		return jittered(c.e.o.PollInterval), err
+		return forever, err // whatever makes a run claimable or frees a slot signals
 	}, 0)
 }
 

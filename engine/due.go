@@ -15,7 +15,8 @@ const (
 )
 
 // promoter makes runs claimable when their time has come: retries and
-// scheduled starts. It sleeps until the next one is due.
+// scheduled starts. It sleeps until the next one is due; those that another
+// replica adds meanwhile are seen in time by the watcher.
 type promoter struct{ e *Engine }
 
 // Run promotes until ctx ends.
@@ -39,9 +40,8 @@ func (p promoter) once(ctx context.Context) (promoted int, pause time.Duration, 
 	if promoted >= dueBatch {
 		return promoted, 0, nil
 	}
-	pause = jittered(p.e.o.PollInterval)
-	if !next.IsZero() {
-		pause = min(pause, max(dueLeast, time.Until(next)+time.Millisecond))
+	if next.IsZero() {
+		return promoted, forever, nil
 	}
-	return promoted, pause, nil
+	return promoted, max(dueLeast, time.Until(next)+time.Millisecond), nil
 }

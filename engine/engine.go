@@ -5,8 +5,9 @@
 // accept work, claim.go takes it from the store, dispatch.go brings it to a
 // worker that listens and pull.go to one that asks, complete.go takes the
 // report, rescue.go takes back what nobody reported, due.go makes timed work
-// claimable. Nothing that matters lives in memory: every decision is a step of
-// the store, so any number of engines may share one.
+// claimable, glance.go sees what nobody told of. Nothing that matters lives in
+// memory: every decision is a step of the store, so any number of engines may
+// share one.
 //
 // Work wakes work. Whatever makes a run claimable or frees a slot signals
 // those who claim (wake.go); polling is the net below it.
@@ -18,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -42,6 +44,7 @@ type Engine struct {
 	wakes   *wakes
 	catalog *catalog
 	claimer *claimer
+	watched atomic.Bool        // by a watcher: nobody else need poll
 	placing singleflight.Group // inputs on their way to storage, by path
 	seals   seals
 
@@ -119,6 +122,7 @@ func (e *Engine) loops(ctx context.Context) error {
 	group.Add("relay", relayer{e}.Run)
 	group.Add("notify", notifier{e}.Run)
 	group.Add("listen", listener{e}.Run)
+	group.Add("watch", (&watcher{e: e}).Run)
 	group.Add("rescue", rescuer{e}.Run)
 	group.Add("due", promoter{e}.Run)
 	group.Add("claim", e.claimer.Run)

@@ -47,7 +47,11 @@ func (e *Engine) Claim(ctx context.Context, p Pull) ([]api.Dispatch, error) {
 		if err != nil || len(out) > 0 || p.Wait <= 0 {
 			return out, err
 		}
-		poll := time.NewTimer(jittered(e.o.PollInterval))
+		every := forever
+		if !e.watched.Load() { // serverless: this request is all that is awake
+			every = jittered(e.o.PollInterval)
+		}
+		poll := time.NewTimer(every)
 		select {
 		case <-waiting.wake:
 			poll.Stop()

@@ -8,27 +8,23 @@ import (
 	"pipedai/store"
 )
 
-const (
-	// rescueBatch bounds one transaction of the rescuer.
-	rescueBatch = 200
-	// rescueAtMost is how long an expired lease can lie, whatever the poll
-	// interval is.
-	rescueAtMost = 5 * time.Second
-)
+// rescueBatch bounds one transaction of the rescuer.
+const rescueBatch = 200
 
 // rescuer takes back runs whose lease expired: those claimed by an engine that
 // died before it reached a worker, and those of workers that fell silent or
 // took too long. Deadlines are columns, so whichever replica gets there does it.
 type rescuer struct{ e *Engine }
 
-// Run sweeps until ctx ends.
+// Run sweeps at the start and when an expired lease was seen (glance.go), until
+// ctx ends.
 func (r rescuer) Run(ctx context.Context) error {
-	return r.e.loop(ctx, "rescue lost runs", nil, func(ctx context.Context) (time.Duration, error) {
+	return r.e.loop(ctx, "rescue lost runs", r.e.wakes.rescue, func(ctx context.Context) (time.Duration, error) {
 		_, more, err := r.once(ctx)
 		if more {
 			return 0, err
 		}
-		return jittered(min(r.e.o.PollInterval, rescueAtMost)), err
+		return forever, err
 	}, 0)
 }
 

@@ -31,6 +31,7 @@ func (s signal) set() {
 type wakes struct {
 	claimer signal
 	due     signal
+	rescue  signal
 	notify  signal
 	relay   signal
 
@@ -47,7 +48,7 @@ type puller struct {
 }
 
 func newWakes() *wakes {
-	return &wakes{claimer: newSignal(), due: newSignal(), notify: newSignal(), relay: newSignal(), pullers: map[*puller]struct{}{}}
+	return &wakes{claimer: newSignal(), due: newSignal(), rescue: newSignal(), notify: newSignal(), relay: newSignal(), pullers: map[*puller]struct{}{}}
 }
 
 // wait registers a long poll. It must register before it claims, so that work
@@ -73,6 +74,25 @@ func (w *wakes) work(services ...pipeline.ServiceID) {
 	defer w.mu.Unlock()
 	for p := range w.pullers {
 		if len(services) == 0 || slices.ContainsFunc(p.services, func(s pipeline.ServiceID) bool { return slices.Contains(services, s) }) {
+			p.wake.set()
+		}
+	}
+}
+
+// found says that work for these services was seen, of which nobody told; push
+// that workers of one are reached by push. The other replicas look for
+// themselves.
+func (w *wakes) found(services []pipeline.ServiceID, push bool) {
+	if push {
+		w.claimer.set()
+	}
+	if len(services) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for p := range w.pullers {
+		if slices.ContainsFunc(p.services, func(s pipeline.ServiceID) bool { return slices.Contains(services, s) }) {
 			p.wake.set()
 		}
 	}

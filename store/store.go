@@ -40,6 +40,7 @@ type Store interface {
 	Schema
 	Catalog
 	Queue
+	Glances
 	Runs
 	DeadLetters
 	Hosts

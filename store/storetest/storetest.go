@@ -38,6 +38,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"hostile", hostileCases},
 		{"dead letters", deadLetterCases},
 		{"status", statusCases},
+		{"glance", glanceCases},
 		{"hosts", hostCases},
 	}
 	for _, g := range groups {
