@@ -18,7 +18,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
 
-.PHONY: help build run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup test-go test-web lint-go lint-web
+.PHONY: help build run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-go test-web lint-go lint-web
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,9 +71,12 @@ demo: ## the same, but stop after the result; exit 0 only if it is right
 setup: ## install what the tests need (PostgreSQL server, Chromium)
 	@scripts/setup.sh test
 
+servers: ## build the S3 and GCS servers of the tests into .cache/bin
+	@$(GO) test -count=1 -timeout 20m -run '^TestStorageServers$$' ./internal/testkit
+
 ## --- checking ---------------------------------------------------------------
 
-test: setup web ## run every test: pages, Go with the race detector, real programs
+test: setup web servers ## run every test: pages, Go with the race detector, real programs
 	@$(MAKE) test-web
 	$(GO) vet ./...
 	@$(MAKE) test-go PKGS=./... RACE=-race

@@ -119,6 +119,8 @@ func Repository() Rules {
 			{"github.com/spf13/cobra", []string{"cmd/...", "internal/cliutil", "worker"}},
 			{"github.com/kardianos/service", []string{"daemon/osservice"}},
 			{"github.com/coder/websocket", []string{"daemon/localapi", "daemon/localapi/localclient"}},
+			{"github.com/minio/minio-go/v7", []string{"storage/s3"}},
+			{"golang.org/x/oauth2", []string{"storage/gcs"}},
 			{"github.com/ledongthuc/pdf", []string{"examples/pdf-processor/..."}},
 		},
 		StdOnly: []string{"api", "pipeline", "store", "storage", "internal/archtest"},

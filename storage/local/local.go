@@ -3,7 +3,8 @@
 // Every access goes through os.Root, so neither a path nor a symbolic link
 // reaches outside that folder. An object becomes visible by a rename, after
 // its bytes are on the disk; what a killed writer leaves lies in a folder of
-// its own, is never listed, and is removed by a later Open.
+// its own, is never listed, and is removed by a later Open. The SHA-256 is kept
+// in an extended attribute of the file, where the file system has such.
 package local
 
 import (
@@ -18,7 +19,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -91,9 +92,20 @@ func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, storage.O
 	if err := ctx.Err(); err != nil {
 		return nil, storage.Object{}, err
 	}
-	file, err := b.root.Open(clean)
+	file, info, err := b.open(clean)
 	if err != nil {
 		return nil, storage.Object{}, fmt.Errorf("get %s: %w", clean, classify(err))
+	}
+	object := describe(clean, info)
+	object.SHA256 = noted(file)
+	return file, object, nil
+}
+
+// open opens a file that is an object.
+func (b *Bucket) open(clean string) (*os.File, fs.FileInfo, error) {
+	file, err := b.root.Open(clean)
+	if err != nil {
+		return nil, nil, err
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -101,18 +113,71 @@ func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, storage.O
 	}
 	if err != nil {
 		_ = file.Close()
-		return nil, storage.Object{}, fmt.Errorf("get %s: %w", clean, classify(err))
+		return nil, nil, err
 	}
-	return file, describe(clean, info), nil
+	return file, info, nil
+}
+
+// GetRange opens a part of an object.
+func (b *Bucket) GetRange(ctx context.Context, name string, offset, length int64) (io.ReadCloser, storage.Object, error) {
+	body, object, err := b.Get(ctx, name)
+	if err != nil {
+		return nil, storage.Object{}, err
+	}
+	file := body.(*os.File) //nolint:errcheck // what Get opens
+	if offset < 0 || offset >= object.Size {
+		_ = file.Close()
+		return nil, storage.Object{}, fmt.Errorf("get %s: %w", object.Path, storage.ErrBadRange)
+	}
+	if length < 0 {
+		length = object.Size
+	}
+	return &part{Reader: io.NewSectionReader(file, offset, min(length, object.Size-offset)), Closer: file}, object, nil
+}
+
+// part is a piece of an open file.
+type part struct {
+	io.Reader
+	io.Closer
+}
+
+// Stat describes an object.
+func (b *Bucket) Stat(ctx context.Context, name string) (storage.Object, error) {
+	body, object, err := b.Get(ctx, name)
+	if err != nil {
+		return storage.Object{}, err
+	}
+	return object, body.Close()
 }
 
 // Put stores an object.
 func (b *Bucket) Put(ctx context.Context, name string, r io.Reader, size int64, contentType string) (storage.Object, error) {
+	return b.store(ctx, name, r, size, contentType, b.root.Rename)
+}
+
+// PutNew stores an object where there is none.
+func (b *Bucket) PutNew(ctx context.Context, name string, r io.Reader, size int64, contentType string) (storage.Object, error) {
+	return b.store(ctx, name, r, size, contentType, func(temp, clean string) error {
+		// A link, unlike a rename, fails where the name is taken.
+		err := b.root.Link(temp, clean)
+		if errors.Is(err, fs.ErrExist) {
+			return storage.ErrExists
+		}
+		if err == nil {
+			err = b.root.Remove(temp)
+		}
+		return err
+	})
+}
+
+func (b *Bucket) store(ctx context.Context, name string, r io.Reader, size int64, contentType string,
+	place func(temp, clean string) error,
+) (storage.Object, error) {
 	clean, err := cleanPath(name)
 	if err != nil {
 		return storage.Object{}, err
 	}
-	object, err := b.put(ctx, clean, r, size)
+	object, err := b.put(ctx, clean, r, size, place)
 	if err != nil {
 		return storage.Object{}, fmt.Errorf("put %s: %w", clean, err)
 	}
@@ -122,7 +187,7 @@ func (b *Bucket) Put(ctx context.Context, name string, r io.Reader, size int64, 
 	return object, nil
 }
 
-func (b *Bucket) put(ctx context.Context, clean string, r io.Reader, size int64) (_ storage.Object, err error) {
+func (b *Bucket) put(ctx context.Context, clean string, r io.Reader, size int64, place func(temp, clean string) error) (_ storage.Object, err error) {
 	if err := b.root.MkdirAll(tempFolder, 0o700); err != nil {
 		return storage.Object{}, err
 	}
@@ -145,6 +210,8 @@ func (b *Bucket) put(ctx context.Context, clean string, r io.Reader, size int64)
 	if size >= 0 && written != size {
 		return storage.Object{}, fmt.Errorf("%d bytes came, %d were announced", written, size)
 	}
+	sum := hex.EncodeToString(hash.Sum(nil))
+	note(file, sum)
 	if err := file.Sync(); err != nil {
 		return storage.Object{}, err
 	}
@@ -155,17 +222,17 @@ func (b *Bucket) put(ctx context.Context, clean string, r io.Reader, size int64)
 	if err := ctx.Err(); err != nil {
 		return storage.Object{}, context.Cause(ctx)
 	}
-	if err := b.publish(temp, clean); err != nil {
+	if err := b.publish(temp, clean, place); err != nil {
 		return storage.Object{}, err
 	}
 	return storage.Object{
-		Path: clean, Size: written, ContentType: contentTypeOf(clean), SHA256: hex.EncodeToString(hash.Sum(nil)),
+		Path: clean, Size: written, ContentType: contentTypeOf(clean), SHA256: sum,
 	}, nil
 }
 
-// publish renames temp to clean and makes the name durable, with the folders
+// publish gives temp its name, clean, and makes the name durable, with the folders
 // it made on the way.
-func (b *Bucket) publish(temp, clean string) error {
+func (b *Bucket) publish(temp, clean string, place func(temp, clean string) error) error {
 	folder := path.Dir(clean)
 	_, err := b.root.Stat(folder)
 	fresh := errors.Is(err, fs.ErrNotExist)
@@ -174,7 +241,7 @@ func (b *Bucket) publish(temp, clean string) error {
 			return err
 		}
 	}
-	if err := b.root.Rename(temp, clean); err != nil {
+	if err := place(temp, clean); err != nil {
 		return err
 	}
 	for {
@@ -210,85 +277,11 @@ func (b *Bucket) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// List returns objects by prefix.
-func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]storage.Object, error) {
-	w := walk{ctx: ctx, fsys: b.root.FS(), prefix: prefix, limit: limit, found: []storage.Object{}}
-	// Start in the deepest folder that the prefix names.
-	start := "."
-	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
-		clean, err := cleanPath(prefix[:i])
-		if err != nil {
-			return nil, err
-		}
-		start = clean
-	}
-	if err := w.folder(start); err != nil && !errors.Is(classify(err), storage.ErrNotFound) {
-		return nil, fmt.Errorf("list %s: %w", prefix, err)
-	}
-	return w.found, nil
-}
-
-// walk visits objects in ascending order of their whole path.
-type walk struct {
-	ctx    context.Context
-	fsys   fs.FS
-	prefix string
-	limit  int
-	found  []storage.Object
-}
-
-func (w *walk) folder(name string) error {
-	if err := w.ctx.Err(); err != nil {
-		return err
-	}
-	entries, err := fs.ReadDir(w.fsys, name)
-	if err != nil {
-		return err
-	}
-	// A folder sorts as its name with the slash: "a-b" comes before "a/b".
-	slices.SortFunc(entries, func(x, y fs.DirEntry) int { return strings.Compare(sortName(x), sortName(y)) })
-	for _, entry := range entries {
-		if len(w.found) >= w.limit {
-			return nil
-		}
-		full := path.Join(name, entry.Name())
-		if full == tempFolder {
-			continue
-		}
-		if entry.IsDir() {
-			if related(full+"/", w.prefix) {
-				if err := w.folder(full); err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return err
-				}
-			}
-			continue
-		}
-		if !strings.HasPrefix(full, w.prefix) {
-			continue
-		}
-		info, err := entry.Info()
-		if err != nil || !info.Mode().IsRegular() { // went away, or is no object
-			continue
-		}
-		w.found = append(w.found, describe(full, info))
-	}
-	return nil
-}
-
-func sortName(entry fs.DirEntry) string {
-	if entry.IsDir() {
-		return entry.Name() + "/"
-	}
-	return entry.Name()
-}
-
-// related reports whether something below folder can start with prefix.
-func related(folder, prefix string) bool {
-	return strings.HasPrefix(folder, prefix) || strings.HasPrefix(prefix, folder)
-}
-
 func describe(name string, info fs.FileInfo) storage.Object {
-	return storage.Object{Path: name, Size: info.Size(), ContentType: contentTypeOf(name)}
+	return storage.Object{
+		Path: name, Size: info.Size(), ContentType: contentTypeOf(name), Modified: info.ModTime(),
+		Tag: strconv.FormatInt(info.ModTime().UnixNano(), 36) + "-" + strconv.FormatInt(info.Size(), 36),
+	}
 }
 
 // contentTypeOf guesses from the name: files carry no content type.

@@ -98,7 +98,7 @@ func TestLocal_unfinishedWrites(t *testing.T) {
 	if _, err := os.Stat(fresh); err != nil {
 		t.Errorf("the file of a live writer is gone: %v", err)
 	}
-	objects, err := b.List(context.Background(), "", 10)
+	objects, err := b.List(context.Background(), "", "", 10)
 	if err != nil || len(objects) != 0 {
 		t.Errorf("list shows unfinished writes: %v, %v", objects, err)
 	}

@@ -29,16 +29,22 @@ func Run(t *testing.T, open func(t testing.TB) storage.Bucket) {
 		run  func(t *testing.T, b storage.Bucket)
 	}{
 		{"put then get", putGet},
-		{"odd but legal paths", oddPaths},
+		{"what is larger than a part", large},
+		{"odd but legal paths (S1)", oddPaths},
 		{"put replaces", replaces},
-		{"bad paths", badPaths},
+		{"bad paths (S1)", badPaths},
 		{"not found", notFound},
 		{"delete", deletes},
 		{"list", lists},
 		{"failed write leaves what was there", failedWrite},
-		{"cancelled write leaves nothing", cancelledWrite},
+		{"cancelled write leaves nothing (S3)", cancelledWrite},
+		{"cancelled large write leaves nothing (S3)", cancelledLarge},
 		{"wrong size is refused", wrongSize},
 		{"readers see whole objects only", wholeOnly},
+		{"describe", describes},
+		{"ranges", ranges},
+		{"of two writers of one path one wins (S5)", putNew},
+		{"what was altered is not served (S4)", altered},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -128,19 +134,23 @@ func lists(t *testing.T, b storage.Bucket) {
 		put(t, b, name, "x")
 	}
 	for _, tt := range []struct {
-		prefix string
-		limit  int
-		want   []string
+		prefix, after string
+		limit         int
+		want          []string
 	}{
-		{"", 10, []string{"a-b", "a/1/x", "a/2", "ab/c", "b"}},
-		{"a/", 10, []string{"a/1/x", "a/2"}},
-		{"a", 10, []string{"a-b", "a/1/x", "a/2", "ab/c"}},
-		{"a/1/", 10, []string{"a/1/x"}},
-		{"", 2, []string{"a-b", "a/1/x"}},
-		{"none/", 10, []string{}},
-		{"zzz", 10, []string{}},
+		{"", "", 10, []string{"a-b", "a/1/x", "a/2", "ab/c", "b"}},
+		{"a/", "", 10, []string{"a/1/x", "a/2"}},
+		{"a", "", 10, []string{"a-b", "a/1/x", "a/2", "ab/c"}},
+		{"a/1/", "", 10, []string{"a/1/x"}},
+		{"", "", 2, []string{"a-b", "a/1/x"}},
+		{"", "a/1/x", 2, []string{"a/2", "ab/c"}},
+		{"", "a/", 9, []string{"a/1/x", "a/2", "ab/c", "b"}},
+		{"a/", "a-z", 9, []string{"a/1/x", "a/2"}},
+		{"a/", "a/2", 9, []string{}},
+		{"none/", "", 10, []string{}},
+		{"zzz", "", 10, []string{}},
 	} {
-		objects, err := b.List(t.Context(), tt.prefix, tt.limit)
+		objects, err := b.List(t.Context(), tt.prefix, tt.after, tt.limit)
 		if err != nil {
 			t.Errorf("list %q: %v", tt.prefix, err)
 			continue
@@ -178,7 +188,7 @@ func cancelledWrite(t *testing.T, b storage.Bucket) {
 	if _, _, err := b.Get(t.Context(), "c/a"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("after a cancelled write: got %v, want ErrNotFound", err)
 	}
-	objects, err := b.List(t.Context(), "", 10)
+	objects, err := b.List(t.Context(), "", "", 10)
 	if err != nil || len(objects) != 0 {
 		t.Errorf("a cancelled write left %v, %v", objects, err)
 	}
