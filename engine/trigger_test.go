@@ -72,7 +72,7 @@ func TestTrigger_refusals(t *testing.T) {
 	if _, err := f.Enqueue(t.Context(), []Enqueue{{Task: "fine", Input: json.RawMessage(`{"larger than":"the limit"}`)}}); !errors.Is(err, store.ErrMaintenance) {
 		t.Errorf("enqueue in maintenance: got %v", err)
 	}
-	left, err := f.bucket.List(t.Context(), "", 10)
+	left, err := f.bucket.List(t.Context(), "", "", 10)
 	if err != nil || len(left) != 0 {
 		t.Errorf("storage holds %v, %v", left, err)
 	}
@@ -185,7 +185,7 @@ func TestEnqueue(t *testing.T) {
 		if _, err := large.Enqueue(t.Context(), []Enqueue{{Task: "a", Input: json.RawMessage("[]")}, {Task: "nobody"}}); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
-		if left, err := large.bucket.List(t.Context(), "", 10); err != nil || len(left) != 0 {
+		if left, err := large.bucket.List(t.Context(), "", "", 10); err != nil || len(left) != 0 {
 			t.Errorf("a refused batch left %v, %v in storage", left, err)
 		}
 		if got, err := f.Enqueue(t.Context(), nil); err != nil || len(got) != 0 {
