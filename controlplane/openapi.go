@@ -70,6 +70,7 @@ var (
 	serviceMissing  = openapi.Fail(http.StatusNotFound, "Service not found", "serviceId")
 	taskMissing     = openapi.Fail(http.StatusNotFound, "Task not found", "taskId")
 	runMissing      = openapi.Fail(http.StatusNotFound, "Run not found", "runId")
+	letterMissing   = openapi.Fail(http.StatusNotFound, "DLQ item not found", "dlqId")
 	workerMissing   = openapi.Fail(http.StatusNotFound, "Worker not found", "workerId")
 	inMaintenance   = openapi.Fail(http.StatusServiceUnavailable, "Orchestrator is in maintenance mode")
 )

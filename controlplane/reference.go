@@ -107,10 +107,49 @@ func engineReference() map[string]openapi.About {
 			Errors:  []openapi.Failure{runMissing, openapi.Fail(409, "Run has ended", "runId")},
 			Example: `{"reason":"wrong input"}`,
 		},
+		"GET /api/runs/{id}/replay": {
+			Summary: "What a replay of a run would do",
+			Detail:  "queued are the tasks that would run at once, later those that would run again after them; kept counts the task runs that stay.",
+			Errors:  []openapi.Failure{runMissing, openapi.Fail(409, "…", "runId")},
+		},
+		"POST /api/runs/{id}/replay": {
+			Summary: "Run again what broke in a run, and keep what completed",
+			Detail:  "For a run that is failed, partial or cancelled; otherwise, and while a task of it has not ended yet, the answer is 409 with the reason. The run keeps its id and its graph.",
+			Errors:  []openapi.Failure{runMissing, openapi.Fail(409, "…", "runId"), inMaintenance},
+		},
 		"GET /api/task-runs/{id}": {
 			Summary: "A task run",
 			Detail:  "The id may be the one a worker knows, with the number of its attempt.",
 			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId")},
+		},
+
+		"GET /api/dlq": {
+			Summary: "List dead letters, newest failure first",
+			Detail:  "Those that were retried are left out. input is null where it cannot be read or is larger than 256 KiB.",
+			Params: page(1000, which("pipelineId", "of one pipeline"), which("taskId", "of one task"), since("from", "failed at or after"),
+				since("to", "failed at or before"),
+				openapi.Param{Name: "includeRetried", Text: "1: with those that were retried", Enum: []string{"1", "true"}}),
+		},
+		"GET /api/dlq/{id}": {
+			Summary: "A dead letter",
+			Detail:  "The id is its own, or that of the task run that failed.",
+			Errors:  []openapi.Failure{letterMissing},
+		},
+		"POST /api/dlq/{id}/retry": {
+			Summary: "Run a dead letter again",
+			Detail:  "As a new task run with the current code and retries, the input and priority of the old one, in the same pipeline run, which goes on. A second time is 409, and so is whatever else stands against it; the sentence says what.",
+			Errors:  []openapi.Failure{letterMissing, openapi.Fail(409, "DLQ item was already retried", "dlqId"), inMaintenance},
+		},
+		"POST /api/dlq/retry-all": {
+			Summary: "Run the dead letters of a pipeline or task again, or all",
+			Detail:  "Newest first, 1,000 unless limit says otherwise. What cannot be retried is listed under failed and keeps nothing else.",
+			Errors:  []openapi.Failure{inMaintenance},
+			Example: `{"pipelineId":"pdf"}`,
+		},
+		"POST /api/dlq/purge": {
+			Summary: "Delete old dead letters, retried or not",
+			Detail:  "olderThan is an age, a whole number and one of s, m, h, d and w; olderThanDays says it in days. Neither means the configured retention.",
+			Example: `{"olderThan":"7d"}`,
 		},
 
 		"POST /api/queue/task": {

@@ -40,7 +40,16 @@ func (s *Server) routes() []route {
 		{"GET /api/runs", view, handle(s, "Failed to list runs", s.runs)},
 		{"GET /api/runs/{id}", view, handle(s, "Failed to get run", s.run)},
 		{"POST /api/runs/{id}/cancel", operate, handle(s, "Failed to cancel run", s.cancelRun)},
+		{"GET /api/runs/{id}/replay", view, handle(s, "Failed to plan the replay", s.replayPlan)},
+		{"POST /api/runs/{id}/replay", operate, handle(s, "Failed to replay run", s.replay)},
 		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
+
+		// Engine: dead letters
+		{"GET /api/dlq", view, handle(s, "Failed to list DLQ items", s.deadLetters)},
+		{"GET /api/dlq/{id}", view, handle(s, "Failed to get DLQ item", s.deadLetter)},
+		{"POST /api/dlq/{id}/retry", operate, handle(s, "Failed to retry DLQ item", s.retryDeadLetter)},
+		{"POST /api/dlq/retry-all", operate, handle(s, "Failed to retry DLQ items", s.retryDeadLetters)},
+		{"POST /api/dlq/purge", operate, handle(s, "Failed to purge DLQ", s.purgeDeadLetters)},
 
 		// Engine: queue
 		{"POST /api/queue/task", operate, handle(s, "Failed to queue task", s.queueTask)},

@@ -49,8 +49,15 @@ type Options struct {
 	DefaultBackend string
 	// MaxRetryDelay caps the delay of tasks that register without a cap. 24 h.
 	MaxRetryDelay time.Duration
-	// IdempotencyTTL applies to tasks that register without one. 24 h.
+	// IdempotencyTTL applies to tasks that register without one, and to
+	// pipelines. 24 h.
 	IdempotencyTTL time.Duration
+	// DeadLetterRetention is how long dead letters are kept. 30 days; negative
+	// keeps them.
+	DeadLetterRetention time.Duration
+	// RunRetention is how long runs that have ended are kept, with their task
+	// runs. Zero keeps them.
+	RunRetention time.Duration
 	// Log receives what an operator should see. Nothing by default.
 	Log *slog.Logger
 }
@@ -71,6 +78,7 @@ func (o Options) withDefaults() Options {
 	o.InlineLimit = cmp.Or(o.InlineLimit, 16<<10)
 	o.MaxRetryDelay = cmp.Or(o.MaxRetryDelay, 24*time.Hour)
 	o.IdempotencyTTL = cmp.Or(o.IdempotencyTTL, 24*time.Hour)
+	o.DeadLetterRetention = cmp.Or(o.DeadLetterRetention, 30*24*time.Hour)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -90,6 +98,7 @@ func (o Options) validate() error {
 		"dispatch timeout": int64(o.DispatchTimeout),
 		"max retry delay":  int64(o.MaxRetryDelay),
 		"idempotency ttl":  int64(o.IdempotencyTTL),
+		"run retention":    int64(o.RunRetention),
 	} {
 		if value < 0 {
 			fail("%s is negative", name)

@@ -114,14 +114,7 @@ func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
 	} else if err := d.printOutcome(ctx, c, run); err != nil {
 		return err
 	}
-	switch run.Status {
-	case "completed":
-		return nil
-	case "partial":
-		return cliutil.Silent(exitRunPartial)
-	default:
-		return cliutil.Silent(exitRunFailed)
-	}
+	return runExit(run.Status)
 }
 
 // readInput returns an input as it was given, as JSON, as @FILE or as a file,

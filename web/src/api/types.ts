@@ -8,6 +8,96 @@ export type Time = string | null;
 /** Whatever JSON there is. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** DeadLetter is a task run that failed for good. */
+export interface DeadLetter {
+  id: string;
+  taskRunId: string;
+  taskId: string;
+  pipelineRunId?: string;
+  pipelineId?: string;
+  codeVersion: number; // at the failure
+  codeHash: string;
+  error: string;
+  attempts: number;
+  previousAttempts: PreviousAttempt[] | null; // every attempt, the last one included
+  inputPath: string;
+  input: Json; // null when it cannot be read, or is large
+  upstreamRefs: Json;
+  failedAt: Time;
+  retriedAt: Time;
+  retryRunId?: string;
+}
+
+/** DeadLetters answers GET /api/dlq, newest failure first. */
+export interface DeadLetters {
+  items: DeadLetter[] | null;
+  total: number;
+}
+
+/** RetriedDeadLetter answers POST /api/dlq/{id}/retry. */
+export interface RetriedDeadLetter {
+  newRunId: string;
+  status: string; // "queued"
+  codeVersion: number;
+}
+
+/** RetryAllRequest is POST /api/dlq/retry-all. Without a filter it means all. */
+export interface RetryAllRequest {
+  pipelineId?: string;
+  taskId?: string;
+  from?: Time; // failure
+  to?: Time;
+  limit?: number; // 1000
+}
+
+/** RetriedAll answers it. */
+export interface RetriedAll {
+  retried: number;
+  results: RetryResult[] | null;
+  failed: RetryNotPossible[] | null;
+}
+
+/** RetryResult is a dead letter that runs again. */
+export interface RetryResult {
+  dlqId: string;
+  newRunId: string;
+  status: string; // "queued"
+  codeVersion: number;
+}
+
+/** RetryNotPossible is a dead letter that does not. */
+export interface RetryNotPossible {
+  dlqId: string;
+  error: string;
+}
+
+/**
+ * PurgeRequest is POST /api/dlq/purge: an age such as "7d" (units s, m, h, d
+ * and w), or days. Neither means the configured retention.
+ */
+export interface PurgeRequest {
+  olderThan?: string;
+  olderThanDays?: number;
+}
+
+/** Purged answers it. */
+export interface Purged {
+  purged: number;
+  olderThan: Time; // what failed before is gone
+}
+
+/**
+ * Replay answers GET and POST /api/runs/{id}/replay: what would run again, or
+ * does now.
+ */
+export interface Replay {
+  pipelineRunId: string;
+  status: string; // of the run
+  queued: string[] | null; // tasks that run at once
+  later: string[] | null; // tasks that run again after those
+  kept: number; // task runs that completed and stay
+}
+
 /**
  * RegisterRequest announces a worker: POST /api/register, and POST
  * /api/v1/workers/self/register for a pulling worker, which sends no base URL.

@@ -1,0 +1,89 @@
+package api
+
+import "encoding/json"
+
+// DeadLetter is a task run that failed for good.
+type DeadLetter struct {
+	ID               string            `json:"id"`
+	TaskRunID        string            `json:"taskRunId"`
+	TaskID           string            `json:"taskId"`
+	PipelineRunID    string            `json:"pipelineRunId,omitempty"`
+	PipelineID       string            `json:"pipelineId,omitempty"`
+	CodeVersion      int               `json:"codeVersion"` // at the failure
+	CodeHash         string            `json:"codeHash"`
+	Error            string            `json:"error"`
+	Attempts         int               `json:"attempts"`
+	PreviousAttempts []PreviousAttempt `json:"previousAttempts"` // every attempt, the last one included
+	InputPath        string            `json:"inputPath"`
+	Input            json.RawMessage   `json:"input"` // null when it cannot be read, or is large
+	UpstreamRefs     json.RawMessage   `json:"upstreamRefs"`
+	FailedAt         Time              `json:"failedAt"`
+	RetriedAt        Time              `json:"retriedAt"`
+	RetryRunID       string            `json:"retryRunId,omitempty"`
+}
+
+// DeadLetters answers GET /api/dlq, newest failure first.
+type DeadLetters struct {
+	Items []DeadLetter `json:"items"`
+	Total int          `json:"total"`
+}
+
+// RetriedDeadLetter answers POST /api/dlq/{id}/retry.
+type RetriedDeadLetter struct {
+	NewRunID    string `json:"newRunId"`
+	Status      string `json:"status"` // "queued"
+	CodeVersion int    `json:"codeVersion"`
+}
+
+// RetryAllRequest is POST /api/dlq/retry-all. Without a filter it means all.
+type RetryAllRequest struct {
+	PipelineID string `json:"pipelineId,omitempty"`
+	TaskID     string `json:"taskId,omitempty"`
+	From       *Time  `json:"from,omitempty"` // failure
+	To         *Time  `json:"to,omitempty"`
+	Limit      int    `json:"limit,omitempty" validate:"min=0,max=10000"` // 1000
+}
+
+// RetriedAll answers it.
+type RetriedAll struct {
+	Retried int                `json:"retried"`
+	Results []RetryResult      `json:"results"`
+	Failed  []RetryNotPossible `json:"failed"`
+}
+
+// RetryResult is a dead letter that runs again.
+type RetryResult struct {
+	DLQID       string `json:"dlqId"`
+	NewRunID    string `json:"newRunId"`
+	Status      string `json:"status"` // "queued"
+	CodeVersion int    `json:"codeVersion"`
+}
+
+// RetryNotPossible is a dead letter that does not.
+type RetryNotPossible struct {
+	DLQID string `json:"dlqId"`
+	Error string `json:"error"`
+}
+
+// PurgeRequest is POST /api/dlq/purge: an age such as "7d" (units s, m, h, d
+// and w), or days. Neither means the configured retention.
+type PurgeRequest struct {
+	OlderThan     string   `json:"olderThan,omitempty"`
+	OlderThanDays *float64 `json:"olderThanDays,omitempty"`
+}
+
+// Purged answers it.
+type Purged struct {
+	Purged    int  `json:"purged"`
+	OlderThan Time `json:"olderThan"` // what failed before is gone
+}
+
+// Replay answers GET and POST /api/runs/{id}/replay: what would run again, or
+// does now.
+type Replay struct {
+	PipelineRunID string   `json:"pipelineRunId"`
+	Status        string   `json:"status"` // of the run
+	Queued        []string `json:"queued"` // tasks that run at once
+	Later         []string `json:"later"`  // tasks that run again after those
+	Kept          int      `json:"kept"`   // task runs that completed and stay
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"pipedai/pipeline"
+	"pipedai/store"
+)
+
+// retryBatch is how many dead letters one transaction runs again.
+const retryBatch = 100
+
+// RetryDeadLetter runs a dead letter again, named by its id or by that of its
+// task run. It fails with store.ErrMaintenance, store.ErrNotFound, or a
+// *store.Refusal (store.ErrConflict) that says why not.
+func (e *Engine) RetryDeadLetter(ctx context.Context, ref string) (store.RetriedLetter, error) {
+	got, err := e.store.RetryDeadLetters(ctx, []string{ref})
+	if err == nil {
+		err = got[0].Err
+	}
+	if err != nil {
+		return store.RetriedLetter{}, fmt.Errorf("retry dead letter %s: %w", ref, err)
+	}
+	e.retried(got)
+	return got[0], nil
+}
+
+// RetryDeadLetters runs the dead letters again that a filter selects, newest
+// first, up to its limit, and answers for each. What one call could not take
+// does not keep the others. Letters of a pipeline run that an earlier one of
+// the call took up with it count as retried.
+func (e *Engine) RetryDeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]store.RetriedLetter, error) {
+	f.IncludeRetried = false
+	letters, _, err := e.store.DeadLetters(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("retry dead letters: %w", err)
+	}
+	if len(letters) == 0 { // maintenance is told even then
+		_, err := e.store.RetryDeadLetters(ctx, nil)
+		return []store.RetriedLetter{}, err
+	}
+	out := make([]store.RetriedLetter, 0, len(letters))
+	for start := 0; start < len(letters); start += retryBatch {
+		var refs []string
+		for _, l := range letters[start:min(start+retryBatch, len(letters))] {
+			refs = append(refs, string(l.ID))
+		}
+		got, err := e.store.RetryDeadLetters(ctx, refs)
+		if err != nil {
+			return out, fmt.Errorf("retry dead letters: %w", err)
+		}
+		e.retried(got)
+		out = append(out, got...)
+	}
+	return out, nil
+}
+
+// retried tells of retries and wakes whom they concern.
+func (e *Engine) retried(letters []store.RetriedLetter) {
+	var tasks []pipeline.TaskID
+	for _, l := range letters {
+		if l.Err != nil {
+			continue
+		}
+		e.log.Info("dead letter is run again", "dead_letter", l.ID, "run", l.Run.Run, "task", l.Run.Task, "task_run", l.Run.ID)
+		e.feed.Publish(taskChanged(l.Run.Run, l.Run.ID, l.Run.Status))
+		if l.Run.Run != "" {
+			e.feed.Publish(runChanged(store.PipelineRun{ID: l.Run.Run, Status: pipeline.RunRunning}))
+		}
+		tasks = append(tasks, l.Run.Task)
+	}
+	if len(tasks) > 0 {
+		e.wakes.work() // a run that is taken up queues other tasks, too
+	}
+}
+
+// purgeBatch bounds one transaction of a purge.
+const purgeBatch = 1000
+
+// PurgeDeadLetters deletes dead letters that failed before a time, retried or
+// not, and says how many. It stops early with ctx's error.
+func (e *Engine) PurgeDeadLetters(ctx context.Context, before time.Time) (int, error) {
+	purged := 0
+	for {
+		n, err := e.store.PurgeDeadLetters(ctx, before, purgeBatch)
+		purged += n
+		if err != nil {
+			return purged, fmt.Errorf("purge dead letters: %w", err)
+		}
+		if n < purgeBatch {
+			return purged, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return purged, err
+		}
+	}
+}
+
+// DeadLetterRetention is how long dead letters are kept.
+func (e *Engine) DeadLetterRetention() time.Duration { return e.o.DeadLetterRetention }
+
+// Replay runs everything again that broke in a pipeline run that is failed,
+// partial or cancelled, and keeps what completed. It fails like
+// RetryDeadLetter.
+func (e *Engine) Replay(ctx context.Context, id pipeline.RunID) (store.Replayed, error) {
+	did, err := e.store.ReplayRun(ctx, id)
+	if err != nil {
+		return store.Replayed{}, fmt.Errorf("replay run %s: %w", id, err)
+	}
+	e.log.Info("run is replayed", "run", id, "queued", did.Queued, "later", did.Later)
+	e.feed.Publish(runChanged(did.Run))
+	e.wakes.work()
+	return did, nil
+}
