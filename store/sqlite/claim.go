@@ -129,10 +129,9 @@ func (t *tx) lease(picked []candidate, p store.ClaimTasks) ([]store.Claimed, err
 		from json_each(?) j cross join task_runs t on t.seq = j.value left join inputs i on i.path = t.input_path`,
 		[]any{jsonText(seqs)}, func(row scanner) error {
 			var c store.Claimed
-			var order []pipeline.TaskID
 			// An input that never rode in the database is in storage.
-			err := row.Scan(append(taskRunDest(&c.TaskRun, &order), &c.InputInline, &c.InputStored)...)
-			flow.Fill(&c.TaskRun, order)
+			err := row.Scan(append(taskRunDest(&c.TaskRun), &c.InputInline, &c.InputStored)...)
+			flow.Fill(&c.TaskRun, nil)
 			out = append(out, c)
 			return err
 		})

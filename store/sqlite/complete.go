@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"pipedai/pipeline"
 	"pipedai/store"
@@ -123,31 +124,30 @@ func (t *tx) take(refs []store.AttemptRef) (map[pipeline.TaskRunID]flow.Held, []
 	return held, found, err
 }
 
-// runs reads the state of pipeline runs, each once.
+// runs reads the state of pipeline runs, each once, in the order of their ids.
 func (t *tx) runs(ids []pipeline.RunID) ([]*flow.Run, error) {
-	var out []*flow.Run
-	seen := map[pipeline.RunID]bool{}
-	for _, id := range ids {
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		r := &flow.Run{ID: id}
-		var structure pipeline.Structure
-		var entries []pipeline.TaskID
-		var metadata json.RawMessage
-		err := t.row(`select r.structure_snapshot, rs.entry_tasks, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed, rs.priority,
-				r.input_path, r.error, rs.end_output, r.output_path, r.metadata
-			from pipeline_runs r join run_state rs on rs.pipeline_run_id = r.id where r.id = ?`, []any{id},
-			jsonCol{&structure}, jsonCol{&entries}, &r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted, &r.Priority,
-			asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath), jsonCol{&metadata})
-		if err != nil {
-			return nil, err
-		}
-		r.Graph, r.Placement = pipeline.NewGraph(structure, entries), flow.Placement(metadata)
-		out = append(out, r)
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	return out, nil
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	var out []*flow.Run
+	err := t.rows(`select r.id, r.structure_snapshot, rs.entry_tasks, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken,
+			rs.ends_completed, rs.priority, r.input_path, r.error, rs.end_output, r.output_path, r.metadata
+		from json_each(?) j cross join pipeline_runs r on r.id = j.value cross join run_state rs on rs.pipeline_run_id = r.id`,
+		[]any{list(ids)}, func(row scanner) error {
+			r := &flow.Run{}
+			var structure, entries string
+			var metadata json.RawMessage
+			err := row.Scan(asText(&r.ID), &structure, &entries, asText(&r.Mode), asText(&r.Status), &r.Open, &r.Tally.Completed, &r.Tally.Broken,
+				&r.Tally.EndsCompleted, &r.Priority, asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath), jsonCol{&metadata})
+			r.Placement = flow.Placement(metadata)
+			if err == nil {
+				r.Graph, err = t.c.graphs.of(structure, entries)
+			}
+			out = append(out, r)
+			return err
+		})
+	return out, err
 }
 
 // The reads of flow.Tx.

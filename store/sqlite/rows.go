@@ -3,6 +3,8 @@ package sqlite
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"pipedai/pipeline"
@@ -109,10 +111,6 @@ func (c jsonCol) Scan(v any) error {
 		if s == "{}" {
 			return nil
 		}
-	case *store.UpstreamRefs:
-		if s == "{}" {
-			return nil
-		}
 	case *[]store.PastAttempt:
 		if s == "[]" {
 			return nil
@@ -124,6 +122,50 @@ func (c jsonCol) Scan(v any) error {
 		}
 	}
 	return json.Unmarshal([]byte(s), c.to)
+}
+
+// upstream puts the members of upstream_refs in the order of upstream_order,
+// the column after it. In a run of many steps they are the most of a row.
+type upstream struct {
+	to    *store.UpstreamRefs
+	named map[pipeline.TaskID]store.Upstream
+}
+
+type (
+	refsCol  struct{ *upstream }
+	orderCol struct{ *upstream }
+)
+
+func (c refsCol) Scan(v any) error {
+	if v == "{}" {
+		return nil
+	}
+	return jsonCol{&c.named}.Scan(v)
+}
+
+func (c orderCol) Scan(v any) error {
+	if len(c.named) == 0 {
+		return nil
+	}
+	var order []pipeline.TaskID
+	if err := (jsonCol{&order}).Scan(v); err != nil {
+		return err
+	}
+	refs := make(store.UpstreamRefs, 0, len(c.named))
+	for _, task := range order {
+		if up, named := c.named[task]; named {
+			up.Task = task
+			refs = append(refs, up)
+			delete(c.named, task)
+		}
+	}
+	for _, task := range slices.Sorted(maps.Keys(c.named)) { // none, unless somebody else wrote the row
+		up := c.named[task]
+		up.Task = task
+		refs = append(refs, up)
+	}
+	*c.to = refs
+	return nil
 }
 
 type millis struct{ to *time.Duration }
@@ -197,20 +239,21 @@ const taskRunCols = `t.id, t.task_id, t.pipeline_run_id, t.status, t.attempt, t.
 	t.idempotency_key, t.scheduled_for, t.created_at, t.started_at, t.heartbeat_at, t.completed_at, t.metadata, t.output_sha256,
 	t.owner is not null and t.cancel`
 
-func taskRunDest(t *store.TaskRun, order *[]pipeline.TaskID) []any {
+func taskRunDest(t *store.TaskRun) []any {
+	var u upstream
+	u.to = &t.UpstreamRefs
 	return []any{asText(&t.ID), asText(&t.Task), asText(&t.Run), asText(&t.Status), &t.Attempt, &t.MaxRetries, &t.Priority, &t.CodeHash,
 		&t.CodeVersion, &t.CodeChanged, &t.FirstRun, asText(&t.InputPath), asText(&t.OutputPath), &t.OutputSize,
-		asText(&t.LogsPath), jsonCol{&t.Assets}, jsonCol{&t.UpstreamRefs}, jsonCol{order}, jsonCol{&t.SelectedNext},
+		asText(&t.LogsPath), jsonCol{&t.Assets}, refsCol{&u}, orderCol{&u}, jsonCol{&t.SelectedNext},
 		jsonCol{&t.PreviousAttempts}, asText(&t.Error), asText(&t.ErrorCode), asText(&t.IdempotencyKey),
 		timeCol{&t.ScheduledFor}, timeCol{&t.CreatedAt}, timeCol{&t.StartedAt}, timeCol{&t.HeartbeatAt},
 		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256), &t.CancelRequested}
 }
 
 func scanTaskRun(row scanner, t *store.TaskRun) error {
-	var order []pipeline.TaskID
-	if err := row.Scan(taskRunDest(t, &order)...); err != nil {
+	if err := row.Scan(taskRunDest(t)...); err != nil {
 		return err
 	}
-	flow.Fill(t, order)
+	flow.Fill(t, nil)
 	return nil
 }

@@ -20,10 +20,10 @@ import (
 // binds and steps in one call.
 type conn struct {
 	*sql.Conn
-	raw   driver.ConnPrepareContext // valid inside Raw
-	stmts map[string]driver.Stmt
-	args  []driver.NamedValue
-	vals  []driver.Value
+	raw    driver.ConnPrepareContext // valid inside Raw
+	stmts  map[string]driver.Stmt
+	args   []driver.NamedValue
+	graphs graphs
 }
 
 func (c *conn) release() error {

@@ -154,7 +154,11 @@ func (t *tx) inserts(c *flow.Changes) error {
 			for _, up := range in.UpstreamRefs {
 				names = append(names, up.Task)
 			}
-			refs, order = jsonText(in.UpstreamRefs), list(names)
+			text, err := in.UpstreamRefs.MarshalJSON() // json.Marshal would read it all again
+			if err != nil {
+				return err
+			}
+			refs, order = string(text), list(names)
 		}
 		if err := t.run(`insert into task_runs (id, task_id, pipeline_run_id, status, max_retries, priority, code_hash,
 				code_version, code_changed, first_run, input_path, upstream_refs, upstream_order, selected_next, error,

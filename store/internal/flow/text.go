@@ -67,7 +67,7 @@ func Fill(t *store.TaskRun, order []pipeline.TaskID) {
 		ProgressMessage string   `json:"progressMessage"`
 	}
 	// A caller's metadata may hold other things under these names.
-	if json.Unmarshal(t.Metadata, &meta) == nil {
+	if len(t.Metadata) > len("{}") && json.Unmarshal(t.Metadata, &meta) == nil {
 		t.Progress, t.ProgressMessage = meta.Progress, meta.ProgressMessage
 	}
 	if len(t.Assets) == 0 {
