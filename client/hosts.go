@@ -67,6 +67,21 @@ func (c *Client) Session(ctx context.Context) (out api.Session, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/v1/session", nil, &out)
 }
 
+// Tokens lists the tokens of operators, newest first.
+func (c *Client) Tokens(ctx context.Context) (out api.Tokens, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/v1/tokens", nil, &out)
+}
+
+// CreateToken makes a token; the answer holds it this once.
+func (c *Client) CreateToken(ctx context.Context, req api.CreateTokenRequest) (out api.CreatedToken, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/tokens", req, &out)
+}
+
+// RevokeToken ends a token.
+func (c *Client) RevokeToken(ctx context.Context, id string) (out api.Token, err error) {
+	return out, c.call(ctx, http.MethodDelete, "/api/v1/tokens/"+escape(id), nil, &out)
+}
+
 // Enrollments lists pairings and codes, newest first; an empty status means
 // all.
 func (c *Client) Enrollments(ctx context.Context, status string) (out api.Enrollments, err error) {

@@ -59,6 +59,7 @@ var (
 	hostsDelete = access{roleAdmin, []string{kindHost}}
 	pairingView = access{roleViewer, nil}
 	pairing     = access{roleAdmin, nil}
+	tokens      = access{roleAdmin, nil}
 	workerSelf  = access{roleNone, []string{kindWorker}}
 )
 
@@ -127,10 +128,7 @@ func (s *Server) admit(r *http.Request, rule access) (identity, error) {
 		return id, rule.check(id)
 	}
 	if len(r.Header.Values("Authorization")) == 0 {
-		if !s.o.RequireToken && slices.Contains(rule.kinds, kindLocal) {
-			return identity{kind: kindLocal, name: "local"}, nil
-		}
-		return identity{}, errUnauthorized
+		return s.admitLocal(r.Context(), rule)
 	}
 	// A credential that is there must be good, even where none is needed: a
 	// wrong one is a mistake its sender wants to hear of.
@@ -146,6 +144,22 @@ func (s *Server) admit(r *http.Request, rule access) (identity, error) {
 		return identity{}, err
 	}
 	return id, rule.check(id)
+}
+
+// admitLocal admits a program without a credential, as long as the server asks
+// for none: it was not told to, and no operator has a token.
+func (s *Server) admitLocal(ctx context.Context, rule access) (identity, error) {
+	if s.o.RequireToken || !slices.Contains(rule.kinds, kindLocal) {
+		return identity{}, errUnauthorized
+	}
+	closed, err := s.inUse.get(ctx)
+	if err != nil {
+		return identity{}, err
+	}
+	if closed {
+		return identity{}, errUnauthorized
+	}
+	return identity{kind: kindLocal, name: "local"}, nil
 }
 
 func (rule access) check(id identity) error {

@@ -85,6 +85,18 @@ func hostReference() map[string]openapi.About {
 		},
 		"POST /api/v1/workers/self/events": {Summary: "Report a lifecycle event", Example: `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`},
 
+		"GET /api/v1/tokens": {Summary: "List the tokens of operators, newest first"},
+		"POST /api/v1/tokens": {
+			Summary: "Create a token for an operator or a program",
+			Detail:  "The token is in the answer and nowhere else. From the first one on, every caller needs a token, local programs included; workers that cannot send one use the path in the answer.",
+			Errors:  []openapi.Failure{openapi.Fail(409, "The name is taken")},
+			Example: `{"name":"ci","role":"operator","expiresInSec":7776000}`,
+		},
+		"DELETE /api/v1/tokens/{id}": {
+			Summary: "Revoke a token",
+			Detail:  "It is void at once here, and within two seconds on other replicas. Open streams of it end within five.",
+			Errors:  []openapi.Failure{openapi.Fail(404, "Token not found", "tokenId"), openapi.Fail(409, "The token is the one in use")},
+		},
 		"GET /api/v1/session":         {Summary: "Who the token says the caller is"},
 		"GET /api/v1/health":          {Summary: "Whether the server answers"},
 		"GET /api/v1/releases/latest": {Summary: "The newest versions of the programs that hosts run"},

@@ -145,6 +145,10 @@ func TestRoutes(t *testing.T) {
 		{"deleted worker's token", "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, worker, 401, []string{`"error":"unauthorized"`}, nil},
 		{"events of a deleted worker", "GET", "/api/v1/workers/" + host.WorkerID + "/events/stream", "", admin, 404, []string{`"error":"Worker not found"`}, nil},
 
+		{"tokens", "GET", "/api/v1/tokens", "", admin, 200, []string{`"role":"admin"`, `"revokedAt":null`}, []string{b.admin.Reveal()}},
+		{"revoke, unknown", "DELETE", "/api/v1/tokens/tok_none", "", admin, 404, []string{`"error":"Token not found"`, `"tokenId":"tok_none"`}, nil},
+		{"create a token, bad role", "POST", "/api/v1/tokens", `{"name":"x","role":"king"}`, admin, 400, []string{`"error":"Invalid request"`}, nil},
+
 		{"console", "GET", "/runs/prun_1", "", nil, 200, []string{"the console"}, nil},
 		{"no route", "GET", "/api/none", "", nil, 404, []string{`"error":"Not found"`}, []string{"the console"}},
 		{"wrong method", "DELETE", "/api/runs", "", nil, 404, []string{`"error":"Not found"`}, nil},

@@ -70,6 +70,7 @@ type Server struct {
 
 	badTokens, badCodes, pairings *limiter // failures by address
 	tokens                        *tokenCache
+	inUse                         *tokensInUse
 	waiting                       *waiters
 	present                       presence
 	draining                      chan struct{} // closed by Drain
@@ -112,6 +113,7 @@ func New(o Options) (*Server, error) {
 		badCodes:  newLimiter(o.Now, 10, time.Minute),
 		pairings:  newLimiter(o.Now, 60, time.Minute),
 		tokens:    newTokenCache(o.Now),
+		inUse:     &tokensInUse{st: o.Engine.Store(), now: o.Now},
 		waiting:   newWaiters(),
 		draining:  make(chan struct{}),
 	}

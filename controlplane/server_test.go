@@ -152,12 +152,13 @@ func (b *bench) workspace() store.Workspace {
 	return ws
 }
 
-// token makes an operator token.
+// token makes an operator token that, like the server's own, leaves the server
+// open to local programs.
 func (b *bench) token(role string) secret.Text {
 	b.t.Helper()
 	token := secret.New(kindOperator)
 	err := b.st.CreateToken(b.t.Context(), store.Token{
-		Hash: token.Hash(), Kind: kindOperator, Role: role, Name: role, Workspace: b.workspace().ID, LastFour: "0000",
+		Hash: token.Hash(), Kind: kindOperator, Role: role, Name: store.BootstrapToken, Workspace: b.workspace().ID, LastFour: "0000",
 	})
 	if err != nil {
 		b.t.Fatal(err)

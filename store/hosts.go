@@ -44,11 +44,6 @@ type Hosts interface {
 	// is not approved.
 	RedeemEnrollment(ctx context.Context, p RedeemEnrollment) (Worker, error)
 
-	// CreateToken stores a token's hash; TokenByHash finds it if it is valid
-	// now (not revoked, not expired) and notes the use.
-	CreateToken(ctx context.Context, t Token) error
-	TokenByHash(ctx context.Context, hash string) (Token, error)
-
 	Workers(ctx context.Context, workspace WorkspaceID) ([]Worker, error) // by hostname
 	Worker(ctx context.Context, id WorkerID) (Worker, error)
 	SetWorkerDisabled(ctx context.Context, id WorkerID, disabled bool) (Worker, error)

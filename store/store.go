@@ -44,6 +44,7 @@ type Store interface {
 	Runs
 	DeadLetters
 	Hosts
+	Tokens
 
 	// Info describes the backend, so that differences are asked for and not
 	// guessed from a name.

@@ -173,45 +173,6 @@ func (s *Store) RedeemEnrollment(ctx context.Context, p store.RedeemEnrollment) 
 	return out, err
 }
 
-// CreateToken stores a token's hash.
-func (s *Store) CreateToken(ctx context.Context, token store.Token) error {
-	return s.write(ctx, "create token", func(t *tx) error { return t.putToken(token) })
-}
-
-func (t *tx) putToken(k store.Token) error {
-	if k.CreatedAt.IsZero() {
-		k.CreatedAt = t.now
-	}
-	n, err := t.exec(`insert into tokens (hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at)
-		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
-		k.Hash, k.Kind, k.Role, k.Name, k.Workspace, text(k.Worker), k.LastFour, us(k.CreatedAt), us(k.ExpiresAt), us(k.RevokedAt))
-	if err == nil && n == 0 {
-		err = store.ErrConflict
-	}
-	return err
-}
-
-// A use within this of the one on record is not written again.
-const useNoted = 30 * time.Second
-
-// TokenByHash finds a valid token.
-func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, error) {
-	now := s.now()
-	k, err := one(ctx, s, "find token", func(row scanner, k *store.Token) error {
-		return row.Scan(&k.Hash, &k.Kind, &k.Role, &k.Name, &k.Workspace, asText(&k.Worker), &k.LastFour,
-			timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt})
-	}, `select hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at, last_used_at
-		from tokens where hash = ? and revoked_at is null and (expires_at is null or expires_at > ?)`, hash, us(now))
-	if err != nil || now.Sub(k.LastUsedAt) < useNoted {
-		return k, err
-	}
-	k.LastUsedAt = now
-	return k, s.write(ctx, "note use of token", func(t *tx) error {
-		err := t.run(`update tokens set last_used_at = ? where hash = ?`, us(now), hash)
-		return err
-	})
-}
-
 // Workers lists the workers of a workspace by hostname.
 func (s *Store) Workers(ctx context.Context, workspace store.WorkspaceID) ([]store.Worker, error) {
 	return all(ctx, s, "list workers", scanWorker,

@@ -40,6 +40,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"status", statusCases},
 		{"glance", glanceCases},
 		{"hosts", hostCases},
+		{"tokens", tokenCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

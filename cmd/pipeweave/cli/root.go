@@ -62,7 +62,7 @@ gives their workers something to do.`,
 		newServeCmd(d), newDBCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
 		newServicesCmd(d), newTasksCmd(d), newQueueCmd(d),
-		newEnrollmentsCmd(d), newWorkersCmd(d), newConfigCmd(d), newVersionCmd(d), newReferenceCmd(d),
+		newEnrollmentsCmd(d), newWorkersCmd(d), newTokensCmd(d), newConfigCmd(d), newVersionCmd(d), newReferenceCmd(d),
 	)
 	return root
 }

@@ -221,7 +221,7 @@ func (s state) newAdminToken(ctx context.Context, st store.Store) (secret.Text, 
 		return "", err
 	}
 	return token, st.CreateToken(ctx, store.Token{
-		Hash: token.Hash(), Kind: "pwk", Role: "admin", Name: "admin",
+		Hash: token.Hash(), Kind: "pwk", Role: "admin", Name: store.BootstrapToken,
 		Workspace: workspace.ID, LastFour: text[len(text)-4:],
 	})
 }

@@ -1008,3 +1008,33 @@ export interface Session {
   version: string; // of the server
   build: string; // changes with every build; pages reload on it
 }
+
+/** Token is an operator's credential as others may see it: never the token. */
+export interface Token {
+  id: string;
+  name: string;
+  role: "viewer" | "operator" | "admin";
+  lastFour: string; // of the token, to tell it by
+  createdAt: Time;
+  expiresAt: Time; // null: never
+  revokedAt: Time; // null: it is valid, or expired
+  lastUsedAt: Time; // null: never
+}
+
+/** Tokens answers GET /api/v1/tokens, newest first. */
+export interface Tokens {
+  items: Token[] | null;
+}
+
+/** CreateTokenRequest is POST /api/v1/tokens. */
+export interface CreateTokenRequest {
+  name: string;
+  role: "viewer" | "operator" | "admin";
+  expiresInSec?: number; // 0: never
+}
+
+/** CreatedToken answers it; the token is shown this once. */
+export interface CreatedToken extends Token {
+  token: string;
+  workerPath: string;
+}

@@ -1,0 +1,73 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"pipedai/store"
+)
+
+const tokenCols = `hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at, last_used_at`
+
+func scanToken(row scanner, k *store.Token) error {
+	return row.Scan(&k.Hash, &k.Kind, &k.Role, &k.Name, &k.Workspace, asText(&k.Worker), &k.LastFour,
+		timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt})
+}
+
+// OperatorTokens lists the tokens of operators.
+func (s *Store) OperatorTokens(ctx context.Context) ([]store.Token, error) {
+	return all(ctx, s, "list tokens", scanToken, `select `+tokenCols+` from tokens where kind = 'pwk' order by created_at desc, hash`)
+}
+
+// RevokeToken ends an operator's token.
+func (s *Store) RevokeToken(ctx context.Context, id string) (out store.Token, err error) {
+	err = s.write(ctx, "revoke token", func(t *tx) error {
+		return t.run(`update tokens set revoked_at = coalesce(revoked_at, ?) where kind = 'pwk' and 'tok_' || substr(hash, 1, 16) = ?`, us(t.now), id)
+	})
+	if err != nil {
+		return out, err
+	}
+	return one(ctx, s, "revoke token", scanToken, `select `+tokenCols+` from tokens where kind = 'pwk' and 'tok_' || substr(hash, 1, 16) = ?`, id)
+}
+
+// TokensInUse looks for one that the bootstrap did not make.
+func (s *Store) TokensInUse(ctx context.Context) (bool, error) {
+	return one(ctx, s, "look for tokens", func(row scanner, out *bool) error { return row.Scan(out) },
+		`select exists (select 1 from tokens where kind = 'pwk' and name <> ? and revoked_at is null and (expires_at is null or expires_at > ?))`,
+		store.BootstrapToken, us(s.now()))
+}
+
+// CreateToken stores a token's hash.
+func (s *Store) CreateToken(ctx context.Context, token store.Token) error {
+	return s.write(ctx, "create token", func(t *tx) error { return t.putToken(token) })
+}
+
+func (t *tx) putToken(k store.Token) error {
+	if k.CreatedAt.IsZero() {
+		k.CreatedAt = t.now
+	}
+	n, err := t.exec(`insert into tokens (hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at)
+		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+		k.Hash, k.Kind, k.Role, k.Name, k.Workspace, text(k.Worker), k.LastFour, us(k.CreatedAt), us(k.ExpiresAt), us(k.RevokedAt))
+	if err == nil && n == 0 {
+		err = store.ErrConflict
+	}
+	return err
+}
+
+// A use within this of the one on record is not written again.
+const useNoted = 30 * time.Second
+
+// TokenByHash finds a valid token.
+func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, error) {
+	now := s.now()
+	k, err := one(ctx, s, "find token", scanToken, `select `+tokenCols+` from tokens where hash = ? and revoked_at is null and (expires_at is null or expires_at > ?)`, hash, us(now))
+	if err != nil || now.Sub(k.LastUsedAt) < useNoted {
+		return k, err
+	}
+	k.LastUsedAt = now
+	return k, s.write(ctx, "note use of token", func(t *tx) error {
+		err := t.run(`update tokens set last_used_at = ? where hash = ?`, us(now), hash)
+		return err
+	})
+}

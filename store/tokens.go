@@ -1,0 +1,32 @@
+package store
+
+import "context"
+
+// BootstrapToken is the name of the token that a server makes for the owner of
+// its state folder. It alone does not mean that tokens are in use.
+const BootstrapToken = "admin"
+
+// Tokens keeps the credentials of operators. It knows them by hash only.
+type Tokens interface {
+	// CreateToken stores a token's hash; ErrConflict when it exists.
+	CreateToken(ctx context.Context, t Token) error
+	// TokenByHash finds a token that is valid now (not revoked, not expired) and
+	// notes the use.
+	TokenByHash(ctx context.Context, hash string) (Token, error)
+	// OperatorTokens lists the tokens of operators, newest first, those that are
+	// over included.
+	OperatorTokens(ctx context.Context) ([]Token, error)
+	// RevokeToken ends an operator's token, by the ID of it. It may be called
+	// again; ErrNotFound when there is none.
+	RevokeToken(ctx context.Context, id string) (Token, error)
+	// TokensInUse reports whether an operator has a valid token besides the one
+	// named BootstrapToken.
+	TokensInUse(ctx context.Context) (bool, error)
+}
+
+// tokenIDDigits is how much of the hash names a token: enough to be unique,
+// useless to anybody who wants to guess the rest.
+const tokenIDDigits = 16
+
+// ID names the token where people see it. It is derived from the hash.
+func (t Token) ID() string { return "tok_" + t.Hash[:min(len(t.Hash), tokenIDDigits)] }
