@@ -14,7 +14,7 @@ type Health struct {
 
 // Maintenance is the maintenance status.
 type Maintenance struct {
-	Mode                string `json:"mode"`
+	Mode                string `json:"mode"` // "running", "waiting_for_maintenance" or "maintenance"
 	CanEnterMaintenance bool   `json:"canEnterMaintenance"`
 	PendingTasks        int    `json:"pendingTasks"`
 	RunningTasks        int    `json:"runningTasks"`

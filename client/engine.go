@@ -22,6 +22,17 @@ func (c *Client) Info(ctx context.Context) (out api.Info, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/info", nil, &out)
 }
 
+// Maintenance returns the maintenance mode.
+func (c *Client) Maintenance(ctx context.Context) (out api.Maintenance, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/maintenance", nil, &out)
+}
+
+// MoveMaintenance takes a step of the maintenance mode: "request", "enter" or
+// "exit".
+func (c *Client) MoveMaintenance(ctx context.Context, step string) (out api.Maintenance, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/maintenance/"+escape(step), nil, &out)
+}
+
 // Services lists registered services, newest first.
 func (c *Client) Services(ctx context.Context) (out api.Services, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/services", nil, &out)

@@ -2,7 +2,6 @@ package controlplane
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -12,10 +11,11 @@ import (
 )
 
 // health answers GET /health: 200 while the database answers, 503 otherwise.
+// Looking also brings the stored counts up to date.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	mode, err := s.st.Mode(ctx)
+	m, err := s.o.Engine.Maintenance(ctx)
 	if err != nil {
 		s.o.Log.WarnContext(ctx, "database does not answer", "error", err)
 		w.Header().Set("Retry-After", "5")
@@ -25,33 +25,11 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	httpkit.Write(w, http.StatusOK, api.Health{
 		Status:          "ok",
 		Database:        "connected",
-		Maintenance:     maintenance(mode),
-		CanAcceptTasks:  mode.Mode == store.ModeRunning,
-		MaintenanceMode: string(mode.Mode),
+		Maintenance:     m.Wire(),
+		CanAcceptTasks:  m.Mode == store.ModeRunning,
+		MaintenanceMode: string(m.Mode),
 		Timestamp:       api.At(s.o.Now()),
 	})
-}
-
-func maintenance(m store.ModeStatus) api.Maintenance {
-	active := m.Pending + m.Running
-	out := api.Maintenance{
-		Mode:                string(m.Mode),
-		CanEnterMaintenance: active == 0,
-		PendingTasks:        m.Pending,
-		RunningTasks:        m.Running,
-		ModeChangedAt:       api.At(m.ChangedAt),
-	}
-	switch {
-	case m.Mode == store.ModeRunning:
-		out.Message = "Orchestrator is running normally"
-	case m.Mode == store.ModeMaintenance:
-		out.Message = "Maintenance mode active - no new tasks accepted"
-	case active == 0:
-		out.Message = "Ready to enter maintenance mode"
-	default:
-		out.Message = fmt.Sprintf("Waiting for %d tasks to complete", active)
-	}
-	return out
 }
 
 // info answers GET /api/info.

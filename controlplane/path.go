@@ -69,7 +69,7 @@ func lowerWords(path string, segments []string) string {
 	segments[1], segments[2] = first, strings.ToLower(segments[2])
 	switch segments[2] {
 	case "v1": // those clients spell paths exactly
-	case "queue":
+	case "queue", "maintenance":
 		if len(segments) > 3 {
 			segments[3] = strings.ToLower(segments[3])
 		}

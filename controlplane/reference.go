@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"pipedai/api"
+	"pipedai/engine"
 	"pipedai/internal/openapi"
 )
 
@@ -51,6 +52,18 @@ func engineReference() map[string]openapi.About {
 			},
 			Answers: []openapi.Answer{{Type: "text/event-stream", Text: "events until either side hangs up"}},
 		},
+
+		"GET /api/maintenance": {
+			Summary: "The maintenance mode, and what is left to do",
+			Detail:  "In waiting_for_maintenance no work is accepted; what there is goes on, retries and successors included, and when nothing is left the mode becomes maintenance by itself. Retries and schedules far ahead count as pending.",
+		},
+		"POST /api/maintenance/request": {Summary: "Accept no more work, and wait for what there is"},
+		"POST /api/maintenance/enter": {
+			Summary: "Begin maintenance",
+			Detail:  "While something is left to do the mode stays, with 200, and the message says how much.",
+			Errors:  []openapi.Failure{openapi.Fail(409, engine.ErrNotRequested.Error(), "mode")},
+		},
+		"POST /api/maintenance/exit": {Summary: "Accept work again"},
 
 		"POST /api/register": {
 			Summary: "Announce a service and its tasks",

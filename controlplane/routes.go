@@ -23,6 +23,12 @@ func (s *Server) routes() []route {
 		{"GET /metrics", view, http.HandlerFunc(s.exposition)},
 		{"GET /api/openapi.json", view, http.HandlerFunc(s.openapi)},
 
+		// Engine: maintenance
+		{"GET /api/maintenance", view, handle(s, "Failed to get maintenance status", s.maintenance)},
+		{"POST /api/maintenance/request", operate, handle(s, "Failed to request maintenance", s.requestMaintenance)},
+		{"POST /api/maintenance/enter", operate, handle(s, "Failed to enter maintenance", s.enterMaintenance)},
+		{"POST /api/maintenance/exit", operate, handle(s, "Failed to exit maintenance", s.exitMaintenance)},
+
 		// Engine: services and tasks
 		{"POST /api/register", report, handle(s, "Registration failed", s.register)},
 		{"GET /api/services", view, handle(s, "Failed to list services", s.services)},

@@ -117,6 +117,12 @@ func TestRoutes(t *testing.T) {
 		{"dead letters, purge of nonsense", "POST", "/api/dlq/purge", `{"olderThan":"7 fortnights"}`, nil, 400, []string{`"olderThan":{"_errors":["Must be a whole number`}, nil},
 		{"dead letters, purge twice told", "POST", "/api/dlq/purge", `{"olderThan":"7d","olderThanDays":3}`, nil, 400, []string{`not both`}, nil},
 		{"cancel, unknown", "POST", "/api/runs/none/cancel", "", nil, 404, []string{`"error":"Run not found"`}, nil},
+		{"maintenance", "GET", "/api/maintenance", "", nil, 200, []string{`"mode":"running"`, `"message":"Orchestrator is running normally"`, `"canEnterMaintenance":false`}, nil},
+		{"maintenance, enter unasked", "POST", "/api/maintenance/enter", "", nil, 409, []string{`"error":"Cannot enter maintenance directly from running mode. Call requestMaintenance() first."`, `"mode":"running"`}, nil},
+		{"maintenance, request", "POST", "/API/Maintenance/Request/", "{}", nil, 200, []string{`"mode":"waiting_for_maintenance"`, `"message":"Waiting for `}, nil},
+		{"maintenance, enter early", "POST", "/api/maintenance/enter", "", nil, 200, []string{`"mode":"waiting_for_maintenance"`, `"message":"Cannot enter maintenance: `}, nil},
+		{"health while waiting", "GET", "/health", "", nil, 200, []string{`"canAcceptTasks":false`, `"maintenanceMode":"waiting_for_maintenance"`}, nil},
+		{"maintenance, exit", "POST", "/api/maintenance/exit", "", nil, 200, []string{`"mode":"running"`}, nil},
 		{"tick", "POST", "/api/tick", "", nil, 200, []string{`"status":"ok"`, `"processed":`, `"timestamp":"20`}, nil},
 		{"process", "POST", "/api/process", "", nil, 200, []string{`"status":"ok"`}, nil},
 
@@ -256,15 +262,15 @@ func TestMaintenance(t *testing.T) {
 	if _, err := b.st.SetMode(t.Context(), []store.Mode{store.ModeRunning}, store.ModeWaiting); err != nil {
 		t.Fatal(err)
 	}
-	for path, body := range map[string]string{
-		"/api/pipelines/pdf/trigger":  `{}`,
-		"/api/pipelines/none/trigger": `{}`,
-		"/api/pipelines/pdf":          ``,
-		"/api/queue/task":             `{"taskId":5}`,
+	for _, refused := range [][2]string{
+		{"/api/pipelines/pdf/trigger", `{}`},
+		{"/api/pipelines/none/trigger", `{}`},
+		{"/api/pipelines/pdf/trigger", `{"input":{},"failureMode":"sideways"}`},
+		{"/api/queue/task", `{"taskId":"text"}`},
+		{"/api/queue/task", `{"taskId":5}`},
+		{"/api/queue/batch", `{"tasks":[{"taskId":"text"}]}`},
 	} {
-		if path == "/api/pipelines/pdf" {
-			path, body = "/api/pipelines/pdf/trigger", `{"input":{},"failureMode":"sideways"}`
-		}
+		path, body := refused[0], refused[1]
 		w := b.do("POST", path, body)
 		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"error":"Orchestrator is in maintenance mode"`) {
 			t.Errorf("%s %s: got %d %s", path, body, w.Code, w.Body)

@@ -18,5 +18,6 @@ func (e *Engine) CancelRun(ctx context.Context, id pipeline.RunID, reason string
 	}
 	e.feed.Publish(runChanged(run))
 	e.wakes.notify.set()
+	e.mode.ended()
 	return run, nil
 }

@@ -93,6 +93,9 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 	if timed {
 		e.wakes.due.set()
 	}
+	if freed {
+		e.mode.ended()
+	}
 }
 
 func (e *Engine) logEnd(failure *store.Failure, ended store.EndedAttempt) {

@@ -44,7 +44,8 @@ type Engine struct {
 	wakes   *wakes
 	catalog *catalog
 	claimer *claimer
-	watched atomic.Bool        // by a watcher: nobody else need poll
+	watched atomic.Bool // by a watcher: nobody else need poll
+	mode    *modeWatch
 	placing singleflight.Group // inputs on their way to storage, by path
 	seals   seals
 
@@ -78,6 +79,7 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	}
 	e.work, e.abandon = context.WithCancelCause(context.Background())
 	e.claimer = &claimer{e: e}
+	e.mode = &modeWatch{e: e}
 	e.starts = newGather(500, e.startRuns)
 	e.accepts = newGather(500, answerless(st.AcceptAttempts))
 	e.releases = newGather(500, answerless(st.ReleaseAttempts))
@@ -124,6 +126,7 @@ func (e *Engine) loops(ctx context.Context) error {
 	group.Add("listen", listener{e}.Run)
 	group.Add("watch", (&watcher{e: e}).Run)
 	group.Add("rescue", rescuer{e}.Run)
+	group.Add("mode", e.mode.Run)
 	group.Add("due", promoter{e}.Run)
 	group.Add("claim", e.claimer.Run)
 	return group.Run(ctx)

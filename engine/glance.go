@@ -35,6 +35,7 @@ func (w *watcher) once(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	w.e.mode.saw(seen.Mode)
 	// Whatever is claimable has had its signal, unless that got lost.
 	if now := time.Now(); now.Sub(w.polled) >= w.e.o.PollInterval*4/5 {
 		w.polled = now

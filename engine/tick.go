@@ -8,7 +8,8 @@ import (
 
 // Tick runs one bounded round of everything a standalone engine does in the
 // background: it takes back lost runs, makes due ones claimable, claims what
-// fits, and returns when every dispatch has ended. processed is how many task
+// fits, returns when every dispatch has ended, and enters maintenance when that
+// was waited for and nothing is left. processed is how many task
 // runs it took, those whose dispatch failed included. more says that another
 // round would find work now.
 //
@@ -20,5 +21,5 @@ func (e *Engine) Tick(ctx context.Context) (processed int, more bool, err error)
 	var dispatches sync.WaitGroup
 	claimed, moreReady, claimErr := e.claimer.once(ctx, &dispatches)
 	dispatches.Wait()
-	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr)
+	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr, e.mode.once(ctx))
 }

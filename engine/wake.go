@@ -34,6 +34,7 @@ type wakes struct {
 	rescue  signal
 	notify  signal
 	relay   signal
+	mode    signal
 
 	mu      sync.Mutex
 	pullers map[*puller]struct{}
@@ -48,7 +49,10 @@ type puller struct {
 }
 
 func newWakes() *wakes {
-	return &wakes{claimer: newSignal(), due: newSignal(), rescue: newSignal(), notify: newSignal(), relay: newSignal(), pullers: map[*puller]struct{}{}}
+	return &wakes{
+		claimer: newSignal(), due: newSignal(), rescue: newSignal(), notify: newSignal(), relay: newSignal(), mode: newSignal(),
+		pullers: map[*puller]struct{}{},
+	}
 }
 
 // wait registers a long poll. It must register before it claims, so that work

@@ -55,7 +55,13 @@ type Queue interface {
 
 	QueueStatus(ctx context.Context) (QueueStatus, error)
 	Mode(ctx context.Context) (ModeStatus, error)
-	// SetMode moves the maintenance mode; ErrConflict when it is not in from.
+	// RefreshMode reads the mode and keeps the counts beside it, which other
+	// programs read, up to date. It writes only what changed.
+	RefreshMode(ctx context.Context) (ModeStatus, error)
+	// SetMode moves the maintenance mode. ErrConflict, with the status as it is,
+	// when it is not in from, or when maintenance is to be entered and something
+	// is pending or running. Steps that create work see either the old mode or
+	// the new one whole.
 	SetMode(ctx context.Context, from []Mode, to Mode) (ModeStatus, error)
 }
 

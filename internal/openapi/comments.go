@@ -21,6 +21,8 @@ type Note struct {
 	Values []string `json:"values,omitempty"` // every value it can have
 }
 
+//go:generate go run ../../tools/tstypes ../../api ../../web/src/api/types.ts comments.json
+
 //go:embed comments.json
 var apiComments []byte
 

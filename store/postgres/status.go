@@ -41,6 +41,27 @@ func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
 	return out, wrap("read mode", err)
 }
 
+// RefreshMode reads the maintenance mode and stores the counts beside it.
+func (s *Store) RefreshMode(ctx context.Context) (store.ModeStatus, error) {
+	var out store.ModeStatus
+	var current bool
+	// One statement, and one that writes nothing, while nothing changes.
+	err := s.pool.QueryRow(ctx, `select m.*, o.id is not null and (o.pending_tasks_count, o.running_tasks_count)
+			is not distinct from (least(m.pending, 2147483647), least(m.running, 2147483647))
+		from (`+modeQuery+`) m left join orchestrator_state o on o.id = 'singleton'`).
+		Scan(asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt}, &current)
+	if err == nil && !current {
+		_, err = s.pool.Exec(ctx, `insert into orchestrator_state as o (id, pending_tasks_count, running_tasks_count)
+			values ('singleton', least($1::bigint, 2147483647), least($2::bigint, 2147483647))
+			on conflict (id) do update set pending_tasks_count = excluded.pending_tasks_count, running_tasks_count = excluded.running_tasks_count`,
+			out.Pending, out.Running)
+	}
+	if out.Mode == "" {
+		out.Mode = store.ModeRunning
+	}
+	return out, wrap("refresh mode", err)
+}
+
 // SetMode moves the maintenance mode. Maintenance itself is entered only when
 // nothing is left to do; until then it is ErrConflict.
 func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (store.ModeStatus, error) {

@@ -39,6 +39,23 @@ func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
 	return out, wrap("read mode", err)
 }
 
+// RefreshMode reads the maintenance mode and stores the counts beside it.
+func (s *Store) RefreshMode(ctx context.Context) (store.ModeStatus, error) {
+	var out store.ModeStatus
+	var pending, running int
+	err := s.db.Reader.QueryRowContext(ctx, `select m.*, o.pending_tasks_count, o.running_tasks_count
+		from (`+modeQuery+`) m, orchestrator_state o where o.id = 'singleton'`).
+		Scan(&out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt}, &pending, &running)
+	if err != nil || pending == out.Pending && running == out.Running {
+		return out, wrap("refresh mode", err)
+	}
+	return out, s.write(ctx, "refresh mode", func(t *tx) error {
+		_, err := t.exec(`update orchestrator_state set (pending_tasks_count, running_tasks_count, updated_at) =
+			(select c.pending, c.running, ?1 from counters c where c.shard = 0) where id = 'singleton'`, us(t.now))
+		return err
+	})
+}
+
 // SetMode moves the maintenance mode. Maintenance itself is entered only when
 // nothing is left to do; until then it is ErrConflict.
 func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (store.ModeStatus, error) {

@@ -12,6 +12,7 @@ import (
 var statusCases = []testCase{
 	{name: "counts", run: counts},
 	{name: "maintenance", run: maintenance},
+	{name: "refreshes the counts of the mode", run: refreshedMode},
 	{name: "says what it is", run: info},
 }
 
@@ -83,6 +84,41 @@ func maintenance(f *fixture) {
 	}
 	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeWaiting, store.ModeMaintenance}, store.ModeRunning))
 	f.enqueue("a")
+}
+
+// A refused move says how things are, and looking changes nothing but the
+// counts that other programs read.
+func refreshedMode(f *fixture) {
+	f.register(task("a"))
+	f.enqueue("a")
+	look := func() store.ModeStatus {
+		f.Helper()
+		got, err := f.RefreshMode(f.ctx)
+		f.must(err)
+		return got
+	}
+	first := look()
+	if first.Mode != store.ModeRunning || first.Pending != 1 || first.Running != 0 || first.ChangedAt.IsZero() {
+		f.Errorf("mode %+v", first)
+	}
+	run := f.claim(1)[0]
+	got := look()
+	want := first
+	want.Pending, want.Running = 0, 1
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.Errorf("mode (-want +got):\n%s", diff)
+	}
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting))
+	got, err := f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance)
+	f.wantErr(err, store.ErrConflict)
+	if got.Mode != store.ModeWaiting || got.Running != 1 {
+		f.Errorf("a refused move says %+v", got)
+	}
+	f.end(done(run))
+	got = look()
+	if got.Mode != store.ModeWaiting || got.Pending+got.Running != 0 {
+		f.Errorf("mode %+v", got)
+	}
 }
 
 func info(f *fixture) {

@@ -10,7 +10,8 @@ import (
 	"os"
 )
 
-//go:generate go run . ../../api ../../web/src/api/types.ts ../../internal/openapi/comments.json
+// internal/openapi/comments.go asks for it in its go:generate line, because the
+// reference is made from what this writes: tools/httpref comes after it.
 
 func main() {
 	if len(os.Args) != 4 {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,7 @@ gives their workers something to do.`,
 	}
 	root.SetVersionTemplate("pipeweave {{.Version}}\n")
 	root.AddCommand(
-		newServeCmd(d), newDBCmd(d),
+		newServeCmd(d), newDBCmd(d), newMaintenanceCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
 		newServicesCmd(d), newTasksCmd(d), newQueueCmd(d),
 		newEnrollmentsCmd(d), newWorkersCmd(d), newTokensCmd(d), newConfigCmd(d), newVersionCmd(d), newReferenceCmd(d),
@@ -77,10 +78,15 @@ func commandList(root *cobra.Command) string {
 	return out
 }
 
-// colonForms reads "db:migrate" as "db migrate", as older documents spell it.
+// colonForms reads "db:migrate" as "db migrate" and "maintenance:status" as
+// "maintenance status", as older documents spell them.
 func colonForms(args []string) []string {
-	if len(args) > 0 && len(args[0]) > 3 && args[0][:3] == "db:" {
-		return append([]string{"db", args[0][3:]}, args[1:]...)
+	if len(args) == 0 {
+		return args
+	}
+	group, verb, colon := strings.Cut(args[0], ":")
+	if colon && verb != "" && (group == "db" || group == "maintenance") {
+		return append([]string{group, verb}, args[1:]...)
 	}
 	return args
 }

@@ -249,7 +249,7 @@ export interface Health {
 
 /** Maintenance is the maintenance status. */
 export interface Maintenance {
-  mode: string;
+  mode: "running" | "waiting_for_maintenance" | "maintenance";
   canEnterMaintenance: boolean;
   pendingTasks: number;
   runningTasks: number;
