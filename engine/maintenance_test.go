@@ -156,7 +156,7 @@ func TestMaintenance_changedElsewhere(t *testing.T) {
 			seen = append(seen, (<-changes).Status)
 		}
 		// It also found that there is nothing to wait for.
-		if fmt.Sprint(seen) != "[maintenance]" {
+		if fmt.Sprint(seen) != "[waiting_for_maintenance maintenance]" {
 			t.Errorf("the feed told %v", seen)
 		}
 		f.mode(store.ModeMaintenance, store.ModeRunning)
