@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,7 @@ import (
 // claimQuery takes the best task runs of every lane that has room, in one
 // statement, and leases them.
 //
+//   - queues are the services asked for, or all that are pushed to.
 //   - lim locks the limits that have room and something waiting. A limit that
 //     somebody else holds is left to them; what the lock read is the newest
 //     count, so the limit is exact however many claim.
@@ -23,18 +25,20 @@ import (
 //     of ready are never updated under way.
 //   - Only what is still pending is leased, and counted.
 //
-// $1 queues, $2 limit, $3 owner, $4 accepted, $5 accept within (ms),
-// $6 most running (0: any number).
+// $1 services (none: those pushed to), $2 limit, $3 owner, $4 accepted, $5 accept within (ms),
+// $6 most running (0: any number), $7 shard of the counters.
 const claimQuery = `
 with room as materialized (
-	select case when $6::int = 0 then $2::int else least($2::int, $6::int - (select count(*) from lease)::int) end as n
+	select case when $6::int = 0 then $2::int else least($2::int, $6::int - (select sum(running) from counters)::int) end as n
+), queues as materialized (
+	select id as queue from services where case when cardinality($1::text[]) = 0 then base_url <> '' else id = any($1::text[]) end
 ), lim as materialized (
 	select s.task_id, s.queue, case when s.cap = 0 then $2::int else s.cap - s.used end as free
-	from slots s where s.queue = any($1::text[]) and (s.cap = 0 or s.used < s.cap)
+	from slots s where s.queue = any(array(select queue from queues)) and (s.cap = 0 or s.used < s.cap)
 		and exists (select 1 from ready r where r.queue = s.queue and r.lane = s.task_id)
 	for update of s skip locked
 ), lanes as (
-	select q as queue, '' as lane, $2::int as free from unnest($1::text[]) q
+	select queue, '' as lane, $2::int as free from queues
 	union all select queue, task_id, free from lim
 ), picked as materialized (
 	select h.* from lanes l cross join lateral (
@@ -48,9 +52,9 @@ with room as materialized (
 		heartbeat_timeout_ms = least(2 * k.heartbeat_interval_ms::bigint, 2147483647),
 		code_hash = case when t.attempt > 1 then k.code_hash else t.code_hash end,
 		code_version = case when t.attempt > 1 then k.code_version else t.code_version end
-	from gone g join tasks k on k.id = g.task_id
+	from gone g join tasks k on k.id = g.task_id join services s on s.id = k.service_id
 	where t.id = g.task_run_id and (t.status = 'pending') is true
-	returning t.*, g.lane, k.timeout_seconds as limit_s,
+	returning t.*, g.lane, k.timeout_seconds as limit_s, k.xmin as task_xmin, s.id as service_id, s.xmin as service_xmin,
 		least(2 * k.heartbeat_interval_ms::bigint + least(k.heartbeat_interval_ms / 5, 5000), 2147483647) as window_ms
 ), leased as (
 	insert into lease (task_run_id, attempt, task_id, pipeline_run_id, owner, slot, claimed_at, accepted_at, until, deadline,
@@ -62,125 +66,145 @@ with room as materialized (
 ), used as (
 	update slots s set used = s.used + u.n from (select lane, count(*)::int as n from upd where lane <> '' group by lane) u
 	where s.task_id = u.lane
+), counted as (
+	update counters set pending = pending - u.n, running = running + u.n
+	from (select count(*) as n from upd) u where u.n > 0 and shard = $7
 )
-select ` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq from upd t
+select ` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text from upd t
 	left join lateral (select data, stored from inputs where path = t.input_path offset 0) i on true`
+
+// claimed is a claim with what the answer needs besides.
+type claimed struct {
+	store.Claimed
+	seq                 int64
+	taskRow, serviceRow string // id and version of the definitions' rows
+	service             pipeline.ServiceID
+}
 
 // ClaimTasks leases the best task runs of every lane that has room.
 func (s *Store) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Claimed, error) {
-	var out []store.Claimed
-	age := map[pipeline.TaskRunID]int64{}
-	if p.Limit <= 0 {
-		return out, nil
+	var got []claimed
+	// A claim passes over rows that another one has locked and need not take (it
+	// locks the heads of several lanes and takes the best of all). So one that
+	// came back with less than asked looks again while something waits.
+	for round := 0; round < claimRounds && len(got) < p.Limit; round++ {
+		more, waiting, err := s.claim(ctx, p, p.Limit-len(got))
+		if err != nil && len(got) == 0 {
+			return nil, err
+		}
+		got = append(got, more...)
+		if err != nil || !waiting || p.MaxRunning > 0 {
+			break // what was claimed is ours, whatever came after
+		}
 	}
-	err := s.write(ctx, "claim task runs", func(t *tx) error {
-		out = nil
-		queues := list(p.Services)
-		if len(queues) == 0 {
-			if err := t.rows(`select id from services where base_url <> ''`, nil, func(row scanner) error {
-				queues = append(queues, "")
-				return row.Scan(&queues[len(queues)-1])
-			}); err != nil {
-				return err
-			}
-		}
-		slices.Sort(queues)
-		queues = slices.Compact(queues)
-		if err := t.claim(p, queues, &out, age); err != nil || len(out) == 0 {
-			return err
-		}
-		return t.describe(out)
-	})
-	if err != nil {
+	if err := s.describe(ctx, got); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(out, func(a, b store.Claimed) int {
-		return cmp.Or(cmp.Compare(a.TaskRun.Priority, b.TaskRun.Priority), cmp.Compare(age[a.TaskRun.ID], age[b.TaskRun.ID]))
+	slices.SortFunc(got, func(a, b claimed) int {
+		return cmp.Or(cmp.Compare(a.TaskRun.Priority, b.TaskRun.Priority), cmp.Compare(a.seq, b.seq))
 	})
+	var out []store.Claimed
+	for _, c := range got {
+		out = append(out, c.Claimed)
+	}
 	return out, nil
 }
 
-// A claim passes over rows that another one has locked and need not take (it
-// locks the heads of several lanes and takes the best of all). So one that
-// came back with less than asked looks again while something waits.
 const claimRounds = 3
 
-func (t *tx) claim(p store.ClaimTasks, queues []string, out *[]store.Claimed, age map[pipeline.TaskRunID]int64) error {
-	for range claimRounds {
-		left := p.Limit - len(*out)
-		before := len(*out)
-		var b pgx.Batch
+// claim is one round, in one round trip that commits by itself.
+func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got []claimed, waiting bool, err error) {
+	services := unique(p.Services)
+	err = s.together(ctx, "claim task runs", func(b *pgx.Batch) {
+		got = nil
 		if p.MaxRunning > 0 {
 			// Whoever counts what runs must be the only one that adds to it.
 			b.Queue(`select pg_advisory_xact_lock($1)`, lockClaim)
 		}
-		waiting := false
-		b.Queue(claimQuery, queues, left, p.Owner, p.Accepted, p.AcceptWithin.Milliseconds(), max(0, p.MaxRunning)).Query(func(rows pgx.Rows) error {
-			return each(rows, nil, func(row scanner) error {
-				var c store.Claimed
-				var order []pipeline.TaskID
-				var seq int64
-				if err := row.Scan(append(taskRunDest(&c.TaskRun, &order), &c.InputInline, &c.InputStored, &seq)...); err != nil {
-					return err
-				}
-				flow.Fill(&c.TaskRun, order)
-				*out = append(*out, c)
-				age[c.TaskRun.ID] = seq
-				return nil
+		b.Queue(claimQuery, services, limit, p.Owner, p.Accepted, p.AcceptWithin.Milliseconds(), max(0, p.MaxRunning), rand.IntN(s.shards)).
+			Query(func(rows pgx.Rows) error {
+				return each(rows, nil, func(row scanner) error {
+					var c claimed
+					var order []pipeline.TaskID
+					var taskRow, serviceRow string
+					if err := row.Scan(append(taskRunDest(&c.TaskRun, &order), &c.InputInline, &c.InputStored, &c.seq,
+						&taskRow, &c.service, &serviceRow)...); err != nil {
+						return err
+					}
+					flow.Fill(&c.TaskRun, order)
+					c.taskRow, c.serviceRow = string(c.TaskRun.Task)+" "+taskRow, string(c.service)+" "+serviceRow
+					got = append(got, c)
+					return nil
+				})
 			})
-		})
-		b.Queue(`select exists (select 1 from ready where queue = any($1) and lane = '')`, queues).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&waiting)
-		})
-		if err := t.c.SendBatch(t.ctx, &b).Close(); err != nil {
+		b.Queue(`select exists (select 1 from ready where lane = '' and queue in (
+				select id from services where case when cardinality($1::text[]) = 0 then base_url <> '' else id = any($1::text[]) end))`,
+			services).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting) })
+	})
+	return got, waiting, err
+}
+
+// describe adds the definitions of what was claimed. They are remembered by
+// the version of their row that the claim saw, so that one that changed is
+// never taken for what it was.
+func (s *Store) describe(ctx context.Context, got []claimed) error {
+	var tasks, services []string
+	for _, c := range got {
+		if _, known := s.defs.get(c.taskRow); !known {
+			tasks = append(tasks, string(c.TaskRun.Task))
+		}
+		if _, known := s.homes.get(c.serviceRow); !known {
+			services = append(services, string(c.service))
+		}
+	}
+	freshTasks, freshServices := map[pipeline.TaskID]store.Task{}, map[pipeline.ServiceID]store.Service{}
+	if len(tasks) > 0 || len(services) > 0 {
+		if err := s.together(ctx, "read what was claimed", func(b *pgx.Batch) {
+			b.Queue(`select k.xmin::text, `+taskCols+` from tasks k where k.id = any($1)`, unique(tasks)).Query(func(rows pgx.Rows) error {
+				return each(rows, nil, func(row scanner) error {
+					var task store.Task
+					var version, removedIn string
+					err := row.Scan(append([]any{&version}, taskDest(&task, &removedIn)...)...)
+					task.Removed = removedIn != ""
+					freshTasks[task.ID] = task
+					s.defs.add(string(task.ID)+" "+version, task)
+					return err
+				})
+			})
+			b.Queue(`select s.xmin::text, `+serviceCols+` from services s where s.id = any($1)`, unique(services)).Query(func(rows pgx.Rows) error {
+				return each(rows, nil, func(row scanner) error {
+					var service store.Service
+					var version string
+					err := scanService(prefixed{row, &version}, &service)
+					freshServices[service.ID] = service
+					s.homes.add(string(service.ID)+" "+version, service)
+					return err
+				})
+			})
+		}); err != nil {
 			return err
 		}
-		got := len(*out) - before
-		t.count(flow.Counts{Pending: -got, Running: got})
-		if got == left || !waiting || p.MaxRunning > 0 {
-			return nil
+	}
+	for i := range got {
+		c := &got[i]
+		var known bool
+		if c.Task, known = s.defs.get(c.taskRow); !known {
+			c.Task = freshTasks[c.TaskRun.Task] // changed since: the newer one
+		}
+		if c.Service, known = s.homes.get(c.serviceRow); !known {
+			c.Service = freshServices[c.service]
 		}
 	}
 	return nil
 }
 
-// describe adds the tasks and services of what was claimed.
-func (t *tx) describe(claimed []store.Claimed) error {
-	tasks := map[pipeline.TaskID]store.Task{}
-	services := map[pipeline.ServiceID]store.Service{}
-	for _, c := range claimed {
-		tasks[c.TaskRun.Task] = store.Task{}
-	}
-	ids := make([]string, 0, len(tasks))
-	for id := range tasks {
-		ids = append(ids, string(id))
-	}
-	var b pgx.Batch
-	b.Queue(`select `+taskCols+` from tasks k where k.id = any($1)`, ids).Query(func(rows pgx.Rows) error {
-		return each(rows, nil, func(row scanner) error {
-			var task store.Task
-			err := scanTask(row, &task)
-			tasks[task.ID] = task
-			return err
-		})
-	})
-	b.Queue(`select `+serviceCols+` from services s where s.id in (select service_id from tasks where id = any($1))`, ids).Query(func(rows pgx.Rows) error {
-		return each(rows, nil, func(row scanner) error {
-			var s store.Service
-			err := scanService(row, &s)
-			services[s.ID] = s
-			return err
-		})
-	})
-	if err := t.c.SendBatch(t.ctx, &b).Close(); err != nil {
-		return err
-	}
-	for i := range claimed {
-		claimed[i].Task = tasks[claimed[i].TaskRun.Task]
-		claimed[i].Service = services[claimed[i].Task.Service]
-	}
-	return nil
+// prefixed is a row whose first column goes elsewhere.
+type prefixed struct {
+	scanner
+	first any
 }
+
+func (p prefixed) Scan(dest ...any) error { return p.scanner.Scan(append([]any{p.first}, dest...)...) }
 
 // AcceptAttempts starts the heartbeat window of attempts that workers took.
 func (s *Store) AcceptAttempts(ctx context.Context, attempts []store.AttemptRef) error {
@@ -197,61 +221,69 @@ func (s *Store) ExtendLeases(ctx context.Context, beats []store.Heartbeat) ([]st
 	return s.extend(ctx, "extend leases", beats)
 }
 
+// extendLeases notes beats, at most one of a task run. Where it names several
+// leases it locks those of standalone task runs first, as steps that end
+// attempts do.
+const extendLeases = `with l as (
+		select l.task_run_id, u.meta from lease l join unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) u(id, attempt, owner, meta)
+			on l.task_run_id = u.id and l.attempt = u.attempt and u.owner in ('', l.owner)
+		order by l.pipeline_run_id is not null, l.task_run_id for update of l
+	), beat as (
+		update lease set accepted_at = coalesce(accepted_at, now()), until = now() + window_ms * interval '1 ms'
+		from l where lease.task_run_id = l.task_run_id
+		returning lease.task_run_id, lease.cancel, lease.pipeline_run_id, l.meta
+	), noted as (
+		update task_runs t set heartbeat_at = now(),
+			metadata = case when beat.meta = '{}' then t.metadata else coalesce(t.metadata, '{}') || beat.meta::jsonb end
+		from beat where t.id = beat.task_run_id
+	)
+	select task_run_id, cancel, pipeline_run_id from beat`
+
 func (s *Store) extend(ctx context.Context, what string, beats []store.Heartbeat) ([]store.HeartbeatAnswer, error) {
 	out := make([]store.HeartbeatAnswer, len(beats))
 	if len(beats) == 0 {
 		return out, nil
 	}
-	refs := make([]store.AttemptRef, len(beats))
-	for i, b := range beats {
-		refs[i] = b.AttemptRef
-	}
-	ids, attempts, owners := refColumns(refs)
-	err := s.write(ctx, what, func(t *tx) error {
-		type lease struct {
-			ref    store.AttemptRef
-			answer store.HeartbeatAnswer
+	err := s.together(ctx, what, func(b *pgx.Batch) {
+		for i := range out {
+			out[i] = store.HeartbeatAnswer{Cancel: true} // of those that are not known
 		}
-		known := map[pipeline.TaskRunID]lease{}
-		err := t.rows(`with l as (
-				select l.task_run_id from lease l join unnest($1::text[], $2::bigint[], $3::text[]) u(id, attempt, owner)
-					on l.task_run_id = u.id and l.attempt = u.attempt and u.owner in ('', l.owner)
-				order by l.task_run_id for update of l
-			) update lease set accepted_at = coalesce(accepted_at, $4), until = $4 + window_ms * interval '1 ms'
-			from l where lease.task_run_id = l.task_run_id
-			returning lease.task_run_id, lease.attempt, lease.owner, lease.cancel, lease.pipeline_run_id`,
-			[]any{ids, attempts, owners, t.now}, func(row scanner) error {
-				l := lease{answer: store.HeartbeatAnswer{Known: true}}
-				err := row.Scan(&l.ref.ID, &l.ref.Attempt, &l.ref.Owner, &l.answer.Cancel, asText(&l.answer.Run))
-				known[l.ref.ID] = l
-				return err
+		for _, part := range onceEach(beats) {
+			refs, metas := make([]store.AttemptRef, len(part)), make([]string, len(part))
+			places := map[pipeline.TaskRunID]int{}
+			for i, place := range part {
+				refs[i], metas[i] = beats[place].AttemptRef, "{}"
+				if progress := flow.Progress(beats[place]); len(progress) > 0 {
+					metas[i] = jsonText(progress)
+				}
+				places[beats[place].ID] = place
+			}
+			ids, attempts, owners := refColumns(refs)
+			b.Queue(extendLeases, ids, attempts, owners, metas).Query(func(rows pgx.Rows) error {
+				return each(rows, nil, func(row scanner) error {
+					var id pipeline.TaskRunID
+					answer := store.HeartbeatAnswer{Known: true}
+					err := row.Scan(&id, &answer.Cancel, asText(&answer.Run))
+					out[places[id]] = answer
+					return err
+				})
 			})
-		if err != nil {
-			return err
 		}
-		var live, merge []string
-		place := map[pipeline.TaskRunID]int{}
-		for i, b := range beats {
-			l, leased := known[b.ID]
-			if !leased || !l.ref.Admits(b.AttemptRef) {
-				out[i] = store.HeartbeatAnswer{Cancel: true}
-				continue
-			}
-			out[i] = l.answer
-			progress := jsonText(flow.Progress(b))
-			if at, again := place[b.ID]; again {
-				merge[at] = progress // two beats in one batch: the later one counts
-				continue
-			}
-			place[b.ID] = len(live)
-			live, merge = append(live, string(b.ID)), append(merge, progress)
-		}
-		if len(live) > 0 {
-			t.end.Queue(`update task_runs t set heartbeat_at = $3,
-					metadata = case when u.meta = '{}' then t.metadata else coalesce(t.metadata, '{}') || u.meta::jsonb end
-				from unnest($1::text[], $2::text[]) u(id, meta) where t.id = u.id`, live, merge, t.now)
-		}
-		return nil
 	})
 	return out, err
+}
+
+// onceEach splits the places of beats into parts that name a task run once; a
+// later part counts over an earlier one.
+func onceEach(beats []store.Heartbeat) (parts [][]int) {
+	seen := map[pipeline.TaskRunID]int{}
+	for i, beat := range beats {
+		part := seen[beat.ID]
+		seen[beat.ID]++
+		if part == len(parts) {
+			parts = append(parts, nil)
+		}
+		parts[part] = append(parts[part], i)
+	}
+	return parts
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,12 +20,15 @@ func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]sto
 	if len(ends) == 0 {
 		return out, nil
 	}
-	err := s.write(ctx, "end attempts", func(t *tx) error {
-		refs := make([]store.AttemptRef, len(ends))
-		for i, e := range ends {
-			refs[i] = e.AttemptRef
-		}
-		held, runs, err := t.take(refs, time.Time{})
+	refs := make([]store.AttemptRef, len(ends))
+	for i, e := range ends {
+		refs[i] = e.AttemptRef
+	}
+	var taken *taking
+	err := s.writeAfter(ctx, "end attempts", func(t *tx, b *pgx.Batch) {
+		taken = t.queueTake(b, refs, time.Time{})
+	}, func(t *tx) error {
+		held, runs, err := taken.rest()
 		if err != nil {
 			return err
 		}
@@ -89,35 +93,16 @@ func (s *Store) ReleaseAttempts(ctx context.Context, attempts []store.AttemptRef
 const (
 	lockRuns = `select 1 from run_state where pipeline_run_id = any($1) order by pipeline_run_id for update`
 	// A statement of its own: what another transaction changed while the lock
-	// was waited for shows only in a new snapshot.
+	// was waited for shows only in a new snapshot. $2 are those whose graphs are
+	// not known yet.
 	readRuns = `select rs.pipeline_run_id, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed,
-			rs.priority, r.input_path, r.error, rs.end_output, r.output_path, r.structure_snapshot, rs.entry_tasks, r.metadata
+			rs.priority, r.input_path, r.error, rs.end_output, r.output_path,
+			case when r.id = any($2) then r.structure_snapshot end, case when r.id = any($2) then rs.entry_tasks end, r.metadata
 		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id where rs.pipeline_run_id = any($1)`
-)
-
-// take locks the runs that attempts belong to and removes the leases of the
-// attempts. Those that are not under lease are left out, and, given expired,
-// those that are good beyond it.
-func (t *tx) take(refs []store.AttemptRef, expired time.Time) (map[pipeline.TaskRunID]flow.Held, []*flow.Run, error) {
-	ids, attempts, owners := refColumns(refs)
-	var runIDs []pipeline.RunID
-	if err := t.rows(`select distinct pipeline_run_id from lease where task_run_id = any($1) and pipeline_run_id is not null`,
-		[]any{ids}, func(row scanner) error {
-			var id pipeline.RunID
-			err := row.Scan(&id)
-			runIDs = append(runIDs, id)
-			return err
-		}); err != nil {
-		return nil, nil, err
-	}
-
-	held := map[pipeline.TaskRunID]flow.Held{}
-	var b pgx.Batch
-	runs := t.queueRuns(&b, runIDs)
-	b.Queue(`with mine as (
+	takeLeases = `with mine as (
 			select l.task_run_id from lease l join unnest($1::text[], $2::bigint[], $3::text[]) u(id, attempt, owner)
 				on l.task_run_id = u.id and l.attempt = u.attempt and u.owner in ('', l.owner)
-			where $4::timestamptz is null or least(l.until, l.deadline) <= $4
+			where (l.pipeline_run_id is null) = $5 and ($4::timestamptz is null or least(l.until, l.deadline) <= $4)
 			order by l.task_run_id for update of l
 		), gone as (
 			delete from lease l using mine where l.task_run_id = mine.task_run_id returning l.*
@@ -125,25 +110,81 @@ func (t *tx) take(refs []store.AttemptRef, expired time.Time) (map[pipeline.Task
 		select g.task_run_id, g.attempt, g.owner, g.task_id, g.pipeline_run_id, g.slot, g.accepted_at is not null, g.cancel, g.deadline,
 			g.timeout_seconds::bigint, t.max_retries, k.retry_backoff, k.retry_delay_ms::bigint, k.max_retry_delay_ms::bigint,
 			k.metadata->>'removedInVersion' is not null
-		from gone g join task_runs t on t.id = g.task_run_id join tasks k on k.id = g.task_id`,
-		ids, attempts, owners, ts(expired)).Query(func(rows pgx.Rows) error {
+		from gone g join task_runs t on t.id = g.task_run_id join tasks k on k.id = g.task_id`
+)
+
+// taking removes the leases of attempts, in at most two round trips: first
+// those of standalone task runs, with a look at whose runs the others belong
+// to; then, under the locks of their runs, the others.
+type taking struct {
+	t       *tx
+	ids     []string
+	nums    []int
+	owners  []string
+	expired time.Time
+	held    map[pipeline.TaskRunID]flow.Held
+	ending  map[pipeline.RunID][]pipeline.TaskID
+}
+
+// queueTake begins to take leases away. Those that do not exist are left out,
+// and, given expired, those that are good beyond it.
+func (t *tx) queueTake(b *pgx.Batch, refs []store.AttemptRef, expired time.Time) *taking {
+	k := &taking{t: t, expired: expired, held: map[pipeline.TaskRunID]flow.Held{}, ending: map[pipeline.RunID][]pipeline.TaskID{}}
+	k.ids, k.nums, k.owners = refColumns(refs)
+	k.queue(b, true)
+	b.Queue(`select pipeline_run_id, task_id from lease where task_run_id = any($1) and pipeline_run_id is not null`, k.ids).
+		Query(func(rows pgx.Rows) error {
+			return each(rows, nil, func(row scanner) error {
+				var run pipeline.RunID
+				var task pipeline.TaskID
+				err := row.Scan(&run, &task)
+				k.ending[run] = append(k.ending[run], task)
+				return err
+			})
+		})
+	return k
+}
+
+func (k *taking) queue(b *pgx.Batch, alone bool) {
+	b.Queue(takeLeases, k.ids, k.nums, k.owners, ts(k.expired), alone).Query(func(rows pgx.Rows) error {
 		return each(rows, nil, func(row scanner) error {
 			var h flow.Held
 			err := row.Scan(&h.ID, &h.Attempt, &h.Owner, &h.Task, asText(&h.Run), &h.Slot, &h.Accepted, &h.Cancel, timeCol{&h.Deadline},
 				seconds(&h.Timeout), &h.Retry.Retries, &h.Retry.Backoff, millis(&h.Retry.Delay), millis(&h.Retry.MaxDelay), &h.Removed)
-			held[h.ID] = h
+			k.held[h.ID] = h
 			return err
 		})
 	})
-	if err := t.c.SendBatch(t.ctx, &b).Close(); err != nil {
+}
+
+// rest takes what the first round trip left.
+func (k *taking) rest() (map[pipeline.TaskRunID]flow.Held, []*flow.Run, error) {
+	if len(k.ending) == 0 {
+		return k.held, nil, nil
+	}
+	var b pgx.Batch
+	runs := k.t.queueRuns(&b, slices.Collect(maps.Keys(k.ending)))
+	k.queue(&b, false)
+	k.t.lookAhead(&b, k.ending)
+	if err := k.t.c.SendBatch(k.t.ctx, &b).Close(); err != nil {
 		return nil, nil, err
 	}
-	for _, h := range held {
-		if h.Run != "" && !slices.Contains(runIDs, h.Run) {
+	for _, h := range k.held {
+		if h.Run != "" && k.ending[h.Run] == nil {
 			return nil, nil, errAgain // leased again between the look and the lock
 		}
 	}
-	return held, *runs, nil
+	return k.held, *runs, nil
+}
+
+// take is queueTake and rest in the middle of a step.
+func (t *tx) take(refs []store.AttemptRef, expired time.Time) (map[pipeline.TaskRunID]flow.Held, []*flow.Run, error) {
+	var b pgx.Batch
+	k := t.queueTake(&b, refs, expired)
+	if err := t.c.SendBatch(t.ctx, &b).Close(); err != nil {
+		return nil, nil, err
+	}
+	return k.rest()
 }
 
 // runs locks pipeline runs and reads their state.
@@ -161,8 +202,17 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 	if len(ids) == 0 {
 		return out
 	}
+	var unknown []string
+	graphs := map[pipeline.RunID]*pipeline.Graph{}
+	for _, id := range ids {
+		if g, known := t.s.graphs.get(id); known {
+			graphs[id] = g
+		} else {
+			unknown = append(unknown, string(id))
+		}
+	}
 	b.Queue(lockRuns, list(ids))
-	b.Queue(readRuns, list(ids)).Query(func(rows pgx.Rows) error {
+	b.Queue(readRuns, list(ids), unknown).Query(func(rows pgx.Rows) error {
 		return each(rows, nil, func(row scanner) error {
 			r := &flow.Run{}
 			var structure pipeline.Structure
@@ -172,7 +222,10 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 				&r.Priority, asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath),
 				jsonCol{&structure}, &entries, jsonCol{&metadata})
 			r.Placement = flow.Placement(metadata)
-			r.Graph = pipeline.NewGraph(structure, entries)
+			if r.Graph = graphs[r.ID]; r.Graph == nil && err == nil {
+				r.Graph = pipeline.NewGraph(structure, entries)
+				t.s.graphs.add(r.ID, r.Graph)
+			}
 			*out = append(*out, r)
 			return err
 		})
@@ -194,78 +247,52 @@ func pairs(of map[pipeline.RunID][]pipeline.TaskID) (runs, tasks []string) {
 
 // Joins reads counts.
 func (t *tx) Joins(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges, error) {
-	out := map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges{}
-	var whole []string
-	for run, tasks := range of {
-		out[run] = map[pipeline.TaskID]pipeline.Edges{}
-		if tasks == nil {
-			whole = append(whole, string(run))
-		}
+	if out, known := pickOf(t.ahead.joins, of); known {
+		return out, nil
 	}
-	runs, tasks := pairs(of)
-	err := t.rows(`select pipeline_run_id, task_id, fired, dead, broken from joins
-			where (pipeline_run_id, task_id) in (select * from unnest($1::text[], $2::text[]))
-		union select pipeline_run_id, task_id, fired, dead, broken from joins where pipeline_run_id = any($3)`,
-		[]any{runs, tasks, whole}, func(row scanner) error {
-			var run pipeline.RunID
-			var task pipeline.TaskID
-			var e pipeline.Edges
-			err := row.Scan(&run, &task, &e.Fired, &e.Dead, &e.Broken)
-			if err == nil {
-				out[run][task] = e
-			}
-			return err
-		})
-	return out, err
+	out := map[pipeline.RunID]map[pipeline.TaskID]pipeline.Edges{}
+	for run := range of {
+		out[run] = map[pipeline.TaskID]pipeline.Edges{}
+	}
+	var b pgx.Batch
+	queueJoins(&b, of, func(run pipeline.RunID, task pipeline.TaskID, e pipeline.Edges) { out[run][task] = e })
+	return out, t.c.SendBatch(t.ctx, &b).Close()
 }
 
 // Pipelines reads pipeline definitions.
 func (t *tx) Pipelines(_ context.Context, ids []pipeline.ID) (map[pipeline.ID]store.Pipeline, error) {
-	out := map[pipeline.ID]store.Pipeline{}
-	err := t.rows(`select `+pipelineCols+` from pipelines p where p.id = any($1) and `+defined, []any{list(ids)}, func(row scanner) error {
-		var p store.Pipeline
-		err := scanPipeline(row, &p)
-		out[p.ID] = p
-		return err
-	})
-	return out, err
+	if out, known := pick(t.ahead.pipelines, ids); known {
+		return out, nil
+	}
+	var b pgx.Batch
+	t.ahead.queuePipelines(&b, unique(ids))
+	err := t.c.SendBatch(t.ctx, &b).Close()
+	return t.ahead.pipelines, err
 }
 
 // Tasks reads task definitions.
 func (t *tx) Tasks(_ context.Context, ids []pipeline.TaskID) (map[pipeline.TaskID]flow.Task, error) {
-	out := map[pipeline.TaskID]flow.Task{}
-	err := t.rows(`select coalesce(seen.code_version, 0), `+taskCols+` from tasks k left join task_seen seen on seen.task_id = k.id
-		where k.id = any($1)`, []any{list(ids)}, func(row scanner) error {
-		var task flow.Task
-		err := row.Scan(append([]any{&task.LastRun}, taskDest(&task.Task, &task.RemovedIn)...)...)
-		task.Removed = task.RemovedIn != ""
-		out[task.ID] = task
-		return err
-	})
-	return out, err
+	if out, known := pick(t.ahead.tasks, ids); known {
+		return out, nil
+	}
+	var b pgx.Batch
+	t.ahead.queueTasks(&b, `k.id = any($1)`, unique(ids))
+	err := t.c.SendBatch(t.ctx, &b).Close()
+	return t.ahead.tasks, err
 }
 
 // Outputs reads results of tasks that completed.
 func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]store.Upstream, error) {
+	if out, known := pickOf(t.ahead.outputs, of); known {
+		return out, nil
+	}
 	out := map[pipeline.RunID]map[pipeline.TaskID]store.Upstream{}
 	for run := range of {
 		out[run] = map[pipeline.TaskID]store.Upstream{}
 	}
-	runs, tasks := pairs(of)
-	// A plain join could be planned the other way round, with all of the history
-	// against a few pairs. Behind offset 0 it cannot.
-	err := t.rows(`select u.run, u.task, t.output_path, t.output_sha256, t.assets from unnest($1::text[], $2::text[]) u(run, task),
-		lateral (select * from task_runs where pipeline_run_id = u.run and task_id = u.task and superseded_by is null offset 0) t
-		where t.status = 'completed'`, []any{runs, tasks}, func(row scanner) error {
-		var run pipeline.RunID
-		var up store.Upstream
-		err := row.Scan(&run, &up.Task, asText(&up.OutputPath), asText(&up.SHA256), jsonCol{&up.Assets})
-		if err == nil {
-			out[run][up.Task] = up
-		}
-		return err
-	})
-	return out, err
+	var b pgx.Batch
+	queueOutputs(&b, of, func(run pipeline.RunID, up store.Upstream) { out[run][up.Task] = up })
+	return out, t.c.SendBatch(t.ctx, &b).Close()
 }
 
 // TakePending empties the queue of a run.

@@ -33,6 +33,12 @@ func (t *tx) renew() error {
 			return err
 		}
 	}
+	if len(gone) > 0 {
+		// No run of them has been started and not yet committed.
+		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockMode); err != nil {
+			return err
+		}
+	}
 	for _, id := range gone {
 		// History refers to its definition; one that has some stays.
 		if _, err := t.exec(`delete from pipelines where id = $1 and not exists (select 1 from pipeline_runs where pipeline_id = $1)`, id); err != nil {
@@ -108,8 +114,9 @@ func (s *Store) DeletePipeline(ctx context.Context, id pipeline.ID) error {
 		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockRegister); err != nil {
 			return err
 		}
-		// The foreign key of a run that starts meanwhile waits for this lock.
-		if _, err := t.exec(`select 1 from pipelines where id = $1 for update`, id); err != nil {
+		// Alone, as a change of the mode: no run of it has been started and not
+		// yet committed.
+		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockMode); err != nil {
 			return err
 		}
 		var p store.Pipeline

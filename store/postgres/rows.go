@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,13 @@ func list[S ~string](v []S) []string {
 		out[i] = string(s)
 	}
 	return out
+}
+
+// unique is a list of ids, each once.
+func unique[S ~string](v []S) []string {
+	out := list(v)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // arrayText is a list as the text of an array, for columns of arrays that travel

@@ -13,30 +13,49 @@ import (
 
 // StartRuns creates pipeline runs with their entry tasks.
 func (s *Store) StartRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
-	return accept(ctx, s, "start pipeline runs", func(b *flow.Batch) ([]store.StartedRun, error) {
+	ids := make([]pipeline.ID, len(runs))
+	for i, r := range runs {
+		ids[i] = r.Pipeline
+	}
+	return accept(ctx, s, "start pipeline runs", func(a *ahead, b *pgx.Batch) {
+		ids := unique(ids)
+		a.queuePipelines(b, ids)
+		a.queueTasks(b, `k.id in (select unnest(entry_tasks) from pipelines where id = any($1))`, ids)
+	}, func(b *flow.Batch) ([]store.StartedRun, error) {
 		return b.StartRuns(ctx, runs)
 	})
 }
 
 // EnqueueTasks queues standalone task runs, all or none.
 func (s *Store) EnqueueTasks(ctx context.Context, items []store.EnqueueTask) ([]store.EnqueuedTask, error) {
-	return accept(ctx, s, "enqueue tasks", func(b *flow.Batch) ([]store.EnqueuedTask, error) {
+	ids := make([]pipeline.TaskID, len(items))
+	for i, item := range items {
+		ids[i] = item.Task
+	}
+	return accept(ctx, s, "enqueue tasks", func(a *ahead, b *pgx.Batch) {
+		a.queueTasks(b, `k.id = any($1)`, unique(ids))
+	}, func(b *flow.Batch) ([]store.EnqueuedTask, error) {
 		return b.EnqueueTasks(ctx, items)
 	})
 }
 
-// accept takes new work in one transaction, as long as any is accepted.
-func accept[Out any](ctx context.Context, s *Store, what string, take func(*flow.Batch) ([]Out, error)) ([]Out, error) {
+// accept takes new work in one transaction, as long as any is accepted. What
+// read queues travels with its beginning.
+func accept[Out any](ctx context.Context, s *Store, what string, read func(*ahead, *pgx.Batch), take func(*flow.Batch) ([]Out, error)) ([]Out, error) {
 	var out []Out
-	err := s.write(ctx, what, func(t *tx) error {
-		if err := t.accepting(); err != nil {
-			return err
+	err := s.writeAfter(ctx, what, func(t *tx, b *pgx.Batch) {
+		t.ahead.queueMode(b)
+		read(&t.ahead, b)
+	}, func(t *tx) error {
+		if t.ahead.mode != store.ModeRunning {
+			return store.ErrMaintenance
 		}
 		b := flow.New(t, t.now, nil)
 		var err error
 		if out, err = take(b); err != nil {
 			return err
 		}
+		t.after = append(t.after, func() { t.learn(b.Changes.Starts) })
 		_, err = t.settle(b)
 		return err
 	})
@@ -46,25 +65,40 @@ func accept[Out any](ctx context.Context, s *Store, what string, take func(*flow
 	return out, nil
 }
 
-// accepting is nil while new work is accepted. It shares a lock with the other
-// enqueuers that SetMode takes alone, so that no work slips in behind a mode;
-// a lock of the mode's row would make them all write that row.
-func (t *tx) accepting() error {
-	var mode store.Mode
-	var b pgx.Batch
-	b.Queue(`select pg_advisory_xact_lock_shared($1)`, lockMode)
-	b.Queue(`select mode from orchestrator_state where id = 'singleton'`).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&mode)
-		if errors.Is(err, pgx.ErrNoRows) {
-			mode, err = store.ModeRunning, nil
+// learn remembers the graphs of runs that were started.
+func (t *tx) learn(starts []flow.Start) {
+	graphs := map[pipeline.ID]*pipeline.Graph{}
+	for _, r := range starts {
+		if graphs[r.Pipeline] == nil {
+			graphs[r.Pipeline] = pipeline.NewGraph(r.Structure, r.EntryTasks)
 		}
-		return err
-	})
+		t.s.graphs.add(r.ID, graphs[r.Pipeline])
+	}
+}
+
+// accepting is nil while new work is accepted.
+func (t *tx) accepting() error {
+	var b pgx.Batch
+	t.ahead.queueMode(&b)
 	err := t.c.SendBatch(t.ctx, &b).Close()
-	if err == nil && mode != store.ModeRunning {
+	if err == nil && t.ahead.mode != store.ModeRunning {
 		err = store.ErrMaintenance
 	}
 	return err
+}
+
+// queueMode reads whether new work is accepted. It shares a lock with the other
+// enqueuers that SetMode takes alone, so that no work slips in behind a mode;
+// a lock of the mode's row would make them all write that row.
+func (a *ahead) queueMode(b *pgx.Batch) {
+	b.Queue(`select pg_advisory_xact_lock_shared($1)`, lockMode)
+	b.Queue(`select mode from orchestrator_state where id = 'singleton'`).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&a.mode)
+		if errors.Is(err, pgx.ErrNoRows) {
+			a.mode, err = store.ModeRunning, nil
+		}
+		return err
+	})
 }
 
 // CancelRun ends a pipeline run by request.

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pipedai/internal/backoff"
+	"pipedai/pipeline"
 	"pipedai/store"
 )
 
@@ -39,6 +40,9 @@ type Store struct {
 	target string
 	log    *slog.Logger
 	shards int
+	graphs recent[pipeline.RunID, *pipeline.Graph] // of runs, whose snapshots never change
+	defs   recent[string, store.Task]              // by id and version of the row
+	homes  recent[string, store.Service]
 }
 
 var _ store.Store = (*Store)(nil)
@@ -79,7 +83,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{
-		pool: pool, log: o.Log, shards: 16,
+		pool: pool, log: o.Log, shards: 64,
 		target: fmt.Sprintf("%s/%s", cfg.ConnConfig.Host, cfg.ConnConfig.Database),
 	}
 	if err := s.Ping(ctx); err != nil {
@@ -161,18 +165,41 @@ func (s *Store) listen(ctx context.Context, wake func()) (connected bool, err er
 
 // tx is one step under way.
 type tx struct {
-	ctx context.Context
-	c   *pgxpool.Conn
-	now time.Time
-	s   *Store
-	end pgx.Batch // written last, with the commit
+	ctx   context.Context
+	c     *pgxpool.Conn
+	now   time.Time
+	s     *Store
+	ahead ahead
+	end   pgx.Batch // written last, with the commit
+	after []func()  // called once it is committed
 }
 
 // write runs fn in one transaction, again when it lost a deadlock. Statements
 // that fn leaves in end run after it, in one round trip with the commit.
 func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) error {
+	return s.writeAfter(ctx, what, func(*tx, *pgx.Batch) {}, fn)
+}
+
+// writeAfter is write with statements that need nothing from before: they
+// travel with the beginning of the transaction. They cannot use tx.now, which
+// is now() to them.
+func (s *Store) writeAfter(ctx context.Context, what string, first func(*tx, *pgx.Batch), fn func(*tx) error) error {
+	return s.again(ctx, what, func() error { return s.attempt(ctx, first, fn) })
+}
+
+// together runs statements in one transaction and one round trip, again when
+// they lost a deadlock.
+func (s *Store) together(ctx context.Context, what string, queue func(*pgx.Batch)) error {
+	return s.again(ctx, what, func() error {
+		var b pgx.Batch
+		queue(&b)
+		return s.pool.SendBatch(ctx, &b).Close()
+	})
+}
+
+func (s *Store) again(ctx context.Context, what string, do func() error) error {
 	for try := 1; ; try++ {
-		err := s.attempt(ctx, fn)
+		err := do()
 		var pg *pgconn.PgError
 		again := errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
 		if !again && !errors.Is(err, errAgain) || try == 8 || ctx.Err() != nil {
@@ -185,7 +212,7 @@ func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) erro
 // errAgain says that the step saw a state that moved under it.
 var errAgain = errors.New("state moved, try again")
 
-func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (err error) {
+func (s *Store) attempt(ctx context.Context, first func(*tx, *pgx.Batch), fn func(*tx) error) (err error) {
 	c, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -195,6 +222,7 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (err error) {
 	var begin pgx.Batch
 	begin.Queue("begin")
 	begin.Queue("select now()").QueryRow(func(row pgx.Row) error { return row.Scan(timeCol{&t.now}) })
+	first(t, &begin)
 	if err := c.SendBatch(ctx, &begin).Close(); err != nil {
 		t.rollback()
 		return err
@@ -205,8 +233,12 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (err error) {
 	}
 	if err != nil {
 		t.rollback()
+		return err
 	}
-	return err
+	for _, do := range t.after {
+		do()
+	}
+	return nil
 }
 
 // rollback ends a failed transaction even when ctx has ended; a connection

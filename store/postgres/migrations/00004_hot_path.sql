@@ -12,6 +12,8 @@ create index idx_task_runs_created_at on task_runs using brin (created_at) with 
 alter table task_runs set (fillfactor = 50);
 alter table pipeline_runs set (fillfactor = 60);
 
+drop index if exists idx_services_last_heartbeat; -- services are few and heard of all the time
+
 alter table ready add column since timestamptz not null default now(); -- claimable since
 
 -- Every insert under a foreign key locks the row it refers to, one statement a
