@@ -28,12 +28,14 @@ type ground struct {
 	pg   *pgserver.Server
 	made int
 	log  io.Writer
+
+	history map[string]bool // stores with a prepared history
 }
 
 const template = "bench_template"
 
 func newGround(ctx context.Context, o options, log io.Writer) (_ *ground, err error) {
-	g := &ground{o: o, log: io.Discard}
+	g := &ground{o: o, log: io.Discard, history: map[string]bool{}}
 	if o.keep {
 		g.log = log
 	}

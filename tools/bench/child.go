@@ -143,7 +143,7 @@ func (c *child) window(ctx context.Context, length time.Duration) (counts, float
 		return n, 0, err
 	}
 	if n.Refused > 0 {
-		return n, 0, fmt.Errorf("%s: the engine refused %d reports", c.name, n.Refused)
+		return n, 0, fmt.Errorf("%s: the engine refused %d reports; the first: %s", c.name, n.Refused, n.Refusal)
 	}
 	return n, float64(n.Acks) / time.Duration(n.Last-n.First).Seconds(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,36 @@ func cpuTime(pid int) (time.Duration, error) {
 	user, err1 := strconv.ParseInt(fields[11], 10, 64)
 	system, err2 := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+system) * time.Second / ticks, errors.Join(err1, err2)
+}
+
+// treeTime is the processor time of a process and of its children, those that
+// were waited for included.
+func treeTime(pid int) (time.Duration, error) {
+	var sum time.Duration
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		return 0, errors.Join(err, errors.New("no processes are shown in /proc"))
+	}
+	for _, name := range stats {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			continue // it ended
+		}
+		_, rest, _ := strings.Cut(string(data), ") ")
+		fields := strings.Fields(rest)
+		self := filepath.Base(filepath.Dir(name)) == strconv.Itoa(pid)
+		if len(fields) < 15 || !self && fields[1] != strconv.Itoa(pid) {
+			continue
+		}
+		for _, i := range []int{11, 12, 13, 14} {
+			n, err := strconv.ParseInt(fields[i], 10, 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += time.Duration(n) * time.Second / ticks
+		}
+	}
+	return sum, nil
 }
 
 // memory is a line of /proc/PID/status in MB: VmRSS now, VmHWM at most.

@@ -23,8 +23,15 @@ type pullWorker struct {
 	tally               *tally
 }
 
+func newPullWorker(url, token, service string, claim int, out io.Writer) *pullWorker {
+	return &pullWorker{
+		url: url, token: token, service: service, claim: claim, tally: newTally(out),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
+	}
+}
+
 func runPullWorker(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
-	w := &pullWorker{tally: newTally(out), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	w := newPullWorker("", "", "", 0, out)
 	set := flag.NewFlagSet("pull-worker", flag.ContinueOnError)
 	set.StringVar(&w.url, "url", "", "control plane")
 	set.StringVar(&w.token, "token", "", "worker token")
@@ -59,15 +66,14 @@ func runPullWorker(ctx context.Context, args []string, in io.Reader, out io.Writ
 }
 
 func (w *pullWorker) work(ctx context.Context) error {
-	claim := fmt.Appendf(nil, `{"serviceId":%q,"max":%d,"waitMs":1000}`, w.service, w.claim)
 	var answer []byte
 	var ids []string
 	for ctx.Err() == nil {
 		var err error
-		if answer, err = w.post(ctx, "/api/v1/workers/self/claim", claim, answer[:0]); err != nil {
+		if answer, ids, err = w.take(ctx, answer[:0], ids[:0]); err != nil {
 			return fmt.Errorf("claim: %w", err)
 		}
-		if ids = runIDs(answer, ids[:0]); len(ids) == 0 {
+		if len(ids) == 0 {
 			continue
 		}
 		w.tally.received(len(ids))
@@ -77,6 +83,17 @@ func (w *pullWorker) work(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// take claims once and appends the answer and the ids of what it got to the
+// slices it is given.
+func (w *pullWorker) take(ctx context.Context, answer []byte, ids []string) ([]byte, []string, error) {
+	body := fmt.Appendf(nil, `{"serviceId":%q,"max":%d,"waitMs":1000}`, w.service, w.claim)
+	answer, err := w.post(ctx, "/api/v1/workers/self/claim", body, answer)
+	if err != nil {
+		return answer, ids, err
+	}
+	return answer, runIDs(answer, ids), nil
 }
 
 // post returns the answer appended to into; a status other than 200 is an
@@ -131,7 +148,7 @@ func (w *pullWorker) report(ctx context.Context, ids []string) error {
 					failures <- err
 					return
 				}
-				w.tally.reported(1, 0)
+				w.tally.reported(1)
 			}
 		})
 	}

@@ -103,12 +103,12 @@ func (s *pushService) report(ctx context.Context, i int) {
 		}
 		s.tally.reporting(1)
 		for {
-			status, _, err := conn.post("/api/callback/"+id, body)
-			if err == nil {
+			status, answer, err := conn.post("/api/callback/"+id, body)
+			if err == nil && status < http.StatusInternalServerError { // else it starts, or its database does
 				if status == http.StatusOK {
-					s.tally.reported(1, 0)
+					s.tally.reported(1)
 				} else {
-					s.tally.reported(0, 1)
+					s.tally.refused(fmt.Sprintf("report of %s: status %d: %s", id, status, answer))
 				}
 				break
 			}

@@ -92,10 +92,7 @@ func (r *report) rows() []row {
 				w.Limit, w.LimitMedian, w.Ratio = f.limit, median(limits), median(ratios)
 			}
 			if t, judged := f.targets[store]; judged {
-				met := t.met(w.Median, w.LimitMedian)
-				if t.leastRatio > 0 { // of the same repetition, not of two medians
-					met = w.Ratio >= t.leastRatio && w.Median >= t.least
-				}
+				met := t.met(w.Median, w.LimitMedian, w.Ratio)
 				w.Target, w.Met = t.String(), &met
 			}
 			out = append(out, w)

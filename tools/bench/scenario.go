@@ -41,6 +41,12 @@ func scenarios() []scenario {
 		{"trigger", both, measureTrigger},
 		{"diamond", both, measureDiamond},
 		{"latency", both, measureLatency},
+		{"chain", both, measureChain},
+		{"history", both, measureHistory},
+		{"snapshot", []string{postgres}, measureSnapshot},
+		{"limit", []string{postgres}, measureLimit},
+		{"kill", []string{postgres}, measureKill},
+		{"idle", both, measureIdle},
 	}
 }
 
@@ -52,34 +58,34 @@ func scenarioNames() []string {
 	return out
 }
 
-// target is what a figure should reach on a store.
+// target is what a figure should reach on a store. A zero bound is none.
 type target struct {
-	least, most float64 // 0: no such bound
-	leastRatio  float64
-	overLimit   float64 // most, above the limit
-	hasOver     bool
+	least, most           float64
+	leastRatio, mostRatio float64 // of the limit beside it
+	over                  float64 // most, beyond the limit
 }
 
 func (t target) String() string {
 	var parts []string
-	if t.least > 0 {
-		parts = append(parts, "at least "+number(t.least))
-	}
-	if t.most > 0 {
-		parts = append(parts, "at most "+number(t.most))
-	}
-	if t.leastRatio > 0 {
-		parts = append(parts, fmt.Sprintf("%.2f of the limit", t.leastRatio))
-	}
-	if t.hasOver {
-		parts = append(parts, "limit + "+number(t.overLimit))
+	for _, bound := range []struct {
+		n      float64
+		format string
+	}{
+		{t.least, "at least %s"}, {t.most, "at most %s"}, {t.leastRatio, "at least %s of the limit"},
+		{t.mostRatio, "at most %s times"}, {t.over, "at most limit + %s"},
+	} {
+		if bound.n > 0 {
+			parts = append(parts, fmt.Sprintf(bound.format, number(bound.n)))
+		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-func (t target) met(value, limit float64) bool {
+// met judges medians: of the values, of the limits and of the ratios.
+func (t target) met(value, limit, ratio float64) bool {
 	return (t.least == 0 || value >= t.least) && (t.most == 0 || value <= t.most) &&
-		(t.leastRatio == 0 || limit > 0 && value/limit >= t.leastRatio) && (!t.hasOver || value <= limit+t.overLimit)
+		(t.leastRatio == 0 || ratio >= t.leastRatio) && (t.mostRatio == 0 || ratio > 0 && ratio <= t.mostRatio) &&
+		(t.over == 0 || value <= limit+t.over)
 }
 
 // figure is one row of the table.
@@ -95,13 +101,25 @@ func figures() []figure {
 	most := func(n float64) target { return target{most: n} }
 	return []figure{
 		{"push", "push tasks, queued to durable completion", "tasks/s", limitPost, of(target{least: 6000, leastRatio: 0.2}, least(9000))},
+		{"push-engine", "  processor of the engine per task", "µs", "", nil},
+		{"push-database", "  processor of the database per task", "µs", "", nil},
 		{"pull", "pull tasks, claims and reports in batches", "tasks/s", limitClaims, of(least(15000), least(15000))},
+		{"pull-engine", "  processor of the engine per task", "µs", "", nil},
+		{"pull-database", "  processor of the database per task", "µs", "", nil},
 		{"enqueue", "enqueue, 10,000 per request", "tasks/s", limitCopy, of(target{least: 50000, leastRatio: 0.5}, least(100000))},
 		{"trigger", "single triggers, 32 clients", "runs/s", limitCommits, of(target{leastRatio: 0.8}, least(3000))},
 		{"diamond", "diamonds of 4 tasks, push, triggered before", "runs/s", limitPost, of(least(1200), least(1800))},
 		{"diamond-live", "diamonds of 4 tasks, push, triggered meanwhile", "runs/s", limitPost, nil},
 		{"latency-p50", "trigger to receipt, idle, p50", "ms", "", of(most(3), most(2))},
 		{"latency-p99", "trigger to receipt, idle, p99", "ms", "", of(most(12), most(8))},
+		{"chain", "chain of 400 steps, per step, p50", "ms", "", of(most(3), most(2))},
+		{"history", "claim of 100 beside finished rows, p50", "ms", limitEmpty, of(target{mostRatio: 1.1}, target{mostRatio: 1.1})},
+		{"snapshot", "push tasks while a foreign snapshot is held", "tasks/s", limitBaseline, of(target{leastRatio: 0.7}, target{})},
+		{"limit", "push tasks, at most 40 at once, 4 replicas", "tasks/s", limitUnbound, of(target{leastRatio: 0.85}, target{})},
+		{"kill", "replica killed: last task dispatched again", "s", limitLease, of(target{over: 2}, target{})},
+		{"idle-statements", "idle replica, statements", "/s", "", of(most(5), target{})},
+		{"idle-cpu", "idle replica, processor", "%", "", of(most(1), most(1))},
+		{"idle-memory", "idle replica, memory", "MB", "", of(most(60), most(60))},
 		{"memory-push", "most memory, pushing", "MB", "", of(most(250), most(250))},
 		{"memory-pull", "most memory, pulled from", "MB", "", of(most(250), most(250))},
 		{"memory-enqueue", "most memory, enqueueing", "MB", "", of(most(250), most(250))},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,10 +27,11 @@ type tally struct {
 // counts is one answer. Times are nanoseconds of the wall clock, which all
 // processes here share.
 type counts struct {
-	Event    string  `json:"event"`    // "ready", "done" or "stats"
-	Receipts int     `json:"receipts"` // attempts received
-	Acks     int     `json:"acks"`     // reports the engine acknowledged
-	Refused  int     `json:"refused"`  // reports it did not
+	Event    string  `json:"event"`             // "ready", "done" or "stats"
+	Receipts int     `json:"receipts"`          // attempts received
+	Acks     int     `json:"acks"`              // reports the engine acknowledged
+	Refused  int     `json:"refused"`           // reports it did not
+	Refusal  string  `json:"refusal,omitempty"` // the first of them
 	MaxAtOne int     `json:"maxAtOnce"`
 	First    int64   `json:"first"`
 	Last     int64   `json:"last"` // acknowledgement
@@ -71,18 +73,25 @@ func (t *tally) reporting(n int) {
 	t.at -= n
 }
 
-// reported notes what became of reports.
-func (t *tally) reported(acks, refused int) {
+// reported notes reports that were acknowledged.
+func (t *tally) reported(n int) {
 	now := time.Now().UnixNano()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.now.Acks += acks
-	t.now.Refused += refused
+	t.now.Acks += n
 	t.now.Last = now
 	if t.expect > 0 && t.now.Acks >= t.expect {
 		t.expect = 0
 		t.answer("done")
 	}
+}
+
+// refused notes a report that was not.
+func (t *tally) refused(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now.Refused++
+	t.now.Refusal = cmp.Or(t.now.Refusal, why)
 }
 
 // answer writes a line; t.mu is held.

@@ -8,7 +8,7 @@ import (
 
 // backlog is how many tasks wait when a rate is measured: more than are done
 // in that time.
-func (m *measuring) backlog() int { return m.o.amount(250_000) }
+func (m *measuring) backlog() int { return m.o.amount(400_000) }
 
 // measurePush has work lie ready, starts the engine, and counts what the push
 // service got acknowledged from its first receipt on.
@@ -33,7 +33,45 @@ func measurePush(ctx context.Context, m *measuring) error {
 		return err
 	}
 	m.add(sample{"push", rate, m.limits[limitPost]})
+	if err := m.spent(ctx, b, b.service, "push"); err != nil {
+		return err
+	}
 	m.peak(b.engine(), "memory-push")
+	return nil
+}
+
+// spent adds what the last moments cost in processor time per task: a figure
+// that holds on a machine that others use as well.
+func (m *measuring) spent(ctx context.Context, b *bed, c *child, figure string) error {
+	engine := b.engine().cmd.Process.Pid
+	look := func() (n counts, used, database time.Duration, err error) {
+		if n, err = c.stats(ctx); err != nil {
+			return n, 0, 0, err
+		}
+		used, err = cpuTime(engine)
+		if err == nil && m.store == postgres {
+			database, err = treeTime(m.g.pg.PID())
+		}
+		return n, used, database, err
+	}
+	first, used, database, err := look()
+	if err != nil {
+		m.note("processor time: %v", err)
+		return nil
+	}
+	if err := pause(ctx, m.o.window/2); err != nil {
+		return err
+	}
+	last, usedThen, databaseThen, err := look()
+	if err != nil {
+		return err
+	}
+	if tasks := float64(last.Acks - first.Acks); tasks > 0 {
+		m.add(sample{figure + "-engine", float64((usedThen - used).Microseconds()) / tasks, 0})
+		if m.store == postgres {
+			m.add(sample{figure + "-database", float64((databaseThen - database).Microseconds()) / tasks, 0})
+		}
+	}
 	return nil
 }
 
@@ -77,6 +115,9 @@ func measurePull(ctx context.Context, m *measuring) error {
 		return err
 	}
 	m.add(sample{"pull", rate, m.limits[limitClaims]})
+	if err := m.spent(ctx, b, b.worker, "pull"); err != nil {
+		return err
+	}
 	m.peak(b.engine(), "memory-pull")
 	return nil
 }
@@ -132,7 +173,7 @@ func measureDiamonds(ctx context.Context, m *measuring, live bool) error {
 		return err
 	}
 	if done.Refused > 0 {
-		return fmt.Errorf("the engine refused %d reports", done.Refused)
+		return fmt.Errorf("the engine refused %d reports; the first: %s", done.Refused, done.Refusal)
 	}
 	m.add(sample{"diamond-live", float64(done.Acks) / tasks / time.Since(begun).Seconds(), m.limits[limitPost]})
 	return nil
