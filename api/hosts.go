@@ -133,3 +133,33 @@ type WorkerBeatResponse struct {
 	Cancel   []string `json:"cancel"`
 	Disabled bool     `json:"disabled"`
 }
+
+// CallbacksRequest is POST /api/v1/workers/self/callbacks: the ends of several
+// attempts, each of which counts or does not on its own, as with POST
+// /api/callback/{runId}.
+type CallbacksRequest struct {
+	Callbacks []RunCallback `json:"callbacks" validate:"required,max=1000,dive"`
+}
+
+// MaxCallbacks is the most reports of one request.
+const MaxCallbacks = 1000
+
+// RunCallback is the end of one attempt, under its wire run id.
+type RunCallback struct {
+	RunID    string          `json:"runId" validate:"required"`
+	Callback CallbackRequest `json:"callback"`
+}
+
+// CallbacksResponse answers it, in the order of the request.
+type CallbacksResponse struct {
+	Results []CallbackResult `json:"results"`
+}
+
+// CallbackResult is the answer to one report: its HTTP status had it come
+// alone, and the answer, or the error and its code.
+type CallbackResult struct {
+	Status int `json:"status"`
+	CallbackResponse
+	Error string `json:"error,omitempty"`
+	Code  string `json:"code,omitempty"`
+}

@@ -27,6 +27,11 @@ func (c *Client) Claim(ctx context.Context, req api.ClaimRequest) (out api.Claim
 	return out, c.callFor(ctx, timeout, http.MethodPost, "/api/v1/workers/self/claim", nil, req, &out)
 }
 
+// Callbacks reports the ends of several attempts, at most api.MaxCallbacks.
+func (c *Client) Callbacks(ctx context.Context, req api.CallbacksRequest) (out api.CallbacksResponse, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/workers/self/callbacks", req, &out)
+}
+
 // WorkerBeat says that the worker is alive and what it has in hand.
 func (c *Client) WorkerBeat(ctx context.Context, version string, req api.WorkerBeatRequest) (out api.WorkerBeatResponse, err error) {
 	header := http.Header{api.HeaderWorkerVersion: {version}}

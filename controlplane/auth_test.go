@@ -75,6 +75,7 @@ func TestAccess(t *testing.T) {
 		"POST /api/v1/workers/self/register":                "w",
 		"POST /api/v1/workers/self/claim":                   "w",
 		"POST /api/v1/workers/self/heartbeat":               "w",
+		"POST /api/v1/workers/self/callbacks":               "w",
 		"POST /api/v1/workers/self/events":                  "w",
 		"GET /api/v1/tokens":                                "a",
 		"POST /api/v1/tokens":                               "a",

@@ -83,6 +83,11 @@ func hostReference() map[string]openapi.About {
 			Params:  []openapi.Param{{Name: api.HeaderWorkerVersion, In: "header", Text: "the version of the worker"}},
 			Example: `{"runs":[{"runId":"trun_0123456789abcdef","progress":40}]}`,
 		},
+		"POST /api/v1/workers/self/callbacks": {
+			Summary: "Report the ends of several attempts",
+			Detail:  "At most 1000. Each counts on its own, and its result has the status it would have had alone.",
+			Example: `{"callbacks":[{"runId":"trun_0123456789abcdef","callback":{"status":"success","outputPath":"runs/x/output.json"}}]}`,
+		},
 		"POST /api/v1/workers/self/events": {Summary: "Report a lifecycle event", Example: `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`},
 
 		"GET /api/v1/tokens": {Summary: "List the tokens of operators, newest first"},

@@ -48,8 +48,52 @@ func owner(id store.WorkerID) string { return string(id) }
 // of an attempt that is over (again, late, superseded) changes nothing and is
 // no error.
 func (s *Server) callback(ctx context.Context, req api.CallbackRequest) (api.CallbackResponse, error) {
+	end := ending(ctx, pathID(ctx), req)
+	reporting, cancel := reporting(ctx)
+	defer cancel()
+	ended, err := s.o.Engine.Report(reporting, end)
+	if err != nil && ended.Err == nil {
+		ended.Err = err
+	}
+	return s.ended(ctx, end, ended)
+}
+
+// callbacks answers POST /api/v1/workers/self/callbacks: several reports, each
+// of which counts on its own.
+func (s *Server) callbacks(ctx context.Context, req api.CallbacksRequest) (api.CallbacksResponse, error) {
+	ends := make([]store.EndAttempt, len(req.Callbacks))
+	for i, c := range req.Callbacks {
+		ends[i] = ending(ctx, c.RunID, c.Callback)
+	}
+	reporting, cancel := reporting(ctx)
+	defer cancel()
+	ended, err := s.o.Engine.ReportAll(reporting, ends)
+	if err != nil {
+		return api.CallbacksResponse{}, err
+	}
+	out := api.CallbacksResponse{Results: make([]api.CallbackResult, len(ended))}
+	for i := range ended {
+		result := &out.Results[i]
+		result.Status = http.StatusOK
+		var refused *api.Error
+		result.CallbackResponse, err = s.ended(ctx, ends[i], ended[i])
+		if err != nil && errors.As(s.answer(ctx, "Failed to process callback", err), &refused) {
+			result.Status, result.Error, result.Code = refused.Status, refused.Message, refused.Code
+		}
+	}
+	return out, nil
+}
+
+// reporting is the context of a report: a worker that hangs up does not take
+// it back.
+func reporting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+}
+
+// ending is what a worker says about the end of the attempt with a wire run id.
+func ending(ctx context.Context, wire string, req api.CallbackRequest) store.EndAttempt {
 	end := store.EndAttempt{
-		AttemptRef: attempt(ctx, pathID(ctx), req.Attempt),
+		AttemptRef: attempt(ctx, wire, req.Attempt),
 		LogsPath:   req.LogsPath,
 	}
 	if req.Status == "success" {
@@ -77,14 +121,12 @@ func (s *Server) callback(ctx context.Context, req api.CallbackRequest) (api.Cal
 			end.Failure.Error = "Unknown error"
 		}
 	}
+	return end
+}
 
-	// A worker that hangs up does not take its report back.
-	reporting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	ended, err := s.o.Engine.Report(reporting, end)
-	if err == nil {
-		err = ended.Err
-	}
+// ended is the answer to a report.
+func (s *Server) ended(ctx context.Context, end store.EndAttempt, ended store.EndedAttempt) (api.CallbackResponse, error) {
+	err := ended.Err
 	switch {
 	case errors.Is(err, store.ErrLeaseLost):
 		return api.CallbackResponse{Ignored: true}, nil

@@ -95,6 +95,7 @@ func (s *Server) routes() []route {
 		{"POST /api/v1/workers/self/register", workerSelf, handle(s, "Registration failed", s.registerSelf)},
 		{"POST /api/v1/workers/self/claim", workerSelf, handle(s, "Failed to claim", s.claim)},
 		{"POST /api/v1/workers/self/heartbeat", workerSelf, handle(s, "Failed to process heartbeat", s.workerBeat)},
+		{"POST /api/v1/workers/self/callbacks", workerSelf, handle(s, "Failed to process callback", s.callbacks)},
 		{"POST /api/v1/workers/self/events", workerSelf, handle(s, "Failed to store the event", s.workerEvent)},
 
 		// Both

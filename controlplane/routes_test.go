@@ -138,6 +138,7 @@ func TestRoutes(t *testing.T) {
 		{"approve, unknown", "POST", "/api/v1/enrollments/none/approve", "", admin, 404, []string{`"error":"Enrollment not found"`}, nil},
 		{"deny, unknown", "POST", "/api/v1/enrollments/none/deny", "", admin, 404, []string{`"error":"Enrollment not found"`}, nil},
 		{"self register", "POST", "/api/v1/workers/self/register", pulled, worker, 200, []string{`"success":true`}, nil},
+		{"self callbacks", "POST", "/api/v1/workers/self/callbacks", `{"callbacks":[{"runId":"trun_gone","callback":{"status":"success"}}]}`, worker, 200, []string{`{"results":[{"status":404,`, `"error":"Task run not found"`, `"code":"not_found"`}, nil},
 		{"self heartbeat", "POST", "/api/v1/workers/self/heartbeat", `{"runs":[{"runId":"trun_gone"}]}`, append(worker, api.HeaderWorkerVersion, "2.0.0"), 200, []string{`"cancel":["trun_gone"]`, `"disabled":false`}, nil},
 		{"self event", "POST", "/api/v1/workers/self/events", `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`, worker, 204, nil, nil},
 		{"self claim, nothing", "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, worker, 200, []string{`{"runs":[],"disabled":false}`}, nil},

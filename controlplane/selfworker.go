@@ -64,6 +64,9 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 		return out, nil
 	}
 	out.Runs = runs
+	if worker.CurrentRun != "" {
+		return out, nil // known to be busy, and its heartbeats keep that fresh
+	}
 	// From here the worker is busy, not from its next heartbeat on: whoever
 	// drains it must see that.
 	worker, err = s.st.TouchWorker(context.WithoutCancel(ctx), store.WorkerBeat{Worker: id.worker, CurrentRun: runs[0].RunID})
@@ -110,21 +113,17 @@ func (s *Server) workerBeat(ctx context.Context, req api.WorkerBeatRequest) (api
 	}
 	out := api.WorkerBeatResponse{Cancel: []string{}, Disabled: worker.Disabled}
 
-	// The engine commits heartbeats that arrive together in one batch, so they
-	// are handed over together.
-	answers := make([]store.HeartbeatAnswer, len(req.Runs))
-	failures := make([]error, len(req.Runs))
-	var beats sync.WaitGroup
+	beats := make([]store.Heartbeat, len(req.Runs))
 	for i, run := range req.Runs {
-		beats.Go(func() { answers[i], failures[i] = s.o.Engine.Heartbeat(ctx, beat(ctx, run)) })
+		beats[i] = beat(ctx, run)
 	}
-	beats.Wait()
-	for i, run := range req.Runs {
-		switch err := failures[i]; {
-		case errors.Is(err, store.ErrNotFound), err == nil && (!answers[i].Known || answers[i].Cancel):
-			out.Cancel = append(out.Cancel, run.RunID)
-		case err != nil:
-			return api.WorkerBeatResponse{}, err
+	answers, err := s.o.Engine.Heartbeats(ctx, beats)
+	if err != nil {
+		return api.WorkerBeatResponse{}, err
+	}
+	for i, answer := range answers {
+		if !answer.Known || answer.Cancel {
+			out.Cancel = append(out.Cancel, req.Runs[i].RunID)
 		}
 	}
 	if s.present.news(worker, s.o.Now()) {

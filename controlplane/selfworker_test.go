@@ -2,6 +2,8 @@ package controlplane
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +59,62 @@ func TestReports_ownRunsOnly(t *testing.T) {
 	b.as(b.view, "GET", "/api/task-runs/"+run, "", 200, &task)
 	if !end.Acknowledged || task.Status != "completed" || task.OutputSize == nil || *task.OutputSize != 1<<53 {
 		t.Errorf("its own report: got %+v and %+v", end, task)
+	}
+}
+
+// TestCallbacks: reports that come together count one by one: a stranger's, a
+// late one and one of nobody's leave the others alone.
+func TestCallbacks(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	owner := secret.Text(b.enroll("box").WorkerToken)
+	thief := secret.Text(b.enroll("other").WorkerToken)
+	b.as(owner, "POST", "/api/v1/workers/self/register", pulled, 200, nil)
+	for range 3 {
+		b.post("/api/queue/task", `{"taskId":"keep"}`, nil)
+	}
+	var got api.ClaimResponse
+	b.as(owner, "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":3,"waitMs":0}`, 200, &got)
+	if len(got.Runs) != 3 {
+		t.Fatalf("claimed %d runs", len(got.Runs))
+	}
+	success := func(ids ...string) string {
+		var all []string
+		for _, id := range ids {
+			all = append(all, `{"runId":"`+id+`","callback":{"status":"success"}}`)
+		}
+		return `{"callbacks":[` + strings.Join(all, ",") + `]}`
+	}
+	const path = "/api/v1/workers/self/callbacks"
+	ids := []string{got.Runs[0].RunID, got.Runs[1].RunID, got.Runs[2].RunID}
+
+	var out api.CallbacksResponse
+	b.as(thief, "POST", path, success(ids[0]), 200, &out)
+	if len(out.Results) != 1 || !out.Results[0].Ignored {
+		t.Errorf("a stranger's report: got %+v", out.Results)
+	}
+	out = api.CallbacksResponse{}
+	b.as(owner, "POST", path, success(ids[0], "trun_of_nobody", ids[0], ids[1]), 200, &out)
+	want := []string{"200 true false ", "404 false false not_found", "200 false true ", "200 true false "}
+	for i, r := range out.Results {
+		if line := fmt.Sprint(r.Status, r.Acknowledged, r.Ignored, " ", r.Code); strings.Join(strings.Fields(line), " ") != strings.TrimSpace(want[i]) {
+			t.Errorf("result %d: %+v, want %s", i, r, want[i])
+		}
+	}
+	out = api.CallbacksResponse{}
+	b.as(owner, "POST", path, success(ids[1], ids[2]), 200, &out) // the answer was lost: all of it again
+	if !out.Results[0].Ignored || !out.Results[1].Acknowledged {
+		t.Errorf("reported again: got %+v", out.Results)
+	}
+	b.as(owner, "POST", path, `{"callbacks":[{"runId":"x","callback":{"status":"done"}}]}`, 400, nil)
+	b.as(owner, "POST", path, success(make([]string, api.MaxCallbacks+1)...), 400, nil)
+	b.as(owner, "POST", path, `{}`, 400, nil)
+	for _, id := range ids {
+		var task api.TaskRun
+		b.as(b.view, "GET", "/api/task-runs/"+id, "", 200, &task)
+		if task.Status != "completed" || task.Attempt != 1 {
+			t.Errorf("%s is %s at attempt %d", id, task.Status, task.Attempt)
+		}
 	}
 }
 

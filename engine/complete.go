@@ -23,14 +23,7 @@ var reportPause = backoff.Policy{Base: 100 * time.Millisecond, Max: time.Second}
 // store.ErrLeaseLost when the attempt is not the one under lease (any more) and
 // store.ErrNotFound when there is no such task run; both changed nothing.
 func (e *Engine) Report(ctx context.Context, end store.EndAttempt) (store.EndedAttempt, error) {
-	if f := end.Failure; f != nil {
-		failure := *f
-		failure.Error = truncated(cmp.Or(failure.Error, "Unknown error"), 64<<10)
-		// The one failure of existing workers that no retry can help.
-		failure.Final = failure.Final || failure.Code == api.CodeInvalidNextTasks
-		end.Failure = &failure
-	}
-	ended, err := e.ends.do(ctx, end)
+	ended, err := e.ends.do(ctx, settled(end))
 	if err != nil {
 		return store.EndedAttempt{}, fmt.Errorf("end attempt: %w", err)
 	}
@@ -38,6 +31,33 @@ func (e *Engine) Report(ctx context.Context, end store.EndAttempt) (store.EndedA
 		return ended, fmt.Errorf("end attempt: %w", ended.Err)
 	}
 	return ended, nil
+}
+
+// ReportAll ends several attempts and returns after their commits, with one
+// answer for each in order. Each counts on its own: its Err is what Report would
+// have returned.
+func (e *Engine) ReportAll(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
+	all := make([]store.EndAttempt, len(ends))
+	for i, end := range ends {
+		all[i] = settled(end)
+	}
+	ended, err := e.ends.doAll(ctx, all)
+	if err != nil {
+		return nil, fmt.Errorf("end attempts: %w", err)
+	}
+	return ended, nil
+}
+
+// settled is a report as it is stored.
+func settled(end store.EndAttempt) store.EndAttempt {
+	if f := end.Failure; f != nil {
+		failure := *f
+		failure.Error = truncated(cmp.Or(failure.Error, "Unknown error"), 64<<10)
+		// The one failure of existing workers that no retry can help.
+		failure.Final = failure.Final || failure.Code == api.CodeInvalidNextTasks
+		end.Failure = &failure
+	}
+	return end
 }
 
 // endAttempts commits a batch of reports and acts on what followed.

@@ -84,7 +84,7 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	e.accepts = newGather(500, answerless(st.AcceptAttempts))
 	e.releases = newGather(500, answerless(st.ReleaseAttempts))
 	e.beats = newGather(1000, st.ExtendLeases)
-	e.ends = newGather(200, e.endAttempts)
+	e.ends = newGather(500, e.endAttempts)
 	return e, nil
 }
 

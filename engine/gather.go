@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,11 +36,18 @@ type gather[In, Out any] struct {
 	settled chan struct{} // non-nil while somebody drains; closed when idle
 }
 
+// gathered is one item on its way.
 type gathered[In, Out any] struct {
 	item In
 	out  Out
 	err  error
-	done chan struct{}
+	with *company
+}
+
+// company is the items that one caller waits for.
+type company struct {
+	left atomic.Int32
+	done chan struct{} // closed when none is left
 }
 
 func newGather[In, Out any](most int, flush func(context.Context, []In) ([]Out, error)) *gather[In, Out] {
@@ -49,25 +57,62 @@ func newGather[In, Out any](most int, flush func(context.Context, []In) ([]Out, 
 // do commits one item and returns its result. A caller that gives up does not
 // take its item back: it is committed, only nobody hears.
 func (g *gather[In, Out]) do(ctx context.Context, item In) (Out, error) {
-	if err := ctx.Err(); err != nil {
+	w := &gathered[In, Out]{item: item, with: newCompany(1)}
+	if err := g.join(ctx, w.with, w); err != nil {
 		var none Out
 		return none, err
 	}
-	w := &gathered[In, Out]{item: item, done: make(chan struct{})}
+	return w.out, w.err
+}
+
+// doAll commits several items, together as far as they fit, and returns their
+// results in order. One whose batch failed fails the call, like do; the others
+// are committed all the same.
+func (g *gather[In, Out]) doAll(ctx context.Context, items []In) ([]Out, error) {
+	if len(items) == 0 {
+		return []Out{}, nil
+	}
+	with := newCompany(len(items))
+	all := make([]*gathered[In, Out], len(items))
+	for i, item := range items {
+		all[i] = &gathered[In, Out]{item: item, with: with}
+	}
+	if err := g.join(ctx, with, all...); err != nil {
+		return nil, err
+	}
+	outs := make([]Out, len(all))
+	for i, w := range all {
+		if w.err != nil {
+			return nil, w.err
+		}
+		outs[i] = w.out
+	}
+	return outs, nil
+}
+
+func newCompany(n int) *company {
+	c := &company{done: make(chan struct{})}
+	c.left.Store(int32(n)) //nolint:gosec // a batch of a request
+	return c
+}
+
+// join queues items and waits until the last one is committed.
+func (g *gather[In, Out]) join(ctx context.Context, with *company, items ...*gathered[In, Out]) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	g.mu.Lock()
-	g.queue = append(g.queue, w)
+	g.queue = append(g.queue, items...)
 	if g.flying < flights {
 		g.flying++
 		go g.fly()
 	}
 	g.mu.Unlock()
-
 	select {
-	case <-w.done:
-		return w.out, w.err
+	case <-with.done:
+		return nil
 	case <-ctx.Done():
-		var none Out
-		return none, ctx.Err()
+		return ctx.Err()
 	}
 }
 
@@ -110,7 +155,9 @@ func (g *gather[In, Out]) commit(batch []*gathered[In, Out]) {
 		} else {
 			w.out = outs[i]
 		}
-		close(w.done)
+		if w.with.left.Add(-1) == 0 {
+			close(w.with.done)
+		}
 	}
 }
 

@@ -139,7 +139,7 @@ func (l *claimLoop) start(d api.Dispatch) {
 		req := l.attempt(run, d)
 		ctx, settled := settling(l.live, l.taking, l.options.settle)
 		defer settled()
-		if err := deliver(ctx, l.client, d.RunID, req, l.options.retry, l.log); err != nil {
+		if err := deliver(ctx, l.reports, d.RunID, req, l.options.retry, l.log); err != nil {
 			l.log.Error("report not delivered", "run", d.RunID, "error", err)
 			if fatal := refusedWorker(err); fatal != nil {
 				l.fatal(fatal)

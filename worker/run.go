@@ -49,7 +49,7 @@ func runPuller(ctx context.Context, sets []*Set, o Options) error {
 	taking, stopTaking := context.WithCancelCause(ctx)
 	defer stopTaking(nil)
 	p := &puller{
-		client: o.client(), options: o, log: o.Log, hand: newHand(), live: live, taking: taking, fatal: func(err error) {
+		client: o.client(), options: o, reports: newReports(live, o.client()), log: o.Log, hand: newHand(), live: live, taking: taking, fatal: func(err error) {
 			stopTaking(&fatalError{err})
 			kill(ErrUnauthorized)
 		},
@@ -74,6 +74,7 @@ func (e *fatalError) Error() string { return e.err.Error() }
 // puller is a worker that asks for its work.
 type puller struct {
 	client  *client.Client
+	reports *reports
 	options Options
 	log     *slog.Logger
 	hand    *hand

@@ -2,6 +2,7 @@ package httpkit
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -40,7 +41,7 @@ func memberPath(namespace string) []string {
 }
 
 // ruleText says what a rule asks for, in the words clients know. max is used
-// on texts only; numbers have lte.
+// on texts and lists; numbers have lte.
 func ruleText(f validator.FieldError) string {
 	switch f.Tag() {
 	case "required", "required_without":
@@ -59,6 +60,9 @@ func ruleText(f validator.FieldError) string {
 	case "lte":
 		return "Number must be less than or equal to " + f.Param()
 	case "max":
+		if f.Kind() == reflect.Slice {
+			return fmt.Sprintf("Array must contain at most %s element(s)", f.Param())
+		}
 		return fmt.Sprintf("String must contain at most %s character(s)", f.Param())
 	default:
 		return "Invalid value"

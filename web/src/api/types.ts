@@ -755,6 +755,36 @@ export interface WorkerBeatResponse {
   disabled: boolean;
 }
 
+/**
+ * CallbacksRequest is POST /api/v1/workers/self/callbacks: the ends of several
+ * attempts, each of which counts or does not on its own, as with POST
+ * /api/callback/{runId}.
+ */
+export interface CallbacksRequest {
+  callbacks: RunCallback[] | null;
+}
+
+/** RunCallback is the end of one attempt, under its wire run id. */
+export interface RunCallback {
+  runId: string;
+  callback: CallbackRequest;
+}
+
+/** CallbacksResponse answers it, in the order of the request. */
+export interface CallbacksResponse {
+  results: CallbackResult[] | null;
+}
+
+/**
+ * CallbackResult is the answer to one report: its HTTP status had it come
+ * alone, and the answer, or the error and its code.
+ */
+export interface CallbackResult extends CallbackResponse {
+  status: number;
+  error?: string;
+  code?: string;
+}
+
 /** FusedWorker is one worker of this host as three sources see it. */
 export interface FusedWorker {
   id: string;
