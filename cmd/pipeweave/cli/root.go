@@ -60,7 +60,7 @@ gives their workers something to do.`,
 	}
 	root.SetVersionTemplate("pipeweave {{.Version}}\n")
 	root.AddCommand(
-		newServeCmd(d), newDBCmd(d), newMaintenanceCmd(d),
+		newServeCmd(d), newInitCmd(d), newDBCmd(d), newMaintenanceCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
 		newServicesCmd(d), newTasksCmd(d), newQueueCmd(d),
 		newEnrollmentsCmd(d), newWorkersCmd(d), newTokensCmd(d), newConfigCmd(d), newVersionCmd(d), newReferenceCmd(d),
