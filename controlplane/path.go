@@ -3,6 +3,7 @@ package controlplane
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) paths(next http.Handler) http.Handler {
 				return
 			}
 		}
-		path = lowerWords(path, segments)
+		path = s.lowerWords(path, segments)
 		if path != r.URL.EscapedPath() {
 			decoded, err := url.PathUnescape(path)
 			if err != nil {
@@ -54,29 +55,57 @@ func (s *Server) paths(next http.Handler) http.Handler {
 	})
 }
 
-// lowerWords lower-cases the words of an engine route: /API/Pipelines/{id}/Trigger.
-func lowerWords(path string, segments []string) string {
-	if path == strings.ToLower(path) || len(segments) < 2 {
-		return path
-	}
-	first := strings.ToLower(segments[1])
-	if first == "health" && len(segments) == 2 {
-		return "/health"
-	}
-	if first != "api" || len(segments) < 3 {
-		return path
-	}
-	segments[1], segments[2] = first, strings.ToLower(segments[2])
-	switch segments[2] {
-	case "v1": // those clients spell paths exactly
-	case "queue", "maintenance":
-		if len(segments) > 3 {
-			segments[3] = strings.ToLower(segments[3])
-		}
-	case "pipelines", "services", "tasks", "runs":
-		if len(segments) > 4 {
-			segments[4] = strings.ToLower(segments[4])
+// wordTables are the engine's routes as the segments of their paths, those with
+// the most fixed words first, so that /api/dlq/retry-all is not read as an id.
+func wordTables(routes []route) [][]string {
+	var out [][]string
+	for _, r := range routes {
+		_, path, _ := strings.Cut(r.pattern, " ")
+		if !strings.HasPrefix(path, "/api/v1/") { // those clients spell paths exactly
+			out = append(out, strings.Split(path, "/"))
 		}
 	}
-	return strings.Join(segments, "/")
+	fixed := func(words []string) (n int) {
+		for _, word := range words {
+			if !strings.HasPrefix(word, "{") {
+				n++
+			}
+		}
+		return n
+	}
+	slices.SortStableFunc(out, func(a, b []string) int { return fixed(b) - fixed(a) })
+	return out
+}
+
+// lowerWords lower-cases the words of an engine route and leaves its ids:
+// /API/Pipelines/Invoices/Trigger is /api/pipelines/Invoices/trigger.
+func (s *Server) lowerWords(path string, segments []string) string {
+	if path == strings.ToLower(path) {
+		return path
+	}
+	for _, words := range s.words {
+		if lowered, fits := spelledAs(words, segments); fits {
+			return strings.Join(lowered, "/")
+		}
+	}
+	return path
+}
+
+// spelledAs returns the segments with the words of a route, if they fit it.
+func spelledAs(words, segments []string) ([]string, bool) {
+	rest := strings.HasSuffix(words[len(words)-1], "...}")
+	if len(segments) != len(words) && (!rest || len(segments) < len(words)) {
+		return nil, false
+	}
+	out := slices.Clone(segments)
+	for i, word := range words {
+		if strings.HasPrefix(word, "{") {
+			continue
+		}
+		if !strings.EqualFold(word, segments[i]) {
+			return nil, false
+		}
+		out[i] = word
+	}
+	return out, true
 }

@@ -10,7 +10,8 @@ import (
 
 const referenceIntro = `JSON over HTTP/1.1, UTF-8. Times are RFC 3339 in UTC with milliseconds, or null. Members are added over time, never renamed, removed or
 retyped: ignore those you do not know. Of what you send, unknown members are ignored and null means absent; a body that begins with ` +
-	"`{` or `[`" + ` is read as JSON whatever its Content-Type says, and no body is ` + "`{}`" + `. A body may have 10 MiB.
+	"`{` or `[`" + ` is read as JSON whatever its Content-Type says, and no body is ` + "`{}`" + `. A body may have 10 MiB
+and be nested 500 levels deep.
 
 Repeated slashes in a path count as one and a slash at the end is ignored; the fixed words of the engine's paths are read in any case, ids
 are not. GET also answers HEAD. A path or method that is not here is 404 ` + "`Not found`" + `.

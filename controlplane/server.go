@@ -65,6 +65,7 @@ type Server struct {
 	handler http.Handler
 	metrics *metrics
 	started time.Time
+	words   [][]string // of the routes' paths, see wordTables
 	// described makes the OpenAPI document when it is first asked for.
 	described func() ([]byte, error)
 
@@ -153,7 +154,9 @@ func (s *Server) isDraining() bool {
 // request id and answer headers, the guard, the path rules, the mux.
 func (s *Server) chain() http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range s.routes() {
+	routes := s.routes()
+	s.words = wordTables(routes)
+	for _, route := range routes {
 		mux.Handle(route.pattern, s.allow(route))
 	}
 	mux.Handle("/", http.HandlerFunc(s.page))

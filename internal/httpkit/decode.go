@@ -91,6 +91,9 @@ func Bind(data []byte, out any) error {
 	if !json.Valid(data) {
 		return malformed(data)
 	}
+	if deeper(data, maxDepth) {
+		return invalid(fmt.Sprintf("the body is nested more than %d levels deep", maxDepth))
+	}
 	problems := NewProblems()
 	members(data, reflect.ValueOf(out).Elem(), make([]string, 0, 8), problems)
 	var fields validator.ValidationErrors
@@ -121,6 +124,34 @@ func malformed(data []byte) error {
 	before := data[:max(0, min(int(syntax.Offset), len(data))-1)] // Offset counts the byte that was wrong
 	line := 1 + bytes.Count(before, []byte("\n"))
 	return invalid(fmt.Sprintf("the body is not JSON: %s (line %d, byte %d)", syntax, line, syntax.Offset))
+}
+
+// maxDepth is how deep a body may be nested: no reader of ours, of the
+// databases or of the workers has to go deeper on a stranger's word.
+const maxDepth = 500
+
+// deeper reports whether a valid JSON text is nested more than most levels.
+func deeper(data []byte, most int) bool {
+	if bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) <= most {
+		return false // the ordinary body, at next to no cost
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '\\': // only texts have them
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > most {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
 }
 
 // Int reads an integer query parameter within bounds; absent or empty is def.
