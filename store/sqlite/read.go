@@ -11,6 +11,10 @@ import (
 // all reads every row of a query on the read-only pool.
 func all[T any](ctx context.Context, s *Store, what string, scan func(scanner, *T) error, query string, args ...any) ([]T, error) {
 	out := []T{}
+	if err := s.w.reads.enter(ctx); err != nil {
+		return nil, wrap(what, err)
+	}
+	defer s.w.reads.leave()
 	rows, err := s.db.Reader.QueryContext(ctx, query, args...)
 	err = each(rows, err, func(row scanner) error {
 		var v T
@@ -24,8 +28,17 @@ func all[T any](ctx context.Context, s *Store, what string, scan func(scanner, *
 // one reads one row; store.ErrNotFound when there is none.
 func one[T any](ctx context.Context, s *Store, what string, scan func(scanner, *T) error, query string, args ...any) (T, error) {
 	var v T
+	if err := s.w.reads.enter(ctx); err != nil {
+		return v, wrap(what, err)
+	}
+	defer s.w.reads.leave()
 	err := scan(s.db.Reader.QueryRowContext(ctx, query, args...), &v)
 	return v, wrap(what, err)
+}
+
+// count reads one number.
+func count(ctx context.Context, s *Store, what, query string, args ...any) (int, error) {
+	return one(ctx, s, what, func(row scanner, n *int) error { return row.Scan(n) }, query, args...)
 }
 
 // Services lists services, newest registration first.
@@ -131,9 +144,9 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 	if !f.To.IsZero() {
 		w.add("r.created_at <= ?", us(f.To))
 	}
-	var total int
-	if err := s.db.Reader.QueryRowContext(ctx, `select count(*) from pipeline_runs r`+w.String(), w.args...).Scan(&total); err != nil {
-		return nil, 0, wrap("count pipeline runs", err)
+	total, err := count(ctx, s, "count pipeline runs", `select count(*) from pipeline_runs r`+w.String(), w.args...)
+	if err != nil {
+		return nil, 0, err
 	}
 	page, err := all(ctx, s, "list pipeline runs", scanRun,
 		`select `+runCols+runFrom+w.String()+` order by r.created_at desc, r.id desc limit ? offset ?`,
@@ -169,9 +182,9 @@ func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.Ta
 	if f.Run != "" {
 		w.add("t.pipeline_run_id = ?", f.Run)
 	}
-	var total int
-	if err := s.db.Reader.QueryRowContext(ctx, `select count(*) from task_runs t`+w.String(), w.args...).Scan(&total); err != nil {
-		return nil, 0, wrap("count task runs", err)
+	total, err := count(ctx, s, "count task runs", `select count(*) from task_runs t`+w.String(), w.args...)
+	if err != nil {
+		return nil, 0, err
 	}
 	page, err := all(ctx, s, "list task runs", scanTaskRun,
 		`select `+taskRunCols+` from task_runs t`+w.String()+` order by t.priority, t.created_at, t.seq limit ? offset ?`,

@@ -75,9 +75,8 @@ func (s *Store) CancelRun(ctx context.Context, id pipeline.RunID, reason string)
 
 // Input returns an input that rides in the database.
 func (s *Store) Input(ctx context.Context, path string) ([]byte, error) {
-	var data []byte
-	err := s.db.Reader.QueryRowContext(ctx, `select data from inputs where path = ?`, path).Scan(&data)
-	return data, wrap("read input", err)
+	return one(ctx, s, "read input", func(row scanner, data *[]byte) error { return row.Scan(data) },
+		`select data from inputs where path = ?`, path)
 }
 
 // MarkInputStored notes that storage has the input too.

@@ -10,33 +10,34 @@ import (
 
 // QueueStatus reads the kept counts.
 func (s *Store) QueueStatus(ctx context.Context) (store.QueueStatus, error) {
-	var out store.QueueStatus
-	// The oldest of each lane and priority is the first there, and one step of the
-	// index leads from each to the next.
-	err := s.db.Reader.QueryRowContext(ctx, `with recursive heads (seq) as (
-			select * from (select seq from task_runs where since is not null order by queue, lane, priority, seq limit 1)
-			union all
-			select (select n.seq from task_runs n where n.since is not null and (n.queue, n.lane, n.priority) > (t.queue, t.lane, t.priority)
-				order by n.queue, n.lane, n.priority, n.seq limit 1)
-			from heads h join task_runs t on t.seq = h.seq),
-		waiting (seq) as (
-			select min(seq) from heads
-			union all select * from (select seq from task_runs indexed by idx_task_runs_scheduled where due is not null order by seq limit 1))
-		select c.pending, c.running, c.completed, c.failed, c.dead_letters,
-			(select created_at from task_runs where seq = (select min(seq) from waiting))
-		from counters c where c.shard = 0`).Scan(&out.Pending, &out.Running, &out.Completed, &out.Failed, &out.DeadLetters,
-		timeCol{&out.OldestPending})
-	return out, wrap("read queue status", err)
+	return one(ctx, s, "read queue status", func(row scanner, out *store.QueueStatus) error {
+		return row.Scan(&out.Pending, &out.Running, &out.Completed, &out.Failed, &out.DeadLetters, timeCol{&out.OldestPending})
+	}, queueQuery)
 }
+
+// The oldest of each lane and priority is the first there, and one step of the
+// index leads from each to the next.
+const queueQuery = `with recursive heads (seq) as (
+		select * from (select seq from task_runs where since is not null order by queue, lane, priority, seq limit 1)
+		union all
+		select (select n.seq from task_runs n where n.since is not null and (n.queue, n.lane, n.priority) > (t.queue, t.lane, t.priority)
+			order by n.queue, n.lane, n.priority, n.seq limit 1)
+		from heads h join task_runs t on t.seq = h.seq),
+	waiting (seq) as (
+		select min(seq) from heads
+		union all select * from (select seq from task_runs indexed by idx_task_runs_scheduled where due is not null order by seq limit 1))
+	select c.pending, c.running, c.completed, c.failed, c.dead_letters,
+		(select created_at from task_runs where seq = (select min(seq) from waiting))
+	from counters c where c.shard = 0`
 
 const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at
 	from orchestrator_state o, counters c where o.id = 'singleton' and c.shard = 0`
 
 // Mode reads the maintenance mode.
 func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
-	var out store.ModeStatus
-	err := s.db.Reader.QueryRowContext(ctx, modeQuery).Scan(&out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt})
-	return out, wrap("read mode", err)
+	return one(ctx, s, "read mode", func(row scanner, out *store.ModeStatus) error {
+		return row.Scan(&out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+	}, modeQuery)
 }
 
 // RefreshMode reads the maintenance mode and stores the counts beside it.

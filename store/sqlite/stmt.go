@@ -24,6 +24,7 @@ type conn struct {
 	stmts  map[string]driver.Stmt
 	args   []driver.NamedValue
 	graphs graphs
+	ready  bool // set up
 }
 
 func (c *conn) release() error {

@@ -27,6 +27,9 @@ type Options struct {
 	Readers int
 }
 
+// busyTimeout is how long a statement waits for another program.
+const busyTimeout = 5 * time.Second
+
 // Store is a store.Store in a file. Close it when done.
 type Store struct {
 	path string
@@ -42,12 +45,12 @@ var _ store.Store = (*Store)(nil)
 // be written, is damaged or is held by another program is refused with the
 // sentinels of sqlitefile, and left as it is.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
-	db, err := sqlitefile.Open(ctx, path, sqlitefile.Options{Synchronous: o.Synchronous, Readers: o.Readers})
+	db, err := sqlitefile.Open(ctx, path, sqlitefile.Options{Synchronous: o.Synchronous, Readers: o.Readers, BusyTimeout: busyTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{path: path, db: db, born: time.Now()}
-	s.w = newWriter(db.Writer)
+	s.w = newWriter(db.Writer, path, busyTimeout)
 	return s, nil
 }
 

@@ -28,6 +28,12 @@ type writer struct {
 	turn chan *conn // holds the connection while nobody uses it; nil: not opened yet
 	done chan struct{}
 
+	path   string
+	large  int64         // bytes from which on the log is cut back
+	busy   time.Duration // how long a statement waits for another process
+	reads  gate          // every read of this process goes through it
+	tended time.Time     // when the log was last cut back, or tried
+
 	mu   sync.Mutex
 	line []*step
 }
@@ -40,8 +46,8 @@ type step struct {
 	over   chan struct{} // closed once err is final
 }
 
-func newWriter(db *sql.DB) *writer {
-	w := &writer{db: db, turn: make(chan *conn, 1), done: make(chan struct{})}
+func newWriter(db *sql.DB, path string, busy time.Duration) *writer {
+	w := &writer{db: db, path: path, large: walLarge, busy: busy, turn: make(chan *conn, 1), done: make(chan struct{})}
 	w.turn <- nil
 	return w
 }
@@ -133,6 +139,7 @@ func (w *writer) lead(ctx context.Context, c *conn) {
 		c.raw = raw.(driver.ConnPrepareContext)
 		return w.group(c, &group)
 	}))
+	w.tend(c)
 }
 
 // group runs steps in one transaction. Its error is everybody's who has none.
@@ -143,6 +150,12 @@ func (w *writer) group(c *conn, group *[]*step) (err error) {
 		return nil
 	}
 	*group = append(*group, s)
+	if !c.ready {
+		if err := c.setUp(); err != nil {
+			return err
+		}
+		c.ready = true
+	}
 	if err := c.run("begin immediate"); err != nil {
 		return err
 	}

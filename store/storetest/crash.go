@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,7 +16,12 @@ import (
 	"pipedai/store"
 )
 
-const crashRuns = 40
+const (
+	crashRuns = 60
+	// crashLead is how many ends a victim may tell of before it is listened to.
+	// A fast one would be done before it can be killed.
+	crashLead = 20
+)
 
 // Crash kills processes in the middle of their work on one store, again and
 // again, and checks that what they were told is done is done, once, and that
@@ -61,10 +67,16 @@ func runVictim(t *testing.T, cmd *exec.Cmd, after int, acknowledged map[string]b
 	if err != nil {
 		t.Fatal(err)
 	}
+	goOn, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	listened := func(n int) { _, _ = goOn.Write(make([]byte, n)) } // to a dead one: it does not matter
+	listened(crashLead)
 	finished := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		switch end, found := strings.CutPrefix(lines.Text(), "ended "); {
@@ -79,6 +91,7 @@ func runVictim(t *testing.T, cmd *exec.Cmd, after int, acknowledged map[string]b
 				_ = cmd.Process.Kill() // what it wrote before is still read
 				killed = true
 			}
+			listened(1)
 		}
 	}
 	if err := cmd.Wait(); err != nil && !killed {
@@ -119,7 +132,8 @@ func checkCrash(f *fixture, acknowledged map[string]bool) {
 
 // CrashVictim works on everything there is, two batches at a time, telling on
 // standard output of every end it was told of, until nothing is left or it is
-// killed.
+// killed. For each it reads a byte from standard input, which says that it may
+// go on.
 func CrashVictim(t *testing.T, s store.Store) {
 	t.Helper()
 	f := &fixture{TB: t, Store: s, ctx: t.Context()}
@@ -169,6 +183,9 @@ func (f *fixture) workOff(owner string) (did int, err error) {
 			fmt.Fprintf(&told, "ended %s %d\n", e.ID, e.Attempt)
 		}
 		if _, err := os.Stdout.WriteString(told.String()); err != nil {
+			return did, err
+		}
+		if _, err := io.ReadFull(os.Stdin, make([]byte, len(ended))); err != nil {
 			return did, err
 		}
 	}
