@@ -139,6 +139,9 @@ func TestReports(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			time.Sleep(time.Second)
+			synctest.Wait()
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			if p.ended["a"] != 1 {
 				t.Error("a report that was handed over did not go out")
 			}

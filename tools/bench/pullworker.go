@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 
 	"pipedai/api"
@@ -125,38 +124,22 @@ func (w *pullWorker) post(ctx context.Context, path string, body, into []byte) (
 	return buf.Bytes(), nil
 }
 
-// report tells the end of every run of a claim.
+// report tells the end of every run of a claim, in one request.
 func (w *pullWorker) report(ctx context.Context, ids []string) error {
-	body := []byte(`{"status":"success","outputPath":"runs/none/output.json","outputSize":2}`)
-	var reports sync.WaitGroup
-	todo := make(chan string, len(ids))
-	for _, id := range ids {
-		todo <- id
+	body := []byte(`{"callbacks":[`)
+	for i, id := range ids {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = fmt.Appendf(body, `{"runId":%q,"callback":{"status":"success","outputPath":"runs/none/output.json","outputSize":2}}`, id)
 	}
-	close(todo)
-	failures := make(chan error, 32)
-	for range min(32, len(ids)) {
-		reports.Go(func() {
-			conn := newLean(hostPort(strings.TrimSuffix(w.url, "/")), w.token)
-			defer conn.close()
-			for id := range todo {
-				status, answer, err := conn.post("/api/callback/"+id, body)
-				if err == nil && status != http.StatusOK {
-					err = fmt.Errorf("status %d: %s", status, answer)
-				}
-				if err != nil {
-					failures <- err
-					return
-				}
-				w.tally.reported(1)
-			}
-		})
-	}
-	reports.Wait()
-	select {
-	case err := <-failures:
+	answer, err := w.post(ctx, "/api/v1/workers/self/callbacks", append(body, "]}"...), nil)
+	if err != nil {
 		return err
-	default:
-		return ctx.Err()
 	}
+	if n := bytes.Count(answer, []byte(`"acknowledged":true`)); n != len(ids) {
+		return fmt.Errorf("%d of %d reports were taken: %.500s", n, len(ids), answer)
+	}
+	w.tally.reported(len(ids))
+	return nil
 }
