@@ -44,13 +44,14 @@ func Repository() Rules {
 			// contracts and pure packages
 			{"api", nil},
 			{"pipeline", nil},
+			{"pipeline/inputschema", nil},
 			{"storage", nil},
 			{"store", []string{"pipeline"}},
 			{"client", with(leaves, "api")},
 
 			// engine half
-			{"engine", with(leaves, "api", "pipeline", "store", "storage")},
-			{"controlplane", with(leaves, "api", "engine", "pipeline", "store", "storage")},
+			{"engine", with(leaves, "api", "pipeline", "pipeline/inputschema", "store", "storage")},
+			{"controlplane", with(leaves, "api", "engine", "pipeline", "pipeline/inputschema", "store", "storage")},
 
 			// host half
 			{"manifest", leaves},
@@ -121,6 +122,7 @@ func Repository() Rules {
 			{"github.com/coder/websocket", []string{"daemon/localapi", "daemon/localapi/localclient"}},
 			{"github.com/minio/minio-go/v7", []string{"storage/s3"}},
 			{"golang.org/x/oauth2", []string{"storage/gcs"}},
+			{"github.com/dlclark/regexp2", []string{"pipeline/inputschema"}},
 			{"github.com/ledongthuc/pdf", []string{"examples/pdf-processor/..."}},
 		},
 		StdOnly: []string{"api", "pipeline", "store", "storage", "internal/archtest"},
