@@ -93,6 +93,24 @@ type CodeVersion struct {
 	RecordedAt     Time   `json:"recorded_at"`
 }
 
+// TaskSchema answers GET /api/tasks/{id}/input-schema.
+type TaskSchema struct {
+	TaskID    string          `json:"taskId"`
+	HasSchema bool            `json:"hasSchema"`
+	Schema    json.RawMessage `json:"schema"` // null without one
+}
+
+// ValidateInputRequest is POST /api/tasks/{id}/validate-input.
+type ValidateInputRequest struct {
+	Input json.RawMessage `json:"input,omitempty"`
+}
+
+// InputValidation answers it.
+type InputValidation struct {
+	Valid  bool         `json:"valid"`
+	Errors []FieldError `json:"errors"`
+}
+
 // Pipeline is a definition; this object alone is snake_case on the wire.
 type Pipeline struct {
 	ID          string                  `json:"id"`
@@ -189,6 +207,11 @@ type DryRun struct {
 	Errors   []string   `json:"errors"`
 	Warnings []string   `json:"warnings"`
 	Plan     []PlanStep `json:"executionPlan"`
+	// InputErrors are what is wrong with the input by entry task, when one was
+	// sent and something is.
+	InputErrors map[string][]FieldError `json:"inputErrors,omitempty"`
+	// InputSchemas are those of the entry tasks that have one.
+	InputSchemas map[string]json.RawMessage `json:"inputSchemas,omitempty"`
 }
 
 // PlanStep is one level of a plan.
@@ -301,6 +324,8 @@ type QueuedTask struct {
 	Status    string `json:"status"` // "queued", or "completed" on an idempotency hit
 	TaskID    string `json:"taskId"`
 	InputPath string `json:"inputPath"`
+	// ValidationWarnings are what does not fit the task's schema, in mode "warn".
+	ValidationWarnings map[string][]FieldError `json:"validationWarnings,omitempty"`
 }
 
 // QueueStatus answers GET /api/queue/status.

@@ -15,6 +15,8 @@ type Error struct {
 	Fix       string `json:"fix,omitempty"`       // the command or field that helps
 	RequestID string `json:"requestId,omitempty"` // names the log line
 	Details   any    `json:"details,omitempty"`
+	// ValidationErrors are what is wrong with an input that was refused, by task.
+	ValidationErrors map[string][]FieldError `json:"validationErrors,omitempty"`
 
 	// Extra are further top-level members, such as the id that was not found.
 	Extra map[string]any `json:"-"`
@@ -36,17 +38,21 @@ func (e *Error) Error() string {
 
 // MarshalJSON writes Extra beside the named members.
 func (e *Error) MarshalJSON() ([]byte, error) {
-	out := map[string]any{}
-	for k, v := range e.Extra {
-		out[k] = v
-	}
 	type plain Error
 	named, err := json.Marshal((*plain)(e))
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(named, &out); err != nil {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(named, &members); err != nil {
 		return nil, err
+	}
+	out := map[string]any{}
+	for name, value := range e.Extra {
+		out[name] = value
+	}
+	for name, value := range members {
+		out[name] = value
 	}
 	return json.Marshal(out)
 }
@@ -67,6 +73,7 @@ const (
 	CodeInternal        = "internal"
 
 	CodeValidation        = "validation_failed"
+	CodeInvalidInput      = "invalid_input"
 	CodeInvalidPipeline   = "invalid_pipeline"
 	CodeLeaseLost         = "lease_lost"
 	CodeForeignHost       = "foreign_host"

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"pipedai/api"
@@ -32,7 +33,21 @@ func (c *Client) DeletePipeline(ctx context.Context, id string) (out api.Pipelin
 	return out, c.call(ctx, http.MethodDelete, "/api/pipelines/"+escape(id), nil, &out)
 }
 
-// DryRun plans a run without starting it.
-func (c *Client) DryRun(ctx context.Context, id string) (out api.DryRun, err error) {
-	return out, c.call(ctx, http.MethodPost, "/api/pipelines/"+escape(id)+"/dry-run", nil, &out)
+// DryRun plans a run without starting it, and checks its input; nil is none.
+func (c *Client) DryRun(ctx context.Context, id string, input json.RawMessage) (out api.DryRun, err error) {
+	var body any
+	if input != nil {
+		body = map[string]json.RawMessage{"input": input}
+	}
+	return out, c.call(ctx, http.MethodPost, "/api/pipelines/"+escape(id)+"/dry-run", body, &out)
+}
+
+// InputSchema returns what the input of a task must look like.
+func (c *Client) InputSchema(ctx context.Context, task string) (out api.TaskSchema, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/tasks/"+escape(task)+"/input-schema", nil, &out)
+}
+
+// ValidateInput holds an input against the schema of a task.
+func (c *Client) ValidateInput(ctx context.Context, task string, input json.RawMessage) (out api.InputValidation, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/tasks/"+escape(task)+"/validate-input", api.ValidateInputRequest{Input: input}, &out)
 }

@@ -31,6 +31,8 @@ func TestAccess(t *testing.T) {
 		"GET /api/services/{id}":                            "Lvoa",
 		"GET /api/services/{id}/tasks":                      "Lvoa",
 		"GET /api/tasks/{id}/history":                       "Lvoa",
+		"GET /api/tasks/{id}/input-schema":                  "Lvoa",
+		"POST /api/tasks/{id}/validate-input":               "Lvoa",
 		"GET /api/pipelines":                                "Lvoa",
 		"GET /api/pipelines/{id}":                           "Lvoa",
 		"PUT /api/pipelines/{id}":                           "Loa",

@@ -23,12 +23,18 @@ func (s *Server) answer(ctx context.Context, label string, err error) error {
 	}
 	var graph *engine.InvalidPipelineError
 	var request *engine.InvalidError
+	var input *engine.InputError
 	switch {
 	case errors.As(err, &graph):
 		return &api.Error{
 			Status: http.StatusBadRequest, Code: api.CodeInvalidPipeline,
 			Message: "Pipeline validation failed: " + strings.Join(graph.Validation.Errors, "; "),
 			Details: map[string]any{"errors": graph.Validation.Errors, "warnings": orEmpty(graph.Validation.Warnings)},
+		}
+	case errors.As(err, &input):
+		return &api.Error{
+			Status: http.StatusBadRequest, Code: api.CodeInvalidInput, Message: "Input validation failed",
+			ValidationErrors: wireInputErrors(input.Errors), Extra: map[string]any{"index": input.Index},
 		}
 	case errors.As(err, &request):
 		return &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "Invalid request", Detail: request.Message}

@@ -72,6 +72,7 @@ var (
 	runMissing      = openapi.Fail(http.StatusNotFound, "Run not found", "runId")
 	letterMissing   = openapi.Fail(http.StatusNotFound, "DLQ item not found", "dlqId")
 	workerMissing   = openapi.Fail(http.StatusNotFound, "Worker not found", "workerId")
+	inputRefused    = openapi.Fail(http.StatusBadRequest, "Input validation failed", "validationErrors", "index")
 	inMaintenance   = openapi.Fail(http.StatusServiceUnavailable, "Orchestrator is in maintenance mode")
 )
 

@@ -30,7 +30,7 @@ func (s *Server) queueTask(ctx context.Context, raw json.RawMessage) (api.Queued
 	if err != nil {
 		return api.QueuedTask{}, missing(err, "Task", "taskId", req.TaskID)
 	}
-	return queuedTask(queued[0].Run), nil
+	return queuedTask(queued[0]), nil
 }
 
 // queueBatch answers POST /api/queue/batch: all of the task runs or none.
@@ -58,7 +58,7 @@ func (s *Server) queueBatch(ctx context.Context, raw json.RawMessage) (api.Queue
 	}
 	out := api.QueuedBatch{Results: make([]api.QueuedTask, len(queued))}
 	for i, q := range queued {
-		out.Results[i] = queuedTask(q.Run)
+		out.Results[i] = queuedTask(q)
 		if q.Run.Status != pipeline.TaskCompleted {
 			out.Queued++
 		}
@@ -77,13 +77,18 @@ func enqueueOf(req api.QueueTaskRequest, problems httpkit.Problems, path ...stri
 		Metadata:       req.Metadata,
 		IdempotencyKey: req.IdempotencyKey,
 		ScheduledFor:   instant(req.ScheduledFor),
+		Validation:     engine.ValidationMode(req.ValidationMode),
 	}
 }
 
 // queuedTask is the answer for a task run that was queued, or that an
 // idempotency key led to.
-func queuedTask(run store.TaskRun) api.QueuedTask {
-	out := api.QueuedTask{RunID: string(run.ID), Status: "queued", TaskID: string(run.Task), InputPath: run.InputPath}
+func queuedTask(q engine.Enqueued) api.QueuedTask {
+	run := q.Run
+	out := api.QueuedTask{
+		RunID: string(run.ID), Status: "queued", TaskID: string(run.Task), InputPath: run.InputPath,
+		ValidationWarnings: wireInputErrors(q.Warnings),
+	}
 	if run.Status == pipeline.TaskCompleted { // an earlier run had the same idempotency key
 		out.Status = string(pipeline.TaskCompleted)
 	}

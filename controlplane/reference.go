@@ -75,6 +75,16 @@ func engineReference() map[string]openapi.About {
 		"GET /api/services/{id}":       {Summary: "A service and its tasks", Errors: []openapi.Failure{serviceMissing}},
 		"GET /api/services/{id}/tasks": {Summary: "The tasks of a service, by id", Errors: []openapi.Failure{serviceMissing}},
 		"GET /api/tasks/{id}/history":  {Summary: "The code versions of a task, newest first", Errors: []openapi.Failure{taskMissing}},
+		"GET /api/tasks/{id}/input-schema": {
+			Summary: "What the input of a task must look like", Detail: "The language is described in input-schemas.md.",
+			Errors: []openapi.Failure{taskMissing},
+		},
+		"POST /api/tasks/{id}/validate-input": {
+			Summary: "Hold an input against the schema of a task",
+			Detail:  "Nothing is started. A task without a schema takes any input.",
+			Errors:  []openapi.Failure{openapi.Fail(400, "Input is required"), taskMissing},
+			Example: `{"input":{"pdfUrl":"file:///tmp/report.pdf"}}`,
+		},
 
 		"GET /api/pipelines":      {Summary: "List pipelines by name"},
 		"GET /api/pipelines/{id}": {Summary: "A pipeline", Errors: []openapi.Failure{pipelineMissing}},
@@ -98,7 +108,7 @@ func engineReference() map[string]openapi.About {
 			Detail:  "A body with a member input is the envelope described here, and so is one that holds nothing but its other members; any other body is the input itself, byte for byte.",
 			Body:    api.TriggerRequest{},
 			Errors: []openapi.Failure{
-				openapi.Fail(400, "Pipeline validation failed: …"),
+				openapi.Fail(400, "Pipeline validation failed: …"), inputRefused,
 				pipelineMissing, inMaintenance,
 			},
 			Example: `{"input":{"pdfUrl":"file:///tmp/report.pdf"},"priority":10,"failureMode":"continue"}`,
@@ -169,14 +179,14 @@ func engineReference() map[string]openapi.About {
 		"POST /api/queue/task": {
 			Summary: "Queue one task run outside any pipeline",
 			Body:    api.QueueTaskRequest{},
-			Errors:  []openapi.Failure{taskMissing, inMaintenance},
+			Errors:  []openapi.Failure{inputRefused, taskMissing, inMaintenance},
 			Example: `{"taskId":"extract","input":{"page":1}}`,
 		},
 		"POST /api/queue/batch": {
 			Summary: "Queue task runs: all of them or none",
 			Detail:  "At most 10,000, in one transaction.",
 			Body:    api.QueueBatchRequest{},
-			Errors:  []openapi.Failure{taskMissing, inMaintenance},
+			Errors:  []openapi.Failure{inputRefused, taskMissing, inMaintenance},
 			Example: `{"tasks":[{"taskId":"extract","input":{"page":1}},{"taskId":"extract","input":{"page":2}}]}`,
 		},
 		"GET /api/queue/status": {Summary: "Count task runs by state", Detail: "The counts are kept, so asking is cheap. dlq counts dead letters not yet retried."},
@@ -226,9 +236,4 @@ func engineReference() map[string]openapi.About {
 			},
 		},
 	}
-}
-
-// dryRunRequest is the optional body of a dry run.
-type dryRunRequest struct {
-	Input any `json:"input,omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 	"pipedai/api"
 	"pipedai/internal/httpkit"
 	"pipedai/pipeline"
+	"pipedai/pipeline/inputschema"
 	"pipedai/store"
 )
 
@@ -102,10 +103,6 @@ func registrations(req api.RegisterRequest) ([]store.Task, error) {
 		if backoff == "" {
 			backoff = pipeline.BackoffExponential
 		}
-		schema := t.InputSchema
-		if schema != nil && httpkit.Kind(schema) != "object" {
-			r.problem("inputSchema", "Expected object, received "+httpkit.Kind(schema))
-		}
 		tasks = append(tasks, store.Task{
 			ID:          pipeline.TaskID(t.ID),
 			Service:     pipeline.ServiceID(req.ServiceID),
@@ -123,7 +120,7 @@ func registrations(req api.RegisterRequest) ([]store.Task, error) {
 			Priority:          int(r.number("priority", t.Priority, defaultPriority, math.MinInt32)),
 			IdempotencyTTL:    time.Duration(r.number("idempotencyTTL", t.IdempotencyTTL, engineDefault, 1)) * time.Second,
 			Description:       t.Description,
-			InputSchema:       schema,
+			InputSchema:       r.schema(t.InputSchema),
 		})
 	}
 	return tasks, problems.Err()
@@ -137,6 +134,21 @@ type registration struct {
 
 func (r registration) problem(member, text string) {
 	r.problems.Add(httpkit.Child(r.path, member), text)
+}
+
+// schema checks an input schema and returns what is stored of it; nil for none.
+func (r registration) schema(given json.RawMessage) json.RawMessage {
+	if given == nil {
+		return nil
+	}
+	parsed, problems := inputschema.Parse(given)
+	for _, p := range problems {
+		r.problems.Add(append(httpkit.Child(r.path, "inputSchema"), p.Path...), p.Text)
+	}
+	if parsed == nil {
+		return nil
+	}
+	return parsed.JSON()
 }
 
 // number checks one numeric member: whole, from low up, and no larger than a

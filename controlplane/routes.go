@@ -35,6 +35,8 @@ func (s *Server) routes() []route {
 		{"GET /api/services/{id}", view, handle(s, "Failed to get service", s.service)},
 		{"GET /api/services/{id}/tasks", view, handle(s, "Failed to list tasks", s.serviceTasks)},
 		{"GET /api/tasks/{id}/history", view, handle(s, "Failed to get task history", s.taskHistory)},
+		{"GET /api/tasks/{id}/input-schema", view, handle(s, "Failed to get input schema", s.inputSchema)},
+		{"POST /api/tasks/{id}/validate-input", view, handle(s, "Failed to validate input", s.validateInput)},
 
 		// Engine: pipelines and runs
 		{"GET /api/pipelines", view, handle(s, "Failed to list pipelines", s.pipelines)},

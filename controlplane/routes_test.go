@@ -56,6 +56,8 @@ func TestRoutes(t *testing.T) {
 		{"service tasks, unknown", "GET", "/api/services/none/tasks", "", nil, 404, []string{`"error":"Service not found"`}, nil},
 		{"history", "GET", "/api/tasks/text/history", "", nil, 200, []string{`[{"code_version":2,"code_hash":"t2","service_version":"1.0.0"`}, nil},
 		{"history, unknown", "GET", "/api/tasks/none/history", "", nil, 404, []string{`"error":"Task not found"`}, nil},
+		{"input schema", "GET", "/api/tasks/text/input-schema", "", nil, 200, []string{`{"taskId":"text","hasSchema":false,"schema":null}`}, nil},
+		{"validate input", "POST", "/api/tasks/text/validate-input", `{"input":{"a":1}}`, nil, 200, []string{`{"valid":true,"errors":[]}`}, nil},
 		{"pipelines", "GET", "/api/pipelines", "", nil, 200, []string{`"entry_tasks":["download"]`, `"failure_mode":"fail-fast"`, `"structure":{`, `"source":"service"`}, nil},
 		{"pipeline", "GET", "/api/pipelines/pdf", "", nil, 200, []string{`{"pipeline":{"id":"pdf"`}, nil},
 		{"pipeline, by entry task", "GET", "/api/pipelines/download", "", nil, 200, []string{`"source":"task"`}, nil},

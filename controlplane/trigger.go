@@ -31,7 +31,7 @@ var controlNames = map[string]bool{
 }
 
 // trigger answers POST /api/pipelines/{id}/trigger. What it finds wrong it
-// reports in the contract's order: maintenance, body, pipeline, graph.
+// reports in the contract's order: maintenance, body, pipeline, graph, input.
 func (s *Server) trigger(ctx context.Context, raw json.RawMessage) (api.TriggerResponse, error) {
 	input, control, err := s.readTrigger(raw)
 	if err != nil {
@@ -46,6 +46,7 @@ func (s *Server) trigger(ctx context.Context, raw json.RawMessage) (api.TriggerR
 		Metadata:       control.Metadata,
 		IdempotencyKey: control.IdempotencyKey,
 		ScheduledFor:   instant(control.ScheduledFor),
+		Validation:     engine.ValidationMode(control.ValidationMode),
 	}
 	started, err := s.o.Engine.Trigger(ctx, request)
 	if err != nil {
@@ -57,6 +58,8 @@ func (s *Server) trigger(ctx context.Context, raw json.RawMessage) (api.TriggerR
 		InputPath:     started.Run.InputPath,
 		EntryTasks:    texts(started.Run.EntryTasks),
 		QueuedTasks:   []string{},
+
+		ValidationWarnings: wireInputErrors(started.Warnings),
 	}
 	for _, entry := range started.Entries {
 		out.QueuedTasks = append(out.QueuedTasks, string(entry.ID))

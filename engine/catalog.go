@@ -22,6 +22,8 @@ type catalog struct {
 	age      int // counts the times it was emptied
 	services map[pipeline.TaskID]pipeline.ServiceID
 	valid    map[pipeline.ID]validated
+	schemas  map[pipeline.TaskID]knownSchema
+	parsed   map[pipeline.TaskID]parsedSchema // not emptied: an entry knows its text
 	touched  map[pipeline.ServiceID]time.Time // not emptied
 }
 
@@ -32,7 +34,7 @@ type validated struct {
 }
 
 func newCatalog() *catalog {
-	c := &catalog{touched: map[pipeline.ServiceID]time.Time{}}
+	c := &catalog{touched: map[pipeline.ServiceID]time.Time{}, parsed: map[pipeline.TaskID]parsedSchema{}}
 	c.forget()
 	return c
 }
@@ -43,6 +45,7 @@ func (c *catalog) forget() {
 	c.age++
 	c.services = map[pipeline.TaskID]pipeline.ServiceID{}
 	c.valid = map[pipeline.ID]validated{}
+	c.schemas = map[pipeline.TaskID]knownSchema{}
 }
 
 // learn notes which service runs a task.

@@ -11,6 +11,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/pipeline"
+	"pipedai/pipeline/inputschema"
 	"pipedai/storage"
 	"pipedai/store"
 )
@@ -22,15 +23,27 @@ type Enqueue struct {
 	Priority       *int            // nil: the task's own
 	Metadata       json.RawMessage
 	IdempotencyKey string
-	ScheduledFor   time.Time // zero: now
+	ScheduledFor   time.Time      // zero: now
+	Validation     ValidationMode // ValidateWarn
+}
+
+// Enqueued answers an Enqueue.
+type Enqueued struct {
+	store.EnqueuedTask
+	Warnings InputErrors // what does not fit; nil when all does
 }
 
 // Enqueue queues task runs, all of them or none, and returns after the commit
 // with whoever can claim them awake. It fails with store.ErrMaintenance,
-// *InvalidError, or store.ErrNotFound for a task that is not registered.
-func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.EnqueuedTask, error) {
+// *InvalidError, store.ErrNotFound for a task that is not registered, or
+// *InputError.
+func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]Enqueued, error) {
 	if len(wanted) == 0 {
-		return []store.EnqueuedTask{}, nil
+		return []Enqueued{}, nil
+	}
+	out, err := e.fitAll(ctx, wanted)
+	if err != nil {
+		return nil, err
 	}
 	tasks, err := e.newTasks(ctx, wanted)
 	if err != nil {
@@ -46,7 +59,8 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.Enqueue
 	}
 	var names []pipeline.TaskID
 	known, scheduled := map[pipeline.TaskID]bool{}, false
-	for _, q := range queued {
+	for i, q := range queued {
+		out[i].EnqueuedTask = q
 		e.feed.Publish(api.StreamEvent{Type: "run", TaskRunID: string(q.Run.ID), Status: string(q.Run.Status)})
 		scheduled = scheduled || !q.Run.ScheduledFor.IsZero()
 		if !known[q.Run.Task] {
@@ -58,7 +72,45 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]store.Enqueue
 		e.wakes.due.set()
 	}
 	e.wakes.work(e.catalog.servicesOf(names)...)
-	return queued, nil
+	return out, nil
+}
+
+// fitAll holds the inputs of a batch against the schemas of their tasks, and
+// has a place for every answer.
+func (e *Engine) fitAll(ctx context.Context, wanted []Enqueue) ([]Enqueued, error) {
+	out := make([]Enqueued, len(wanted))
+	var tasks []pipeline.TaskID
+	seen := map[pipeline.TaskID]bool{}
+	for _, w := range wanted {
+		if !seen[w.Task] && w.Validation != ValidateNone {
+			seen[w.Task] = true
+			tasks = append(tasks, w.Task)
+		}
+	}
+	known, err := e.schemasOf(ctx, tasks)
+	if err != nil {
+		return nil, fmt.Errorf("enqueue task runs: %w", err)
+	}
+	budget := inputschema.NewBudget()
+	for i, w := range wanted {
+		if w.Validation == ValidateNone {
+			continue
+		}
+		wrong := known.check([]pipeline.TaskID{w.Task}, w.Input, budget)
+		switch {
+		case wrong == nil:
+		case w.Validation == ValidateStrict:
+			// Maintenance comes first, as with a trigger.
+			if mode, err := e.store.Mode(ctx); err == nil && mode.Mode != store.ModeRunning {
+				return nil, fmt.Errorf("enqueue task runs: %w", store.ErrMaintenance)
+			}
+			return nil, &InputError{Errors: wrong, Index: i}
+		default:
+			out[i].Warnings = wrong
+			e.log.Warn("the input does not fit", "task", w.Task, "errors", told(wrong))
+		}
+	}
+	return out, nil
 }
 
 // newTasks gives every run an id and its input a place. After an error, what

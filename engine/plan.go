@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"pipedai/pipeline"
+	"pipedai/pipeline/inputschema"
 	"pipedai/store"
 )
 
@@ -14,11 +17,15 @@ type Planned struct {
 	Steps      []pipeline.Step // none when the pipeline is not valid
 	// Limits are the concurrency limits of those of its tasks that have one.
 	Limits map[pipeline.TaskID]int
+	// Schemas are those of the entry tasks, as far as they have one.
+	Schemas map[pipeline.TaskID]json.RawMessage
+	// Input is what is wrong with the input, if there was one.
+	Input InputErrors
 }
 
-// Plan validates a pipeline and lays out how it would run. It works in every
-// maintenance mode.
-func (e *Engine) Plan(ctx context.Context, id pipeline.ID) (Planned, error) {
+// Plan validates a pipeline and lays out how it would run with an input; nil
+// is none, which is not looked at. It works in every maintenance mode.
+func (e *Engine) Plan(ctx context.Context, id pipeline.ID, input json.RawMessage) (Planned, error) {
 	p, err := e.store.Pipeline(ctx, id)
 	if err != nil {
 		return Planned{}, fmt.Errorf("plan pipeline %q: %w", id, err)
@@ -27,11 +34,20 @@ func (e *Engine) Plan(ctx context.Context, id pipeline.ID) (Planned, error) {
 	if err != nil {
 		return Planned{}, fmt.Errorf("plan pipeline %q: %w", id, err)
 	}
-	out := Planned{Validation: validate(p, tasks), Steps: []pipeline.Step{}, Limits: map[pipeline.TaskID]int{}}
+	out := Planned{Validation: validate(p, tasks), Steps: []pipeline.Step{}, Limits: map[pipeline.TaskID]int{}, Schemas: map[pipeline.TaskID]json.RawMessage{}}
+	known := schemas{}
 	for _, task := range tasks {
+		if slices.Contains(p.EntryTasks, task.ID) && !task.Removed {
+			if known[task.ID] = e.catalog.parse(task); task.InputSchema != nil {
+				out.Schemas[task.ID] = task.InputSchema
+			}
+		}
 		if _, part := p.Structure[task.ID]; part && task.Concurrency > 0 {
 			out.Limits[task.ID] = task.Concurrency
 		}
+	}
+	if input != nil {
+		out.Input = known.check(p.EntryTasks, input, inputschema.NewBudget())
 	}
 	if out.Validation.Valid() {
 		out.Steps = pipeline.Plan(p.Structure, p.EntryTasks)

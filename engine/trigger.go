@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pipedai/pipeline"
+	"pipedai/pipeline/inputschema"
 	"pipedai/storage"
 	"pipedai/store"
 )
@@ -20,13 +21,15 @@ type Trigger struct {
 	Priority       *int                 // nil: each task's own
 	Metadata       json.RawMessage
 	IdempotencyKey string
-	ScheduledFor   time.Time // zero: now
+	ScheduledFor   time.Time      // zero: now
+	Validation     ValidationMode // ValidateWarn
 }
 
 // Triggered is a run that was started.
 type Triggered struct {
-	Run     store.PipelineRun
-	Entries []store.TaskRun // in the order of Run.EntryTasks
+	Run      store.PipelineRun
+	Entries  []store.TaskRun // in the order of Run.EntryTasks
+	Warnings InputErrors     // what does not fit; nil when all does
 }
 
 // InvalidPipelineError is a trigger of a pipeline that cannot run.
@@ -49,8 +52,8 @@ func (e *InvalidError) Error() string { return e.Message }
 
 // Trigger starts a run and returns after the commit, with its entry tasks
 // queued and whoever can claim them awake. It fails, in this order, with
-// store.ErrMaintenance, *InvalidError, store.ErrNotFound, or
-// *InvalidPipelineError; then nothing was started.
+// store.ErrMaintenance, *InvalidError, store.ErrNotFound,
+// *InvalidPipelineError, or *InputError; then nothing was started.
 func (e *Engine) Trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	started, err := e.trigger(ctx, t)
 	if err == nil {
@@ -70,7 +73,12 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	if t.FailureMode != "" && !t.FailureMode.Valid() {
 		return Triggered{}, &InvalidError{Message: fmt.Sprintf("Failure mode %q is not one of fail-fast, continue and partial-merge", t.FailureMode)}
 	}
-	if err := e.checkRunnable(ctx, t.Pipeline); err != nil {
+	p, err := e.runnable(ctx, t.Pipeline)
+	if err != nil {
+		return Triggered{}, err
+	}
+	warnings, err := e.fits(ctx, p, t)
+	if err != nil {
 		return Triggered{}, err
 	}
 	run := pipeline.NewRunID(time.Now())
@@ -93,7 +101,28 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	if err != nil {
 		return Triggered{}, err
 	}
-	return Triggered{Run: started.Run, Entries: started.Entries}, nil
+	return Triggered{Run: started.Run, Entries: started.Entries, Warnings: warnings}, nil
+}
+
+// fits holds the input of a trigger against the schemas of the tasks that get
+// it first.
+func (e *Engine) fits(ctx context.Context, p store.Pipeline, t Trigger) (InputErrors, error) {
+	if t.Validation == ValidateNone {
+		return nil, nil
+	}
+	known, err := e.schemasOf(ctx, p.EntryTasks)
+	if err != nil {
+		return nil, err
+	}
+	wrong := known.check(p.EntryTasks, t.Input, inputschema.NewBudget())
+	if wrong == nil {
+		return nil, nil
+	}
+	if t.Validation == ValidateStrict {
+		return nil, &InputError{Errors: wrong}
+	}
+	e.log.Warn("the input does not fit", "pipeline", p.ID, "errors", told(wrong))
+	return wrong, nil
 }
 
 // startRuns commits a batch of triggers and wakes whom they concern. It does
@@ -120,23 +149,24 @@ func (e *Engine) startRuns(ctx context.Context, runs []store.StartRun) ([]store.
 	return started, nil
 }
 
-// checkRunnable fails for a pipeline that does not exist or is not valid.
-func (e *Engine) checkRunnable(ctx context.Context, id pipeline.ID) error {
+// runnable returns a pipeline, and fails for one that does not exist or is not
+// valid.
+func (e *Engine) runnable(ctx context.Context, id pipeline.ID) (store.Pipeline, error) {
 	p, err := e.store.Pipeline(ctx, id)
 	if err != nil {
-		return err
+		return p, err
 	}
 	valid, age := e.catalog.isValid(p)
 	if valid {
-		return nil
+		return p, nil
 	}
 	validation, err := e.check(ctx, p)
 	if err != nil {
-		return err
+		return p, err
 	}
 	if !validation.Valid() {
-		return &InvalidPipelineError{Validation: validation}
+		return p, &InvalidPipelineError{Validation: validation}
 	}
 	e.catalog.foundValid(p, age)
-	return nil
+	return p, nil
 }

@@ -77,7 +77,7 @@ func TestTrigger_refusals(t *testing.T) {
 		t.Errorf("storage holds %v, %v", left, err)
 	}
 	f.nothingQueued()
-	if plan, err := f.Plan(t.Context(), "fine"); err != nil || !plan.Validation.Valid() || len(plan.Steps) != 1 {
+	if plan, err := f.Plan(t.Context(), "fine", nil); err != nil || !plan.Validation.Valid() || len(plan.Steps) != 1 {
 		t.Errorf("a dry run in maintenance: got %+v, %v", plan, err)
 	}
 }
@@ -204,18 +204,18 @@ func TestPlan(t *testing.T) {
 			}
 		}
 	})
-	plan, err := f.Plan(t.Context(), "svc")
+	plan, err := f.Plan(t.Context(), "svc", nil)
 	if err != nil || !plan.Validation.Valid() || len(plan.Steps) != 3 || plan.Steps[2].Type != pipeline.StepEnd || plan.Limits["b"] != 2 {
 		t.Errorf("got %+v, %v", plan, err)
 	}
 	if diff := cmp.Diff([]string{"Task 'b' has concurrency limit of 2"}, plan.Validation.Warnings); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := f.Plan(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := f.Plan(t.Context(), "nobody", nil); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	f.register(edges{"x": {"missing"}}, func(r *store.Register) { r.Service.ID = "other" })
-	plan, err = f.Plan(t.Context(), "x")
+	plan, err = f.Plan(t.Context(), "x", nil)
 	if err != nil || plan.Validation.Valid() || plan.Steps == nil || len(plan.Steps) != 0 {
 		t.Errorf("an invalid pipeline: got %+v, %v", plan, err)
 	}

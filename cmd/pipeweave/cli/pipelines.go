@@ -79,7 +79,7 @@ func runPipelines(ctx context.Context, d *deps, o pipelinesOptions) error {
 	if o.json {
 		return cliutil.JSON(d.Out, detail)
 	}
-	plan, err := c.DryRun(ctx, o.id)
+	plan, err := c.DryRun(ctx, o.id, nil)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type tasksOptions struct {
 
 func newTasksCmd(d *deps) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "tasks", Short: "List task definitions, and how their code changed", Args: cobra.NoArgs,
+		Use: "tasks", Short: "List task definitions, how their code changed, and what input they take", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var listed, history tasksOptions
@@ -40,7 +40,7 @@ func newTasksCmd(d *deps) *cobra.Command {
 	}
 	history.remote.bind(versions)
 	versions.Flags().BoolVar(&history.json, "json", false, "print JSON")
-	cmd.AddCommand(all, versions)
+	cmd.AddCommand(all, versions, newSchemaCmd(d), newValidateCmd(d))
 	return cmd
 }
 

@@ -30,6 +30,7 @@ type triggerOptions struct {
 	input       string // JSON, or @file
 	file        string // "-" is standard input
 	failureMode string
+	validation  string
 	priority    int
 	hasPriority bool
 	wait        bool
@@ -67,6 +68,7 @@ ended: 0 completed, 1 failed or cancelled, 2 partial, 3 not over in time.`,
 	flags.StringVarP(&o.input, "input", "i", "", "input as JSON, or @FILE (default {})")
 	flags.StringVarP(&o.file, "file", "f", "", "read the input from a file; - is standard input")
 	flags.StringVar(&o.failureMode, "failure-mode", "", "fail-fast, continue or partial-merge (default: the pipeline's own)")
+	flags.StringVar(&o.validation, "validation-mode", "", "what an input means that does not fit: strict, warn or none (default warn)")
 	flags.IntVarP(&o.priority, "priority", "p", 0, "lower runs first (default: each task's own)")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "wait for the end of the run")
 	flags.DurationVar(&o.timeout, "timeout", 0, "longest wait, such as 5m (default: no limit)")
@@ -83,14 +85,16 @@ func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
 	if err != nil {
 		return err
 	}
-	req := api.TriggerRequest{Input: input, FailureMode: o.failureMode}
+	req := api.TriggerRequest{Input: input, FailureMode: o.failureMode, ValidationMode: o.validation}
 	if o.hasPriority {
 		req.Priority = &o.priority
 	}
 	started, err := c.Trigger(ctx, o.pipeline, req)
 	if err != nil {
+		d.noteInput("error", refusedInput(err))
 		return named(err, "pipeline", o.pipeline, "pipeweave pipelines")
 	}
+	d.noteInput("warning", started.ValidationWarnings)
 	if !o.wait {
 		if o.json {
 			return cliutil.JSON(d.Out, started)

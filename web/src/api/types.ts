@@ -328,6 +328,24 @@ export interface CodeVersion {
   recorded_at: Time;
 }
 
+/** TaskSchema answers GET /api/tasks/{id}/input-schema. */
+export interface TaskSchema {
+  taskId: string;
+  hasSchema: boolean;
+  schema: Json; // null without one
+}
+
+/** ValidateInputRequest is POST /api/tasks/{id}/validate-input. */
+export interface ValidateInputRequest {
+  input?: Json;
+}
+
+/** InputValidation answers it. */
+export interface InputValidation {
+  valid: boolean;
+  errors: FieldError[] | null;
+}
+
 /** Pipeline is a definition; this object alone is snake_case on the wire. */
 export interface Pipeline {
   id: string;
@@ -432,6 +450,8 @@ export interface DryRun {
   errors: string[] | null;
   warnings: string[] | null;
   executionPlan: PlanStep[] | null;
+  inputErrors?: Record<string, FieldError[] | null>;
+  inputSchemas?: Record<string, Json>;
 }
 
 /** PlanStep is one level of a plan. */
@@ -542,6 +562,7 @@ export interface QueuedTask {
   status: string; // "queued", or "completed" on an idempotency hit
   taskId: string;
   inputPath: string;
+  validationWarnings?: Record<string, FieldError[] | null>;
 }
 
 /** QueueStatus answers GET /api/queue/status. */
