@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -237,13 +236,12 @@ func (t *tx) kept(c *flow.Changes) {
 	}
 }
 
-// count changes the kept counts, in a shard that other steps of the moment
-// probably do not use.
+// count changes the kept counts.
 func (t *tx) count(c flow.Counts) {
 	if c == (flow.Counts{}) {
 		return
 	}
 	t.end.Queue(`update counters set pending = pending + $1, running = running + $2, completed = completed + $3,
 		failed = failed + $4, dead_letters = dead_letters + $5 where shard = $6`,
-		c.Pending, c.Running, c.Completed, c.Failed, c.DeadLetters, rand.IntN(t.s.shards))
+		c.Pending, c.Running, c.Completed, c.Failed, c.DeadLetters, shardOf(t.c))
 }

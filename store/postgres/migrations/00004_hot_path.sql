@@ -2,14 +2,14 @@
 -- A task run is written at least three times: queued, running, ended. An update
 -- that changes no indexed column and finds room on its page touches no index
 -- (HOT). So no index of task_runs and pipeline_runs may mention a column that
--- changes, not even in its predicate; and their pages keep room for a second
--- version of every row.
+-- changes, not even in its predicate; and their pages keep room for the versions
+-- to come. (They need no more pages for that: what does not fit goes elsewhere.)
 drop index if exists idx_task_runs_status, idx_task_runs_queue, idx_task_runs_scheduled_for, idx_task_runs_created_at,
     idx_task_runs_pipeline_run_id, idx_pipeline_runs_status, uniq_task_runs_run_task;
 create unique index uniq_task_runs_run_task on task_runs (pipeline_run_id, task_id, coalesce(superseded_by, ''))
     where pipeline_run_id is not null;
 create index idx_task_runs_created_at on task_runs using brin (created_at) with (autosummarize = on);
-alter table task_runs set (fillfactor = 50);
+alter table task_runs set (fillfactor = 35);
 alter table pipeline_runs set (fillfactor = 60);
 
 drop index if exists idx_services_last_heartbeat; -- services are few and heard of all the time
