@@ -61,3 +61,24 @@ alter table joins set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_
 alter table counters set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 alter table slots set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 insert into counters (shard) select generate_series(16, 63);
+
+-- Task runs that ended without completing, in the order of lists. They are few,
+-- and an index of task_runs over a status would cost every run.
+create table broken (
+    status text not null,
+    priority integer not null,
+    seq bigint not null,
+    task_run_id text not null,
+    primary key (status, priority, seq)
+);
+insert into broken (status, priority, seq, task_run_id)
+    select status, priority, seq, id from task_runs where status in ('failed', 'timeout', 'cancelled');
+-- +goose StatementBegin
+create function forget_deleted_runs() returns trigger language plpgsql as $$
+begin
+    delete from broken b using gone g where b.status = g.status and b.priority = g.priority and b.seq = g.seq;
+    return null;
+end $$;
+-- +goose StatementEnd
+create trigger forget_deleted_task_runs after delete on task_runs
+    referencing old table as gone for each statement execute function forget_deleted_runs();
