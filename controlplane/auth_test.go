@@ -58,6 +58,7 @@ func TestAccess(t *testing.T) {
 		"POST /api/process":                                 "Loas",
 		"POST /api/heartbeat":                               "Loaws",
 		"POST /api/progress":                                "Loaws",
+		"POST /api/idempotency/check":                       "Loaws",
 		"POST /api/callback/{id}":                           "Loaws",
 		"GET /api/storage/backends":                         "Lvoa",
 		"GET /api/storage":                                  "Lvoa",

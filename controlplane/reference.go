@@ -207,6 +207,12 @@ func engineReference() map[string]openapi.About {
 			Summary: "A worker says how far a run is; counts as a heartbeat",
 			Example: `{"runId":"trun_0123456789abcdef","progress":40,"message":"page 4 of 10"}`,
 		},
+		"POST /api/idempotency/check": {
+			Summary: "A worker asks whether its work was done before",
+			Detail:  "With a key it made of input and code version. After a hit it reports the cached result instead of executing; while another open task run has the key, inProgress is true and it asks again; otherwise the key is its own, and its result will be remembered.",
+			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found"), openapi.Fail(409, "The attempt is over")},
+			Example: `{"runId":"trun_0123456789abcdef","key":"a3f5"}`,
+		},
 		"POST /api/callback/{id}": {
 			Summary: "A worker reports the end of an attempt",
 			Detail:  "The id is the one of the dispatch. A report of an attempt that is over (again, late, superseded) is answered with 200 and ignored, and changes nothing.",

@@ -70,6 +70,7 @@ func (s *Server) routes() []route {
 		// Engine: what workers report
 		{"POST /api/heartbeat", report, handle(s, "Failed to process heartbeat", s.heartbeat)},
 		{"POST /api/progress", report, handle(s, "Failed to update progress", s.heartbeat)},
+		{"POST /api/idempotency/check", report, handle(s, "Failed to check idempotency key", s.checkIdempotency)},
 		{"POST /api/callback/{id}", report, handle(s, "Failed to process callback", s.callback)},
 
 		// Engine: storage

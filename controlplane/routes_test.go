@@ -92,6 +92,8 @@ func TestRoutes(t *testing.T) {
 		{"queue items", "GET", "/api/queue/items?taskId=text", "", nil, 200, []string{`"total":3`, `"taskId":"text"`}, []string{`"taskId":"download"`}},
 		{"heartbeat, unknown", "POST", "/api/heartbeat", `{"runId":"trun_none"}`, nil, 200, []string{`"acknowledged":false`, `"shouldCancel":true`}, nil},
 		{"progress, unknown", "POST", "/api/progress", `{"runId":"trun_none","progress":12.5}`, nil, 200, []string{`"acknowledged":false`}, nil},
+		{"idempotency, unknown", "POST", "/api/idempotency/check", `{"runId":"trun_none","key":"k"}`, nil, 404, []string{`"error":"Task run not found"`}, nil},
+		{"idempotency, not running", "POST", "/api/idempotency/check", `{"runId":"` + entry + `","key":"k"}`, nil, 409, []string{`"code":"lease_lost"`}, nil},
 		{"callback, unknown", "POST", "/api/callback/trun_none", `{"status":"success"}`, nil, 404, []string{`"error":"Task run not found"`}, nil},
 		{"callback, not running", "POST", "/api/callback/" + entry, `{"status":"success"}`, nil, 200, []string{`{"acknowledged":false,"ignored":true}`}, nil},
 		{"storage backends", "GET", "/api/storage/backends", "", nil, 200, []string{`"backends":[{"id":"local","provider":"local"`, `"isDefault":true`, `"default":"local"`}, []string{"credentials", "bucket-password", "basePath"}},

@@ -61,6 +61,10 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]Enqueued, err
 	known, scheduled := map[pipeline.TaskID]bool{}, false
 	for i, q := range queued {
 		out[i].EnqueuedTask = q
+		if q.Run.ID != tasks[i].ID {
+			e.discard(ctx, tasks[i].Input) // an open run has the key
+			continue
+		}
 		e.feed.Publish(api.StreamEvent{Type: "run", TaskRunID: string(q.Run.ID), Status: string(q.Run.Status)})
 		scheduled = scheduled || !q.Run.ScheduledFor.IsZero()
 		if !known[q.Run.Task] {

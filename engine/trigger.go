@@ -90,7 +90,7 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	started, err := e.starts.do(ctx, store.StartRun{
 		ID: run, Pipeline: t.Pipeline, Input: input,
 		FailureMode: t.FailureMode, Priority: t.Priority, ScheduledFor: t.ScheduledFor,
-		IdempotencyKey: t.IdempotencyKey, Metadata: t.Metadata,
+		IdempotencyKey: t.IdempotencyKey, IdempotencyTTL: e.o.IdempotencyTTL, Metadata: t.Metadata,
 	})
 	if err == nil {
 		err = started.Err

@@ -80,11 +80,13 @@ type StartRun struct {
 	FailureMode    pipeline.FailureMode // empty: the pipeline's own
 	Priority       *int                 // nil: each task's own
 	ScheduledFor   time.Time            // zero: now
-	IdempotencyKey string
+	IdempotencyKey string               // see Idempotency
+	IdempotencyTTL time.Duration
 	Metadata       json.RawMessage
 }
 
-// StartedRun answers a StartRun.
+// StartedRun answers a StartRun. An idempotency key may make it a run that
+// exists already; its id is not the one asked for then.
 type StartedRun struct {
 	Run     PipelineRun
 	Entries []TaskRun // in the order of Run.EntryTasks
@@ -102,7 +104,8 @@ type EnqueueTask struct {
 	Metadata       json.RawMessage
 }
 
-// EnqueuedTask answers an EnqueueTask.
+// EnqueuedTask answers an EnqueueTask. An idempotency key may make it a task run
+// that exists already, under another id, or one born completed.
 type EnqueuedTask struct {
 	Run TaskRun
 }

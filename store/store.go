@@ -43,6 +43,7 @@ type Store interface {
 	Glances
 	Runs
 	DeadLetters
+	Idempotency
 	Hosts
 	Tokens
 

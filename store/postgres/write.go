@@ -29,6 +29,7 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 	t.deadLetters(c)
 	t.supersedes(c)
 	t.inserts(c)
+	t.keys(c)
 	t.joinsAndRuns(c)
 	t.kept(c)
 	t.count(c.Counts)

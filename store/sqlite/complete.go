@@ -84,12 +84,12 @@ func (t *tx) take(refs []store.AttemptRef) (map[pipeline.TaskRunID]flow.Held, []
 	}
 	under := make(map[pipeline.TaskRunID]flow.Held, len(refs))
 	err := t.rows(`select t.seq, t.id, t.attempt, t.owner, t.task_id, t.pipeline_run_id, t.slot, t.heartbeat_at is not null, t.cancel,
-			t.deadline, t.timeout_seconds, t.max_retries
+			t.deadline, t.timeout_seconds, t.max_retries, t.idempotency_key
 		from json_each(?) j cross join task_runs t on t.id = j.value where t.owner is not null`, []any{list(ids)}, func(row scanner) error {
 		var h flow.Held
 		var seq int64
 		err := row.Scan(&seq, asText(&h.ID), &h.Attempt, &h.Owner, asText(&h.Task), asText(&h.Run), &h.Slot, &h.Accepted, &h.Cancel,
-			timeCol{&h.Deadline}, seconds{&h.Timeout}, &h.Retry.Retries)
+			timeCol{&h.Deadline}, seconds{&h.Timeout}, &h.Retry.Retries, asText(&h.Key))
 		under[h.ID], t.seqs[h.ID] = h, seq
 		return err
 	})

@@ -16,7 +16,7 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 	}
 	c := &b.Changes
 	for _, step := range []func(*flow.Changes) error{
-		t.starts, t.finishes, t.requeues, t.cancels, t.deadLetters, t.supersedes, t.inserts, t.joinsAndRuns, t.kept,
+		t.starts, t.finishes, t.requeues, t.cancels, t.deadLetters, t.supersedes, t.inserts, t.keys, t.joinsAndRuns, t.kept,
 	} {
 		if err := step(c); err != nil {
 			return nil, err

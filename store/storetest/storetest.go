@@ -37,6 +37,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"lease", leaseCases},
 		{"hostile", hostileCases},
 		{"dead letters", deadLetterCases},
+		{"idempotency", idempotencyCases},
 		{"status", statusCases},
 		{"glance", glanceCases},
 		{"hosts", hostCases},

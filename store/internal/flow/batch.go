@@ -27,7 +27,8 @@ type Batch struct {
 	seen    map[pipeline.TaskID]int
 	queue   []queued
 	results []store.EndedAttempt
-	last    map[pipeline.RunID]int // index of the result that touched the run last
+	keyed   map[pipeline.TaskRunID]string // of attempts that end
+	last    map[pipeline.RunID]int        // index of the result that touched the run last
 }
 
 // queued is a task of a run that is to be queued because of result number by
@@ -52,6 +53,7 @@ func New(tx Tx, now time.Time, runs []*Run) *Batch {
 		outputs: map[pipeline.RunID]map[pipeline.TaskID]store.Upstream{},
 		seen:    map[pipeline.TaskID]int{},
 		last:    map[pipeline.RunID]int{},
+		keyed:   map[pipeline.TaskRunID]string{},
 	}
 	for _, r := range runs {
 		b.runs[r.ID] = r
@@ -280,5 +282,6 @@ func (b *Batch) Settle(ctx context.Context) ([]store.EndedAttempt, error) {
 			b.Changes.Joins = append(b.Changes.Joins, Join{Run: id, Task: task, Edges: b.joins[id][task]})
 		}
 	}
+	b.settleKeys()
 	return b.results, nil
 }

@@ -62,6 +62,11 @@ func (r *rows) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskI
 	return nil, nil
 }
 
+func (r *rows) ClaimKeys(context.Context, []KeyClaim) (map[string]KeyState, error) { return nil, nil }
+func (r *rows) ClaimRunKeys(context.Context, []RunKeyClaim) (map[string]store.StartedRun, error) {
+	return nil, nil
+}
+
 func (r *rows) TakePending(context.Context, pipeline.RunID) ([]Pending, error) { return r.pending, nil }
 func (r *rows) AskToStop(context.Context, pipeline.RunID) (int, error)         { return r.running, nil }
 

@@ -57,6 +57,7 @@ func (b *Batch) end(ctx context.Context, h Held, end store.EndAttempt, i int) er
 
 // letGo undoes what holding the lease counted.
 func (b *Batch) letGo(h Held) {
+	b.keep(h)
 	b.Changes.Counts.Running--
 	if h.Slot {
 		b.Changes.Freed[h.Task]++

@@ -33,14 +33,51 @@ func (b *Batch) StartRuns(ctx context.Context, runs []store.StartRun) ([]store.S
 		return nil, err
 	}
 	out := make([]store.StartedRun, len(runs))
+	held, err := b.claimRunKeys(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
 	for i, r := range runs {
+		key := ""
+		if r.IdempotencyKey != "" {
+			key = RunKey(r.Pipeline, r.IdempotencyKey)
+		}
+		if started, taken := held[key]; taken && key != "" {
+			out[i] = started
+			continue
+		}
 		if def, known := defs[r.Pipeline]; known {
 			out[i] = b.startRun(r, def, tasks)
 		} else {
 			out[i].Err = fmt.Errorf("pipeline %q: %w", r.Pipeline, store.ErrNotFound)
 		}
+		if key != "" && out[i].Err == nil {
+			held[key] = out[i] // for the rest of the batch
+		}
 	}
 	return out, nil
+}
+
+func (b *Batch) claimRunKeys(ctx context.Context, runs []store.StartRun) (map[string]store.StartedRun, error) {
+	var claims []RunKeyClaim
+	seen := map[string]bool{}
+	for i := range runs {
+		r := &runs[i]
+		if r.IdempotencyKey == "" {
+			continue
+		}
+		if r.ID == "" {
+			r.ID = pipeline.NewRunID(b.now)
+		}
+		if key := RunKey(r.Pipeline, r.IdempotencyKey); !seen[key] {
+			seen[key] = true
+			claims = append(claims, RunKeyClaim{Key: key, By: r.ID, TTL: r.IdempotencyTTL})
+		}
+	}
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	return b.tx.ClaimRunKeys(ctx, claims)
 }
 
 // EnqueueTasks queues standalone task runs, all or none.
@@ -53,9 +90,13 @@ func (b *Batch) EnqueueTasks(ctx context.Context, items []store.EnqueueTask) ([]
 	if err != nil {
 		return nil, err
 	}
+	keys, err := b.claimKeys(ctx, items)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]store.EnqueuedTask, len(items))
 	for i, item := range items {
-		if out[i], err = b.enqueue(item, tasks); err != nil {
+		if out[i], err = b.enqueue(item, tasks, keys); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +133,7 @@ func (b *Batch) startRun(p store.StartRun, def store.Pipeline, tasks map[pipelin
 	for _, id := range def.EntryTasks {
 		out.Entries = append(out.Entries, b.insert(tasks[id], store.TaskRun{
 			Run: p.ID, InputPath: p.Input.Path, ScheduledFor: p.ScheduledFor,
-			IdempotencyKey: Text(p.IdempotencyKey), Metadata: Object(Placement(run.Metadata)),
+			Metadata: Object(Placement(run.Metadata)),
 		}, p.Priority))
 	}
 	b.Changes.Starts = append(b.Changes.Starts, Start{PipelineRun: run, Priority: p.Priority, Open: len(out.Entries)})
@@ -131,17 +172,27 @@ func (b *Batch) insert(t Task, tr store.TaskRun, priority *int) store.TaskRun {
 }
 
 // enqueue queues a standalone task run.
-func (b *Batch) enqueue(p store.EnqueueTask, tasks map[pipeline.TaskID]Task) (store.EnqueuedTask, error) {
+func (b *Batch) enqueue(p store.EnqueueTask, tasks map[pipeline.TaskID]Task, keys map[string]KeyState) (store.EnqueuedTask, error) {
 	t, known := tasks[p.Task]
 	if !known || t.Removed {
 		return store.EnqueuedTask{}, fmt.Errorf("task %q: %w", p.Task, store.ErrNotFound)
 	}
 	p.Priority = fittingPriority(p.Priority)
+	key := ""
+	if p.IdempotencyKey != "" {
+		key = TaskKey(p.Task, p.IdempotencyKey)
+		if run, known := b.known(p, t, keys[key], key); known {
+			return store.EnqueuedTask{Run: run}, nil
+		}
+	}
 	b.input(p.Input)
 	tr := b.insert(t, store.TaskRun{
 		ID: p.ID, InputPath: p.Input.Path, ScheduledFor: p.ScheduledFor,
 		IdempotencyKey: Text(p.IdempotencyKey), Metadata: Object(p.Metadata),
 	}, p.Priority)
+	if key != "" {
+		keys[key] = KeyState{Open: &tr} // for the rest of the batch
+	}
 	return store.EnqueuedTask{Run: tr}, nil
 }
 
@@ -210,7 +261,7 @@ func (b *Batch) queueNext(ctx context.Context) error {
 		priority := q.run.Priority
 		tr := store.TaskRun{ID: q.as, Run: q.run.ID, InputPath: q.run.InputPath, UpstreamRefs: refs, Metadata: Object(q.run.Placement)}
 		if q.old != nil {
-			repeat(&tr, *q.old)
+			b.repeat(&tr, *q.old)
 			priority = &q.old.Priority
 		}
 		if t.Removed {

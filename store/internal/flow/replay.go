@@ -80,7 +80,7 @@ func (b *Batch) retryAlone(ctx context.Context, l store.DeadLetter, old store.Ta
 	tr := store.TaskRun{InputPath: l.InputPath, UpstreamRefs: l.UpstreamRefs, Metadata: Object(nil)}
 	var priority *int
 	if old.ID != "" {
-		repeat(&tr, old)
+		b.repeat(&tr, old)
 		priority = &old.Priority
 	}
 	tr = b.insert(tasks[l.Task], tr, priority)
@@ -89,7 +89,13 @@ func (b *Batch) retryAlone(ctx context.Context, l store.DeadLetter, old store.Ta
 }
 
 // repeat gives a new task run what its predecessor was given.
-func repeat(tr *store.TaskRun, old store.TaskRun) {
+func (b *Batch) repeat(tr *store.TaskRun, old store.TaskRun) {
+	if tr.ID == "" {
+		tr.ID = pipeline.NewTaskRunID(b.now)
+	}
+	if old.IdempotencyKey != "" {
+		b.Changes.Claims = append(b.Changes.Claims, KeyClaim{Key: TaskKey(old.Task, old.IdempotencyKey), By: tr.ID})
+	}
 	tr.InputPath, tr.UpstreamRefs, tr.IdempotencyKey = old.InputPath, old.UpstreamRefs, old.IdempotencyKey
 	tr.Metadata = Repeated(old.Metadata)
 }

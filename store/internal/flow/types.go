@@ -20,6 +20,13 @@ type Tx interface {
 	Tasks(ctx context.Context, ids []pipeline.TaskID) (map[pipeline.TaskID]Task, error)
 	// Outputs returns the results of those of the tasks named that completed.
 	Outputs(ctx context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]store.Upstream, error)
+	// ClaimKeys gives keys to task runs (in this transaction, so that of two
+	// that ask at once the second waits) and says what stands against those it
+	// did not give. A key that its run does not hold any more is given.
+	ClaimKeys(ctx context.Context, claims []KeyClaim) (map[string]KeyState, error)
+	// ClaimRunKeys does so for pipeline runs; it answers with the runs that hold
+	// a key.
+	ClaimRunKeys(ctx context.Context, claims []RunKeyClaim) (map[string]store.StartedRun, error)
 	// TakePending takes the queued task runs of a pipeline run out of the queue.
 	TakePending(ctx context.Context, run pipeline.RunID) ([]Pending, error)
 	// AskToStop marks the leases of a pipeline run and returns how many there are.
@@ -67,7 +74,8 @@ type Held struct {
 	Deadline time.Time     // when the task's own timeout passes
 	Timeout  time.Duration // of the task, when it was claimed
 	Retry    pipeline.RetryPolicy
-	Removed  bool // the task is gone with a later version of its service
+	Removed  bool   // the task is gone with a later version of its service
+	Key      string // idempotency key, not scoped
 }
 
 // Pending is a task run taken out of the queue.
@@ -87,6 +95,10 @@ type Changes struct {
 	DeadLetters []DeadLetter
 	Supersedes  []Supersede
 	Inserts     []Insert
+	Claims      []KeyClaim // of runs that repeat others; a key that is taken is left
+	Hits        []Hit
+	Caches      []Cached
+	Unclaims    []pipeline.TaskRunID // their keys, where they have some
 	Joins       []Join
 	Runs        []*Run // locked ones that changed
 	Seen        map[pipeline.TaskID]int

@@ -16,3 +16,21 @@ end $$;
 -- +goose StatementEnd
 create trigger count_retried_dead_letters after update on dlq
     referencing old table as was new table as is_now for each statement execute function count_retried_dead_letters();
+
+-- Keys of task runs that are open: whoever asks for the same is given that one.
+create table idempotency_open (
+    idempotency_key text primary key,
+    task_run_id text not null
+);
+create index idx_idempotency_open_task_run_id on idempotency_open (task_run_id);
+
+-- Keys of triggers, scoped by pipeline, and the run that has each.
+create table run_keys (
+    idempotency_key text primary key,
+    pipeline_run_id text not null,
+    claimed_at timestamptz not null default now()
+);
+create index idx_run_keys_claimed_at on run_keys (claimed_at);
+
+alter table idempotency_cache add column output_bytes bigint; -- output_size is 32 bit
+alter table idempotency_cache add column output_sha256 text;

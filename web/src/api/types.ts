@@ -777,6 +777,7 @@ export interface WorkerBeatResponse {
 }
 
 /**
+<<<<<<< HEAD
  * CallbacksRequest is POST /api/v1/workers/self/callbacks: the ends of several
  * attempts, each of which counts or does not on its own, as with POST
  * /api/callback/{runId}.
@@ -804,6 +805,31 @@ export interface CallbackResult extends CallbackResponse {
   status: number;
   error?: string;
   code?: string;
+=======
+ * IdempotencyCheck is POST /api/idempotency/check: a worker that holds an
+ * attempt asks whether its work was done before.
+ */
+export interface IdempotencyCheck {
+  runId: string; // of the dispatch
+  attempt?: number;
+  key: string;
+}
+
+/**
+ * IdempotencyAnswer answers it. After a hit the worker reports the cached
+ * result instead of executing. While another open task run has the key,
+ * inProgress is true and the worker asks again later. Otherwise the key is
+ * the run's, and its result will be remembered.
+ */
+export interface IdempotencyAnswer {
+  hit: boolean;
+  inProgress?: boolean;
+  outputPath?: string;
+  outputSize?: number;
+  outputSha256?: string;
+  assets?: Record<string, Asset>;
+  of?: string; // the task run it is about
+>>>>>>> 4a5fd93 (Run what has an idempotency key once)
 }
 
 /** FusedWorker is one worker of this host as three sources see it. */
