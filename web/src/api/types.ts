@@ -777,7 +777,6 @@ export interface WorkerBeatResponse {
 }
 
 /**
-<<<<<<< HEAD
  * CallbacksRequest is POST /api/v1/workers/self/callbacks: the ends of several
  * attempts, each of which counts or does not on its own, as with POST
  * /api/callback/{runId}.
@@ -805,7 +804,9 @@ export interface CallbackResult extends CallbackResponse {
   status: number;
   error?: string;
   code?: string;
-=======
+}
+
+/**
  * IdempotencyCheck is POST /api/idempotency/check: a worker that holds an
  * attempt asks whether its work was done before.
  */
@@ -829,7 +830,6 @@ export interface IdempotencyAnswer {
   outputSha256?: string;
   assets?: Record<string, Asset>;
   of?: string; // the task run it is about
->>>>>>> 4a5fd93 (Run what has an idempotency key once)
 }
 
 /** FusedWorker is one worker of this host as three sources see it. */
