@@ -76,7 +76,11 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 		e.log.Warn("end attempts: trying again", "error", err)
 	}
 	for i, end := range ended {
-		if end.Err == nil && i < len(ends) {
+		if i >= len(ends) {
+			break // the gather notices
+		}
+		e.acceptances.over(ends[i].ID, ends[i].Attempt)
+		if end.Err == nil {
 			e.logEnd(ends[i].Failure, end)
 		}
 	}

@@ -61,7 +61,11 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 			e.release(ctx, ref, log())
 			return
 		}
+		e.acceptances.sending(ref)
 		err = e.send(ctx, c.Service.BaseURL, d)
+	}
+	if err != nil {
+		e.acceptances.over(ref.ID, ref.Attempt)
 	}
 	var refused *DispatchError
 	if errors.As(err, &refused) && refused.Busy {
@@ -75,11 +79,7 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 		}
 		return
 	}
-	// A worker quick enough to have reported already left no lease to extend;
-	// the store skips those.
-	if _, err := e.accepts.do(context.WithoutCancel(ctx), ref); err != nil {
-		log().Error("record accepted dispatch", "error", err)
-	}
+	e.acceptances.taken(ref)
 	e.touch(context.WithoutCancel(ctx), c.Service.ID)
 }
 

@@ -40,14 +40,15 @@ type Engine struct {
 	backends   map[string]Backend
 	backend    Backend // the default one
 
-	feed    *Feed
-	wakes   *wakes
-	catalog *catalog
-	claimer *claimer
-	watched atomic.Bool // by a watcher: nobody else need poll
-	mode    *modeWatch
-	placing singleflight.Group // inputs on their way to storage, by path
-	seals   seals
+	feed        *Feed
+	wakes       *wakes
+	catalog     *catalog
+	claimer     *claimer
+	acceptances *acceptances
+	watched     atomic.Bool // by a watcher: nobody else need poll
+	mode        *modeWatch
+	placing     singleflight.Group // inputs on their way to storage, by path
+	seals       seals
 
 	starts   *gather[store.StartRun, store.StartedRun]
 	accepts  *gather[store.AttemptRef, struct{}]
@@ -79,6 +80,7 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	}
 	e.work, e.abandon = context.WithCancelCause(context.Background())
 	e.claimer = &claimer{e: e}
+	e.acceptances = newAcceptances(e.noteAccepted)
 	e.mode = &modeWatch{e: e}
 	e.starts = newGather(500, e.startRuns)
 	e.accepts = newGather(500, answerless(st.AcceptAttempts))
@@ -143,6 +145,7 @@ func (e *Engine) shutdown() error {
 	defer grace.Stop()
 	e.claimer.wait()
 	e.abandon(errAbandoned)
+	e.acceptances.close()
 
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()

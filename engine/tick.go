@@ -21,5 +21,6 @@ func (e *Engine) Tick(ctx context.Context) (processed int, more bool, err error)
 	var dispatches sync.WaitGroup
 	claimed, moreReady, claimErr := e.claimer.once(ctx, &dispatches)
 	dispatches.Wait()
+	e.acceptances.flush() // nobody may be there later to do it
 	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr, e.mode.once(ctx))
 }
