@@ -94,7 +94,8 @@ func (w *where) add(cond string, arg any) {
 func (w *where) status(status pipeline.TaskStatus) {
 	switch status {
 	case pipeline.TaskPending:
-		w.conds = append(w.conds, "(t.since is not null or t.due is not null)")
+		w.conds = append(w.conds, `t.seq in (select seq from task_runs where since is not null
+			union all select seq from task_runs where due is not null)`)
 	case pipeline.TaskRunning:
 		w.conds = append(w.conds, "t.owner is not null")
 	case pipeline.TaskFailed, pipeline.TaskTimeout, pipeline.TaskCancelled, pipeline.TaskWaiting:

@@ -20,7 +20,8 @@ func (s *Store) Rescue(ctx context.Context, p store.Rescue) (store.Rescued, erro
 			asOf = p.Now
 		}
 		var refs []store.AttemptRef
-		err := t.rows(`select id, attempt from task_runs where owner is not null and min(until, deadline) <= ? order by id limit ?`,
+		err := t.rows(`select id, attempt from task_runs indexed by idx_task_runs_leased
+			where owner is not null and min(until, deadline) <= ? order by seq limit ?`,
 			[]any{us(asOf), p.Limit}, func(row scanner) error {
 				var ref store.AttemptRef
 				err := row.Scan(&ref.ID, &ref.Attempt)
