@@ -10,7 +10,7 @@ type RegisterRequest struct {
 	Version      string             `json:"version" validate:"required,max=255"`
 	BaseURL      string             `json:"baseUrl,omitempty" validate:"omitempty,url"`
 	Tasks        []TaskRegistration `json:"tasks" validate:"required,dive"`
-	TokenFormat  string             `json:"tokenFormat,omitempty"`  // "A" (default)
+	TokenFormat  string             `json:"tokenFormat,omitempty"`  // of storage tokens: "A" (default), "B" or "JWE"
 	Capabilities []string           `json:"capabilities,omitempty"` // see the Capability constants
 }
 

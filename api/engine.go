@@ -192,6 +192,7 @@ type TriggerRequest struct {
 	ValidationMode string          `json:"validationMode,omitempty"`
 	IdempotencyKey string          `json:"idempotencyKey,omitempty"`
 	ScheduledFor   *Time           `json:"scheduledFor,omitempty"`
+	StorageBackend string          `json:"storageBackend,omitempty"` // id; the default one if absent
 }
 
 // FieldError is one problem of an input.
@@ -299,6 +300,7 @@ type QueueTaskRequest struct {
 	IdempotencyKey string          `json:"idempotencyKey,omitempty"`
 	ScheduledFor   *Time           `json:"scheduledFor,omitempty"`
 	ValidationMode string          `json:"validationMode,omitempty" validate:"omitempty,oneof=strict warn none"`
+	StorageBackend string          `json:"storageBackend,omitempty" validate:"max=255"` // id; the default one if absent
 }
 
 // QueueBatchRequest is POST /api/queue/batch: all of the tasks or none, at most
@@ -408,4 +410,22 @@ type StorageBackend struct {
 type StorageBackends struct {
 	Backends []StorageBackend `json:"backends"`
 	Default  string           `json:"default"`
+}
+
+// StorageObject is one object of a listing.
+type StorageObject struct {
+	Path        string `json:"path"`
+	Size        int64  `json:"size"`
+	ContentType string `json:"contentType,omitempty"`
+	SHA256      string `json:"sha256,omitempty"`
+	Modified    Time   `json:"modified"`
+}
+
+// StorageList answers GET /api/storage?prefix=: objects by path, at most limit.
+// More follow when next is there: ask again with after=next.
+type StorageList struct {
+	Backend string          `json:"backend"`
+	Prefix  string          `json:"prefix"`
+	Objects []StorageObject `json:"objects"`
+	Next    string          `json:"next,omitempty"`
 }

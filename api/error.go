@@ -88,6 +88,8 @@ const (
 	CodeExpiredToken      = "expired_token"
 	CodeAlreadyConsumed   = "already_consumed"
 	CodeStorageUnreadable = "storage_unreadable"
+	CodeStorageAltered    = "storage_altered" // an object is not what was stored
+	CodeStorageDenied     = "storage_denied"  // storage refuses the server's credentials
 )
 
 // Time is an instant as every JSON of this project spells it: RFC 3339, UTC,

@@ -93,14 +93,15 @@ func (s *Server) letterInput(ctx context.Context, path string) json.RawMessage {
 	if path == "" || ctx.Err() != nil {
 		return nil
 	}
-	r, object, err := s.o.Engine.Open(ctx, path, "")
+	object, err := s.o.Engine.Stat(ctx, path, "")
+	if err != nil || object.Size > letterInputLimit {
+		return nil
+	}
+	r, err := object.Open(ctx)
 	if err != nil {
 		return nil
 	}
 	defer func() { _ = r.Close() }() // it was only read
-	if object.Size > letterInputLimit {
-		return nil
-	}
 	data, err := io.ReadAll(io.LimitReader(r, letterInputLimit+1))
 	if err != nil || len(data) > letterInputLimit || !json.Valid(data) {
 		return nil

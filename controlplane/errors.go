@@ -48,6 +48,12 @@ func (s *Server) answer(ctx context.Context, label string, err error) error {
 		return &api.Error{Status: http.StatusConflict, Code: api.CodeLeaseLost, Message: "The attempt is over"}
 	case errors.Is(err, storage.ErrBadPath):
 		return errBadPath
+	case errors.Is(err, storage.ErrAltered):
+		return storageFailed(err, http.StatusBadGateway, api.CodeStorageAltered, label, "the object is not what was stored, and is not served")
+	case errors.Is(err, storage.ErrDenied):
+		return storageFailed(err, http.StatusBadGateway, api.CodeStorageDenied, label, "storage refuses the server's credentials or its clock; the server's log says which")
+	case errors.Is(err, storage.ErrUnavailable):
+		return storageFailed(err, http.StatusServiceUnavailable, api.CodeStorageUnreadable, label, "storage does not answer now; try again later")
 	case ctx.Err() != nil:
 		return err // the client went away: nobody reads the answer, and it is no failure of ours
 	}
@@ -66,6 +72,12 @@ type unexpected struct {
 
 func (e *unexpected) Error() string { return e.answer.Message + ": " + e.cause.Error() }
 func (e *unexpected) Unwrap() error { return e.answer }
+
+// storageFailed is a fault of storage that the client may know about. What
+// storage said is in the log.
+func storageFailed(cause error, status int, code, label, detail string) error {
+	return &unexpected{cause: cause, answer: &api.Error{Status: status, Code: code, Message: label, Detail: detail}}
+}
 
 // missing says which thing does not exist, if that is what err says. member
 // is the name under which the body repeats the id; empty for none.

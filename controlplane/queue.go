@@ -78,6 +78,7 @@ func enqueueOf(req api.QueueTaskRequest, problems httpkit.Problems, path ...stri
 		IdempotencyKey: req.IdempotencyKey,
 		ScheduledFor:   instant(req.ScheduledFor),
 		Validation:     engine.ValidationMode(req.ValidationMode),
+		Backend:        req.StorageBackend,
 	}
 }
 

@@ -221,14 +221,29 @@ func engineReference() map[string]openapi.About {
 		},
 
 		"GET /api/storage/backends": {Summary: "The configured storage backends, without credentials"},
-		"GET /api/storage":          {Summary: "Refused: no path is given", Answers: []openapi.Answer{{Status: 400, Text: "Missing storage path", Body: api.Error{}}}},
+		"GET /api/storage": {
+			Summary: "List objects",
+			Detail:  "In the order of their paths. Without a prefix the answer is 400; an empty one lists everything.",
+			Params: []openapi.Param{
+				{Name: "prefix", Text: "what the path starts with"},
+				{Name: "after", Text: "list what comes after this path"},
+				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
+				{Name: "backend", Text: "the id of a backend; the default one otherwise"},
+			},
+			Answers: []openapi.Answer{{Body: api.StorageList{}, Text: "the objects"}},
+			Errors: []openapi.Failure{
+				openapi.Fail(400, "Missing storage path"),
+				openapi.Fail(404, "Storage backend not found", "backend"),
+			},
+		},
 		"GET /api/storage/{path...}": {
 			Summary: "Read an object",
-			Detail:  "JSON up to 32 MiB is answered parsed; anything else, and everything with raw=1, as the bytes it is, for download.",
+			Detail:  "JSON up to 16 MiB is answered parsed; anything else, and everything with raw=1 or download, as the bytes it is, for download. A Range gives a part of the bytes. Without a backend it is read from the one that its run uses. A whole object is checked against the recorded SHA-256, and not served when it differs.",
 			Params: []openapi.Param{
 				{Name: "path", Text: "the path of the object, slashes and all"},
 				{Name: "raw", Text: "1: bytes, for JSON too", Enum: []string{"1", "true"}},
-				{Name: "backend", Text: "the id of a backend; the default one otherwise"},
+				{Name: "download", Text: "present: the same"},
+				{Name: "backend", Text: "the id of a backend; the one of the run otherwise"},
 			},
 			Answers: []openapi.Answer{
 				{Body: api.StorageContent{}, Text: "a JSON object, parsed"},

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"pipedai/api"
+	"pipedai/engine"
 	"pipedai/internal/httpkit"
 	"pipedai/pipeline"
 	"pipedai/pipeline/inputschema"
+	"pipedai/storage"
 	"pipedai/store"
 )
 
@@ -44,8 +46,9 @@ func (s *Server) register(ctx context.Context, req api.RegisterRequest) (api.Reg
 
 // registerService stores an announcement whose base URL has been checked.
 func (s *Server) registerService(ctx context.Context, req api.RegisterRequest) (api.RegisterResponse, error) {
-	if req.TokenFormat != "" && req.TokenFormat != "A" {
-		return api.RegisterResponse{}, httpkit.Invalid("Invalid enum value. Expected 'A', received '"+req.TokenFormat+"'", "tokenFormat")
+	format := storage.Format(req.TokenFormat)
+	if format != "" && !format.Valid() {
+		return api.RegisterResponse{}, httpkit.Invalid("Invalid enum value. Expected 'A' | 'B' | 'JWE', received '"+req.TokenFormat+"'", "tokenFormat")
 	}
 	tasks, err := registrations(req)
 	if err != nil {
@@ -58,6 +61,7 @@ func (s *Server) registerService(ctx context.Context, req api.RegisterRequest) (
 			BaseURL:     strings.TrimRight(req.BaseURL, "/"),
 			Status:      "active",
 			InlineInput: slices.Contains(req.Capabilities, api.CapabilityInlineInput),
+			Metadata:    engine.TokenFormat(format),
 		},
 		Tasks: tasks,
 	})

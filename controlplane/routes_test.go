@@ -347,7 +347,7 @@ func TestCallback(t *testing.T) {
 	}
 	var wire api.TaskRun
 	b.as(b.view, "GET", "/api/task-runs/"+first.RunID, "", 200, &wire)
-	if string(wire.Metadata) != `{"progress":40,"progressMessage":"page 2"}` {
+	if string(wire.Metadata) != `{"progress":40,"progressMessage":"page 2","storageBackendId":"local"}` {
 		t.Errorf("got metadata %s", wire.Metadata)
 	}
 

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"pipedai/api"
+	"pipedai/engine"
 	"pipedai/internal/httpkit"
 	"pipedai/storage"
 	"pipedai/store"
@@ -23,7 +24,7 @@ const storageLabel = "Failed to retrieve storage content"
 
 // maxParsed is the largest JSON object that is answered parsed; what is larger
 // is sent as it is.
-const maxParsed = 32 << 20
+const maxParsed = 16 << 20
 
 var errBadPath = &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "Invalid storage path"}
 
@@ -41,13 +42,21 @@ func (s *Server) storageBackends(context.Context, none) (api.StorageBackends, er
 }
 
 // storageObject answers GET /api/storage/{path}: JSON as {path, content},
-// anything else, and everything with ?raw=1, as the bytes it is.
+// anything else, and everything with ?raw=1 or ?download, as the bytes it is.
+// A Range gives a part of those bytes. Without a path and with ?prefix= it
+// lists.
 //
 // Objects hold what tasks wrote, so they are never rendered: raw ones are
-// downloads, and a browser may not guess at their type.
+// downloads, and a browser may not guess at their type. A whole object is
+// verified while it is sent: one that is small fails before its first byte,
+// a larger one lacks its last ones.
 func (s *Server) storageObject(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("path")
+	name, query := r.PathValue("path"), r.URL.Query()
 	if name == "" {
+		if query.Has("prefix") {
+			handle(s, "Failed to list storage", s.storageList).ServeHTTP(w, r)
+			return
+		}
 		s.fail(w, r, storageLabel, &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "Missing storage path"})
 		return
 	}
@@ -55,15 +64,11 @@ func (s *Server) storageObject(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, storageLabel, errBadPath)
 		return
 	}
-	backend := r.URL.Query().Get("backend")
-	if backend != "" && !s.hasBackend(backend) {
-		s.fail(w, r, storageLabel, &api.Error{
-			Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "Storage backend not found",
-			Extra: map[string]any{"backend": backend},
-		})
+	if err := s.knownBackend(query.Get("backend")); err != nil {
+		s.fail(w, r, storageLabel, err)
 		return
 	}
-	body, object, err := s.o.Engine.Open(r.Context(), name, backend)
+	object, err := s.o.Engine.Stat(r.Context(), name, query.Get("backend"))
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, store.ErrNotFound) {
 		err = &api.Error{
 			Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "File not found",
@@ -74,40 +79,154 @@ func (s *Server) storageObject(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, storageLabel, err)
 		return
 	}
-	defer func() { _ = body.Close() }() // nothing was written through it
-
-	raw := r.URL.Query().Get("raw")
-	head, err := io.ReadAll(io.LimitReader(body, sniffed))
-	if err == nil && raw != "1" && raw != "true" && looksJSON(name, object, head) && object.Size <= maxParsed {
-		var rest []byte
-		rest, err = io.ReadAll(io.LimitReader(body, maxParsed+1-sniffed))
-		if all := append(head, rest...); err == nil {
-			if len(all) <= maxParsed && json.Valid(all) {
-				httpkit.Write(w, http.StatusOK, api.StorageContent{Path: name, Content: bytes.TrimSpace(all)})
-				return
-			}
-			head = all
-		}
+	wanted := r.Header.Get("Range")
+	raw := query.Get("raw") == "1" || query.Get("raw") == "true" || query.Has("download") || wanted != ""
+	tag(w.Header(), object)
+	switch {
+	case wanted != "" && !strings.Contains(wanted, ","): // several parts at once are not worth their form
+		err = s.sendRange(w, r, object)
+	case raw || object.Size > maxParsed:
+		err = s.sendWhole(w, r, object)
+	default:
+		err = s.sendParsed(w, r, object)
 	}
 	if err != nil {
+		for _, header := range []string{"ETag", "Last-Modified", "Content-Disposition", "Content-Length"} {
+			w.Header().Del(header)
+		}
 		s.fail(w, r, storageLabel, err)
-		return
 	}
-	s.download(w, r, name, object, head, body)
 }
 
 // sniffed is how much of an object decides about its type.
 const sniffed = 4096
 
-// download sends an object as a file to keep. head is what was read of it.
-func (s *Server) download(w http.ResponseWriter, r *http.Request, name string, object storage.Object, head []byte, rest io.Reader) {
-	header := w.Header()
-	header.Set("Content-Type", contentType(head))
+// tag names the content, so that a client can go on with what it has.
+func tag(header http.Header, object engine.Stored) {
+	switch {
+	case object.SHA256 != "":
+		header.Set("ETag", `"`+object.SHA256+`"`)
+	case object.Tag != "":
+		header.Set("ETag", `"`+strings.Trim(object.Tag, `"`)+`"`)
+	}
+	header.Set("Accept-Ranges", "bytes")
+	if !object.Modified.IsZero() {
+		header.Set("Last-Modified", object.Modified.UTC().Format(http.TimeFormat))
+	}
+}
+
+// sendParsed answers JSON as {path, content}, and what is none as bytes.
+func (s *Server) sendParsed(w http.ResponseWriter, r *http.Request, object engine.Stored) error {
+	body, err := object.Open(r.Context())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }() // nothing was written through it
+	head, err := io.ReadAll(io.LimitReader(body, sniffed))
+	if err != nil {
+		return err
+	}
+	if looksJSON(object.Path, object.Object, head) {
+		rest, err := io.ReadAll(io.LimitReader(body, maxParsed))
+		if err != nil {
+			return err
+		}
+		head = append(head, rest...)
+		if json.Valid(head) {
+			httpkit.Write(w, http.StatusOK, api.StorageContent{Path: object.Path, Content: bytes.TrimSpace(head)})
+			return nil
+		}
+	}
+	s.download(w, r, object, head, body)
+	return nil
+}
+
+// sendWhole sends all the bytes.
+func (s *Server) sendWhole(w http.ResponseWriter, r *http.Request, object engine.Stored) error {
+	body, err := object.Open(r.Context())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }() // nothing was written through it
+	head, err := io.ReadAll(io.LimitReader(body, sniffed))
+	if err != nil {
+		return err
+	}
+	s.download(w, r, object, head, body)
+	return nil
+}
+
+// sendRange sends a part of the bytes. The library knows the rules about
+// ranges and conditions, and asks for the part with a seek.
+func (s *Server) sendRange(w http.ResponseWriter, r *http.Request, object engine.Stored) error {
+	safely(w.Header(), object.Path, storage.ContentBinary)
+	part := &seeker{ctx: r.Context(), object: object}
+	defer part.close()
+	http.ServeContent(w, r, "", object.Modified, part)
+	return nil
+}
+
+// seeker reads an object from wherever it was sent to.
+type seeker struct {
+	ctx    context.Context
+	object engine.Stored
+	at     int64
+	body   io.ReadCloser
+}
+
+func (s *seeker) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.at
+	case io.SeekEnd:
+		offset += s.object.Size
+	}
+	if offset != s.at {
+		s.close()
+		s.at = offset
+	}
+	return offset, nil
+}
+
+func (s *seeker) Read(p []byte) (int, error) {
+	if s.at >= s.object.Size {
+		return 0, io.EOF
+	}
+	if s.body == nil {
+		var err error
+		if s.body, err = s.object.OpenRange(s.ctx, s.at, -1); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.body.Read(p)
+	s.at += int64(n)
+	return n, err
+}
+
+func (s *seeker) close() {
+	if s.body != nil {
+		_ = s.body.Close()
+		s.body = nil
+	}
+}
+
+// safely keeps a browser from rendering what a task wrote.
+func safely(header http.Header, name, kind string) {
+	header.Set("Content-Type", kind)
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(name)}))
 	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	if object.Size > 0 {
-		header.Set("Content-Length", strconv.FormatInt(object.Size, 10))
+	header.Set("X-Content-Type-Options", "nosniff")
+}
+
+// download sends an object as a file to keep. head is what was read of it.
+func (s *Server) download(w http.ResponseWriter, r *http.Request, object engine.Stored, head []byte, rest io.Reader) {
+	header := w.Header()
+	safely(header, object.Path, contentType(head))
+	if known := header.Get("ETag"); known != "" && r.Header.Get("If-None-Match") == known {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
+	header.Set("Content-Length", strconv.FormatInt(object.Size, 10))
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -117,8 +236,53 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, name string, o
 		return
 	}
 	if _, err := io.Copy(w, rest); err != nil {
-		s.o.Log.WarnContext(r.Context(), "object not sent whole", "path", name, "request", httpkit.RequestID(r.Context()), "error", err)
+		s.o.Log.WarnContext(r.Context(), "object not sent whole", "path", object.Path, "request", httpkit.RequestID(r.Context()), "error", err)
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// storageList answers GET /api/storage?prefix=.
+func (s *Server) storageList(ctx context.Context, _ none) (api.StorageList, error) {
+	q := queryOf(ctx)
+	limit := q.number("limit", 100, 1, 1000)
+	prefix, after, backend := q.text("prefix"), q.text("after"), q.text("backend")
+	if err := q.err(); err != nil {
+		return api.StorageList{}, err
+	}
+	if strings.ContainsAny(prefix+after, "\x00\\") || prefix != "" && !plainPath(strings.TrimSuffix(prefix, "/")) {
+		return api.StorageList{}, errBadPath
+	}
+	if err := s.knownBackend(backend); err != nil {
+		return api.StorageList{}, err
+	}
+	objects, err := s.o.Engine.ListObjects(ctx, backend, prefix, after, limit+1)
+	if err != nil {
+		return api.StorageList{}, err
+	}
+	if backend == "" {
+		backend = s.o.DefaultBackend
+	}
+	out := api.StorageList{Backend: backend, Prefix: prefix, Objects: []api.StorageObject{}}
+	for i, object := range objects {
+		if i == limit {
+			out.Next = objects[i-1].Path
+			break
+		}
+		out.Objects = append(out.Objects, api.StorageObject{
+			Path: object.Path, Size: object.Size, ContentType: object.ContentType, SHA256: object.SHA256, Modified: api.At(object.Modified),
+		})
+	}
+	return out, nil
+}
+
+// knownBackend is nil for no backend and for one that is configured.
+func (s *Server) knownBackend(id string) error {
+	if id == "" || s.hasBackend(id) {
+		return nil
+	}
+	return &api.Error{
+		Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "Storage backend not found",
+		Extra: map[string]any{"backend": id},
 	}
 }
 

@@ -23,11 +23,12 @@ type controls struct {
 	ValidationMode string          `json:"validationMode" validate:"omitempty,oneof=strict warn none"`
 	IdempotencyKey string          `json:"idempotencyKey" validate:"max=255"`
 	ScheduledFor   *api.Time       `json:"scheduledFor"`
+	StorageBackend string          `json:"storageBackend" validate:"max=255"`
 }
 
 var controlNames = map[string]bool{
 	"failureMode": true, "priority": true, "metadata": true,
-	"validationMode": true, "idempotencyKey": true, "scheduledFor": true,
+	"validationMode": true, "idempotencyKey": true, "scheduledFor": true, "storageBackend": true,
 }
 
 // trigger answers POST /api/pipelines/{id}/trigger. What it finds wrong it
@@ -47,6 +48,7 @@ func (s *Server) trigger(ctx context.Context, raw json.RawMessage) (api.TriggerR
 		IdempotencyKey: control.IdempotencyKey,
 		ScheduledFor:   instant(control.ScheduledFor),
 		Validation:     engine.ValidationMode(control.ValidationMode),
+		Backend:        control.StorageBackend,
 	}
 	started, err := s.o.Engine.Trigger(ctx, request)
 	if err != nil {

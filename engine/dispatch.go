@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,17 +136,27 @@ func (e *Engine) prepare(ctx context.Context, c store.Claimed, seal secret.Text)
 		HeartbeatIntervalMs: c.Task.HeartbeatInterval.Milliseconds(),
 		TimeoutMs:           c.Task.Timeout.Milliseconds(),
 	}
+	place := placementOf(run.Metadata)
+	backend, err := e.backendOf(place)
+	if err != nil {
+		return api.Dispatch{}, err
+	}
+	d.InputSHA256 = place.InputSHA256
 	switch {
 	case c.InputInline == nil: // storage is the only place that has it
 	case c.Service.InlineInput:
 		d.Input = c.InputInline
-	case !c.InputStored:
-		if err := e.storeInput(ctx, run.InputPath, c.InputInline); err != nil {
+	default:
+		sum := sha256.Sum256(c.InputInline)
+		d.InputSHA256 = hex.EncodeToString(sum[:])
+		if c.InputStored {
+			break
+		}
+		if err := e.storeInput(ctx, backend, run.InputPath, c.InputInline); err != nil {
 			return api.Dispatch{}, err
 		}
 	}
 
-	var err error
 	d.UpstreamRefs = json.RawMessage("{}")
 	if len(run.UpstreamRefs) > 0 {
 		if d.UpstreamRefs, err = json.Marshal(run.UpstreamRefs); err != nil {
@@ -158,7 +170,7 @@ func (e *Engine) prepare(ctx context.Context, c store.Claimed, seal secret.Text)
 		}
 	}
 	life := max(tokenLeast, c.Task.Timeout+tokenGrace)
-	if d.StorageToken, err = e.seals.token(seal, e.backend.Config, life); err != nil {
+	if d.StorageToken, err = e.seals.token(tokenFormatOf(c.Service), seal, backend.Config, life); err != nil {
 		return api.Dispatch{}, err
 	}
 	return d, nil

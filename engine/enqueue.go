@@ -25,6 +25,7 @@ type Enqueue struct {
 	IdempotencyKey string
 	ScheduledFor   time.Time      // zero: now
 	Validation     ValidationMode // ValidateWarn
+	Backend        string         // id of the storage backend of the run; empty: the default one
 }
 
 // Enqueued answers an Enqueue.
@@ -62,7 +63,7 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]Enqueued, err
 	for i, q := range queued {
 		out[i].EnqueuedTask = q
 		if q.Run.ID != tasks[i].ID {
-			e.discard(ctx, tasks[i].Input) // an open run has the key
+			e.discardAll(ctx, tasks[i:i+1]) // an open run has the key
 			continue
 		}
 		e.feed.Publish(api.StreamEvent{Type: "run", TaskRunID: string(q.Run.ID), Status: string(q.Run.Status)})
@@ -134,12 +135,17 @@ func (e *Engine) newTasks(ctx context.Context, wanted []Enqueue) ([]store.Enqueu
 		}
 		task := &tasks[i]
 		place := func() error {
-			input, err := e.newInput(ctx, path, w.Input)
+			backend, err := e.choose(w.Backend)
+			if err != nil {
+				return err
+			}
+			input, place, err := e.newInput(ctx, backend, path, w.Input)
 			if err != nil {
 				return fmt.Errorf("enqueue task %q: %w", w.Task, err)
 			}
 			task.Input = input
-			return nil
+			task.Metadata, err = placed(w.Metadata, place)
+			return err
 		}
 		if len(w.Input) > e.o.InlineLimit {
 			large.Go(place)
@@ -153,6 +159,8 @@ func (e *Engine) newTasks(ctx context.Context, wanted []Enqueue) ([]store.Enqueu
 
 func (e *Engine) discardAll(ctx context.Context, tasks []store.EnqueueTask) {
 	for _, task := range tasks {
-		e.discard(ctx, task.Input)
+		if backend, err := e.backendOf(placementOf(task.Metadata)); err == nil {
+			e.discard(ctx, backend, task.Input)
+		}
 	}
 }

@@ -158,7 +158,9 @@ func newFixtureOver(t testing.TB, st store.Store, o Options) *fixture {
 		o.PollInterval = time.Hour // whatever happens, happens by a wake-up
 	}
 	o.Secret = testSecret
-	o.Backends = []Backend{{Config: cfg, Bucket: bucket}}
+	if o.Backends == nil {
+		o.Backends = []Backend{{Config: cfg, Bucket: bucket}}
+	}
 	f := &fixture{t: t, fleet: &fleet{work: map[string]func(api.Dispatch) outcome{}}, bucket: bucket, stop: func() {}}
 	f.Engine, err = New(st, f.fleet, o)
 	if err != nil {

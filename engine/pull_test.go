@@ -221,7 +221,11 @@ func (l *leaving) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.C
 // read opens an input through the engine.
 func (f *fixture) read(path string) string {
 	f.t.Helper()
-	r, object, err := f.Open(f.t.Context(), path, "")
+	object, err := f.Stat(f.t.Context(), path, "")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r, err := object.Open(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -314,7 +318,7 @@ func TestInput(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t, Options{})
-			f.backend.Bucket = brokenBucket{f.bucket}
+			f.backends["local"] = Backend{Config: f.backend.Config, Bucket: brokenBucket{f.bucket}}
 			f.register(edges{"a": nil})
 			f.run()
 			run := f.ended(f.trigger().ID)
@@ -332,11 +336,11 @@ func TestInput(t *testing.T) {
 			"pipelines/no/input.json": storage.ErrNotFound,
 			"../engine.db":            storage.ErrBadPath,
 		} {
-			if _, _, err := f.Open(t.Context(), path, ""); !errors.Is(err, want) {
+			if _, err := f.Stat(t.Context(), path, ""); !errors.Is(err, want) {
 				t.Errorf("%s: got %v, want %v", path, err, want)
 			}
 		}
-		if _, _, err := f.Open(t.Context(), "a/b.json", "elsewhere"); !errors.Is(err, store.ErrNotFound) {
+		if _, err := f.Stat(t.Context(), "a/b.json", "elsewhere"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("an unknown backend: got %v", err)
 		}
 	})

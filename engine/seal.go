@@ -25,18 +25,20 @@ type seals struct {
 	mu    sync.Mutex
 	since time.Time // when the oldest of made was made
 	made  map[sealed]string
+	write storage.TokenWriter
 }
 
 // sealed is what a token depends on.
 type sealed struct {
 	secret  secret.Text
+	format  storage.Format
 	backend string
 	life    time.Duration
 }
 
 // token returns a token that is good for life at least.
-func (s *seals) token(key secret.Text, to storage.Config, life time.Duration) (string, error) {
-	want := sealed{key, to.ID, life}
+func (s *seals) token(format storage.Format, key secret.Text, to storage.Config, life time.Duration) (string, error) {
+	want := sealed{key, format, to.ID, life}
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +48,7 @@ func (s *seals) token(key secret.Text, to storage.Config, life time.Duration) (s
 	if token, known := s.made[want]; known {
 		return token, nil
 	}
-	token, err := storage.Seal(key.Reveal(), to, now, life+sealEvery)
+	token, err := s.write.Seal(format, key.Reveal(), to, now, life+sealEvery)
 	if err != nil {
 		return "", fmt.Errorf("seal storage token: %w", err)
 	}

@@ -18,7 +18,7 @@ func TestSeals(t *testing.T) {
 		cfg := storage.Config{ID: "local", Provider: "local", Credentials: storage.Credentials{"basePath": "/x"}}
 		get := func(key secret.Text, life time.Duration) string {
 			t.Helper()
-			token, err := s.token(key, cfg, life)
+			token, err := s.token(storage.FormatA, key, cfg, life)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -23,6 +23,7 @@ type Trigger struct {
 	IdempotencyKey string
 	ScheduledFor   time.Time      // zero: now
 	Validation     ValidationMode // ValidateWarn
+	Backend        string         // id of the storage backend of the run; empty: the default one
 }
 
 // Triggered is a run that was started.
@@ -83,20 +84,29 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	}
 	run := pipeline.NewRunID(time.Now())
 	path := storage.PipelineInputPath(string(run))
-	input, err := e.newInput(ctx, path, t.Input)
+	backend, err := e.choose(t.Backend)
 	if err != nil {
+		return Triggered{}, err
+	}
+	input, place, err := e.newInput(ctx, backend, path, t.Input)
+	if err != nil {
+		return Triggered{}, err
+	}
+	metadata, err := placed(t.Metadata, place)
+	if err != nil {
+		e.discard(ctx, backend, input)
 		return Triggered{}, err
 	}
 	started, err := e.starts.do(ctx, store.StartRun{
 		ID: run, Pipeline: t.Pipeline, Input: input,
 		FailureMode: t.FailureMode, Priority: t.Priority, ScheduledFor: t.ScheduledFor,
-		IdempotencyKey: t.IdempotencyKey, IdempotencyTTL: e.o.IdempotencyTTL, Metadata: t.Metadata,
+		IdempotencyKey: t.IdempotencyKey, IdempotencyTTL: e.o.IdempotencyTTL, Metadata: metadata,
 	})
 	if err == nil {
 		err = started.Err
 	}
 	if refused(err) || err == nil && started.Run.ID != run { // or answered by an earlier run
-		e.discard(ctx, input)
+		e.discard(ctx, backend, input)
 	}
 	if err != nil {
 		return Triggered{}, err

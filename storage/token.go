@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,9 +12,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"pipedai/internal/jwe"
 )
 
 // Errors of storage tokens.
@@ -26,13 +30,16 @@ var (
 )
 
 // A storage token carries one Config, sealed with AES-256-GCM, from the engine
-// to a worker. There are two formats on the wire; both are read, and the first
-// one is written because every worker in the field reads it:
+// to a worker. There are three formats on the wire; all are read, and the first
+// one is written unless a worker asked for another, because every worker in the
+// field reads it:
 //
 //	A  base64(iv) ":" base64(tag) ":" base64(ciphertext); the key is the
 //	   secret's bytes, repeated or cut to 32
 //	B  base64url(salt ‖ iv ‖ tag ‖ ciphertext); the key is
 //	   PBKDF2-HMAC-SHA256(secret, salt, 100000 rounds)
+//	JWE  compact, alg "dir", enc "A256GCM"; the key is
+//	   HKDF-SHA256(secret, no salt, "pipedai storage token")
 const (
 	tagSize     = 16
 	ivSizeA     = 12
@@ -50,10 +57,40 @@ type claims struct {
 	ExpiresAt int64 `json:"exp,omitempty"`
 }
 
+// Format is how a storage token is written. A worker says at registration
+// which one it reads.
+type Format string
+
+// The formats.
+const (
+	FormatA   Format = "A" // the default
+	FormatB   Format = "B"
+	FormatJWE Format = "JWE"
+)
+
+// Valid reports whether f is one of the formats.
+func (f Format) Valid() bool { return f == FormatA || f == FormatB || f == FormatJWE }
+
 // Seal writes cfg into a token of format A that is good for ttl from now on.
 // A ttl of zero or less makes one that does not expire.
 func Seal(secret string, cfg Config, now time.Time, ttl time.Duration) (string, error) {
-	c := claims{Config: cfg.normalized(), IssuedAt: now.Unix()}
+	var w TokenWriter
+	return w.Seal(FormatA, secret, cfg, now, ttl)
+}
+
+// TokenWriter seals storage tokens and remembers the keys it derived, so that
+// a token of format B does not cost 100000 hash rounds each time. The zero
+// value is ready; it is safe for concurrent use.
+type TokenWriter struct {
+	mu   sync.Mutex
+	salt []byte // one for all tokens of format B that it writes
+	keys TokenReader
+}
+
+// Seal writes cfg into a token of that format that is good for ttl from now on.
+// A ttl of zero or less makes one that does not expire.
+func (w *TokenWriter) Seal(format Format, secret string, cfg Config, now time.Time, ttl time.Duration) (string, error) {
+	c := claims{Config: cfg.Normalized(), IssuedAt: now.Unix()}
 	if ttl > 0 {
 		c.ExpiresAt = now.Add(ttl).Unix()
 	}
@@ -64,12 +101,24 @@ func Seal(secret string, cfg Config, now time.Time, ttl time.Duration) (string, 
 	if err != nil {
 		return "", fmt.Errorf("seal storage token: %w", err)
 	}
-	iv := make([]byte, ivSizeA)
-	rand.Read(iv) // never fails, by its contract
-	return sealA(secret, iv, plain)
+	switch format {
+	case FormatA:
+		iv := make([]byte, ivSizeA)
+		rand.Read(iv) // never fails, by its contract
+		return sealA(secret, iv, plain)
+	case FormatB:
+		return w.sealB(secret, plain)
+	case FormatJWE:
+		key, err := keyJWE(secret)
+		if err != nil {
+			return "", err
+		}
+		return jwe.Seal(key, plain)
+	}
+	return "", fmt.Errorf("seal storage token: there is no format %q", format)
 }
 
-// Unseal reads a token of either format and honours its expiry. A caller that
+// Unseal reads a token of any format and honours its expiry. A caller that
 // reads many keeps a TokenReader instead, which remembers derived keys.
 func Unseal(secret, token string) (Config, error) {
 	var r TokenReader
@@ -84,7 +133,7 @@ type TokenReader struct {
 	keys map[[sha256.Size]byte][]byte // by hash of secret and salt
 }
 
-// Unseal reads a token of either format and honours its expiry.
+// Unseal reads a token of any format and honours its expiry.
 func (r *TokenReader) Unseal(secret, token string) (Config, error) {
 	return r.unsealAt(secret, token, time.Now())
 }
@@ -94,8 +143,11 @@ func (r *TokenReader) unsealAt(secret, token string, now time.Time) (Config, err
 		return Config{}, fmt.Errorf("%w: too long", ErrBadToken)
 	}
 	open := r.openB
-	if strings.Contains(token, ":") {
+	switch {
+	case strings.Contains(token, ":"):
 		open = openA
+	case strings.Count(token, ".") == 4:
+		open = openJWE
 	}
 	plain, err := open(secret, token)
 	if err != nil {
@@ -108,7 +160,7 @@ func (r *TokenReader) unsealAt(secret, token string, now time.Time) (Config, err
 	if c.ExpiresAt != 0 && now.Unix() > c.ExpiresAt {
 		return Config{}, fmt.Errorf("%w at %s", ErrTokenExpired, time.Unix(c.ExpiresAt, 0).UTC().Format(time.RFC3339))
 	}
-	return c.normalized(), nil
+	return c.Normalized(), nil
 }
 
 // keyA is the secret's UTF-8 bytes, repeated or cut to 32. An empty secret
@@ -152,6 +204,56 @@ func openA(secret, token string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: wrong size of nonce or tag", ErrBadToken)
 	}
 	return openGCM(keyA(secret), raw[0], raw[1], raw[2])
+}
+
+// keyJWE derives the key of a JWE. The secret is random by recommendation, so
+// it needs spreading over the key, not slowing down; and a key of its own for
+// this purpose.
+func keyJWE(secret string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "pipedai storage token", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive key of storage token: %w", err)
+	}
+	return key, nil
+}
+
+func openJWE(secret, token string) ([]byte, error) {
+	key, err := keyJWE(secret)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := jwe.Open(key, token)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it was altered or sealed with another secret", ErrBadToken)
+	}
+	return plain, nil
+}
+
+func (w *TokenWriter) sealB(secret string, plain []byte) (string, error) {
+	w.mu.Lock()
+	if w.salt == nil {
+		w.salt = make([]byte, saltSizeB)
+		rand.Read(w.salt) // never fails, by its contract
+	}
+	salt := w.salt
+	w.mu.Unlock()
+	key, err := w.keys.keyB(secret, salt)
+	if err != nil {
+		return "", err
+	}
+	iv := make([]byte, ivSizeB)
+	rand.Read(iv) // never fails, by its contract
+	return sealBWith(key, salt, iv, plain)
+}
+
+func sealBWith(key, salt, iv, plain []byte) (string, error) {
+	gcm, err := newGCM(key, len(iv))
+	if err != nil {
+		return "", err
+	}
+	sealed := gcm.Seal(nil, iv, plain, nil)
+	body, tag := sealed[:len(sealed)-tagSize], sealed[len(sealed)-tagSize:]
+	return base64.RawURLEncoding.EncodeToString(slices.Concat(salt, iv, tag, body)), nil
 }
 
 func (r *TokenReader) openB(secret, token string) ([]byte, error) {
@@ -221,9 +323,9 @@ func decodeBase64(text string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(text)
 }
 
-// normalized gives S3 credentials their proper names: published samples also
+// Normalized gives S3 credentials their proper names: published samples also
 // use those of MinIO.
-func (c Config) normalized() Config {
+func (c Config) Normalized() Config {
 	if c.Provider != "aws-s3" {
 		return c
 	}

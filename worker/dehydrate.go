@@ -26,7 +26,7 @@ func dehydrate(ctx context.Context, bucket storage.Bucket, c *Context, output js
 		return req, Retryable(api.CodeStorageUnreadable, "store the output: %w", err)
 	}
 	size := float64(object.Size)
-	req.OutputPath, req.OutputSize = object.Path, &size
+	req.OutputPath, req.OutputSize, req.OutputSHA256 = object.Path, &size, object.SHA256
 	for _, asset := range c.own.list() {
 		stored, err := storeAsset(ctx, bucket, c, asset)
 		if err != nil {
@@ -48,7 +48,7 @@ func storeAsset(ctx context.Context, bucket storage.Bucket, c *Context, asset ow
 	if err != nil {
 		return api.Asset{}, err
 	}
-	return api.Asset{Path: object.Path, Size: object.Size, Type: string(asset.typ)}, nil
+	return api.Asset{Path: object.Path, Size: object.Size, Type: string(asset.typ), SHA256: object.SHA256}, nil
 }
 
 // encodeOutput writes an output as it is stored: indented JSON.

@@ -3,15 +3,12 @@ package worker
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"pipedai/api"
 	"pipedai/storage"
@@ -41,7 +38,7 @@ func hydrate(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (json.R
 	input := d.Input
 	if len(input) == 0 {
 		var err error
-		if input, err = document(ctx, bucket, d.InputPath); err != nil {
+		if input, err = document(ctx, bucket, d.InputPath, d.InputSHA256); err != nil {
 			return nil, nil, fmt.Errorf("input: %w", err)
 		}
 	}
@@ -51,7 +48,7 @@ func hydrate(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (json.R
 	}
 	h := &hydrated{bucket: bucket, outputs: map[string]json.RawMessage{}, assets: map[string]api.Asset{}}
 	for _, ref := range refs {
-		output, err := document(ctx, bucket, ref.OutputPath)
+		output, err := document(ctx, bucket, ref.OutputPath, ref.SHA256)
 		if err != nil {
 			return nil, nil, fmt.Errorf("output of task %q: %w", ref.task, err)
 		}
@@ -64,24 +61,21 @@ func hydrate(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (json.R
 	return input, h, nil
 }
 
-// document reads a JSON object of storage.
-func document(ctx context.Context, bucket storage.Bucket, path string) (json.RawMessage, error) {
-	body, object, err := bucket.Get(ctx, path)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, &TaskError{Message: "File not found: " + path, Code: api.CodeStorageUnreadable, Retryable: true, Cause: err}
-	}
+// document reads a JSON object of storage and holds it against its hash, as
+// far as one is known.
+func document(ctx context.Context, bucket storage.Bucket, path, sum string) (json.RawMessage, error) {
+	body, object, err := storage.Open(ctx, bucket, storage.Ref{Path: path, Size: -1, SHA256: sum})
 	if err != nil {
-		return nil, Retryable(api.CodeStorageUnreadable, "read %s: %w", path, err)
+		return nil, unreadable(path, err)
 	}
 	defer body.Close()
+	if object.Size > maxDocument {
+		return nil, Fatal(api.CodeStorageUnreadable, "read %s: larger than %d MiB; pass large data as an asset", path, maxDocument>>20)
+	}
 	data, err := io.ReadAll(io.LimitReader(body, maxDocument+1))
 	switch {
 	case err != nil:
-		return nil, Retryable(api.CodeStorageUnreadable, "read %s: %w", path, err)
-	case len(data) > maxDocument:
-		return nil, Fatal(api.CodeStorageUnreadable, "read %s: larger than %d MiB; pass large data as an asset", path, maxDocument>>20)
-	case object.Size > 0 && int64(len(data)) != object.Size:
-		return nil, Retryable(api.CodeStorageUnreadable, "read %s: %d of %d bytes came", path, len(data), object.Size)
+		return nil, unreadable(path, err)
 	case !json.Valid(data):
 		return nil, Fatal(api.CodeStorageUnreadable, "read %s: it is not JSON", path)
 	}
@@ -135,28 +129,25 @@ func (h *hydrated) fetch(ctx context.Context, key, dest string) error {
 	if !ok {
 		return errNoAsset
 	}
-	body, object, err := h.bucket.Get(ctx, asset.Path)
+	body, _, err := storage.Open(ctx, h.bucket, storage.Ref{Path: asset.Path, Size: asset.Size, SHA256: asset.SHA256})
 	if err != nil {
-		return Retryable(api.CodeStorageUnreadable, "read %s: %w", asset.Path, err)
+		return unreadable(asset.Path, err)
 	}
 	defer body.Close()
-	hash := sha256.New()
-	// One byte more than announced is enough to see that it is too long.
-	size, err := writeFile(ctx, dest, io.TeeReader(io.LimitReader(body, asset.Size+1), hash))
-	if err != nil {
-		return Retryable(api.CodeStorageUnreadable, "read %s: %w", asset.Path, err)
-	}
-	problem := ""
-	if size != asset.Size {
-		problem = fmt.Sprintf("it has not the %d bytes it was stored with", asset.Size)
-	} else if sum := hex.EncodeToString(hash.Sum(nil)); object.SHA256 != "" && !strings.EqualFold(sum, object.SHA256) {
-		problem = "its content is not what was stored"
-	}
-	if problem != "" {
+	if _, err := writeFile(ctx, dest, body); err != nil {
 		_ = os.Remove(dest)
-		return Retryable(api.CodeStorageUnreadable, "read %s: %s", asset.Path, problem)
+		return unreadable(asset.Path, err)
 	}
 	return nil
+}
+
+// unreadable is why an attempt could not have an object. What was altered or
+// is refused may be put right while the attempts go on.
+func unreadable(path string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return &TaskError{Message: "File not found: " + path, Code: api.CodeStorageUnreadable, Retryable: true, Cause: err}
+	}
+	return Retryable(api.CodeStorageUnreadable, "read %s: %w", path, err)
 }
 
 func (h *hydrated) progress(percent float64, message string) { h.onUpdate(percent, message) }

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -33,7 +35,8 @@ func TestListen_oneAttempt(t *testing.T) {
 	size := float64(len("{\n  \"n\": 42\n}"))
 	want := report{wire: "trun_1", CallbackRequest: api.CallbackRequest{
 		Status: "success", OutputPath: "runs/prun_1/outputs/trun_1.json", OutputSize: &size,
-		LogsPath: "runs/prun_1/logs/trun_1.jsonl", Attempt: 1,
+		OutputSHA256: "baa0f9b5394470712e74e1065780399f651b257756d661dc214ab25e784cc4fa",
+		LogsPath:     "runs/prun_1/logs/trun_1.jsonl", Attempt: 1,
 	}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(report{})); diff != "" {
 		t.Error(diff)
@@ -185,6 +188,13 @@ func TestListen_contextAndAssets(t *testing.T) {
 		"b.json": {Path: "runs/prun_1/assets/trun_1.2/b.json", Size: 12, Type: "json"},
 		"a.txt":  {Path: "runs/prun_1/assets/trun_1.2/a.txt", Size: 2, Type: "text"},
 		"raw":    {Path: "runs/prun_1/assets/trun_1.2/raw", Size: 2, Type: "binary"},
+	}
+	for key, asset := range got.Assets {
+		if want := fmt.Sprintf("%x", sha256.Sum256([]byte(e.object(asset.Path)))); asset.SHA256 != want {
+			t.Errorf("asset %s: got the hash %q, want %s", key, asset.SHA256, want)
+		}
+		asset.SHA256 = ""
+		got.Assets[key] = asset
 	}
 	if diff := cmp.Diff(wantAssets, got.Assets); diff != "" {
 		t.Error(diff)

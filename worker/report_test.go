@@ -57,7 +57,7 @@ func TestListen_failures(t *testing.T) {
 			change: func(d *api.Dispatch) {
 				d.UpstreamRefs = json.RawMessage(`{"t":{"outputPath":"o/t","assets":{"k":{"path":"o/t","size":999,"type":"json"}}}}`)
 			},
-			code: api.CodeStorageUnreadable, says: "999 bytes", retryable: &yes,
+			code: api.CodeStorageUnreadable, says: "not the 999", retryable: &yes,
 		},
 		"run id that is a path": {
 			handler: func(*Context) (any, error) { return nil, nil },

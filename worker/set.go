@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pipedai/api"
+	"pipedai/storage"
 )
 
 // Set is the tasks of one service. Fill it with Register before it is used;
@@ -179,7 +180,7 @@ func (t Task) check() (problems []error) {
 // base URL for workers that pull.
 func (s *Set) Registration(baseURL string) api.RegisterRequest {
 	req := api.RegisterRequest{
-		ServiceID: s.service, Version: s.version, BaseURL: baseURL, TokenFormat: "A",
+		ServiceID: s.service, Version: s.version, BaseURL: baseURL, TokenFormat: string(storage.FormatJWE),
 		Capabilities: []string{api.CapabilityInlineInput}, Tasks: []api.TaskRegistration{},
 	}
 	for _, id := range s.order {

@@ -29,7 +29,7 @@ func TestSet_registration(t *testing.T) {
 	}
 	n := func(v float64) *float64 { return &v }
 	want := api.RegisterRequest{
-		ServiceID: "svc", Version: "2.0.0", BaseURL: "http://x", TokenFormat: "A", Capabilities: []string{"inline-input"},
+		ServiceID: "svc", Version: "2.0.0", BaseURL: "http://x", TokenFormat: "JWE", Capabilities: []string{"inline-input"},
 		Tasks: []api.TaskRegistration{
 			{ID: "plain", CodeHash: "0123456789abcdef", AllowedNext: []string{}},
 			{

@@ -45,7 +45,7 @@ func Repository() Rules {
 			{"api", nil},
 			{"pipeline", nil},
 			{"pipeline/inputschema", nil},
-			{"storage", nil},
+			{"storage", []string{"internal/jwe"}},
 			{"store", []string{"pipeline"}},
 			{"client", with(leaves, "api")},
 
@@ -121,6 +121,7 @@ func Repository() Rules {
 			{"github.com/kardianos/service", []string{"daemon/osservice"}},
 			{"github.com/coder/websocket", []string{"daemon/localapi", "daemon/localapi/localclient"}},
 			{"github.com/minio/minio-go/v7", []string{"storage/s3"}},
+			{"github.com/go-jose/go-jose/v4", []string{"internal/jwe"}},
 			{"golang.org/x/oauth2", []string{"storage/gcs"}},
 			{"github.com/dlclark/regexp2", []string{"pipeline/inputschema"}},
 			{"github.com/ledongthuc/pdf", []string{"examples/pdf-processor/..."}},

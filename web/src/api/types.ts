@@ -108,7 +108,7 @@ export interface RegisterRequest {
   version: string;
   baseUrl?: string;
   tasks: TaskRegistration[] | null;
-  tokenFormat?: string; // "A" (default)
+  tokenFormat?: string; // of storage tokens: "A" (default), "B" or "JWE"
   capabilities?: string[]; // see the Capability constants
 }
 
@@ -435,6 +435,7 @@ export interface TriggerRequest {
   validationMode?: string;
   idempotencyKey?: string;
   scheduledFor?: Time;
+  storageBackend?: string; // id; the default one if absent
 }
 
 /** FieldError is one problem of an input. */
@@ -537,6 +538,7 @@ export interface QueueTaskRequest {
   idempotencyKey?: string;
   scheduledFor?: Time;
   validationMode?: "strict" | "warn" | "none";
+  storageBackend?: string; // id; the default one if absent
 }
 
 /**
@@ -649,6 +651,26 @@ export interface StorageBackend {
 export interface StorageBackends {
   backends: StorageBackend[] | null;
   default: string;
+}
+
+/** StorageObject is one object of a listing. */
+export interface StorageObject {
+  path: string;
+  size: number;
+  contentType?: string;
+  sha256?: string;
+  modified: Time;
+}
+
+/**
+ * StorageList answers GET /api/storage?prefix=: objects by path, at most limit.
+ * More follow when next is there: ask again with after=next.
+ */
+export interface StorageList {
+  backend: string;
+  prefix: string;
+  objects: StorageObject[] | null;
+  next?: string;
 }
 
 /**
