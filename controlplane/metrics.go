@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,12 +56,19 @@ func (s *Server) exposition(w http.ResponseWriter, r *http.Request) {
 
 // count measures a route.
 func (m *metrics) count(pattern string, next http.Handler) http.Handler {
+	// What nearly every answer counts in is looked up once, when it first happens.
+	seconds := sync.OnceValue(func() prometheus.Observer { return m.seconds.WithLabelValues(pattern) })
+	good := sync.OnceValue(func() prometheus.Counter { return m.requests.WithLabelValues(pattern, "200") })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		begun := time.Now()
 		defer func() {
-			m.requests.WithLabelValues(pattern, strconv.Itoa(seen.status)).Inc()
-			m.seconds.WithLabelValues(pattern).Observe(time.Since(begun).Seconds())
+			if seen.status == http.StatusOK {
+				good().Inc()
+			} else {
+				m.requests.WithLabelValues(pattern, strconv.Itoa(seen.status)).Inc()
+			}
+			seconds().Observe(time.Since(begun).Seconds())
 		}()
 		next.ServeHTTP(seen, r)
 	})

@@ -168,14 +168,18 @@ func WithRequestID(next http.Handler) http.Handler {
 // SecurityHeaders sets what every answer carries: no caching, no sniffing, no
 // framing, no referrer. A handler may replace them.
 func SecurityHeaders(next http.Handler) http.Handler {
+	headers := http.Header{}
+	headers.Set("Cache-Control", "no-store")
+	headers.Set("X-Content-Type-Options", "nosniff")
+	headers.Set("X-Frame-Options", "DENY")
+	headers.Set("Referrer-Policy", "no-referrer")
+	headers.Set("Cross-Origin-Resource-Policy", "same-origin")
+	headers.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		for name, values := range headers {
+			h[name] = values[:1:1] // shared: whoever sets or adds makes a new list
+		}
 		next.ServeHTTP(w, r)
 	})
 }
