@@ -47,7 +47,7 @@ func TestRoutes(t *testing.T) {
 		{"health, head", "HEAD", "/health", "", nil, 200, nil, nil},
 		{"info", "GET", "/api/info", "", nil, 200, []string{`"storageBackends":["local"]`, `"defaultStorageBackend":"local"`, `"version":"1.2.3"`, `"pollIntervalMs":1000`}, []string{"bucket-password"}},
 		{"description", "GET", "/api/openapi.json", "", nil, 200, []string{`"openapi":"3.1.0"`, `"/api/runs/{id}":`, `"version":"1.2.3"`}, nil},
-		{"metrics", "GET", "/metrics", "", nil, 200, []string{"pipeweave_http_requests_total", `pipeweave_task_runs{state="pending"} 1`}, nil},
+		{"metrics", "GET", "/metrics", "", nil, 200, []string{"pipeweave_http_requests_total", `pipeweave_task_runs{state="pending"} 1`, "pipeweave_claims_total 0", `pipeweave_completions_total{status="completed"} 0`, `pipeweave_store_seconds_count{step="start"} 1`}, nil},
 		{"register again", "POST", "/api/register", strings.Replace(pdf, `"t1"`, `"t2"`, 1), nil, 200, []string{`"success":true`, `{"taskId":"text","oldHash":"t1","newHash":"t2","oldVersion":1,"newVersion":2}`}, []string{"orphanedTasks"}},
 		{"services", "GET", "/api/services", "", nil, 200, []string{`"id":"pdf"`, `"baseUrl":"http://localhost:8080"`, `"taskCount":4`, `"status":"active"`}, nil},
 		{"service", "GET", "/api/services/pdf", "", nil, 200, []string{`"service":{`, `"tasks":[`}, nil},

@@ -118,7 +118,7 @@ func New(o Options) (*Server, error) {
 		waiting:   newWaiters(),
 		draining:  make(chan struct{}),
 	}
-	metrics, err := newMetrics(s.st)
+	metrics, err := newMetrics(s.st, o.Engine.Collectors())
 	if err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}

@@ -108,6 +108,7 @@ func (c *claimer) wait() {
 
 // claimed tells of runs that were just claimed.
 func (e *Engine) claimed(runs []store.Claimed) {
+	e.metrics.claims.Add(float64(len(runs)))
 	for _, run := range runs {
 		e.catalog.learn(run.TaskRun.Task, run.Service.ID)
 		e.feed.Publish(taskChanged(run.TaskRun.Run, run.TaskRun.ID, run.TaskRun.Status))

@@ -96,6 +96,7 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 		freed  bool
 		timed  bool
 	)
+	e.metrics.ended(ended)
 	for _, end := range ended {
 		if end.Err != nil {
 			continue

@@ -102,10 +102,21 @@ func refOf(c store.Claimed, owner string) store.AttemptRef {
 func (e *Engine) send(ctx context.Context, baseURL string, d api.Dispatch) error {
 	bounded, cancel := context.WithTimeout(ctx, e.o.DispatchTimeout)
 	defer cancel()
+	begun := time.Now()
 	err := e.dispatcher.Dispatch(bounded, baseURL, d)
 	var refused *DispatchError
-	if err != nil && !errors.As(err, &refused) && errors.Is(bounded.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("worker did not answer within %s", e.o.DispatchTimeout)
+	switch {
+	case err == nil:
+		e.metrics.dispatched(begun, dispatchAccepted)
+	case errors.As(err, &refused) && refused.Busy:
+		e.metrics.dispatched(begun, dispatchBusy)
+	case errors.As(err, &refused):
+		e.metrics.dispatched(begun, dispatchRefused)
+	default:
+		e.metrics.dispatched(begun, dispatchFailed)
+		if errors.Is(bounded.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("worker did not answer within %s", e.o.DispatchTimeout)
+		}
 	}
 	return err
 }

@@ -49,6 +49,7 @@ type Engine struct {
 	mode        *modeWatch
 	placing     singleflight.Group // inputs on their way to storage, by path
 	seals       seals
+	metrics     *metrics
 
 	starts   *gather[store.StartRun, store.StartedRun]
 	accepts  *gather[store.AttemptRef, struct{}]
@@ -72,8 +73,10 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine options: %w", err)
 	}
+	m := newMetrics()
+	st = timedStore{st, m.steps}
 	e := &Engine{
-		o: o, log: o.Log, store: st, dispatcher: d,
+		o: o, metrics: m, log: o.Log, store: st, dispatcher: d,
 		backends: backends, backend: chosen,
 		feed: newFeed(time.Now()), wakes: newWakes(), catalog: newCatalog(),
 		stopping: make(chan struct{}),

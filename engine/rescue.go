@@ -45,6 +45,8 @@ func (r rescuer) once(ctx context.Context) (taken int, more bool, err error) {
 		r.e.log.Warn("took back a lost run", "run", end.Run, "task", end.Task, "task_run", end.ID, "attempt", end.Attempt,
 			"status", end.Status, "retry_at", end.RetryAt)
 	}
+	r.e.metrics.released.Add(float64(rescued.Released))
+	r.e.metrics.rescued.Add(float64(len(rescued.Ended)))
 	r.e.afterEnds(rescued.Ended)
 	return rescued.Released + len(rescued.Ended), rescued.More, nil
 }
