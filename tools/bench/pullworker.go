@@ -124,7 +124,7 @@ func (w *pullWorker) post(ctx context.Context, path string, body, into []byte) (
 	return buf.Bytes(), nil
 }
 
-// report tells the end of every run of a claim, in one request.
+// report tells the end of every run of a claim in one request.
 func (w *pullWorker) report(ctx context.Context, ids []string) error {
 	body := []byte(`{"callbacks":[`)
 	for i, id := range ids {
@@ -138,7 +138,7 @@ func (w *pullWorker) report(ctx context.Context, ids []string) error {
 		return err
 	}
 	if n := bytes.Count(answer, []byte(`"acknowledged":true`)); n != len(ids) {
-		return fmt.Errorf("%d of %d reports were taken: %.500s", n, len(ids), answer)
+		return fmt.Errorf("%d of %d reports were acknowledged: %.300s", n, len(ids), answer)
 	}
 	w.tally.reported(len(ids))
 	return nil
