@@ -38,6 +38,7 @@ type Options struct {
 type Store struct {
 	pool   *pgxpool.Pool
 	target string
+	self   string // what this store's own notices say, so that it does not wake itself
 	log    *slog.Logger
 	shards int
 	graphs recent[pipeline.RunID, *pipeline.Graph] // of runs, whose snapshots never change
@@ -83,7 +84,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{
-		pool: pool, log: o.Log, shards: 64,
+		pool: pool, log: o.Log, shards: 64, self: pipeline.Random(16),
 		target: fmt.Sprintf("%s/%s", cfg.ConnConfig.Host, cfg.ConnConfig.Database),
 	}
 	if err := s.Ping(ctx); err != nil {
@@ -109,14 +110,14 @@ func (s *Store) Close() error {
 
 // Notify tells the other replicas.
 func (s *Store) Notify(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, `select pg_notify($1, '')`, channel)
+	_, err := s.pool.Exec(ctx, `select pg_notify($1, $2)`, channel, s.self)
 	return wrap("notify", err)
 }
 
 // A silent connection is asked this often whether it is still one.
 const listenPing = 30 * time.Second
 
-// Listen calls wake for each notice and after each connection.
+// Listen calls wake for each notice of another store and after each connection.
 func (s *Store) Listen(ctx context.Context, wake func()) error {
 	pause := backoff.Policy{Base: 100 * time.Millisecond, Max: 5 * time.Second}
 	for failures := 0; ctx.Err() == nil; {
@@ -147,9 +148,12 @@ func (s *Store) listen(ctx context.Context, wake func()) (connected bool, err er
 		wake()
 		for {
 			wait, cancel := context.WithTimeout(ctx, listenPing)
-			_, err = conn.WaitForNotification(wait)
+			notice, err := conn.WaitForNotification(wait)
 			quiet := wait.Err() != nil && ctx.Err() == nil
 			cancel()
+			if err == nil && notice.Payload == s.self {
+				continue
+			}
 			if err == nil {
 				break
 			}

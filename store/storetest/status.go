@@ -139,11 +139,8 @@ func info(f *fixture) {
 	}()
 	if f.Info().Shared {
 		<-woken // connected
-		f.must(f.Notify(f.ctx))
-		<-woken
-	} else {
-		f.must(f.Notify(f.ctx))
 	}
+	f.must(f.Notify(f.ctx))
 	cancel()
 	f.must(<-ended)
 }
