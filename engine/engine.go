@@ -47,6 +47,7 @@ type Engine struct {
 	acceptances *acceptances
 	watched     atomic.Bool // by a watcher: nobody else need poll
 	mode        *modeWatch
+	upkeep      *upkeeper
 	placing     singleflight.Group // inputs on their way to storage, by path
 	seals       seals
 	metrics     *metrics
@@ -85,6 +86,7 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	e.claimer = &claimer{e: e}
 	e.acceptances = newAcceptances(e.noteAccepted)
 	e.mode = &modeWatch{e: e}
+	e.upkeep = newUpkeeper(e)
 	e.starts = newGather(500, e.startRuns)
 	e.accepts = newGather(500, answerless(st.AcceptAttempts))
 	e.releases = newGather(500, answerless(st.ReleaseAttempts))
@@ -130,6 +132,7 @@ func (e *Engine) loops(ctx context.Context) error {
 	group.Add("notify", notifier{e}.Run)
 	group.Add("listen", listener{e}.Run)
 	group.Add("watch", (&watcher{e: e}).Run)
+	group.Add("upkeep", e.upkeep.Run)
 	group.Add("rescue", rescuer{e}.Run)
 	group.Add("mode", e.mode.Run)
 	group.Add("due", promoter{e}.Run)

@@ -8,7 +8,7 @@ import (
 
 // Tick runs one bounded round of everything a standalone engine does in the
 // background: it takes back lost runs, makes due ones claimable, claims what
-// fits, returns when every dispatch has ended, and enters maintenance when that
+// fits, returns when every dispatch has ended, gives upkeep its turn, and enters maintenance when that
 // was waited for and nothing is left. processed is how many task
 // runs it took, those whose dispatch failed included. more says that another
 // round would find work now.
@@ -22,5 +22,5 @@ func (e *Engine) Tick(ctx context.Context) (processed int, more bool, err error)
 	claimed, moreReady, claimErr := e.claimer.once(ctx, &dispatches)
 	dispatches.Wait()
 	e.acceptances.flush() // nobody may be there later to do it
-	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr, e.mode.once(ctx))
+	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr, e.mode.once(ctx), e.upkeep.once(ctx))
 }

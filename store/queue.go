@@ -19,8 +19,9 @@ type Queue interface {
 
 	// ClaimTasks leases eligible task runs: pending, due, of a service that
 	// Services admits, below the task's concurrency limit (exact across
-	// replicas), lowest priority number first, then oldest. A task at its limit
-	// does not hold back others. A run is given to one claimer only.
+	// replicas), lowest priority number first, then oldest; what Upkeep lifted
+	// because it waited too long goes before all. A task at its limit does not
+	// hold back others. A run is given to one claimer only.
 	ClaimTasks(ctx context.Context, p ClaimTasks) ([]Claimed, error)
 	// AcceptAttempts notes that workers took claimed attempts: from here the
 	// heartbeat window runs. An item whose lease is lost is skipped.

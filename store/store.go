@@ -44,6 +44,7 @@ type Store interface {
 	Runs
 	DeadLetters
 	Idempotency
+	Upkeep
 	Hosts
 	Tokens
 

@@ -100,8 +100,8 @@ func (t *tx) candidates(queue string, limit int) ([]candidate, error) {
 	}
 	var out []candidate
 	for _, l := range lanes {
-		err := t.rows(`select seq, priority from task_runs
-			where queue = ?1 and lane = ?2 and since is not null order by priority, seq limit ?3`, []any{queue, l.name, l.free}, func(row scanner) error {
+		err := t.rows(`select seq, place from task_runs
+			where queue = ?1 and lane = ?2 and since is not null order by place, seq limit ?3`, []any{queue, l.name, l.free}, func(row scanner) error {
 			c := candidate{lane: l.name}
 			err := row.Scan(&c.seq, &c.priority)
 			out = append(out, c)

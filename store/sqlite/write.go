@@ -95,7 +95,7 @@ func (t *tx) requeues(c *flow.Changes) error {
 		} else {
 			since = t.now
 		}
-		if err := t.run(`update task_runs set status = 'pending', owner = null, since = ?5, due = ?6, `+lane+`,
+		if err := t.run(`update task_runs set status = 'pending', owner = null, lifted = 0, since = ?5, due = ?6, `+lane+`,
 				attempt = ?2, scheduled_for = coalesce(?3, scheduled_for),
 				error = null, error_code = null, started_at = null, completed_at = null, heartbeat_at = null,
 				metadata = json_remove(coalesce(metadata, '{}'), '$.progress', '$.progressMessage'),

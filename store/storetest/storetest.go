@@ -38,6 +38,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"hostile", hostileCases},
 		{"dead letters", deadLetterCases},
 		{"idempotency", idempotencyCases},
+		{"upkeep", upkeepCases},
 		{"status", statusCases},
 		{"glance", glanceCases},
 		{"hosts", hostCases},

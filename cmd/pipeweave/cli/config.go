@@ -39,6 +39,7 @@ type serveConfig struct {
 	mode           string
 	maxConcurrency int
 	pollInterval   time.Duration
+	keep           keeping
 	logLevel       string
 	logFormat      string
 	warnings       []string
@@ -69,6 +70,7 @@ func resolveServe(all choices, getenv func(string) string) (serveConfig, error) 
 	}
 	c.maxConcurrency = whole(value("maxConcurrency"), "max concurrency", bad)
 	c.pollInterval = interval(value("pollInterval"), bad)
+	c.keep = resolveKeeping(value, bad)
 	c.resolveLog(all, bad)
 
 	c.secret = secret.Text(value("secretKey"))
@@ -297,4 +299,30 @@ func interval(text string, bad func(string, ...any)) time.Duration {
 		bad("poll interval %q is not at least 1 ms", text)
 	}
 	return d
+}
+
+// keeping is how long things are kept and waited for.
+type keeping struct {
+	idempotencyTTL, maxRetryDelay, deadLetters, runs time.Duration
+}
+
+func resolveKeeping(value func(string) string, bad func(string, ...any)) keeping {
+	span := func(key, name string, unit time.Duration, least int) time.Duration {
+		n, err := strconv.Atoi(value(key))
+		if most := int(100 * 365 * 24 * time.Hour / unit); err != nil || n < least || n > most {
+			bad("%s %q is not a whole number from %d to %d", name, value(key), least, most)
+		}
+		return time.Duration(n) * unit
+	}
+	day := 24 * time.Hour
+	k := keeping{
+		idempotencyTTL: span("idempotencyTtl", "idempotency TTL", time.Second, 1),
+		maxRetryDelay:  span("maxRetryDelay", "max retry delay", time.Millisecond, 1),
+		deadLetters:    span("deadLetterRetention", "dead letter retention", day, 0),
+		runs:           span("runRetention", "run retention", day, 0),
+	}
+	if k.deadLetters == 0 {
+		k.deadLetters = -1 // for good; to the engine 0 means its default
+	}
+	return k
 }

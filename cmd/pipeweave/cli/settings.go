@@ -62,6 +62,11 @@ func serveSettings() []setting {
 		{key: "maxConcurrency", flag: "max-concurrency", env: []string{"MAX_CONCURRENCY"}, def: "10", usage: "most task runs at a time"},
 		{key: "pollInterval", flag: "poll-interval", env: []string{"POLL_INTERVAL_MS"}, def: "1000", usage: "safety net for lost wake-ups, in ms"},
 
+		{key: "idempotencyTtl", flag: "idempotency-ttl", env: []string{"IDEMPOTENCY_TTL_SECONDS"}, def: "86400", usage: "how long results answer for idempotency keys, in seconds"},
+		{key: "maxRetryDelay", flag: "max-retry-delay", env: []string{"MAX_RETRY_DELAY_MS"}, def: "86400000", usage: "longest delay before a retry, in ms, of tasks without their own"},
+		{key: "deadLetterRetention", flag: "dlq-retention-days", env: []string{"DLQ_RETENTION_DAYS"}, def: "30", usage: "days that dead letters are kept; 0 keeps them"},
+		{key: "runRetention", flag: "run-retention-days", env: []string{"RUN_RETENTION_DAYS"}, def: "0", usage: "days that runs are kept after their end; 0 keeps them"},
+
 		{key: "logLevel", flag: "log-level", env: []string{"LOG_LEVEL"}, def: "normal", usage: "minimal, normal or detailed"},
 		{key: "logFormat", flag: "log-format", env: []string{"PIPEWEAVE_LOG_FORMAT"}, usage: "text, json, or gcp for Google Cloud; default: text, and gcp where GCP_PROJECT_ID is set"},
 		{key: "gcpProject", env: []string{"GCP_PROJECT_ID"}},

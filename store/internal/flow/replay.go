@@ -39,6 +39,12 @@ func (b *Batch) RetryLetters(ctx context.Context, letters []store.DeadLetter, ro
 		taken[l.ID] = true
 	}
 	for _, run := range sortedKeys(of) {
+		if b.runs[run] == nil {
+			for _, i := range of[run] {
+				out[i].Err = store.Refuse("Its pipeline run was deleted")
+			}
+			continue
+		}
 		var again []pipeline.TaskRunID
 		for _, i := range of[run] {
 			again = append(again, letters[i].TaskRun)

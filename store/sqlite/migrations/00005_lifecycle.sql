@@ -28,3 +28,10 @@ create index idx_run_keys_claimed_at on run_keys (claimed_at);
 
 alter table idempotency_cache add column output_bytes integer; -- output_size is 32 bit
 alter table idempotency_cache add column output_sha256 text;
+
+-- Where a claimable task run stands: by its priority, or before everything when
+-- it has waited so long that it was lifted.
+alter table task_runs add column lifted integer not null default 0;
+alter table task_runs add column place integer generated always as (iif(lifted, -2147483648, priority)) virtual;
+drop index idx_task_runs_ready;
+create index idx_task_runs_ready on task_runs (queue, lane, place, seq) where since is not null;
