@@ -110,7 +110,7 @@ func caller(ctx context.Context) identity {
 
 // allow puts a route's access rule before its handler.
 func (s *Server) allow(route route) http.Handler {
-	return s.metrics.count(route.pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.metrics.count(route.pattern, s.o.Log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, err := s.admit(r, route.access)
 		if err != nil {
 			s.fail(w, r, "Failed to check the token", err)

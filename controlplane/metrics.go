@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"pipedai/internal/httpkit"
 	"pipedai/store"
 )
 
@@ -54,8 +56,8 @@ func (s *Server) exposition(w http.ResponseWriter, r *http.Request) {
 	s.metrics.handler().ServeHTTP(w, r)
 }
 
-// count measures a route.
-func (m *metrics) count(pattern string, next http.Handler) http.Handler {
+// count measures a route, and tells a detailed log of every request.
+func (m *metrics) count(pattern string, log *slog.Logger, next http.Handler) http.Handler {
 	// What nearly every answer counts in is looked up once, when it first happens.
 	seconds := sync.OnceValue(func() prometheus.Observer { return m.seconds.WithLabelValues(pattern) })
 	good := sync.OnceValue(func() prometheus.Counter { return m.requests.WithLabelValues(pattern, "200") })
@@ -68,7 +70,11 @@ func (m *metrics) count(pattern string, next http.Handler) http.Handler {
 			} else {
 				m.requests.WithLabelValues(pattern, strconv.Itoa(seen.status)).Inc()
 			}
-			seconds().Observe(time.Since(begun).Seconds())
+			took := time.Since(begun)
+			seconds().Observe(took.Seconds())
+			if log.Enabled(r.Context(), slog.LevelDebug) {
+				log.DebugContext(r.Context(), r.Method+" "+r.URL.Path, "status", seen.status, "ms", took.Milliseconds(), "request", httpkit.RequestID(r.Context()))
+			}
 		}()
 		next.ServeHTTP(seen, r)
 	})

@@ -13,6 +13,7 @@ import (
 	"pipedai/engine"
 	"pipedai/internal/httpkit"
 	"pipedai/internal/localnet"
+	"pipedai/internal/oplog"
 	"pipedai/internal/secret"
 	"pipedai/storage"
 	"pipedai/store"
@@ -104,6 +105,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = o.Log.With(oplog.Component, "http")
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	s := &Server{
 		o:         o,

@@ -110,6 +110,7 @@ func (c *claimer) wait() {
 func (e *Engine) claimed(runs []store.Claimed) {
 	e.metrics.claims.Add(float64(len(runs)))
 	for _, run := range runs {
+		e.logEach("claimed", run.TaskRun)
 		e.catalog.learn(run.TaskRun.Task, run.Service.ID)
 		e.feed.Publish(taskChanged(run.TaskRun.Run, run.TaskRun.ID, run.TaskRun.Status))
 	}

@@ -122,22 +122,3 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 		e.mode.ended()
 	}
 }
-
-func (e *Engine) logEnd(failure *store.Failure, ended store.EndedAttempt) {
-	if failure == nil && len(ended.Unknown) == 0 {
-		return // most ends
-	}
-	log := e.log.With("run", ended.Run, "task", ended.Task, "task_run", ended.ID, "attempt", ended.Attempt)
-	if len(ended.Unknown) > 0 {
-		log.Warn("selected tasks that are not successors were dropped", "selected", ended.Unknown)
-	}
-	if failure == nil {
-		return
-	}
-	log = log.With("error", failure.Error, "code", failure.Code)
-	if ended.RetryAt.IsZero() {
-		log.Warn("task run failed", "status", ended.Status, "dead_letter", ended.DeadLetter)
-	} else {
-		log.Info("attempt failed, retrying", "at", ended.RetryAt)
-	}
-}

@@ -53,9 +53,7 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 	// In our own name: should this take so long that the claim was taken back, the
 	// attempt belongs to whoever claimed it next, and is none of our business.
 	ref := refOf(c, e.o.Replica)
-	log := func() *slog.Logger { // made when there is something to say
-		return e.log.With("run", c.TaskRun.Run, "task", c.TaskRun.Task, "task_run", ref.ID, "attempt", ref.Attempt)
-	}
+	log := func() *slog.Logger { return e.of(c.TaskRun) } // made when there is something to say
 
 	d, err := e.prepare(ctx, c, e.o.Secret)
 	if err == nil {
@@ -81,6 +79,7 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 		}
 		return
 	}
+	e.logEach("dispatched", c.TaskRun)
 	e.acceptances.taken(ref)
 	e.touch(context.WithoutCancel(ctx), c.Service.ID)
 }

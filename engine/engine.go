@@ -26,6 +26,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/internal/lifecycle"
+	"pipedai/internal/oplog"
 	"pipedai/pipeline"
 	"pipedai/store"
 )
@@ -77,7 +78,7 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	m := newMetrics()
 	st = timedStore{st, m.steps}
 	e := &Engine{
-		o: o, metrics: m, log: o.Log, store: st, dispatcher: d,
+		o: o, metrics: m, log: o.Log.With(oplog.Component, "engine"), store: st, dispatcher: d,
 		backends: backends, backend: chosen,
 		feed: newFeed(time.Now()), wakes: newWakes(), catalog: newCatalog(),
 		stopping: make(chan struct{}),

@@ -67,6 +67,7 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]Enqueued, err
 			continue
 		}
 		e.feed.Publish(api.StreamEvent{Type: "run", TaskRunID: string(q.Run.ID), Status: string(q.Run.Status)})
+		e.logEach("queued", q.Run)
 		scheduled = scheduled || !q.Run.ScheduledFor.IsZero()
 		if !known[q.Run.Task] {
 			known[q.Run.Task] = true

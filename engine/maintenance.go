@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pipedai/api"
+	"pipedai/internal/oplog"
 	"pipedai/store"
 )
 
@@ -187,7 +188,7 @@ func (w *modeWatch) note(mode store.Mode) {
 	w.mu.Unlock()
 	if before != mode && (before != "" || mode != store.ModeRunning) {
 		w.e.feed.Publish(api.StreamEvent{Type: "mode", Status: string(mode)})
-		w.e.log.Info("maintenance mode", "mode", mode, "was", before)
+		w.e.o.Log.With(oplog.Component, "maintenance").Log(context.Background(), oplog.Notice, "mode changed", "mode", mode, "was", before)
 	}
 }
 

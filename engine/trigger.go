@@ -148,6 +148,7 @@ func (e *Engine) startRuns(ctx context.Context, runs []store.StartRun) ([]store.
 			continue
 		}
 		e.feed.Publish(runChanged(s.Run))
+		e.logEach("queued", s.Entries...)
 		if i < len(runs) && !runs[i].ScheduledFor.IsZero() {
 			e.wakes.due.set()
 		}
