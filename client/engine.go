@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -113,9 +114,35 @@ func (c *Client) StorageJSON(ctx context.Context, path string, out any) error {
 	return c.call(ctx, http.MethodGet, "/api/storage/"+escapePath(path), nil, &content)
 }
 
+// StorageBackends lists the places where objects are kept.
+func (c *Client) StorageBackends(ctx context.Context) (out api.StorageBackends, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/storage/backends", nil, &out)
+}
+
+// StorageList lists objects by path. query holds prefix, which must be there,
+// after, limit and backend.
+func (c *Client) StorageList(ctx context.Context, query url.Values) (out api.StorageList, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/storage?"+query.Encode(), nil, &out)
+}
+
 // StorageRaw opens the bytes of an object. The caller closes it.
 func (c *Client) StorageRaw(ctx context.Context, path string) (io.ReadCloser, error) {
-	resp, err := c.send(ctx, http.MethodGet, "/api/storage/"+escapePath(path)+"?raw=1", nil, nil)
+	return c.StorageRange(ctx, path, "", 0)
+}
+
+// StorageRange opens the bytes of an object from an offset on; an empty backend
+// means the one of the run it belongs to. Only what is read from the start is
+// verified by the server. The caller closes it.
+func (c *Client) StorageRange(ctx context.Context, path, backend string, offset int64) (io.ReadCloser, error) {
+	query := url.Values{"raw": {"1"}}
+	if backend != "" {
+		query.Set("backend", backend)
+	}
+	header := http.Header{}
+	if offset > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	}
+	resp, err := c.send(ctx, http.MethodGet, "/api/storage/"+escapePath(path)+"?"+query.Encode(), header, nil)
 	if err != nil {
 		return nil, err
 	}

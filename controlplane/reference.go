@@ -249,6 +249,9 @@ func engineReference() map[string]openapi.About {
 				{Body: api.StorageContent{}, Text: "a JSON object, parsed"},
 				{Type: "text/plain", Text: "text"},
 				{Type: "application/octet-stream", Text: "bytes"},
+				{Status: 206, Type: "application/octet-stream", Text: "the part that Range asked for"},
+				{Status: 304, Text: "what If-None-Match names is still it"},
+				{Status: 416, Type: "text/plain", Text: "the range begins behind the end"},
 			},
 			Errors: []openapi.Failure{
 				openapi.Fail(400, "Invalid storage path"),

@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -82,7 +80,7 @@ func resolveServe(all choices, getenv func(string) string) (serveConfig, error) 
 	if n := len(c.secret.Reveal()); n > 0 && n < 32 {
 		c.warnings = append(c.warnings, "PIPEWEAVE_SECRET_KEY is short; 32 random bytes as 64 hex digits are recommended")
 	}
-	backends, flagged, err := parseBackends(value("storageBackends"), dir)
+	backends, flagged, err := parseBackends(value("storageBackends"), dir, getenv)
 	if err == nil {
 		c.backends, c.defaultBackend = backends, first(c.defaultBackend, flagged)
 		err = errors.Join(chooseBackend(backends, c.defaultBackend), keepApart(backends, dir, c.databaseURL))
@@ -158,97 +156,6 @@ func (c *serveConfig) resolveDatabase(all choices, getenv func(string) string, b
 	c.databasePool = whole(first(pool, all["databasePool"].value), "database pool", bad)
 	if c.databasePool > 10000 {
 		bad("database pool %d is more than any database takes", c.databasePool)
-	}
-}
-
-// backendConfig is one item of STORAGE_BACKENDS.
-type backendConfig struct {
-	storage.Config
-	IsDefault bool `json:"isDefault"`
-}
-
-// parseBackends reads the JSON array and the id of its default (the flagged or
-// the first), or makes the embedded one: a folder beside the database.
-func parseBackends(text string, dir state) (all []storage.Config, flagged string, err error) {
-	if text == "" {
-		return []storage.Config{{
-			ID: "local", Provider: "local", Endpoint: "file://", Bucket: "storage",
-			Credentials: storage.Credentials{"basePath": dir.storage()},
-		}}, "local", nil
-	}
-	var items []backendConfig
-	if err := json.Unmarshal([]byte(text), &items); err != nil {
-		return nil, "", fmt.Errorf("not a JSON array of backends: %w", err)
-	}
-	if len(items) == 0 {
-		return nil, "", errors.New("at least one storage backend must be configured")
-	}
-	out := []storage.Config{}
-	seen := map[string]bool{}
-	for _, item := range items {
-		switch {
-		case item.ID == "" || item.Provider == "" || item.Bucket == "":
-			return nil, "", fmt.Errorf("backend %q: id, provider and bucket are required", item.ID)
-		case seen[item.ID]:
-			return nil, "", fmt.Errorf("duplicate storage backend ID: %s", item.ID)
-		}
-		seen[item.ID] = true
-		if item.IsDefault && flagged == "" {
-			flagged = item.ID
-		}
-		out = append(out, item.Config)
-	}
-	return out, first(flagged, out[0].ID), nil
-}
-
-// chooseBackend checks the default that was asked for by id.
-func chooseBackend(backends []storage.Config, id string) error {
-	for _, b := range backends {
-		if b.ID == id {
-			return nil
-		}
-	}
-	return fmt.Errorf("default storage backend '%s' not found", id)
-}
-
-// keepApart refuses local storage that would hold the state folder or the
-// database: every worker is told where storage is, and every reader of objects
-// would reach the server's secrets through it.
-func keepApart(backends []storage.Config, dir state, databaseURL string) error {
-	own := []string{dir.dir}
-	if file, embedded := databaseFile(databaseURL, dir); embedded {
-		own = append(own, file)
-	}
-	for _, b := range backends {
-		base := b.Credentials["basePath"]
-		if b.Provider != "local" || base == "" {
-			continue
-		}
-		for _, path := range own {
-			inside, err := filepath.Rel(realPath(base), realPath(path))
-			if err == nil && filepath.IsLocal(inside) {
-				return fmt.Errorf("%s: the folder %s holds %s, which is the server's own; use a folder apart from it, such as %s", b.ID, base, path, dir.storage())
-			}
-		}
-	}
-	return nil
-}
-
-// realPath is a path, absolute and without links as far as it exists.
-func realPath(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path
-	}
-	for rest := ""; ; {
-		if real, err := filepath.EvalSymlinks(abs); err == nil {
-			return filepath.Join(real, rest)
-		}
-		parent := filepath.Dir(abs)
-		if parent == abs {
-			return filepath.Join(abs, rest)
-		}
-		abs, rest = parent, filepath.Join(filepath.Base(abs), rest)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestServeConfig(t *testing.T) {
 		return cmp.Equal(names, []string{"127.0.0.1:80", "localhost:80", "[::1]:80", "hub.test", "hub:80"}) &&
 			strings.Contains(strings.Join(c.origins(names), " "), "https://hub.test")
 	})
-	check("flagged backend", map[string]string{"STORAGE_BACKENDS": `[{"id":"a","provider":"local","bucket":"x"},{"id":"b","provider":"local","bucket":"x","isDefault":true}]`}, nil, func(c serveConfig) bool {
+	check("flagged backend", map[string]string{"STORAGE_BACKENDS": `[{"id":"a","provider":"local","bucket":"x","credentials":{"basePath":"/srv/objects"}},{"id":"b","provider":"local","bucket":"x","credentials":{"basePath":"/srv/objects"},"isDefault":true}]`}, nil, func(c serveConfig) bool {
 		return c.defaultBackend == "b" && c.backends[0].ID == "a"
 	})
 
@@ -80,11 +80,11 @@ func TestServeConfig(t *testing.T) {
 		`max concurrency "0"`:                        {"--max-concurrency", "0"},
 		"poll interval":                              {"--poll-interval", "soon"},
 		"public URL":                                 {"--public-url", "hub"},
-		"default storage backend 'none' not found":   {"--default-storage-backend", "none"},
+		"Default storage backend 'none' not found":   {"--default-storage-backend", "none"},
 		"not a JSON array":                           {"--storage-backends", "{}"},
 		"secret key: read secret":                    {"--secret-key-file", "/does/not/exist"},
 		"unknown flag: --colour":                     {"--colour"},
-		"at least one storage backend must be confi": {"--storage-backends", "[]"},
+		"At least one storage backend must be confi": {"--storage-backends", "[]"},
 	} {
 		if _, code, errs := resolve(nil, args...); code != cliutil.ExitUsage || !strings.Contains(errs, want) {
 			t.Errorf("%v: got %d %s, want %q", args, code, errs, want)

@@ -282,7 +282,7 @@ func TestServe_refuses(t *testing.T) {
 		t.Parallel()
 		s := newShell(t)
 		s.env["STORAGE_BACKENDS"] = `[{"id":"a","provider":"floppy","endpoint":"","bucket":"b","credentials":{}}]`
-		if code, _, errs := s.run("serve", "--addr", "127.0.0.1:0"); code != 1 || !strings.Contains(errs, `"floppy" is not supported`) {
+		if code, _, errs := s.run("serve", "--addr", "127.0.0.1:0"); code != 2 || !strings.Contains(errs, `"floppy" is not one of`) {
 			t.Errorf("got %d %s", code, errs)
 		}
 	})

@@ -31,6 +31,7 @@ type triggerOptions struct {
 	file        string // "-" is standard input
 	failureMode string
 	validation  string
+	backend     string
 	priority    int
 	hasPriority bool
 	wait        bool
@@ -69,6 +70,7 @@ ended: 0 completed, 1 failed or cancelled, 2 partial, 3 not over in time.`,
 	flags.StringVarP(&o.file, "file", "f", "", "read the input from a file; - is standard input")
 	flags.StringVar(&o.failureMode, "failure-mode", "", "fail-fast, continue or partial-merge (default: the pipeline's own)")
 	flags.StringVar(&o.validation, "validation-mode", "", "what an input means that does not fit: strict, warn or none (default warn)")
+	flags.StringVar(&o.backend, "storage-backend", "", "id of the backend for its objects (default: the server's default)")
 	flags.IntVarP(&o.priority, "priority", "p", 0, "lower runs first (default: each task's own)")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "wait for the end of the run")
 	flags.DurationVar(&o.timeout, "timeout", 0, "longest wait, such as 5m (default: no limit)")
@@ -85,7 +87,7 @@ func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
 	if err != nil {
 		return err
 	}
-	req := api.TriggerRequest{Input: input, FailureMode: o.failureMode, ValidationMode: o.validation}
+	req := api.TriggerRequest{Input: input, FailureMode: o.failureMode, ValidationMode: o.validation, StorageBackend: o.backend}
 	if o.hasPriority {
 		req.Priority = &o.priority
 	}
