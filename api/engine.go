@@ -35,12 +35,16 @@ type Info struct {
 	Timestamp             Time     `json:"timestamp"`
 }
 
-// Service is one registered service.
+// Service is one registered service. It is active while it is heard of (a
+// registration, claim, heartbeat, report or answered dispatch), disconnected
+// when a dispatch did not reach it, and inactive after 10 minutes of silence; a
+// service whose workers pull is inactive after 2 minutes and disconnected after
+// 10. Nothing but what people see depends on it.
 type Service struct {
 	ID            string          `json:"id"`
 	Version       string          `json:"version"`
 	BaseURL       string          `json:"baseUrl"`
-	Status        string          `json:"status"`
+	Status        string          `json:"status"` // "active", "inactive" or "disconnected"
 	RegisteredAt  Time            `json:"registeredAt"`
 	LastHeartbeat Time            `json:"lastHeartbeat"`
 	TaskCount     int             `json:"taskCount"`

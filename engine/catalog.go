@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -24,7 +22,6 @@ type catalog struct {
 	valid    map[pipeline.ID]validated
 	schemas  map[pipeline.TaskID]knownSchema
 	parsed   map[pipeline.TaskID]parsedSchema // not emptied: an entry knows its text
-	touched  map[pipeline.ServiceID]time.Time // not emptied
 }
 
 // validated is a definition that was found valid.
@@ -34,7 +31,7 @@ type validated struct {
 }
 
 func newCatalog() *catalog {
-	c := &catalog{touched: map[pipeline.ServiceID]time.Time{}, parsed: map[pipeline.TaskID]parsedSchema{}}
+	c := &catalog{parsed: map[pipeline.TaskID]parsedSchema{}}
 	c.forget()
 	return c
 }
@@ -88,30 +85,4 @@ func (c *catalog) foundValid(p store.Pipeline, age int) {
 	if c.age == age {
 		c.valid[p.ID] = validated{updated: p.UpdatedAt, at: time.Now()}
 	}
-}
-
-// touchEvery is how fresh "last heard of" of a service is kept.
-const touchEvery = 15 * time.Second
-
-// touch notes that workers of services were heard of. It is for people to
-// see, so a fault is only logged and most calls write nothing.
-func (e *Engine) touch(ctx context.Context, services ...pipeline.ServiceID) {
-	for _, service := range services {
-		if !e.catalog.touchDue(service, time.Now()) {
-			continue
-		}
-		if err := e.store.TouchService(ctx, service); err != nil && !errors.Is(err, store.ErrNotFound) {
-			e.log.Warn("note that a service was heard of", "service", service, "error", err)
-		}
-	}
-}
-
-func (c *catalog) touchDue(service pipeline.ServiceID, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at, known := c.touched[service]; known && now.Sub(at) < touchEvery {
-		return false
-	}
-	c.touched[service] = now
-	return true
 }

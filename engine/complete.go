@@ -81,6 +81,7 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 		}
 		e.acceptances.over(ends[i].ID, ends[i].Attempt)
 		if end.Err == nil {
+			e.live.reported(ends[i].Failure, end.Task)
 			e.logEnd(ends[i].Failure, end)
 		}
 	}

@@ -30,6 +30,8 @@ type DispatchError struct {
 	// Busy says that the worker asked for less and nothing was sent: the attempt
 	// is given back and does not count.
 	Busy bool
+	// Unreached says that the worker gave no answer at all.
+	Unreached bool
 	// Message is one sentence for the task run.
 	Message string
 }
@@ -63,6 +65,7 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 		}
 		e.acceptances.sending(ref)
 		err = e.send(ctx, c.Service.BaseURL, d)
+		e.live.sent(c.Service.ID, err)
 	}
 	if err != nil {
 		e.acceptances.over(ref.ID, ref.Attempt)
@@ -81,7 +84,6 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 	}
 	e.logEach("dispatched", c.TaskRun)
 	e.acceptances.taken(ref)
-	e.touch(context.WithoutCancel(ctx), c.Service.ID)
 }
 
 // release gives back an attempt that did not reach its worker.
@@ -109,12 +111,12 @@ func (e *Engine) send(ctx context.Context, baseURL string, d api.Dispatch) error
 		e.metrics.dispatched(begun, dispatchAccepted)
 	case errors.As(err, &refused) && refused.Busy:
 		e.metrics.dispatched(begun, dispatchBusy)
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && !refused.Unreached:
 		e.metrics.dispatched(begun, dispatchRefused)
 	default:
 		e.metrics.dispatched(begun, dispatchFailed)
-		if errors.Is(bounded.Err(), context.DeadlineExceeded) {
-			return fmt.Errorf("worker did not answer within %s", e.o.DispatchTimeout)
+		if refused == nil && errors.Is(bounded.Err(), context.DeadlineExceeded) {
+			return &DispatchError{Unreached: true, Message: fmt.Sprintf("worker did not answer within %s", e.o.DispatchTimeout)}
 		}
 	}
 	return err

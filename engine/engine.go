@@ -49,6 +49,7 @@ type Engine struct {
 	watched     atomic.Bool // by a watcher: nobody else need poll
 	mode        *modeWatch
 	upkeep      *upkeeper
+	live        *liveness
 	placing     singleflight.Group // inputs on their way to storage, by path
 	seals       seals
 	metrics     *metrics
@@ -88,6 +89,7 @@ func New(st store.Store, d Dispatcher, o Options) (*Engine, error) {
 	e.acceptances = newAcceptances(e.noteAccepted)
 	e.mode = &modeWatch{e: e}
 	e.upkeep = newUpkeeper(e)
+	e.live = newLiveness(e)
 	e.starts = newGather(500, e.startRuns)
 	e.accepts = newGather(500, answerless(st.AcceptAttempts))
 	e.releases = newGather(500, answerless(st.ReleaseAttempts))
@@ -135,6 +137,7 @@ func (e *Engine) loops(ctx context.Context) error {
 	group.Add("watch", (&watcher{e: e}).Run)
 	group.Add("upkeep", e.upkeep.Run)
 	group.Add("rescue", rescuer{e}.Run)
+	group.Add("liveness", e.live.Run)
 	group.Add("mode", e.mode.Run)
 	group.Add("due", promoter{e}.Run)
 	group.Add("claim", e.claimer.Run)

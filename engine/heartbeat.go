@@ -31,8 +31,12 @@ func (e *Engine) Heartbeats(ctx context.Context, beats []store.Heartbeat) ([]sto
 	return answers, nil
 }
 
-// moved tells whoever watches that a run made progress.
+// moved notes that the worker lives, and tells whoever watches that a run made
+// progress.
 func (e *Engine) moved(beat store.Heartbeat, answer store.HeartbeatAnswer) {
+	if answer.Known {
+		e.live.heardOf(answer.Task)
+	}
 	if answer.Known && (beat.Progress != nil || beat.Message != "") {
 		e.feed.Publish(taskChanged(answer.Run, beat.ID, pipeline.TaskRunning))
 	}

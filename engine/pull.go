@@ -34,7 +34,7 @@ func (e *Engine) Claim(ctx context.Context, p Pull) ([]api.Dispatch, error) {
 	if len(p.Services) == 0 || p.Max < 1 || p.Seal.Empty() {
 		return nil, &InvalidError{Message: "A claim names a service, at least one run and the worker's token"}
 	}
-	e.touch(ctx, p.Services...)
+	e.live.heard(p.Services...)
 	waiting, leave := e.wakes.wait(p.Services)
 	defer leave()
 	deadline := time.NewTimer(p.Wait)

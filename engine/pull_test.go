@@ -122,6 +122,7 @@ func TestClaim(t *testing.T) {
 		if _, err := f.Claim(t.Context(), pull(0)); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(2 * liveEvery) // stored together with whatever else is heard
 		service, err := f.Store().Service(t.Context(), "svc")
 		if err != nil || time.Since(service.LastHeartbeat) > time.Minute {
 			t.Errorf("last heard of %s ago, %v", time.Since(service.LastHeartbeat), err)

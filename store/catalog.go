@@ -16,8 +16,6 @@ type Catalog interface {
 	// one per entry task; never replacing an explicit definition, and a service
 	// id wins over an equal task id).
 	Register(ctx context.Context, p Register) (Registered, error)
-	// TouchService notes that a service was heard of now.
-	TouchService(ctx context.Context, id pipeline.ServiceID) error
 	Services(ctx context.Context) ([]Service, error) // newest registration first
 	Service(ctx context.Context, id pipeline.ServiceID) (Service, error)
 	// Tasks lists definitions by id; an empty service means all.

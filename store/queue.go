@@ -163,8 +163,9 @@ type Heartbeat struct {
 // not (any more) the one under lease of its owner.
 type HeartbeatAnswer struct {
 	Known  bool
-	Cancel bool           // the worker should stop
-	Run    pipeline.RunID // of a known attempt; empty: standalone
+	Cancel bool            // the worker should stop
+	Run    pipeline.RunID  // of a known attempt; empty: standalone
+	Task   pipeline.TaskID // of a known attempt
 }
 
 // EndAttempt reports how an attempt ended. Failure is nil for success.

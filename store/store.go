@@ -39,6 +39,7 @@ var (
 type Store interface {
 	Schema
 	Catalog
+	Liveness
 	Queue
 	Glances
 	Runs

@@ -301,7 +301,7 @@ func (c *Client) unreached(ctx context.Context, baseURL string, err error) *engi
 		return &engine.DispatchError{Final: true, Message: fmt.Sprintf("Dispatch to %s refused: %s", baseURL, forbidden)}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded),
 		ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-		return &engine.DispatchError{Message: fmt.Sprintf("Worker at %s did not answer within %s", baseURL, c.o.Timeout)}
+		return &engine.DispatchError{Unreached: true, Message: fmt.Sprintf("Worker at %s did not answer within %s", baseURL, c.o.Timeout)}
 	case ctx.Err() != nil:
 		return &engine.DispatchError{Message: fmt.Sprintf("Dispatch to %s was cut short: the engine is stopping", baseURL)}
 	}
@@ -309,5 +309,5 @@ func (c *Client) unreached(ctx context.Context, baseURL string, err error) *engi
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return &engine.DispatchError{Message: fmt.Sprintf("Worker at %s was not reached: %s", baseURL, err)}
+	return &engine.DispatchError{Unreached: true, Message: fmt.Sprintf("Worker at %s was not reached: %s", baseURL, err)}
 }

@@ -231,13 +231,13 @@ const extendLeases = `with l as (
 	), beat as (
 		update lease set accepted_at = coalesce(accepted_at, now()), until = now() + window_ms * interval '1 ms'
 		from l where lease.task_run_id = l.task_run_id
-		returning lease.task_run_id, lease.cancel, lease.pipeline_run_id, l.meta
+		returning lease.task_run_id, lease.cancel, lease.pipeline_run_id, lease.task_id, l.meta
 	), noted as (
 		update task_runs t set heartbeat_at = now(),
 			metadata = case when beat.meta = '{}' then t.metadata else coalesce(t.metadata, '{}') || beat.meta::jsonb end
 		from beat where t.id = beat.task_run_id
 	)
-	select task_run_id, cancel, pipeline_run_id from beat`
+	select task_run_id, cancel, pipeline_run_id, task_id from beat`
 
 func (s *Store) extend(ctx context.Context, what string, beats []store.Heartbeat) ([]store.HeartbeatAnswer, error) {
 	out := make([]store.HeartbeatAnswer, len(beats))
@@ -263,7 +263,7 @@ func (s *Store) extend(ctx context.Context, what string, beats []store.Heartbeat
 				return each(rows, nil, func(row scanner) error {
 					var id pipeline.TaskRunID
 					answer := store.HeartbeatAnswer{Known: true}
-					err := row.Scan(&id, &answer.Cancel, asText(&answer.Run))
+					err := row.Scan(&id, &answer.Cancel, asText(&answer.Run), asText(&answer.Task))
 					out[places[id]] = answer
 					return err
 				})

@@ -227,8 +227,8 @@ func (s *Store) ExtendLeases(ctx context.Context, beats []store.Heartbeat) ([]st
 		for i, b := range beats {
 			out[i] = store.HeartbeatAnswer{Cancel: true}
 			err := t.row(`update task_runs set heartbeat_at = ?3, until = ?3 + window_ms * 1000
-				where id = ?1 and attempt = ?2 and owner = iif(?4 = '', owner, ?4) returning cancel, pipeline_run_id`,
-				[]any{b.ID, b.Attempt, us(t.now), b.Owner}, &out[i].Cancel, asText(&out[i].Run))
+				where id = ?1 and attempt = ?2 and owner = iif(?4 = '', owner, ?4) returning cancel, pipeline_run_id, task_id`,
+				[]any{b.ID, b.Attempt, us(t.now), b.Owner}, &out[i].Cancel, asText(&out[i].Run), asText(&out[i].Task))
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			} else if err != nil {

@@ -166,14 +166,3 @@ func (t *tx) orphan(tasks []pipeline.TaskID, version string) ([]pipeline.RunID, 
 	}
 	return touched, nil
 }
-
-// TouchService notes that a service was heard of.
-func (s *Store) TouchService(ctx context.Context, id pipeline.ServiceID) error {
-	return s.write(ctx, "touch service", func(t *tx) error {
-		n, err := t.exec(`update services set last_heartbeat = ? where id = ?`, us(t.now), id)
-		if err == nil && n == 0 {
-			err = store.ErrNotFound
-		}
-		return err
-	})
-}

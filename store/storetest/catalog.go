@@ -51,8 +51,6 @@ func serviceAndTasks(f *fixture) {
 		s.RegisteredAt.IsZero() || s.LastHeartbeat.IsZero() {
 		f.Errorf("service %+v", s)
 	}
-	f.must(f.TouchService(f.ctx, "svc"))
-	f.wantErr(f.TouchService(f.ctx, "nope"), store.ErrNotFound)
 	_, err = f.Service(f.ctx, "nope")
 	f.wantErr(err, store.ErrNotFound)
 	_, err = f.Task(f.ctx, "nope")

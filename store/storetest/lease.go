@@ -162,7 +162,7 @@ func ownerOnly(f *fixture) {
 	anybody := store.AttemptRef{ID: mine.ID, Attempt: mine.Attempt}
 	answers, err := f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: other}, {AttemptRef: mine}, {AttemptRef: anybody}})
 	f.must(err)
-	known := store.HeartbeatAnswer{Known: true, Run: run.Run.ID}
+	known := store.HeartbeatAnswer{Known: true, Run: run.Run.ID, Task: "a"}
 	if diff := cmp.Diff([]store.HeartbeatAnswer{{Cancel: true}, known, known}, answers); diff != "" {
 		f.Errorf("heartbeats (-want +got):\n%s", diff)
 	}

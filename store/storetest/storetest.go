@@ -40,6 +40,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"idempotency", idempotencyCases},
 		{"upkeep", upkeepCases},
 		{"status", statusCases},
+		{"liveness", livenessCases},
 		{"glance", glanceCases},
 		{"hosts", hostCases},
 		{"tokens", tokenCases},

@@ -270,12 +270,18 @@ export interface Info {
   timestamp: Time;
 }
 
-/** Service is one registered service. */
+/**
+ * Service is one registered service. It is active while it is heard of (a
+ * registration, claim, heartbeat, report or answered dispatch), disconnected
+ * when a dispatch did not reach it, and inactive after 10 minutes of silence; a
+ * service whose workers pull is inactive after 2 minutes and disconnected after
+ * 10. Nothing but what people see depends on it.
+ */
 export interface Service {
   id: string;
   version: string;
   baseUrl: string;
-  status: string;
+  status: "active" | "inactive" | "disconnected";
   registeredAt: Time;
   lastHeartbeat: Time;
   taskCount: number;
