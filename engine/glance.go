@@ -31,11 +31,12 @@ func (w *watcher) Run(ctx context.Context) error {
 
 // once looks, and returns how long to wait for the next look.
 func (w *watcher) once(ctx context.Context) (time.Duration, error) {
+	begun := w.e.mode.begin()
 	seen, err := w.e.store.Glance(ctx)
 	if err != nil {
 		return 0, err
 	}
-	w.e.mode.saw(seen.Mode)
+	w.e.mode.saw(seen.Mode, begun)
 	// Whatever is claimable has had its signal, unless that got lost.
 	if now := time.Now(); now.Sub(w.polled) >= w.e.o.PollInterval*4/5 {
 		w.polled = now

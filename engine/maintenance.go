@@ -125,24 +125,24 @@ func ExitMaintenance(ctx context.Context, modes Modes) (Maintenance, error) {
 
 // Maintenance looks at the maintenance mode, see LookAtMaintenance.
 func (e *Engine) Maintenance(ctx context.Context) (Maintenance, error) {
-	return e.mode.tell(LookAtMaintenance(ctx, e.store))
+	return e.mode.tell(func() (Maintenance, error) { return LookAtMaintenance(ctx, e.store) })
 }
 
 // RequestMaintenance stops accepting work, see RequestMaintenance.
 func (e *Engine) RequestMaintenance(ctx context.Context) (Maintenance, error) {
-	m, err := e.mode.tell(RequestMaintenance(ctx, e.store))
+	m, err := e.mode.tell(func() (Maintenance, error) { return RequestMaintenance(ctx, e.store) })
 	e.wakes.mode.set() // there may be nothing to wait for
 	return m, err
 }
 
 // EnterMaintenance begins maintenance, see EnterMaintenance.
 func (e *Engine) EnterMaintenance(ctx context.Context) (Maintenance, error) {
-	return e.mode.tell(EnterMaintenance(ctx, e.store))
+	return e.mode.tell(func() (Maintenance, error) { return EnterMaintenance(ctx, e.store) })
 }
 
 // ExitMaintenance accepts work again, see ExitMaintenance.
 func (e *Engine) ExitMaintenance(ctx context.Context) (Maintenance, error) {
-	return e.mode.tell(ExitMaintenance(ctx, e.store))
+	return e.mode.tell(func() (Maintenance, error) { return ExitMaintenance(ctx, e.store) })
 }
 
 // modeRefresh is how often the counts beside the mode are brought up to date
@@ -155,8 +155,9 @@ const modeRefresh = 5 * time.Second
 type modeWatch struct {
 	e *Engine
 
-	mu   sync.Mutex
-	last store.Mode // as this process knows it; empty: not yet
+	mu      sync.Mutex
+	last    store.Mode // as this process knows it; empty: not yet
+	changes int        // of last
 }
 
 // Run acts until ctx ends.
@@ -171,22 +172,35 @@ func (w *modeWatch) once(ctx context.Context) error {
 	return err
 }
 
-// tell passes on what a step found, and notes the mode.
-func (w *modeWatch) tell(m Maintenance, err error) (Maintenance, error) {
-	w.note(m.Mode)
+// tell takes a step, passes on what it found, and notes the mode.
+func (w *modeWatch) tell(step func() (Maintenance, error)) (Maintenance, error) {
+	begun := w.begin()
+	m, err := step()
+	w.note(m.Mode, begun)
 	return m, err
 }
 
-// note puts a change of the mode on the feed and in the log.
-func (w *modeWatch) note(mode store.Mode) {
-	if mode == "" {
-		return
-	}
+// begin is what note wants of whoever is about to read the mode.
+func (w *modeWatch) begin() (changes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changes
+}
+
+// note puts a change of the mode on the feed and in the log. What was read
+// before another change was noted is old by now and dropped; the next look is
+// seconds away.
+func (w *modeWatch) note(mode store.Mode, begun int) {
 	w.mu.Lock()
 	before := w.last
+	if mode == "" || mode == before || begun != w.changes {
+		w.mu.Unlock()
+		return
+	}
 	w.last = mode
+	w.changes++
 	w.mu.Unlock()
-	if before != mode && (before != "" || mode != store.ModeRunning) {
+	if before != "" || mode != store.ModeRunning {
 		w.e.feed.Publish(api.StreamEvent{Type: "mode", Status: string(mode)})
 		w.e.o.Log.With(oplog.Component, "maintenance").Log(context.Background(), oplog.Notice, "mode changed", "mode", mode, "was", before)
 	}
@@ -194,8 +208,8 @@ func (w *modeWatch) note(mode store.Mode) {
 
 // saw is a look of the watcher. While maintenance is waited for, each look may
 // be the one that finds nothing left.
-func (w *modeWatch) saw(mode store.Mode) {
-	w.note(mode)
+func (w *modeWatch) saw(mode store.Mode, begun int) {
+	w.note(mode, begun)
 	w.ended()
 }
 
