@@ -67,6 +67,6 @@ func measureTrigger(ctx context.Context, m *measuring) error {
 	if err != nil {
 		return err
 	}
-	m.add(sample{"trigger", float64(n) / time.Since(begun).Seconds(), m.limits[limitCommits]})
+	m.add(sample{"trigger", float64(n) / time.Since(begun).Seconds(), m.databaseLimit(limitCommits)})
 	return nil
 }

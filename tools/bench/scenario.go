@@ -126,6 +126,14 @@ func figures() []figure {
 	}
 }
 
+// databaseLimit is a limit of PostgreSQL; nothing stands beside SQLite.
+func (m *measuring) databaseLimit(name string) float64 {
+	if m.store != postgres {
+		return 0
+	}
+	return m.limits[name]
+}
+
 // peak adds the most memory an engine has used as a figure.
 func (m *measuring) peak(r *replica, figure string) {
 	if mb, err := memory(r.cmd.Process.Pid, "VmHWM"); err == nil {

@@ -114,7 +114,7 @@ func measurePull(ctx context.Context, m *measuring) error {
 	if err != nil {
 		return err
 	}
-	m.add(sample{"pull", rate, m.limits[limitClaims]})
+	m.add(sample{"pull", rate, m.databaseLimit(limitClaims)})
 	if err := m.spent(ctx, b, b.worker, "pull"); err != nil {
 		return err
 	}
