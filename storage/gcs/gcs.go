@@ -67,7 +67,7 @@ func Open(cfg storage.Config, transport http.RoundTripper) (*Bucket, error) {
 		from = tokenURL
 	}
 	if transport == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // it is one
+		own := http.DefaultTransport.(*http.Transport).Clone()
 		own.ResponseHeaderTimeout, own.MaxIdleConnsPerHost = time.Minute, 16
 		transport = own
 	}

@@ -124,7 +124,7 @@ func (b *Bucket) GetRange(ctx context.Context, name string, offset, length int64
 	if err != nil {
 		return nil, storage.Object{}, err
 	}
-	file := body.(*os.File) //nolint:errcheck // what Get opens
+	file := body.(*os.File)
 	if offset < 0 || offset >= object.Size {
 		_ = file.Close()
 		return nil, storage.Object{}, fmt.Errorf("get %s: %w", object.Path, storage.ErrBadRange)

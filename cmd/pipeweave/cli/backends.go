@@ -37,7 +37,7 @@ func parseBackends(text string, dir state, getenv func(string) string) (found []
 		return nil, "", fmt.Errorf("not a JSON array of backends: %s", withoutValues(err))
 	}
 	if len(items) == 0 {
-		return nil, "", errors.New("At least one storage backend must be configured") //nolint:revive,staticcheck // the contract's words
+		return nil, "", errors.New("At least one storage backend must be configured")
 	}
 	var problems []error
 	for i, item := range items {
@@ -46,7 +46,7 @@ func parseBackends(text string, dir state, getenv func(string) string) (found []
 			continue
 		}
 		if slices.ContainsFunc(found, func(c storage.Config) bool { return c.ID == item.ID }) {
-			problems = append(problems, fmt.Errorf("Duplicate storage backend ID: %s", item.ID)) //nolint:revive,staticcheck // the contract's words
+			problems = append(problems, fmt.Errorf("Duplicate storage backend ID: %s", item.ID))
 			continue
 		}
 		cfg := item.Normalized()
@@ -145,7 +145,7 @@ func chooseBackend(backends []storage.Config, id string) error {
 	if slices.ContainsFunc(backends, func(c storage.Config) bool { return c.ID == id }) {
 		return nil
 	}
-	return fmt.Errorf("Default storage backend '%s' not found", id) //nolint:revive,staticcheck // the contract's words
+	return fmt.Errorf("Default storage backend '%s' not found", id)
 }
 
 // keepApart refuses local storage that would hold the state folder or the
