@@ -41,6 +41,7 @@ func (s *Server) register(ctx context.Context, req api.RegisterRequest) (api.Reg
 	if err != nil || base.Host == "" || base.User != nil || (base.Scheme != "http" && base.Scheme != "https") {
 		return api.RegisterResponse{}, httpkit.Invalid("Invalid url", "baseUrl")
 	}
+	req.BaseURL = s.o.BaseURLs.of(pipeline.ServiceID(req.ServiceID), base, httpkit.Request(ctx))
 	return s.registerService(ctx, req)
 }
 

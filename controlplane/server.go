@@ -40,6 +40,9 @@ type Options struct {
 	// are not enrolled prove themselves with it. Empty: only enrolled ones can.
 	Secret secret.Text
 
+	// BaseURLs says where services are reached that announce another address.
+	BaseURLs BaseURLs
+
 	Version, Build string
 	Mode           string        // for /api/info
 	MaxConcurrency int           // for /api/info

@@ -9,11 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"pipedai/controlplane"
 	"pipedai/engine"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
 	"pipedai/internal/oplog"
 	"pipedai/internal/secret"
+	"pipedai/pipeline"
 	"pipedai/storage"
 )
 
@@ -25,6 +27,7 @@ type serveConfig struct {
 	publicURL    string
 	hosts        []string // further names this server answers to
 	requireToken bool
+	baseURLs     controlplane.BaseURLs
 
 	databaseURL  string // empty: the embedded database
 	databasePool int    // most connections to a shared one
@@ -70,6 +73,7 @@ func resolveServe(all choices, getenv func(string) string) (serveConfig, error) 
 	c.pollInterval = interval(value("pollInterval"), bad)
 	c.keep = resolveKeeping(value, bad)
 	c.resolveLog(all, bad)
+	c.resolveBaseURLs(all, bad)
 
 	c.secret = secret.Text(value("secretKey"))
 	if file := value("secretKeyFile"); file != "" {
@@ -109,6 +113,20 @@ func (c *serveConfig) resolveLog(all choices, bad func(string, ...any)) {
 		}
 	default:
 		bad("log format %q is not text, json or gcp", c.logFormat)
+	}
+}
+
+// resolveBaseURLs reads where services are reached that announce another
+// address.
+func (c *serveConfig) resolveBaseURLs(all choices, bad func(string, ...any)) {
+	c.baseURLs = controlplane.BaseURLs{Loopback: all["rewriteLoopback"].on(), Services: map[pipeline.ServiceID]string{}}
+	for _, entry := range all["serviceUrls"].list() {
+		service, address, found := strings.Cut(entry, "=")
+		if !found || service == "" || !validURL(address) {
+			bad("service URL %q is not SERVICE=http://...", entry)
+			continue
+		}
+		c.baseURLs.Services[pipeline.ServiceID(service)] = address
 	}
 }
 

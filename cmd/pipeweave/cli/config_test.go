@@ -58,6 +58,9 @@ func TestServeConfig(t *testing.T) {
 		return cmp.Equal(names, []string{"127.0.0.1:80", "localhost:80", "[::1]:80", "hub.test", "hub:80"}) &&
 			strings.Contains(strings.Join(c.origins(names), " "), "https://hub.test")
 	})
+	check("where services are", map[string]string{"PIPEWEAVE_REWRITE_LOOPBACK": "true"}, []string{"--service-url", "pdf=http://10.0.0.7:80/x"}, func(c serveConfig) bool {
+		return c.baseURLs.Loopback && c.baseURLs.Services["pdf"] == "http://10.0.0.7:80/x"
+	})
 	check("flagged backend", map[string]string{"STORAGE_BACKENDS": `[{"id":"a","provider":"local","bucket":"x","credentials":{"basePath":"/srv/objects"}},{"id":"b","provider":"local","bucket":"x","credentials":{"basePath":"/srv/objects"},"isDefault":true}]`}, nil, func(c serveConfig) bool {
 		return c.defaultBackend == "b" && c.backends[0].ID == "a"
 	})

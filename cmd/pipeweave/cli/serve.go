@@ -181,7 +181,7 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	}
 	face := controlplane.Options{
 		Hosts: names, Origins: c.origins(names), PublicURL: c.publicURL,
-		RequireToken: c.requireToken, Secret: shared,
+		RequireToken: c.requireToken, Secret: shared, BaseURLs: c.baseURLs,
 		Console: web.Console(),
 		Version: buildinfo.Version(), Build: buildinfo.ID(),
 		Mode: c.mode, MaxConcurrency: c.maxConcurrency, PollInterval: c.pollInterval,
