@@ -56,7 +56,7 @@ func BenchmarkDurable(b *testing.B) {
 func durable(b *testing.B) *Store {
 	b.Helper()
 	server, err := pgserver.Start(pgserver.Options{Durable: true, Settings: []string{
-		"shared_buffers=512MB", "max_wal_size=4GB", "shared_preload_libraries=pg_stat_statements",
+		"shared_buffers=512MB", "max_wal_size=4GB",
 	}})
 	if err != nil {
 		b.Fatal(err)
@@ -68,9 +68,6 @@ func durable(b *testing.B) *Store {
 	}
 	b.Cleanup(func() { _ = s.Close() })
 	if _, err := s.Migrate(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	if _, err := s.pool.Exec(b.Context(), `create extension pg_stat_statements`); err != nil {
 		b.Fatal(err)
 	}
 	def := func(id pipeline.TaskID, next ...pipeline.TaskID) store.Task {

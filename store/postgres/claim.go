@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +23,8 @@ import (
 //     by ctid, which needs no statistics to be fast and is stable because rows
 //     of ready are never updated under way.
 //   - Only what is still pending is leased, and counted.
+//   - The first column says whether a claim that fell short left something
+//     behind. There is one row at least; without a claim the rest of it is null.
 //
 // $1 services (none: those pushed to), $2 limit, $3 owner, $4 accepted, $5 accept within (ms),
 // $6 most running (0: any number), $7 shard of the counters.
@@ -70,7 +71,10 @@ with room as materialized (
 	update counters set pending = pending - u.n, running = running + u.n
 	from (select count(*) as n from upd) u where u.n > 0 and shard = $7
 )
-select ` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text from upd t
+select (select count(*) from upd) < $2 and exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
+		and not r.ctid = any(array(select tid from picked))),
+	` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text
+from (select) one left join upd t on true
 	left join lateral (select data, stored from inputs where path = t.input_path offset 0) i on true`
 
 // claimed is a claim with what the answer needs besides.
@@ -115,19 +119,22 @@ const claimRounds = 3
 // claim is one round, in one round trip that commits by itself.
 func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got []claimed, waiting bool, err error) {
 	services := unique(p.Services)
-	err = s.together(ctx, "claim task runs", func(b *pgx.Batch) {
+	err = s.together(ctx, "claim task runs", func(b *pgx.Batch, shard int) {
 		got = nil
 		if p.MaxRunning > 0 {
 			// Whoever counts what runs must be the only one that adds to it.
 			b.Queue(`select pg_advisory_xact_lock($1)`, lockClaim)
 		}
-		b.Queue(claimQuery, services, limit, p.Owner, p.Accepted, p.AcceptWithin.Milliseconds(), max(0, p.MaxRunning), rand.IntN(s.shards)).
+		b.Queue(claimQuery, services, limit, p.Owner, p.Accepted, p.AcceptWithin.Milliseconds(), max(0, p.MaxRunning), shard).
 			Query(func(rows pgx.Rows) error {
 				return each(rows, nil, func(row scanner) error {
+					if rows.RawValues()[1] == nil {
+						return row.Scan(append([]any{&waiting}, make([]any, len(rows.RawValues())-1)...)...)
+					}
 					var c claimed
 					var order []pipeline.TaskID
 					var taskRow, serviceRow string
-					if err := row.Scan(append(taskRunDest(&c.TaskRun, &order), &c.InputInline, &c.InputStored, &c.seq,
+					if err := row.Scan(append(append([]any{&waiting}, taskRunDest(&c.TaskRun, &order)...), &c.InputInline, &c.InputStored, &c.seq,
 						&taskRow, &c.service, &serviceRow)...); err != nil {
 						return err
 					}
@@ -137,9 +144,6 @@ func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got [
 					return nil
 				})
 			})
-		b.Queue(`select exists (select 1 from ready where lane = '' and queue in (
-				select id from services where case when cardinality($1::text[]) = 0 then base_url <> '' else id = any($1::text[]) end))`,
-			services).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting) })
 	})
 	return got, waiting, err
 }
@@ -159,7 +163,7 @@ func (s *Store) describe(ctx context.Context, got []claimed) error {
 	}
 	freshTasks, freshServices := map[pipeline.TaskID]store.Task{}, map[pipeline.ServiceID]store.Service{}
 	if len(tasks) > 0 || len(services) > 0 {
-		if err := s.together(ctx, "read what was claimed", func(b *pgx.Batch) {
+		if err := s.together(ctx, "read what was claimed", func(b *pgx.Batch, _ int) {
 			b.Queue(`select k.xmin::text, `+taskCols+` from tasks k where k.id = any($1)`, unique(tasks)).Query(func(rows pgx.Rows) error {
 				return each(rows, nil, func(row scanner) error {
 					var task store.Task
@@ -244,7 +248,7 @@ func (s *Store) extend(ctx context.Context, what string, beats []store.Heartbeat
 	if len(beats) == 0 {
 		return out, nil
 	}
-	err := s.together(ctx, what, func(b *pgx.Batch) {
+	err := s.together(ctx, what, func(b *pgx.Batch, _ int) {
 		for i := range out {
 			out[i] = store.HeartbeatAnswer{Cancel: true} // of those that are not known
 		}

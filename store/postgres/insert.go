@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -106,6 +107,8 @@ func (t *tx) inserts(c *flow.Changes) {
 				case when status <> 'pending' then $1::timestamptz end, metadata::jsonb, seq from u
 		), later as (
 			insert into timer (task_run_id, due) select id, scheduled from u where status = 'pending' and scheduled > $1::timestamptz
+		), ended as (
+			insert into broken (status, priority, seq, task_run_id) select status, priority, seq, id from u where status <> 'pending'
 		)
 		insert into ready (queue, lane, priority, seq, task_run_id, task_id)
 		select service, case when limited then task else '' end, priority, seq, id, task from u
@@ -119,8 +122,9 @@ const copyFrom = 500
 
 // copies writes a large batch of new task runs and takes it out of the changes.
 func (t *tx) copies(c *flow.Changes) error {
-	if len(c.Inserts) < copyFrom || len(c.Supersedes) > 0 {
-		return nil // what is superseded makes room first
+	born := func(in flow.Insert) bool { return in.Status != pipeline.TaskPending }
+	if len(c.Inserts) < copyFrom || len(c.Supersedes) > 0 || slices.ContainsFunc(c.Inserts, born) {
+		return nil // what is superseded makes room first; what is born ended is written in more places
 	}
 	var seqs []int64
 	if err := t.row(`select array_agg(nextval('task_runs_seq')) from generate_series(1, $1::int)`, []any{len(c.Inserts)}, &seqs); err != nil {
@@ -129,16 +133,12 @@ func (t *tx) copies(c *flow.Changes) error {
 	var ready, later []int
 	_, err := t.c.CopyFrom(t.ctx, pgx.Identifier{"task_runs"}, []string{"id", "task_id", "pipeline_run_id", "status", "max_retries", "priority",
 		"code_hash", "code_version", "code_changed", "first_run", "input_path", "upstream_refs", "upstream_order", "selected_next", "error",
-		"idempotency_key", "scheduled_for", "created_at", "completed_at", "metadata", "seq"},
+		"idempotency_key", "scheduled_for", "created_at", "metadata", "seq"},
 		pgx.CopyFromSlice(len(c.Inserts), func(i int) ([]any, error) {
 			in := &c.Inserts[i]
-			var ended any
-			switch {
-			case in.Status != pipeline.TaskPending:
-				ended = t.now
-			case in.ScheduledFor.After(t.now):
+			if in.ScheduledFor.After(t.now) {
 				later = append(later, i)
-			default:
+			} else {
 				ready = append(ready, i)
 			}
 			order := make([]string, len(in.UpstreamRefs))
@@ -151,7 +151,7 @@ func (t *tx) copies(c *flow.Changes) error {
 			}
 			return []any{string(in.ID), string(in.Task), orNull(in.Run), string(in.Status), in.MaxRetries, in.Priority,
 				in.CodeHash, in.CodeVersion, in.CodeChanged, in.FirstRun, orNull(in.InputPath), object, order, nil, orNull(in.Error),
-				orNull(in.IdempotencyKey), orNever(in.ScheduledFor), t.now, ended, string(in.Metadata), seqs[i]}, nil
+				orNull(in.IdempotencyKey), orNever(in.ScheduledFor), t.now, string(in.Metadata), seqs[i]}, nil
 		}))
 	if err != nil {
 		return err

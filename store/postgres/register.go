@@ -131,6 +131,10 @@ func (t *tx) moveLane(task store.Task) error {
 	return err
 }
 
+// waiting is true of task runs of the tasks $1 that are pending.
+const waiting = `id in (select task_run_id from ready where task_id = any($1) union all select task_run_id from timer)
+	and task_id = any($1) and status = 'pending'`
+
 // orphan marks removed tasks and cancels what of them is pending.
 func (t *tx) orphan(tasks []pipeline.TaskID, version string) ([]pipeline.RunID, error) {
 	if len(tasks) == 0 {
@@ -142,7 +146,7 @@ func (t *tx) orphan(tasks []pipeline.TaskID, version string) ([]pipeline.RunID, 
 	}
 	var ids []pipeline.RunID
 	err := t.rows(`select distinct pipeline_run_id from task_runs
-		where status = 'pending' and pipeline_run_id is not null and task_id = any($1)`, []any{list(tasks)}, func(row scanner) error {
+		where `+waiting+` and pipeline_run_id is not null`, []any{list(tasks)}, func(row scanner) error {
 		var id pipeline.RunID
 		err := row.Scan(&id)
 		ids = append(ids, id)
@@ -155,7 +159,7 @@ func (t *tx) orphan(tasks []pipeline.TaskID, version string) ([]pipeline.RunID, 
 	if err != nil {
 		return nil, err
 	}
-	pending, err := t.takePending(`status = 'pending' and task_id = any($1)`, list(tasks))
+	pending, err := t.takePending(waiting, list(tasks))
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func TestSchema_SameAsSQLite(t *testing.T) {
 	t.Parallel()
 	s := migrated(t).(*Store)
 	got := s.strings1(t, `select table_name || '.' || column_name from information_schema.columns
-		where table_schema = 'public' and table_name not in ('engine_migrations', 'ready', 'lease', 'timer') order by 1`)
+		where table_schema = 'public' and table_name not in ('engine_migrations', 'ready', 'lease', 'timer', 'broken') order by 1`)
 
 	path := filepath.Join(t.TempDir(), "engine.db")
 	lite, err := sqlite.Open(t.Context(), path, sqlite.Options{Synchronous: "NORMAL"})
@@ -74,7 +74,7 @@ func TestSchema_SameAsSQLite(t *testing.T) {
 func columns(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `select m.name || '.' || c.name from sqlite_master m join pragma_table_info(m.name) c
-		where m.type = 'table' and m.name not like 'sqlite_%' and m.name not in ('engine_migrations', 'ready', 'lease', 'timer')`)
+		where m.type = 'table' and m.name not like 'sqlite_%' and m.name not in ('engine_migrations', 'ready', 'lease', 'timer', 'broken')`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestSchema_Contract(t *testing.T) {
 	if diff := cmp.Diff(wantRows, s.strings1(t, `select version || ' ' || name || ' ' || checksum from schema_migrations order by version`)); diff != "" {
 		t.Errorf("schema_migrations (-want +got):\n%s", diff)
 	}
-	wantTriggers := []string{"count_deleted_dead_letters", "count_retried_dead_letters", "delete_runs_of_deleted_pipelines", "delete_runs_of_deleted_tasks", "delete_tasks_of_deleted_runs",
+	wantTriggers := []string{"count_deleted_dead_letters", "count_retried_dead_letters", "delete_runs_of_deleted_pipelines", "delete_runs_of_deleted_tasks", "delete_tasks_of_deleted_runs", "forget_deleted_task_runs",
 		"update_orchestrator_state_updated_at", "update_pipelines_updated_at", "update_tasks_updated_at"}
 	if diff := cmp.Diff(wantTriggers, s.strings1(t, `select tgname from pg_trigger where not tgisinternal order by 1`)); diff != "" {
 		t.Errorf("triggers (-want +got):\n%s", diff)

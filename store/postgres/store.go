@@ -40,7 +40,6 @@ type Store struct {
 	target string
 	self   string // what this store's own notices say, so that it does not wake itself
 	log    *slog.Logger
-	shards int
 	graphs recent[pipeline.RunID, *pipeline.Graph] // of runs, whose snapshots never change
 	defs   recent[string, store.Task]              // by id and version of the row
 	homes  recent[string, store.Service]
@@ -79,12 +78,14 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	params["enable_seqscan"] = "off"
 	params["enable_hashjoin"] = "off"
 	params["enable_mergejoin"] = "off"
+	// So one plan serves every call; making one costs more than most steps.
+	params["plan_cache_mode"] = "force_generic_plan"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{
-		pool: pool, log: o.Log, shards: 64, self: pipeline.Random(16),
+		pool: pool, log: o.Log, self: pipeline.Random(16),
 		target: fmt.Sprintf("%s/%s", cfg.ConnConfig.Host, cfg.ConnConfig.Database),
 	}
 	if err := s.Ping(ctx); err != nil {
@@ -193,13 +194,26 @@ func (s *Store) writeAfter(ctx context.Context, what string, first func(*tx, *pg
 
 // together runs statements in one transaction and one round trip, again when
 // they lost a deadlock.
-func (s *Store) together(ctx context.Context, what string, queue func(*pgx.Batch)) error {
+func (s *Store) together(ctx context.Context, what string, queue func(b *pgx.Batch, shard int)) error {
 	return s.again(ctx, what, func() error {
+		c, err := s.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Release()
 		var b pgx.Batch
-		queue(&b)
-		return s.pool.SendBatch(ctx, &b).Close()
+		queue(&b, shardOf(c))
+		return c.SendBatch(ctx, &b).Close()
 	})
 }
+
+// shardOf is the shard of the counters that the steps of a connection change.
+// Those of other connections would have to wait for their commits; processes
+// of one server are numbered one after the other, so few share one.
+func shardOf(c *pgxpool.Conn) int { return int(c.Conn().PgConn().PID() % shards) }
+
+// shards is the number of rows in counters.
+const shards = 64
 
 func (s *Store) again(ctx context.Context, what string, do func() error) error {
 	for try := 1; ; try++ {

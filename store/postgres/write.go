@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -63,7 +62,7 @@ func (t *tx) finishes(c *flow.Changes) {
 			t.now, done.ids, done.outputs, done.sizes, done.hashes, done.logs, done.assets, done.next)
 	}
 	if len(broken.ids) > 0 {
-		t.end.Queue(`update task_runs t set status = u.status, completed_at = $1, output_path = nullif(u.output_path, ''),
+		t.end.Queue(`with t as (update task_runs t set status = u.status, completed_at = $1, output_path = nullif(u.output_path, ''),
 				output_size = least(u.size, 2147483647), output_bytes = u.size, logs_path = nullif(u.logs_path, ''),
 				assets = u.assets::jsonb, output_sha256 = nullif(u.sha256, ''), selected_next = u.next::text[], error = nullif(u.error, ''), error_code = nullif(u.code, ''),
 				metadata = case when u.details = '' then t.metadata
@@ -71,11 +70,15 @@ func (t *tx) finishes(c *flow.Changes) {
 				previous_attempts = case when u.past = '' then t.previous_attempts else t.previous_attempts || u.past::jsonb end
 			from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
 				$11::text[], $12::text[], $13::text[]) u(id, output_path, size, sha256, logs_path, assets, next, status, error, code, details, past)
-			where t.id = u.id and (t.status = 'running') is true`,
+			where t.id = u.id and (t.status = 'running') is true returning t.status, t.priority, t.seq, t.id) `+noteBroken,
 			t.now, broken.ids, broken.outputs, broken.sizes, broken.hashes, broken.logs, broken.assets, broken.next,
 			broken.statuses, broken.errors, broken.codes, broken.details, broken.past)
 	}
 }
+
+// noteBroken follows a statement that ended task runs t.
+const noteBroken = `insert into broken (status, priority, seq, task_run_id)
+	select status, priority, seq, id from t where status in ('failed', 'timeout', 'cancelled') on conflict do nothing`
 
 // finishCols are ends of task runs by column.
 type finishCols struct {
@@ -155,9 +158,11 @@ func (t *tx) cancels(c *flow.Changes) {
 	for _, x := range c.Cancels {
 		ids, errs = append(ids, string(x.ID)), append(errs, x.Error)
 	}
-	t.end.Queue(`update task_runs t set status = 'cancelled', completed_at = $3, error = u.error
-		from unnest($1::text[], $2::text[]) u(id, error)
-		where t.id = u.id and (t.status = 'pending') is true`, ids, errs, t.now)
+	t.end.Queue(`with t as (
+			update task_runs t set status = 'cancelled', completed_at = $3, error = u.error
+			from unnest($1::text[], $2::text[]) u(id, error)
+			where t.id = u.id and (t.status = 'pending') is true returning t.status, t.priority, t.seq, t.id
+		) `+noteBroken, ids, errs, t.now)
 }
 
 func (t *tx) deadLetters(c *flow.Changes) {
@@ -238,13 +243,12 @@ func (t *tx) kept(c *flow.Changes) {
 	}
 }
 
-// count changes the kept counts, in a shard that other steps of the moment
-// probably do not use.
+// count changes the kept counts.
 func (t *tx) count(c flow.Counts) {
 	if c == (flow.Counts{}) {
 		return
 	}
 	t.end.Queue(`update counters set pending = pending + $1, running = running + $2, completed = completed + $3,
 		failed = failed + $4, dead_letters = dead_letters + $5 where shard = $6`,
-		c.Pending, c.Running, c.Completed, c.Failed, c.DeadLetters, rand.IntN(t.s.shards))
+		c.Pending, c.Running, c.Completed, c.Failed, c.DeadLetters, shardOf(t.c))
 }
