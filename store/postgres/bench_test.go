@@ -40,6 +40,21 @@ func BenchmarkDurable(b *testing.B) {
 			finish(b, s)
 		})
 	}
+	b.Run("snapshot/batch=50", func(b *testing.B) {
+		// Somebody else looks at the database and does not let go: what was deleted
+		// since stays in the way. Give it time with -benchtime=60s.
+		tx, err := other(b, s).BeginTx(b.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+		if err == nil {
+			_, err = tx.Exec(b.Context(), `select count(*) from ready`)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		measured(b, s, 8, func(ctx context.Context) (int, error) { return lifeCycles(ctx, s, 50) })
+	})
+	for _, limit := range []int{0, 40} {
+		b.Run(fmt.Sprintf("limit=%d/replicas=4", limit), func(b *testing.B) { limited(b, s, limit) })
+	}
 	b.Run("enqueue/batch=10000", func(b *testing.B) {
 		measured(b, s, 2, func(ctx context.Context) (int, error) {
 			_, err := s.EnqueueTasks(ctx, batch("a", 10_000))
@@ -48,6 +63,54 @@ func BenchmarkDurable(b *testing.B) {
 	})
 	b.Run("copy/batch=10000", func(b *testing.B) {
 		measured(b, s, 2, func(ctx context.Context) (int, error) { return 10_000, copied(ctx, s, 10_000) })
+	})
+}
+
+// other is a connection beside the store's.
+func other(b *testing.B, s *Store) *pgx.Conn {
+	b.Helper()
+	c, err := pgx.ConnectConfig(b.Context(), s.pool.Config().ConnConfig)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = c.Close(context.WithoutCancel(b.Context())) })
+	return c
+}
+
+// limited works off one task with a concurrency limit from four stores, each
+// of which claims as an engine does: what fits, again and again. 40 are under
+// way at most with and without the limit, so it is the limit that is measured.
+func limited(b *testing.B, s *Store, limit int) {
+	task := pipeline.TaskID(fmt.Sprintf("limit%d", limit))
+	if _, err := s.Register(b.Context(), store.Register{Service: store.Service{ID: pipeline.ServiceID(task)}, Tasks: []store.Task{
+		{ID: task, CodeHash: "h", Timeout: time.Minute, HeartbeatInterval: time.Minute, Concurrency: limit},
+	}}); err != nil {
+		b.Fatal(err)
+	}
+	for range max(1, b.N*5/2000) {
+		if _, err := s.EnqueueTasks(b.Context(), batch(task, 2000)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	replicas := make(chan *Store, 8)
+	for range 4 {
+		replica, err := Open(b.Context(), other(b, s).Config().ConnString(), Options{MaxConns: 2})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = replica.Close() })
+		replicas <- replica
+		replicas <- replica
+	}
+	measured(b, s, 8, func(ctx context.Context) (int, error) {
+		replica := <-replicas
+		defer func() { replicas <- replica }()
+		for range 100 {
+			if n, err := work(ctx, replica, pipeline.ServiceID(task), 5); n > 0 || err != nil {
+				return n, err
+			}
+		}
+		return 0, nil
 	})
 }
 

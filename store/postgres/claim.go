@@ -16,9 +16,10 @@ import (
 // statement, and leases them.
 //
 //   - queues are the services asked for, or all that are pushed to.
-//   - lim locks the limits that have room and something waiting. A limit that
-//     somebody else holds is left to them; what the lock read is the newest
-//     count, so the limit is exact however many claim.
+//   - held locks the limits that may have room and something waiting. A limit
+//     that somebody else holds is left to them; what the lock read is the newest
+//     count, so the limit is exact however many claim. What was freed since comes
+//     off it: each row of that is deleted, and so counted, once.
 //   - picked locks the heads of the lanes and sorts them; gone takes them out
 //     by ctid, which needs no statistics to be fast and is stable because rows
 //     of ready are never updated under way.
@@ -33,11 +34,16 @@ with room as materialized (
 	select case when $6::int = 0 then $2::int else least($2::int, $6::int - (select sum(running) from counters)::int) end as n
 ), queues as materialized (
 	select id as queue from services where case when cardinality($1::text[]) = 0 then base_url <> '' else id = any($1::text[]) end
-), lim as materialized (
-	select s.task_id, s.queue, case when s.cap = 0 then $2::int else s.cap - s.used end as free
-	from slots s where s.queue = any(array(select queue from queues)) and (s.cap = 0 or s.used < s.cap)
+), held as materialized (
+	select s.task_id, s.queue, s.cap, s.used from slots s where s.queue = any(array(select queue from queues))
+		and (s.cap = 0 or s.used < s.cap or exists (select 1 from freed f where f.task_id = s.task_id))
 		and exists (select 1 from ready r where r.queue = s.queue and r.lane = s.task_id)
 	for update of s skip locked
+), back as (
+	delete from freed where task_id = any(array(select task_id from held)) returning task_id, n
+), lim as materialized (
+	select h.task_id, h.queue, b.n, case when h.cap = 0 then $2::int else h.cap - h.used + b.n end as free
+	from held h, lateral (select coalesce(sum(n), 0)::int as n from back where back.task_id = h.task_id) b
 ), lanes as (
 	select queue, '' as lane, $2::int as free from queues
 	union all select queue, task_id, free from lim
@@ -65,8 +71,8 @@ with room as materialized (
 		now() + (limit_s * 1000.0 + least(limit_s * 100.0, 5000)) * interval '1 ms', window_ms, limit_s
 	from upd
 ), used as (
-	update slots s set used = s.used + u.n from (select lane, count(*)::int as n from upd where lane <> '' group by lane) u
-	where s.task_id = u.lane
+	update slots s set used = greatest(0, s.used - lim.n) + (select count(*) from upd where upd.lane = lim.task_id)::int
+	from lim where s.task_id = lim.task_id
 ), counted as (
 	update counters set pending = pending - u.n, running = running + u.n
 	from (select count(*) as n from upd) u where u.n > 0 and shard = $7

@@ -123,7 +123,13 @@ func (t *tx) moveLane(task store.Task) error {
 			return err
 		}
 	}
-	if _, err := t.exec(`update slots set queue = $2, cap = $3, used = (select count(*) from lease where task_id = $1 and slot)
+	// Under the lock no claim adds to what is counted; and one statement sees an
+	// end either in lease or in freed.
+	if _, err := t.exec(`select 1 from slots where task_id = $1 for update`, task.ID); err != nil {
+		return err
+	}
+	if _, err := t.exec(`with counted as (delete from freed where task_id = $1)
+		update slots set queue = $2, cap = $3, used = (select count(*) from lease where task_id = $1 and slot)
 		where task_id = $1`, task.ID, task.Service, task.Concurrency); err != nil {
 		return err
 	}

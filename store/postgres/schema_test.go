@@ -38,7 +38,7 @@ func TestSchema_SameAsSQLite(t *testing.T) {
 	t.Parallel()
 	s := migrated(t).(*Store)
 	got := s.strings1(t, `select table_name || '.' || column_name from information_schema.columns
-		where table_schema = 'public' and table_name not in ('engine_migrations', 'ready', 'lease', 'timer', 'broken') order by 1`)
+		where table_schema = 'public' and table_name not in ('engine_migrations', 'ready', 'lease', 'timer', 'broken', 'freed') order by 1`)
 
 	path := filepath.Join(t.TempDir(), "engine.db")
 	lite, err := sqlite.Open(t.Context(), path, sqlite.Options{Synchronous: "NORMAL"})
@@ -74,7 +74,7 @@ func TestSchema_SameAsSQLite(t *testing.T) {
 func columns(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `select m.name || '.' || c.name from sqlite_master m join pragma_table_info(m.name) c
-		where m.type = 'table' and m.name not like 'sqlite_%' and m.name not in ('engine_migrations', 'ready', 'lease', 'timer', 'broken')`)
+		where m.type = 'table' and m.name not like 'sqlite_%' and m.name not in ('engine_migrations', 'ready', 'lease', 'timer', 'broken', 'freed')`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -238,8 +238,7 @@ func (t *tx) kept(c *flow.Changes) {
 		for task, freed := range c.Freed {
 			tasks, n = append(tasks, string(task)), append(n, freed)
 		}
-		t.end.Queue(`select 1 from slots where task_id = any($1) order by task_id for update`, tasks)
-		t.end.Queue(`update slots s set used = greatest(0, s.used - u.n) from unnest($1::text[], $2::int[]) u(id, n) where s.task_id = u.id`, tasks, n)
+		t.end.Queue(`insert into freed (task_id, n) select * from unnest($1::text[], $2::int[])`, tasks, n)
 	}
 }
 

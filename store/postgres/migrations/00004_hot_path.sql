@@ -82,3 +82,11 @@ end $$;
 -- +goose StatementEnd
 create trigger forget_deleted_task_runs after delete on task_runs
     referencing old table as gone for each statement execute function forget_deleted_runs();
+
+-- Slots given back. Whoever ends attempts adds a row and waits for nobody; the
+-- next claim, which holds the row in slots anyway, takes them off its count.
+create table freed (
+    task_id text not null,
+    n integer not null
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+create index idx_freed_task_id on freed (task_id);
