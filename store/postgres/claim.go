@@ -24,8 +24,9 @@ import (
 //     by ctid, which needs no statistics to be fast and is stable because rows
 //     of ready are never updated under way.
 //   - Only what is still pending is leased, and counted.
-//   - The first column says whether a claim that fell short left something
-//     behind. There is one row at least; without a claim the rest of it is null.
+//   - The first column is for flushClaim, the second says whether a claim that
+//     fell short left something behind. There is one row at least; without a
+//     claim the rest of it is null.
 //
 // $1 services (none: those pushed to), $2 limit, $3 owner, $4 accepted, $5 accept within (ms),
 // $6 most running (0: any number), $7 shard of the counters.
@@ -77,11 +78,21 @@ with room as materialized (
 	update counters set pending = pending - u.n, running = running + u.n
 	from (select count(*) as n from upd) u where u.n > 0 and shard = $7
 )
-select (select count(*) from upd) < $2 and exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
+select set_config('pipeweave.claimed', (select count(*) from upd)::text, false),
+	(select count(*) from upd) < $2 and exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
 		and not r.ctid = any(array(select tid from picked))),
 	` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text
 from (select) one left join upd t on true
 	left join lateral (select data, stored from inputs where path = t.input_path offset 0) i on true`
+
+// A claim holds locks that other claims wait for or pass over: the one that
+// counts what runs, those of limits. So it commits without waiting for the
+// disk, and then, with its locks gone, waits for a commit that follows it in the
+// log. Nobody hears of a claim that a crash of the server could undo.
+const (
+	commitLater = `set local synchronous_commit = off`
+	flushClaim  = `select case when current_setting('pipeweave.claimed') <> '0' then pg_logical_emit_message(true, 'pipeweave', '') end`
+)
 
 // claimed is a claim with what the answer needs besides.
 type claimed struct {
@@ -122,11 +133,13 @@ func (s *Store) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Cla
 
 const claimRounds = 3
 
-// claim is one round, in one round trip that commits by itself.
+// claim is one round, in one round trip.
 func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got []claimed, waiting bool, err error) {
 	services := unique(p.Services)
 	err = s.together(ctx, "claim task runs", func(b *pgx.Batch, shard int) {
 		got = nil
+		b.Queue("begin")
+		b.Queue(commitLater)
 		if p.MaxRunning > 0 {
 			// Whoever counts what runs must be the only one that adds to it.
 			b.Queue(`select pg_advisory_xact_lock($1)`, lockClaim)
@@ -134,13 +147,13 @@ func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got [
 		b.Queue(claimQuery, services, limit, p.Owner, p.Accepted, p.AcceptWithin.Milliseconds(), max(0, p.MaxRunning), shard).
 			Query(func(rows pgx.Rows) error {
 				return each(rows, nil, func(row scanner) error {
-					if rows.RawValues()[1] == nil {
-						return row.Scan(append([]any{&waiting}, make([]any, len(rows.RawValues())-1)...)...)
+					if rows.RawValues()[2] == nil {
+						return row.Scan(append([]any{nil, &waiting}, make([]any, len(rows.RawValues())-2)...)...)
 					}
 					var c claimed
 					var order []pipeline.TaskID
 					var taskRow, serviceRow string
-					if err := row.Scan(append(append([]any{&waiting}, taskRunDest(&c.TaskRun, &order)...), &c.InputInline, &c.InputStored, &c.seq,
+					if err := row.Scan(append(append([]any{nil, &waiting}, taskRunDest(&c.TaskRun, &order)...), &c.InputInline, &c.InputStored, &c.seq,
 						&taskRow, &c.service, &serviceRow)...); err != nil {
 						return err
 					}
@@ -150,6 +163,8 @@ func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got [
 					return nil
 				})
 			})
+		b.Queue("commit")
+		b.Queue(flushClaim)
 	})
 	return got, waiting, err
 }

@@ -2,9 +2,9 @@
 // by any number of replicas. The contract is store.Store; the rules it writes
 // down come from store/internal/flow.
 //
-// Everything runs under READ COMMITTED. Steps lock in one order: pipeline runs
-// by id, leases by id, then what they write; the shard of the counters comes
-// last. A step that loses a deadlock all the same is taken again.
+// Everything runs under READ COMMITTED. Steps lock in one order: leases of
+// standalone task runs by id, pipeline runs by id, their leases by id, then what
+// they write; the shard of the counters comes last. A step that loses a deadlock all the same is taken again.
 package postgres
 
 import (
@@ -203,7 +203,10 @@ func (s *Store) together(ctx context.Context, what string, queue func(b *pgx.Bat
 		defer c.Release()
 		var b pgx.Batch
 		queue(&b, shardOf(c))
-		return c.SendBatch(ctx, &b).Close()
+		if err = c.SendBatch(ctx, &b).Close(); err != nil && c.Conn().PgConn().TxStatus() != 'I' {
+			(&tx{ctx: ctx, c: c}).rollback()
+		}
+		return err
 	})
 }
 
