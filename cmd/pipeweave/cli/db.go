@@ -20,6 +20,7 @@ type dbOptions struct {
 	database databaseFlags
 	json     bool
 	yes      bool // reset
+	days     int  // cleanup
 }
 
 func newDBCmd(d *deps) *cobra.Command {
@@ -34,6 +35,7 @@ func newDBCmd(d *deps) *cobra.Command {
 		newDBSubCmd(d, "status", "Show which migrations are applied and which are pending", runDBStatus),
 		newDBSubCmd(d, "validate", "Check that the database has everything it should; exit 1 when not", runDBValidate),
 		newDBSubCmd(d, "ensure-schema", "Apply the migrations that are missing, then validate", runDBEnsure),
+		newDBSubCmd(d, "cleanup", "Delete expired idempotency keys and old dead letters, as the server does by itself", runDBCleanup),
 		newDBSubCmd(d, "reset", "Delete everything and begin anew", runDBReset),
 	)
 	return cmd
@@ -48,8 +50,11 @@ func newDBSubCmd(d *deps, name, short string, runF func(context.Context, *deps, 
 	}
 	o.database.bind(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
-	if name == "reset" {
+	switch name {
+	case "reset":
 		cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "delete everything, without asking")
+	case "cleanup":
+		cmd.Flags().IntVar(&o.days, "dlq-retention-days", 30, "keep dead letters that are younger")
 	}
 	return cmd
 }

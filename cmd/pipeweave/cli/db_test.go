@@ -48,3 +48,28 @@ func TestDB_Flags(t *testing.T) {
 		t.Errorf("a database that is not there: got %d %s", code, errs)
 	}
 }
+
+// TestDB_Cleanup: the older command printed "[object Object]" where the number
+// belongs.
+func TestDB_Cleanup(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	if code, _, errs := s.run("db", "cleanup"); code != cliutil.ExitFailed || !strings.Contains(errs, "pipeweave db init") {
+		t.Errorf("cleanup of no database: got %d %s", code, errs)
+	}
+	if code, _, errs := s.run("db", "init"); code != 0 {
+		t.Fatalf("db init: got %d %s", code, errs)
+	}
+	code, out, errs := s.run("db:cleanup", "--dlq-retention-days", "7")
+	if code != 0 || !strings.Contains(out, "keys deleted: 0\n") || !strings.Contains(out, "older than 7 days deleted: 0\n") {
+		t.Errorf("cleanup: got %d %s %s", code, out, errs)
+	}
+	code, out, errs = s.run("db", "cleanup", "--json")
+	var said struct{ IdempotencyKeys, DeadLetters *int }
+	if err := json.Unmarshal([]byte(out), &said); err != nil || code != 0 || said.IdempotencyKeys == nil || said.DeadLetters == nil {
+		t.Errorf("cleanup --json: got %d %s %s (%v)", code, out, errs, err)
+	}
+	if code, _, errs := s.run("db", "cleanup", "--dlq-retention-days", "-1"); code != cliutil.ExitUsage {
+		t.Errorf("a negative age: got %d %s", code, errs)
+	}
+}
