@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"pipedai/pipeline"
 	"pipedai/storage"
@@ -119,4 +120,23 @@ func TestTokenFormat(t *testing.T) {
 	if bytes.Contains(TokenFormat(storage.FormatA), []byte("A")) {
 		t.Error("the default is written down")
 	}
+}
+
+// A worker stores what it made when its task ends, however long that took: the
+// token must still be good then.
+func TestToken_outlivesItsTask(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "three hours", func(t *testing.T) {
+		f := newFixture(t, Options{Mode: Serverless})
+		f.register(edges{"a": nil}, func(r *store.Register) { r.Tasks[0].Timeout = 3 * time.Hour })
+		f.trigger()
+		if _, _, err := f.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.fleet.busy.Wait()
+		time.Sleep(3 * time.Hour)
+		if _, err := storage.Unseal(testSecret.Reveal(), f.fleet.of("a")[0].StorageToken); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -48,6 +48,9 @@ func (e *Engine) Register(ctx context.Context, r store.Register) (store.Register
 	for _, change := range registered.CodeChanges {
 		e.log.Info("task code changed", "task", change.Task, "from", change.OldVersion, "to", change.NewVersion)
 	}
+	for _, taken := range registered.TakenOver {
+		e.log.Warn("task was another service's, and is this one's now", "task", taken.Task, "service", r.Service.ID, "from", taken.From)
+	}
 	if len(registered.Orphaned) > 0 {
 		e.log.Warn("tasks are gone with the new service version", "service", r.Service.ID, "version", r.Service.Version, "tasks", registered.Orphaned)
 	}

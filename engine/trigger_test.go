@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -255,6 +257,22 @@ func TestRegister(t *testing.T) {
 	task, err := f.Store().Task(t.Context(), "a:b@c")
 	if err != nil || task.Retry.MaxDelay != time.Minute || task.IdempotencyTTL != 2*time.Hour {
 		t.Errorf("defaults of the engine: got %+v, %v", task, err)
+	}
+}
+
+// Task ids are global: whoever takes one from another service is told of, once.
+func TestRegister_takesATaskOver(t *testing.T) {
+	t.Parallel()
+	var told bytes.Buffer
+	f := newFixture(t, Options{Log: slog.New(slog.NewTextHandler(&told, nil))})
+	as := func(id pipeline.ServiceID) func(*store.Register) {
+		return func(r *store.Register) { r.Service.ID = id }
+	}
+	f.register(edges{"a": nil}, as("one"))
+	f.register(edges{"a": nil}, as("two"))
+	f.register(edges{"a": nil}, as("two"))
+	if n := strings.Count(told.String(), "task=a service=two from=one"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, &told)
 	}
 }
 

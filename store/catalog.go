@@ -46,8 +46,17 @@ type Register struct {
 type Registered struct {
 	CodeChanges []CodeChange
 	Orphaned    []pipeline.TaskID // removed with this version, reported once
+	// TakenOver are tasks that belonged to another service until now. Task ids
+	// are global, so this may be a move, or a mistake of one of the two.
+	TakenOver []TakenOver
 	// Runs lists pipeline runs that changed because open tasks were cancelled.
 	Runs []pipeline.RunID
+}
+
+// TakenOver is a task that moved to the service that registered it.
+type TakenOver struct {
+	Task pipeline.TaskID
+	From pipeline.ServiceID
 }
 
 // CodeChange is a task whose code hash differs from the stored one.

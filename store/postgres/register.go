@@ -41,6 +41,9 @@ func (s *Store) Register(ctx context.Context, p store.Register) (store.Registere
 			if a.Change != nil {
 				out.CodeChanges = append(out.CodeChanges, *a.Change)
 			}
+			if exists && !was.Removed && was.Service != p.Service.ID {
+				out.TakenOver = append(out.TakenOver, store.TakenOver{Task: task.ID, From: was.Service})
+			}
 		}
 		if old != "" {
 			out.Orphaned = flow.Removed(old, p.Service.Version, stored, p.Tasks)

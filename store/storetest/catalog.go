@@ -305,7 +305,14 @@ func orphanRuns(f *fixture) {
 func movedTask(f *fixture) {
 	f.registerAs("one", "1", task("a"))
 	f.enqueue("a")
-	f.must1(f.Register(f.ctx, store.Register{Service: store.Service{ID: "two", Version: "1"}, Tasks: []store.Task{task("a")}}))
+	two := store.Register{Service: store.Service{ID: "two", Version: "1"}, Tasks: []store.Task{task("a"), task("b")}}
+	for i, want := range [][]store.TakenOver{{{Task: "a", From: "one"}}, nil} {
+		reg, err := f.Register(f.ctx, two)
+		f.must(err)
+		if diff := cmp.Diff(want, reg.TakenOver); diff != "" {
+			f.Errorf("taken over by registration %d (-want +got):\n%s", i+1, diff)
+		}
+	}
 	if got := f.claimNames(1); len(got) != 0 {
 		f.Errorf("pushed %v to the service that no longer has it", got)
 	}
