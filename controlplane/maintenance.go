@@ -44,7 +44,7 @@ func (s *Server) moveMode(ctx context.Context, step string, move func(context.Co
 	if err != nil {
 		return api.Maintenance{}, err
 	}
-	s.o.Log.InfoContext(ctx, "maintenance "+step, "mode", m.Mode, "pending", m.Pending, "running", m.Running,
+	s.o.Log.InfoContext(ctx, "maintenance asked for", "step", step, "mode", m.Mode, "pending", m.Pending, "running", m.Running,
 		"by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return m.Wire(), nil
 }

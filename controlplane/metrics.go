@@ -73,7 +73,7 @@ func (m *metrics) count(pattern string, log *slog.Logger, next http.Handler) htt
 			took := time.Since(begun)
 			seconds().Observe(took.Seconds())
 			if log.Enabled(r.Context(), slog.LevelDebug) {
-				log.DebugContext(r.Context(), r.Method+" "+r.URL.Path, "status", seen.status, "ms", took.Milliseconds(), "request", httpkit.RequestID(r.Context()))
+				log.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path, "status", seen.status, "ms", took.Milliseconds(), "request", httpkit.RequestID(r.Context()))
 			}
 		}()
 		next.ServeHTTP(seen, r)

@@ -134,11 +134,10 @@ func TestChaos_ReplicasAndDatabase(t *testing.T) {
 		t.Fatalf("%d runs are stuck (seed %d)", len(open), c.seed)
 	}
 	c.check()
-	kills, restarts := 0, 0
+	kills, restarts := 0, c.service.restarts
 	for _, r := range c.replicas {
 		kills += r.kills
 	}
-	restarts = c.service.restarts
 	t.Logf("%d runs, %d kills, %d restarts of the database, %d executions, %d ambiguous triggers",
 		len(c.runs), kills, restarts, c.service.executions(), c.ambiguous)
 	if kills < 10 || restarts < 2 || c.service.most < limitOfLimited {

@@ -92,7 +92,7 @@ func (g *gather[In, Out]) doAll(ctx context.Context, items []In) ([]Out, error) 
 
 func newCompany(n int) *company {
 	c := &company{done: make(chan struct{})}
-	c.left.Store(int32(n)) //nolint:gosec // a batch of a request
+	c.left.Store(int32(n))
 	return c
 }
 

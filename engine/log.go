@@ -25,7 +25,7 @@ func (e *Engine) logEach(event string, runs ...store.TaskRun) {
 		return
 	}
 	for _, t := range runs {
-		e.of(t).Debug(event)
+		e.of(t).Debug("task run", "event", event)
 	}
 }
 

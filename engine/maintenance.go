@@ -40,7 +40,7 @@ type Modes interface {
 }
 
 // ErrNotRequested says that maintenance was to be entered from normal running.
-var ErrNotRequested = errors.New("Cannot enter maintenance directly from running mode. Call requestMaintenance() first.") //nolint:staticcheck // the words that scripts know
+var ErrNotRequested = errors.New("Cannot enter maintenance directly from running mode. Call requestMaintenance() first.") //nolint:revive // the words that scripts know
 
 // LookAtMaintenance reads the mode. While maintenance is waited for and
 // nothing is left to do, looking enters it.

@@ -74,7 +74,7 @@ func (u *upkeeper) once(ctx context.Context) error {
 			}
 		}
 		if total > 0 {
-			u.e.log.Info(d.name, "count", total)
+			u.e.log.Info("upkeep", "duty", d.name, "count", total)
 		}
 	}
 	return errors.Join(errs...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -85,7 +84,7 @@ func TestReports(t *testing.T) {
 		for _, wire := range wires {
 			all.Go(func() {
 				if err := deliver(t.Context(), r, wire, api.CallbackRequest{Status: "success"},
-					backoff.Policy{Base: time.Millisecond, Max: time.Second}, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+					backoff.Policy{Base: time.Millisecond, Max: time.Second}, slog.New(slog.DiscardHandler)); err != nil {
 					t.Errorf("%s: %v", wire, err)
 				}
 			})

@@ -14,8 +14,8 @@ func (c *conn) alive() bool {
 	err := c.raw.Read(func(fd uintptr) bool {
 		var one [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		alive = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK //nolint:errorlint // an error number, as the call returns it
-		return true                                                 // whatever it was, do not wait
+		alive = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
+		return true // whatever it was, do not wait
 	})
 	return err == nil && alive
 }

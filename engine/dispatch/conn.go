@@ -80,7 +80,7 @@ func (c *conn) exchange(ctx context.Context, request []byte, deadline time.Time)
 	} else if err != nil {
 		return answer{}, false, err
 	}
-	resp, err := c.response()
+	resp, err := c.response() //nolint:bodyclose // the connection is what is kept or closed
 	if err != nil {
 		return answer{}, false, err
 	}

@@ -162,13 +162,9 @@ func (s Settings) Undocumented(root string) ([]string, error) {
 			out = append(out, fmt.Sprintf("%s reads or sets %s, which docs/configuration.md and docs/tasks.md do not mention", file, name))
 		}
 	}
-	bySection := Sections(configuration)
-	for _, section := range sections {
-		generated, err := os.ReadFile(filepath.Join(root, "docs", "cli", section+".md"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		bySection[section] += string(generated)
+	bySection, err := flagDocuments(root, configuration)
+	if err != nil {
+		return nil, err
 	}
 	for name, dirs := range s.Flags {
 		for _, dir := range dirs {
@@ -193,6 +189,20 @@ func (s Settings) Undocumented(root string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
+}
+
+// flagDocuments are what documents the flags of each section: the section of
+// docs/configuration.md, and the generated reference where there is one.
+func flagDocuments(root, configuration string) (map[string]string, error) {
+	out := Sections(configuration)
+	for _, section := range sections {
+		generated, err := os.ReadFile(filepath.Join(root, "docs", "cli", section+".md"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		out[section] += string(generated)
+	}
+	return out, nil
 }
 
 func flagsIn(text string) []string {

@@ -149,7 +149,7 @@ func (p *page) members(s *schema) {
 
 // typeOf names a type, with a link to an object that has a table of its own.
 func (p *page) typeOf(s *schema) string {
-	out := ""
+	var out string
 	switch {
 	case s.ref != "":
 		out = fmt.Sprintf("[%s](#%s)", s.ref, anchor(s.ref))
@@ -199,21 +199,21 @@ func (s *schema) bounds() []string {
 	return out
 }
 
-func (a Param) describe() string {
-	out := a.Type
+func (p Param) describe() string {
+	out := p.Type
 	switch {
-	case a.Enum != nil:
-		out = "`" + strings.Join(a.Enum, "`, `") + "`"
-	case a.Type == "":
+	case p.Enum != nil:
+		out = "`" + strings.Join(p.Enum, "`, `") + "`"
+	case p.Type == "":
 		out = "string"
-	case a.Type == "date-time":
+	case p.Type == "date-time":
 		out = "time"
 	}
-	if a.Default != "" {
-		out += ", default " + a.Default
+	if p.Default != "" {
+		out += ", default " + p.Default
 	}
-	if a.Max != 0 && a.Max != 1<<31-1 {
-		out += fmt.Sprintf(", %d to %d", a.Min, a.Max)
+	if p.Max != 0 && p.Max != 1<<31-1 {
+		out += fmt.Sprintf(", %d to %d", p.Min, p.Max)
 	}
 	return out
 }

@@ -125,10 +125,10 @@ func (b *schemas) note(t reflect.Type, request bool) {
 
 // of returns the schema of a type, by reference where it is a named struct.
 func (b *schemas) of(t reflect.Type, request bool) *schema {
-	switch {
-	case t == timeType:
+	switch t {
+	case timeType:
 		return &schema{kind: "string", format: "date-time", null: true}
-	case t == rawType:
+	case rawType:
 		return &schema{}
 	}
 	switch t.Kind() {

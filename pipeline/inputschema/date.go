@@ -3,7 +3,6 @@ package inputschema
 import (
 	"math"
 	"strings"
-	"unicode"
 )
 
 // farthest is the last instant that a date of a client holds, in milliseconds
@@ -70,79 +69,6 @@ func isDateText(text string) bool {
 	return d.read()
 }
 
-// dateWord is one piece of a date: a number, a word or a character.
-type dateWord struct {
-	kind   byte // '0' number, 'a' word, ' ' space, ')' and other characters themselves
-	number int
-	length int
-	word   string // first three letters, lower case
-}
-
-// longestDate bounds the texts that are looked at.
-const longestDate = 1000
-
-func dateWords(text string) ([]dateWord, bool) {
-	if len(text) > longestDate {
-		return nil, false
-	}
-	var out []dateWord
-	runes := []rune(text)
-	for i := 0; i < len(runes); {
-		r := runes[i]
-		start := i
-		switch {
-		case r >= '0' && r <= '9':
-			n, digits := 0, 0
-			for ; i < len(runes) && runes[i] >= '0' && runes[i] <= '9'; i++ {
-				if digits > 0 || runes[i] != '0' {
-					digits++
-				}
-				if digits <= 9 {
-					n = n*10 + int(runes[i]-'0')
-				}
-			}
-			out = append(out, dateWord{kind: '0', number: n, length: i - start})
-		case isDateSpace(r):
-			for i < len(runes) && isDateSpace(runes[i]) {
-				i++
-			}
-			out = append(out, dateWord{kind: ' '})
-		case r >= 'A':
-			for i < len(runes) && runes[i] >= 'A' && !isDateSpace(runes[i]) {
-				i++
-			}
-			head := strings.ToLower(string(runes[start:min(i, start+3)]))
-			out = append(out, dateWord{kind: 'a', word: head, length: i - start})
-		case r == '(':
-			for depth := 0; i < len(runes); i++ {
-				if runes[i] == '(' {
-					depth++
-				} else if runes[i] == ')' {
-					depth--
-				}
-				if depth == 0 {
-					i++
-					break
-				}
-			}
-			out = append(out, dateWord{kind: '('})
-		case strings.ContainsRune(":-+.)", r):
-			i++
-			out = append(out, dateWord{kind: byte(r)})
-		default:
-			i++
-			out = append(out, dateWord{kind: '?'})
-		}
-	}
-	return out, true
-}
-
-func isDateSpace(r rune) bool { return unicode.IsSpace(r) && r != 0x85 || r == 0xFEFF }
-
-var months = map[string]int{"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
-
-var zones = map[string]int{"ut": 0, "utc": 0, "z": 0, "gmt": 0, "cdt": -5, "cst": -6, "edt": -4, "est": -5, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8}
-
 // looseDate gathers what the pieces of a text say.
 type looseDate struct {
 	words []dateWord
@@ -155,7 +81,6 @@ type looseDate struct {
 	timeDone  bool
 	afternoon int // -1: not said
 	zone      bool
-	zoneHour  int
 	zoneOpen  bool // minutes may follow
 	utc       bool
 	numbered  bool
@@ -463,10 +388,10 @@ func (d *looseDate) valid() bool {
 // inRange reports whether a day is one that dates reach, which is to within a
 // day of 100 million days from 1970.
 func inRange(year, month, day int) bool {
-	switch {
-	case year == 275760:
+	switch year {
+	case 275760:
 		return month < 9 || month == 9 && day <= 13
-	case year == -271821:
+	case -271821:
 		return month > 4 || month == 4 && day >= 20
 	default:
 		return year > -271821 && year < 275760

@@ -7,6 +7,7 @@ import (
 	"pipedai/store"
 )
 
+//nolint:gosec // names of columns
 const tokenCols = `hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at, last_used_at`
 
 func scanToken(row scanner, k *store.Token) error {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -164,5 +163,3 @@ func runEcho(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	return nil
 }
-
-func hostPort(url string) string { return strings.TrimPrefix(url, "http://") }

@@ -18,8 +18,8 @@ func TestServe_logLevels(t *testing.T) {
 		ready, stopped = "level=INFO msg=ready", "level=INFO msg=stopped"
 		mode           = `[maintenance] mode changed`
 		tick           = `[engine] Tick completed" processed=1`
-		request        = `[http] POST /api/queue/task`
-		dispatched     = "[engine] dispatched"
+		request        = `[http] request answered" method=POST path=/api/queue/task`
+		dispatched     = `[engine] task run" run="" task=t`
 		failed         = "[engine] task run failed"
 	)
 	for level, want := range map[string]map[string]bool{

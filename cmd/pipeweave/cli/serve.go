@@ -166,7 +166,7 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, c.databaseURL, c.state, postgres.Options{MaxConns: int32(c.databasePool), Log: log.With(oplog.Component, "db")}) //nolint:gosec // bounded by resolveDatabase
+	st, err := openStore(ctx, c.databaseURL, c.state, postgres.Options{MaxConns: int32(c.databasePool), Log: log.With(oplog.Component, "db")})
 	if err != nil {
 		return nil, err
 	}

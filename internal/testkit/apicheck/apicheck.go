@@ -164,7 +164,7 @@ func (c *Checker) find(method, path string) (string, operation) {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	r, err := http.NewRequest(method, "http://test.invalid"+strings.ToLower(path), nil) //nolint:noctx // never sent
+	r, err := http.NewRequest(method, "http://test.invalid"+strings.ToLower(path), nil)
 	if err != nil {
 		return "", operation{}
 	}
