@@ -66,7 +66,7 @@ type Dispatch struct {
 	InputSHA256         string          `json:"inputSha256,omitempty"` // hex; what the object at InputPath must hash to
 	Input               json.RawMessage `json:"input,omitempty"`       // only to workers that take it inline
 	UpstreamRefs        json.RawMessage `json:"upstreamRefs"`          // object, order counts, never null
-	PreviousAttempts    json.RawMessage `json:"previousAttempts"`
+	PreviousAttempts    json.RawMessage `json:"previousAttempts"`      // those that failed; a number may be missing, where an engine died before it knew of a worker
 	HeartbeatIntervalMs int64           `json:"heartbeatIntervalMs"`
 	TimeoutMs           int64           `json:"timeoutMs"`
 }

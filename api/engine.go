@@ -286,7 +286,7 @@ type TaskRun struct {
 	IdempotencyKey   string            `json:"idempotencyKey,omitempty"`
 	UpstreamRefs     json.RawMessage   `json:"upstreamRefs"`
 	SelectedNext     *[]string         `json:"selectedNext,omitempty"`
-	PreviousAttempts []PreviousAttempt `json:"previousAttempts"`
+	PreviousAttempts []PreviousAttempt `json:"previousAttempts"` // those that failed; numbers may be missing
 	ScheduledAt      Time              `json:"scheduledAt"`
 	StartedAt        Time              `json:"startedAt"`
 	CompletedAt      Time              `json:"completedAt"`

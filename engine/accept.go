@@ -13,8 +13,9 @@ import (
 // attempt. Most short tasks are reported before it is over, and their report
 // makes the note superfluous: a note for each would cost a commit, for which the
 // report of the same attempt would have to wait. It is far below acceptGrace. An
-// engine that dies before the note leaves a claim that is released, as if it had
-// died right before the dispatch was answered.
+// engine that dies before the note leaves a claim that is taken back, as if it
+// had died right before the dispatch was answered: the worker goes on with an
+// attempt whose number is used up, and nothing it says counts.
 const acceptAfter = 100 * time.Millisecond
 
 // acceptances are the attempts that this process dispatched and whose

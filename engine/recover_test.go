@@ -124,8 +124,15 @@ func TestRescue(t *testing.T) {
 		if got := f.ended(run.ID); got.Status != pipeline.RunCompleted {
 			t.Errorf("got %s", got.Status)
 		}
-		if task := f.taskRun(run.ID, "a"); task.Attempt != 1 {
-			t.Errorf("a run that never reached a worker is on attempt %d", task.Attempt)
+		// Nothing counts as failed, but a worker that had the first one after all
+		// is not mistaken for the one that has it now.
+		if task := f.taskRun(run.ID, "a"); task.Attempt != 2 || task.MaxRetries != lost[0].TaskRun.MaxRetries+1 || len(task.PreviousAttempts) != 0 {
+			t.Errorf("a run that nobody knows to have reached a worker is on attempt %d of %d retries, after %d failures",
+				task.Attempt, task.MaxRetries, len(task.PreviousAttempts))
+		}
+		late := store.EndAttempt{AttemptRef: store.AttemptRef{ID: lost[0].TaskRun.ID, Attempt: 1}, OutputPath: "late"}
+		if _, err := f.Report(t.Context(), late); !errors.Is(err, store.ErrLeaseLost) {
+			t.Errorf("the report of the first worker: got %v", err)
 		}
 	})
 }

@@ -35,7 +35,7 @@ func (r rescuer) once(ctx context.Context) (taken int, more bool, err error) {
 		return 0, false, fmt.Errorf("rescue lost runs: %w", err)
 	}
 	if rescued.Released > 0 {
-		r.e.log.Warn("gave back runs that never reached a worker", "runs", rescued.Released)
+		r.e.log.Warn("gave back runs that no worker is known to have", "runs", rescued.Released)
 		r.e.wakes.work()
 	}
 	for _, end := range rescued.Ended {

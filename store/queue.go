@@ -26,8 +26,8 @@ type Queue interface {
 	// AcceptAttempts notes that workers took claimed attempts: from here the
 	// heartbeat window runs. An item whose lease is lost is skipped.
 	AcceptAttempts(ctx context.Context, attempts []AttemptRef) error
-	// ReleaseAttempts gives back attempts that never reached a worker, without
-	// counting them. They keep their place in the queue.
+	// ReleaseAttempts gives back attempts that were sent to no worker, without
+	// counting them. They keep their place in the queue and their number.
 	ReleaseAttempts(ctx context.Context, attempts []AttemptRef) error
 	// ExtendLeases stores heartbeats and progress, one answer per item.
 	ExtendLeases(ctx context.Context, beats []Heartbeat) ([]HeartbeatAnswer, error)
@@ -37,9 +37,11 @@ type Queue interface {
 	// Err is ErrLeaseLost when the attempt is not the one under lease and
 	// ErrNotFound when there is no such task run.
 	EndAttempts(ctx context.Context, ends []EndAttempt) ([]EndedAttempt, error)
-	// Rescue takes back up to limit leases whose deadline passed: never
-	// accepted ones are released, others fail with code TIMEOUT and are retried
-	// or end as timeout.
+	// Rescue takes back up to limit leases whose deadline passed. Accepted ones
+	// fail with code TIMEOUT and are retried or end as timeout. Others are given
+	// back without counting, but not as the same attempt, because a worker may
+	// have them without anybody knowing: the next attempt has the next number,
+	// and the task run one more retry.
 	Rescue(ctx context.Context, p Rescue) (Rescued, error)
 	// PromoteDue makes pending runs whose time has come claimable, up to limit.
 	// Next is when the following one is due; zero if there is none.

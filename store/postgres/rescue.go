@@ -36,7 +36,7 @@ func (s *Store) Rescue(ctx context.Context, p store.Rescue) (store.Rescued, erro
 		if err != nil {
 			return err
 		}
-		release := map[pipeline.TaskRunID]flow.Held{}
+		back := map[pipeline.TaskRunID]flow.Held{}
 		var ends []store.EndAttempt
 		for _, ref := range refs {
 			h, ok := held[ref.ID]
@@ -44,15 +44,15 @@ func (s *Store) Rescue(ctx context.Context, p store.Rescue) (store.Rescued, erro
 				continue // another replica was faster, or a heartbeat came in
 			}
 			if !h.Accepted {
-				release[ref.ID] = h
+				back[ref.ID] = h
 				delete(held, ref.ID)
 			} else {
 				ends = append(ends, flow.Expired(h, asOf))
 			}
 		}
-		out.Released = len(release)
+		out.Released = len(back)
 		b := flow.New(t, t.now, runs)
-		if err := b.Release(t.ctx, release); err != nil {
+		if err := b.TakeBack(t.ctx, back); err != nil {
 			return err
 		}
 		if err := b.End(t.ctx, held, ends); err != nil {

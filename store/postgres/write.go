@@ -124,11 +124,11 @@ func (t *tx) requeues(c *flow.Changes) {
 		return
 	}
 	var ids, past, ready, later []string
-	var attempts []int
+	var attempts, retries []int
 	var dues []*time.Time
 	var due []time.Time
 	for _, q := range c.Requeues {
-		ids, attempts = append(ids, string(q.ID)), append(attempts, q.Attempt)
+		ids, attempts, retries = append(ids, string(q.ID)), append(attempts, q.Attempt), append(retries, q.Retries)
 		dues, past = append(dues, ts(q.Due)), append(past, pastText(q.Past))
 		if q.Due.After(t.now) {
 			later, due = append(later, string(q.ID)), append(due, q.Due)
@@ -136,12 +136,12 @@ func (t *tx) requeues(c *flow.Changes) {
 			ready = append(ready, string(q.ID))
 		}
 	}
-	t.end.Queue(`update task_runs t set status = 'pending', attempt = u.attempt, scheduled_for = coalesce(u.due, t.scheduled_for),
+	t.end.Queue(`update task_runs t set status = 'pending', attempt = u.attempt, max_retries = u.retries, scheduled_for = coalesce(u.due, t.scheduled_for),
 			error = null, error_code = null, started_at = null, completed_at = null, heartbeat_at = null,
 			metadata = coalesce(t.metadata, '{}') - 'progress' - 'progressMessage',
 			previous_attempts = case when u.past = '' then t.previous_attempts else t.previous_attempts || u.past::jsonb end
-		from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) u(id, attempt, due, past)
-		where t.id = u.id and (t.status = 'running') is true`, ids, attempts, dues, past)
+		from unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::int[]) u(id, attempt, due, past, retries)
+		where t.id = u.id and (t.status = 'running') is true`, ids, attempts, dues, past, retries)
 	if len(later) > 0 {
 		t.end.Queue(`insert into timer (task_run_id, due) select * from unnest($1::text[], $2::timestamptz[])`, later, due)
 	}

@@ -96,11 +96,11 @@ func (t *tx) requeues(c *flow.Changes) error {
 			since = t.now
 		}
 		if err := t.run(`update task_runs set status = 'pending', owner = null, lifted = 0, since = ?5, due = ?6, `+lane+`,
-				attempt = ?2, scheduled_for = coalesce(?3, scheduled_for),
+				attempt = ?2, max_retries = ?7, scheduled_for = coalesce(?3, scheduled_for),
 				error = null, error_code = null, started_at = null, completed_at = null, heartbeat_at = null,
 				metadata = json_remove(coalesce(metadata, '{}'), '$.progress', '$.progressMessage'),
 				previous_attempts = iif(?4 is null, previous_attempts, json_insert(previous_attempts, '$[#]', json(?4)))
-			where seq = ?1`, t.seqs[q.ID], q.Attempt, us(q.Due), past(q.Past), us(since), us(due)); err != nil {
+			where seq = ?1`, t.seqs[q.ID], q.Attempt, us(q.Due), past(q.Past), us(since), us(due), q.Retries); err != nil {
 			return err
 		}
 	}

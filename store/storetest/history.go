@@ -235,7 +235,7 @@ func (h *history) rescue() {
 	h.must(err)
 	it := held[0]
 	if !it.accepted {
-		h.m.release(it)
+		h.m.takeBack(it)
 		if got.Released != 1 || len(got.Ended) != 0 {
 			h.Errorf("rescued %+v, want %+v released", got, it)
 		}
@@ -287,7 +287,7 @@ func (h *history) check() {
 		if it.id != "" && !it.settled {
 			it.settled = it.status.Terminal()
 			got := h.taskRun(it.id)
-			if got.Status != it.status || got.Attempt != it.attempt || got.CancelRequested != (it.status == pipeline.TaskRunning && it.cancel) {
+			if got.Status != it.status || got.Attempt != it.attempt || got.MaxRetries != it.retries || got.CancelRequested != (it.status == pipeline.TaskRunning && it.cancel) {
 				h.Errorf("%s is %s, attempt %d, cancel %v; want %+v", it.id, got.Status, got.Attempt, got.CancelRequested, it)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 var leaseCases = []testCase{
 	{name: "release keeps the place and counts nothing", run: release},
 	{name: "rescue of a claim nobody accepted", run: rescueUnaccepted},
+	{name: "a worker whose dispatch nobody remembers is fenced off", run: rescueFences},
 	{name: "rescue of a silent attempt", run: rescueSilent},
 	{name: "rescue at the task's own timeout", run: rescueOverdue},
 	{name: "rescue of a batch", run: rescueBatch},
@@ -62,11 +63,14 @@ func rescueUnaccepted(f *fixture) {
 	if got.Released != 1 || len(got.Ended) != 0 {
 		f.Fatalf("rescued %+v", got)
 	}
-	if r := f.taskRun(tr.ID); r.Status != pipeline.TaskPending || r.Attempt != 1 || len(r.PreviousAttempts) != 0 {
+	if r := f.taskRun(tr.ID); r.Status != pipeline.TaskPending || len(r.PreviousAttempts) != 0 {
 		f.Errorf("task run %+v", r)
 	}
 
 	c := claim()
+	if got := c[0].TaskRun; got.Attempt != 2 || got.MaxRetries != 1 {
+		f.Errorf("claimed attempt %d of %d retries, want a number that nobody was given before", got.Attempt, got.MaxRetries)
+	}
 	f.must(f.AcceptAttempts(f.ctx, []store.AttemptRef{ref(c[0]), {ID: "trun_none", Attempt: 1}}))
 	if f.taskRun(tr.ID).HeartbeatAt.IsZero() {
 		f.Error("accepting did not start the heartbeat window")
@@ -76,6 +80,51 @@ func rescueUnaccepted(f *fixture) {
 	if got.Released != 0 || len(got.Ended) != 0 {
 		f.Errorf("an accepted attempt was rescued: %+v", got)
 	}
+}
+
+// rescueFences is about a worker that took an attempt of an engine that died
+// before it wrote so down. The attempt is taken back as if nobody had it; what
+// that worker says from then on must not pass for the next attempt.
+func rescueFences(f *fixture) {
+	a := task("a")
+	a.Retry = pipeline.RetryPolicy{Retries: 1, Backoff: pipeline.BackoffFixed}
+	f.register(a)
+	run := f.start("a", "")
+	claim := func() store.Claimed {
+		got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Limit: 1, AcceptWithin: 10 * time.Second})
+		f.must(err)
+		return got[0]
+	}
+	lost := claim()
+	back, err := f.Rescue(f.ctx, store.Rescue{Now: time.Now().Add(11 * time.Second), Limit: 10})
+	f.must(err)
+	if back.Released != 1 {
+		f.Fatalf("rescued %+v", back)
+	}
+	f.wantErr(f.end(done(lost)).Err, store.ErrLeaseLost) // while it waits
+
+	first := claim()
+	f.wantErr(f.end(done(lost)).Err, store.ErrLeaseLost) // while the next one runs
+	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{ref(lost)}))
+	beats, err := f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: ref(lost)}})
+	f.must(err)
+	if beats[0].Known || !beats[0].Cancel {
+		f.Errorf("the lost worker's heartbeat was answered %+v, want that it stops", beats[0])
+	}
+
+	// No retry was lost: after the one that failed there is another, and that was it.
+	if got := f.end(failed(first, false)); got.Status != pipeline.TaskPending {
+		f.Fatalf("the first failure was answered %+v, want a retry", got)
+	}
+	second := claim()
+	if got := f.end(failed(second, false)); got.Status != pipeline.TaskFailed {
+		f.Errorf("the second failure was answered %+v, want the end", got)
+	}
+	tr := f.taskRun(first.TaskRun.ID)
+	if len(tr.PreviousAttempts) != 2 || tr.PreviousAttempts[0].Attempt != first.TaskRun.Attempt {
+		f.Errorf("previous attempts %+v, want the two that failed", tr.PreviousAttempts)
+	}
+	f.wantStates(run.Run.ID, pipeline.RunFailed, "a=failed")
 }
 
 func rescueSilent(f *fixture) {

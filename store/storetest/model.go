@@ -138,6 +138,14 @@ func (m *model) release(it *modelItem) {
 	it.status = pipeline.TaskPending
 }
 
+// takeBack is Rescue for an attempt that was never accepted.
+func (m *model) takeBack(it *modelItem) {
+	if m.release(it); it.status == pipeline.TaskPending {
+		it.attempt++
+		it.retries++
+	}
+}
+
 func (m *model) broke(it *modelItem) {
 	if r := it.run; r != nil {
 		r.open--

@@ -119,7 +119,7 @@ func (b *Batch) fail(ctx context.Context, h Held, end store.EndAttempt, r *Run, 
 	stopped := h.Cancel || (r != nil && !r.active())
 	if !f.Final && !stopped && !h.Removed {
 		if delay, again := h.Retry.After(h.Attempt); again {
-			q := Requeue{ID: h.ID, Attempt: h.Attempt + 1, Past: past, Due: b.now.Add(delay), run: h.Run, by: i}
+			q := Requeue{ID: h.ID, Attempt: h.Attempt + 1, Retries: h.Retry.Retries, Past: past, Due: b.now.Add(delay), run: h.Run, by: i}
 			b.Changes.Requeues = append(b.Changes.Requeues, q)
 			b.Changes.Counts.Pending++
 			res.Status, res.RetryAt = pipeline.TaskPending, q.Due
@@ -166,9 +166,22 @@ func (b *Batch) broke(ctx context.Context, task pipeline.TaskID, r *Run, reason 
 	return b.advance(ctx, r, pipeline.End{Task: task, Outcome: pipeline.Broke}, by)
 }
 
-// Release gives back attempts that never reached a worker, uncounted. Where
-// nobody wants them any more they end as cancelled.
+// Release gives back attempts that were sent to nobody, uncounted: the next
+// claim has the same attempt. Where nobody wants them any more they end as
+// cancelled.
 func (b *Batch) Release(ctx context.Context, held map[pipeline.TaskRunID]Held) error {
+	return b.giveBack(ctx, held, 0)
+}
+
+// TakeBack gives back attempts of a holder that is gone without saying whether
+// a worker took them. It does as Release, but the next attempt has the next
+// number, so that a worker that has this one after all cannot be mistaken for
+// it; and one more retry, so that none is lost.
+func (b *Batch) TakeBack(ctx context.Context, held map[pipeline.TaskRunID]Held) error {
+	return b.giveBack(ctx, held, 1)
+}
+
+func (b *Batch) giveBack(ctx context.Context, held map[pipeline.TaskRunID]Held, skip int) error {
 	if err := b.Load(ctx, sources(held)); err != nil {
 		return err
 	}
@@ -177,7 +190,9 @@ func (b *Batch) Release(ctx context.Context, held map[pipeline.TaskRunID]Held) e
 		b.letGo(h)
 		r := b.runs[h.Run]
 		if !h.Cancel && !h.Removed && (r == nil || r.active()) {
-			b.Changes.Requeues = append(b.Changes.Requeues, Requeue{ID: h.ID, Attempt: h.Attempt, run: h.Run, by: -1})
+			b.Changes.Requeues = append(b.Changes.Requeues, Requeue{
+				ID: h.ID, Attempt: h.Attempt + skip, Retries: h.Retry.Retries + skip, run: h.Run, by: -1,
+			})
 			b.Changes.Counts.Pending++
 			continue
 		}

@@ -138,10 +138,12 @@ type Finish struct {
 }
 
 // Requeue makes a running task run pending again: at Due, or at once. Attempt
-// is the number the next attempt has.
+// is the number the next attempt has, Retries how far the numbers may go: the
+// last attempt is number Retries+1.
 type Requeue struct {
 	ID      pipeline.TaskRunID
 	Attempt int
+	Retries int
 	Due     time.Time
 	Past    *store.PastAttempt
 

@@ -162,7 +162,7 @@ export interface Dispatch {
   inputSha256?: string; // hex; what the object at InputPath must hash to
   input?: Json; // only to workers that take it inline
   upstreamRefs: Json; // object, order counts, never null
-  previousAttempts: Json;
+  previousAttempts: Json; // those that failed; a number may be missing, where an engine died before it knew of a worker
   heartbeatIntervalMs: number;
   timeoutMs: number;
 }
@@ -526,7 +526,7 @@ export interface TaskRun {
   idempotencyKey?: string;
   upstreamRefs: Json;
   selectedNext?: string[];
-  previousAttempts: PreviousAttempt[] | null;
+  previousAttempts: PreviousAttempt[] | null; // those that failed; numbers may be missing
   scheduledAt: Time;
   startedAt: Time;
   completedAt: Time;
