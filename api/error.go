@@ -69,6 +69,7 @@ const (
 	CodeRateLimited     = "rate_limited"
 	CodeMaintenance     = "maintenance"
 	CodeNotReady        = "not_ready"
+	CodeUnavailable     = "unavailable" // the database does not answer, or takes no writes
 	CodeUpstream        = "upstream_failed"
 	CodeInternal        = "internal"
 

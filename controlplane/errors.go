@@ -44,6 +44,11 @@ func (s *Server) answer(ctx context.Context, label string, err error) error {
 		return &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "Not found"}
 	case errors.Is(err, store.ErrConflict):
 		return &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: "Conflict"}
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return &unexpected{cause: err, answer: &api.Error{
+			Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable, Message: label,
+			Detail: "the database does not answer or takes no writes now; try again later",
+		}}
 	case errors.Is(err, store.ErrLeaseLost):
 		return &api.Error{Status: http.StatusConflict, Code: api.CodeLeaseLost, Message: "The attempt is over"}
 	case errors.Is(err, storage.ErrBadPath):

@@ -17,7 +17,8 @@ Repeated slashes in a path count as one and a slash at the end is ignored; the f
 are not. GET also answers HEAD. A path or method that is not here is 404 ` + "`Not found`" + `.
 
 Every error has the members ` + "`error`, `code` and `requestId`" + `; the id names the line in the server's log and is in the header X-Request-Id of
-every answer. Programs branch on the code. While the server starts, every route answers 503 with code ` + "`not_ready`" + ` and Retry-After.
+every answer. Programs branch on the code. While the server starts, every route answers 503 with code ` + "`not_ready`" + ` and Retry-After;
+while its database does not answer or takes no writes, those that need it answer 503 with code ` + "`unavailable`" + ` and Retry-After.
 
 Tokens are sent as ` + "`Authorization: Bearer TOKEN`" + `. There are no CORS headers: a page of another origin cannot read an answer, and the
 guard before the routes refuses its requests. The server answers only to the Host names it was given.`

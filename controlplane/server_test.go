@@ -71,11 +71,17 @@ type bench struct {
 
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	t.Helper()
-	dir := t.TempDir()
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"), sqlite.Options{})
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newBenchOver(t, st, change...)
+}
+
+// newBenchOver is newBench over an empty store, which it closes.
+func newBenchOver(t testing.TB, st store.Store, change ...func(*Options)) *bench {
+	t.Helper()
+	dir := t.TempDir()
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Error(err)

@@ -28,6 +28,11 @@ var (
 	ErrLeaseLost = errors.New("lease lost")
 	// ErrMaintenance says that no new work is accepted.
 	ErrMaintenance = errors.New("in maintenance mode")
+	// ErrUnavailable says that the database does not answer, or takes no writes
+	// now: it is away, busy, full, locked or read-only. It says nothing about the
+	// step, which may be taken again later. A write that failed with it is not
+	// there, or all of it is: the connection was lost while it was committed.
+	ErrUnavailable = errors.New("the database is not available")
 	// ErrNewerSchema says that the database belongs to a newer version of this
 	// program; nothing was changed.
 	ErrNewerSchema = errors.New("database schema is newer than this program")

@@ -189,7 +189,11 @@ func (d *described) responses(r Route) object {
 		if len(group.Members) > 0 {
 			body = failureSchema(group.Members)
 		}
-		out[status] = object{"description": group.Error, "content": object{"application/json": object{"schema": body}}}
+		response := object{"description": group.Error, "content": object{"application/json": object{"schema": body}}}
+		if group.Status == http.StatusServiceUnavailable || group.Status == http.StatusTooManyRequests {
+			response["headers"] = object{"Retry-After": object{"description": "seconds until another try makes sense", "schema": object{"type": "integer"}}}
+		}
+		out[status] = response
 	}
 	return out
 }

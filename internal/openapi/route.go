@@ -199,6 +199,7 @@ func (r Route) failures() []Failure {
 	out := []Failure{
 		{Status: http.StatusForbidden, Error: "the Host or Origin is not this server's"},
 		{Status: http.StatusInternalServerError, Error: "an internal error; the log has it under the request id"},
+		{Status: http.StatusServiceUnavailable, Error: "the database does not answer or takes no writes now, or the server is starting: try again after Retry-After"},
 	}
 	if r.Access != "" {
 		out[0].Error = "the token does not allow this, or the Host or Origin is not this server's"

@@ -153,6 +153,10 @@ func (s *Server) Restart(how Shutdown) error {
 	return s.start()
 }
 
+// Halt ends the server in one of its ways and keeps what it holds; Restart
+// brings it back.
+func (s *Server) Halt(how Shutdown) { s.end(how) }
+
 // Stop ends the server at once (there is nothing to keep) and removes it.
 func (s *Server) Stop() {
 	s.end(Immediate)

@@ -26,6 +26,7 @@ var (
 	ErrReadOnly = errors.New("the file or its folder cannot be written")
 	ErrLocked   = errors.New("another program holds the file")
 	ErrFull     = errors.New("the disk is full")
+	ErrIO       = errors.New("the disk failed to read or write the file")
 )
 
 // Primary result codes of SQLite that a caller can do something about.
@@ -34,6 +35,7 @@ const (
 	codeBusy     = 5
 	codeLocked   = 6
 	codeReadOnly = 8
+	codeIOErr    = 10
 	codeCorrupt  = 11
 	codeFull     = 13
 	codeCantOpen = 14
@@ -199,6 +201,8 @@ func Classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case codeCorrupt, codeNotADB:
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case codeIOErr:
+		return fmt.Errorf("%w: %w", ErrIO, err)
 	case codeFull:
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	default:

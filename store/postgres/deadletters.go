@@ -53,7 +53,7 @@ func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]st
 		count += w.String()
 	}
 	var total int
-	if err := s.pool.QueryRow(ctx, count, w.args...).Scan(&total); err != nil {
+	if err := s.row(ctx, count, w.args, &total); err != nil {
 		return nil, 0, wrap("count dead letters", err)
 	}
 	list, err := all(ctx, s, "list dead letters", scanLetter,

@@ -20,6 +20,6 @@ select array(select id from ready order by id), exists (select 1 from ready wher
 // Glance looks whether there is anything to do.
 func (s *Store) Glance(ctx context.Context) (store.Glance, error) {
 	var g store.Glance
-	err := s.pool.QueryRow(ctx, glanceQuery).Scan(&g.Ready, &g.Push, &g.Expired, &g.Due, timeCol{&g.NextDue}, asText(&g.Mode))
+	err := s.row(ctx, glanceQuery, nil, &g.Ready, &g.Push, &g.Expired, &g.Due, timeCol{&g.NextDue}, asText(&g.Mode))
 	return g, wrap("glance at the queue", err)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"pipedai/pipeline"
 	"pipedai/store"
 )
@@ -12,8 +14,7 @@ import (
 // all reads every row of a query on the read-only pool.
 func all[T any](ctx context.Context, s *Store, what string, scan func(scanner, *T) error, query string, args ...any) ([]T, error) {
 	out := []T{}
-	rows, err := s.pool.Query(ctx, query, args...)
-	err = each(rows, err, func(row scanner) error {
+	err := s.rows(ctx, query, args, func(row scanner) error {
 		var v T
 		err := scan(row, &v)
 		out = append(out, v)
@@ -25,7 +26,14 @@ func all[T any](ctx context.Context, s *Store, what string, scan func(scanner, *
 // one reads one row; store.ErrNotFound when there is none.
 func one[T any](ctx context.Context, s *Store, what string, scan func(scanner, *T) error, query string, args ...any) (T, error) {
 	var v T
-	err := scan(s.pool.QueryRow(ctx, query, args...), &v)
+	found := false
+	err := s.rows(ctx, query, args, func(row scanner) error {
+		found = true
+		return scan(row, &v)
+	})
+	if err == nil && !found {
+		err = pgx.ErrNoRows
+	}
 	return v, wrap(what, err)
 }
 
@@ -114,7 +122,7 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 		w.add("r.created_at <= $%d", ts(f.To))
 	}
 	var total int
-	if err := s.pool.QueryRow(ctx, `select count(*) from pipeline_runs r`+w.String(), w.args...).Scan(&total); err != nil {
+	if err := s.row(ctx, `select count(*) from pipeline_runs r`+w.String(), w.args, &total); err != nil {
 		return nil, 0, wrap("count pipeline runs", err)
 	}
 	list, err := all(ctx, s, "list pipeline runs", scanRun,
@@ -173,7 +181,7 @@ func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.Ta
 		count, args = `select sum(`+kept+`)::bigint from counters`, nil
 	}
 	var total int
-	if err := s.pool.QueryRow(ctx, count, args...).Scan(&total); err != nil {
+	if err := s.row(ctx, count, args, &total); err != nil {
 		return nil, 0, wrap("count task runs", err)
 	}
 	list, err := all(ctx, s, "list task runs", scanTaskRun,

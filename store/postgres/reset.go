@@ -37,8 +37,7 @@ func (s *Store) Validate(ctx context.Context) ([]string, error) {
 		}
 	}
 	have := map[string][]string{}
-	rows, err := s.pool.Query(ctx, `select table_name, column_name from information_schema.columns where table_schema = 'public'`)
-	err = each(rows, err, func(row scanner) error {
+	err = s.rows(ctx, `select table_name, column_name from information_schema.columns where table_schema = 'public'`, nil, func(row scanner) error {
 		var table, column string
 		err := row.Scan(&table, &column)
 		have[table] = append(have[table], column)

@@ -127,7 +127,7 @@ func (s *Store) CancelRun(ctx context.Context, id pipeline.RunID, reason string)
 // Input returns an input that rides in the database.
 func (s *Store) Input(ctx context.Context, path string) ([]byte, error) {
 	var data []byte
-	err := s.pool.QueryRow(ctx, `select data from inputs where path = $1`, path).Scan(&data)
+	err := s.row(ctx, `select data from inputs where path = $1`, []any{path}, &data)
 	return data, wrap("read input", err)
 }
 

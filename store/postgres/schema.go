@@ -119,12 +119,12 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 func (s *Store) applied(ctx context.Context) (map[int64]time.Time, error) {
 	out := map[int64]time.Time{}
 	var exists bool
-	err := s.pool.QueryRow(ctx, `select to_regclass('public.' || $1) is not null`, migrationTable).Scan(&exists)
+	err := s.row(ctx, `select to_regclass('public.' || $1) is not null`, []any{migrationTable}, &exists)
 	if err != nil || !exists {
 		return out, err
 	}
-	rows, err := s.pool.Query(ctx, `select version_id, tstamp at time zone current_setting('TimeZone') from `+migrationTable+` where is_applied and version_id > 0`)
-	err = each(rows, err, func(row scanner) error {
+	query := `select version_id, tstamp at time zone current_setting('TimeZone') from ` + migrationTable + ` where is_applied and version_id > 0`
+	err = s.rows(ctx, query, nil, func(row scanner) error {
 		var version int64
 		var at time.Time
 		err := row.Scan(&version, &at)

@@ -20,10 +20,10 @@ const (
 func (s *Store) QueueStatus(ctx context.Context) (store.QueueStatus, error) {
 	var out store.QueueStatus
 	// Ids grow with time, so the smallest one waiting is the oldest.
-	err := s.pool.QueryRow(ctx, `select sum(pending)::bigint, sum(running)::bigint, sum(completed)::bigint, sum(failed)::bigint,
+	err := s.row(ctx, `select sum(pending)::bigint, sum(running)::bigint, sum(completed)::bigint, sum(failed)::bigint,
 			sum(dead_letters)::bigint,
 			(select created_at from task_runs where id = least((select min(task_run_id) from ready), (select min(task_run_id) from timer)))
-		from counters`).Scan(&out.Pending, &out.Running, &out.Completed, &out.Failed, &out.DeadLetters, timeCol{&out.OldestPending})
+		from counters`, nil, &out.Pending, &out.Running, &out.Completed, &out.Failed, &out.DeadLetters, timeCol{&out.OldestPending})
 	return out, wrap("read queue status", err)
 }
 
@@ -34,7 +34,7 @@ const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at
 // Mode reads the maintenance mode.
 func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
 	var out store.ModeStatus
-	err := s.pool.QueryRow(ctx, modeQuery).Scan(asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+	err := s.row(ctx, modeQuery, nil, asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt})
 	if out.Mode == "" {
 		out.Mode = store.ModeRunning
 	}
@@ -46,12 +46,12 @@ func (s *Store) RefreshMode(ctx context.Context) (store.ModeStatus, error) {
 	var out store.ModeStatus
 	var current bool
 	// One statement, and one that writes nothing, while nothing changes.
-	err := s.pool.QueryRow(ctx, `select m.*, o.id is not null and (o.pending_tasks_count, o.running_tasks_count)
+	err := s.row(ctx, `select m.*, o.id is not null and (o.pending_tasks_count, o.running_tasks_count)
 			is not distinct from (least(m.pending, 2147483647), least(m.running, 2147483647))
-		from (`+modeQuery+`) m left join orchestrator_state o on o.id = 'singleton'`).
-		Scan(asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt}, &current)
+		from (`+modeQuery+`) m left join orchestrator_state o on o.id = 'singleton'`, nil,
+		asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt}, &current)
 	if err == nil && !current {
-		_, err = s.pool.Exec(ctx, `insert into orchestrator_state as o (id, pending_tasks_count, running_tasks_count)
+		err = s.exec(ctx, `insert into orchestrator_state as o (id, pending_tasks_count, running_tasks_count)
 			values ('singleton', least($1::bigint, 2147483647), least($2::bigint, 2147483647))
 			on conflict (id) do update set pending_tasks_count = excluded.pending_tasks_count, running_tasks_count = excluded.running_tasks_count`,
 			out.Pending, out.Running)

@@ -43,6 +43,8 @@ type Store struct {
 	graphs recent[pipeline.RunID, *pipeline.Graph] // of runs, whose snapshots never change
 	defs   recent[string, store.Task]              // by id and version of the row
 	homes  recent[string, store.Service]
+
+	patience time.Duration // how long a step waits for a connection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -85,7 +87,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{
-		pool: pool, log: o.Log, self: pipeline.Random(16),
+		pool: pool, log: o.Log, self: pipeline.Random(16), patience: poolPatience,
 		target: fmt.Sprintf("%s/%s", cfg.ConnConfig.Host, cfg.ConnConfig.Database),
 	}
 	if err := s.Ping(ctx); err != nil {
@@ -101,7 +103,14 @@ func (s *Store) Info() store.Info {
 }
 
 // Ping proves that the database answers.
-func (s *Store) Ping(ctx context.Context) error { return wrap("ping database", s.pool.Ping(ctx)) }
+func (s *Store) Ping(ctx context.Context) error {
+	return wrap("ping database", s.exec(ctx, "select 1"))
+}
+
+// exec runs a statement that may be run twice, on a connection of its own.
+func (s *Store) exec(ctx context.Context, query string, args ...any) error {
+	return s.rows(ctx, query, args, func(scanner) error { return nil })
+}
 
 // Close waits for the steps under way.
 func (s *Store) Close() error {
@@ -111,8 +120,7 @@ func (s *Store) Close() error {
 
 // Notify tells the other replicas.
 func (s *Store) Notify(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, `select pg_notify($1, $2)`, channel, s.self)
-	return wrap("notify", err)
+	return wrap("notify", s.exec(ctx, `select pg_notify($1, $2)`, channel, s.self))
 }
 
 // A silent connection is asked this often whether it is still one.
@@ -189,14 +197,14 @@ func (s *Store) write(ctx context.Context, what string, fn func(*tx) error) erro
 // travel with the beginning of the transaction. They cannot use tx.now, which
 // is now() to them.
 func (s *Store) writeAfter(ctx context.Context, what string, first func(*tx, *pgx.Batch), fn func(*tx) error) error {
-	return s.again(ctx, what, func() error { return s.attempt(ctx, first, fn) })
+	return wrap(what, s.again(ctx, func() error { return s.attempt(ctx, first, fn) }))
 }
 
 // together runs statements in one transaction and one round trip, again when
 // they lost a deadlock.
 func (s *Store) together(ctx context.Context, what string, queue func(b *pgx.Batch, shard int)) error {
-	return s.again(ctx, what, func() error {
-		c, err := s.pool.Acquire(ctx)
+	return wrap(what, s.again(ctx, func() error {
+		c, err := s.acquire(ctx)
 		if err != nil {
 			return err
 		}
@@ -207,7 +215,7 @@ func (s *Store) together(ctx context.Context, what string, queue func(b *pgx.Bat
 			(&tx{ctx: ctx, c: c}).rollback()
 		}
 		return err
-	})
+	}))
 }
 
 // shardOf is the shard of the counters that the steps of a connection change.
@@ -218,13 +226,20 @@ func shardOf(c *pgxpool.Conn) int { return int(c.Conn().PgConn().PID() % shards)
 // shards is the number of rows in counters.
 const shards = 64
 
-func (s *Store) again(ctx context.Context, what string, do func() error) error {
+// again calls do until it neither lost a deadlock, nor saw a state that moved,
+// nor lost its connection before it could have changed anything.
+func (s *Store) again(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
 		var pg *pgconn.PgError
-		again := errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
-		if !again && !errors.Is(err, errAgain) || try == 8 || ctx.Err() != nil {
-			return wrap(what, err)
+		var unsent *unsentError
+		lost := errors.As(err, &unsent)
+		again := lost || errors.Is(err, errAgain) || errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+		if !again || try == 8 || ctx.Err() != nil {
+			return err
+		}
+		if lost {
+			s.dropDead(ctx)
 		}
 		backoff.Sleep(ctx, time.Duration(rand.IntN(try*10))*time.Millisecond)
 	}
@@ -234,7 +249,7 @@ func (s *Store) again(ctx context.Context, what string, do func() error) error {
 var errAgain = errors.New("state moved, try again")
 
 func (s *Store) attempt(ctx context.Context, first func(*tx, *pgx.Batch), fn func(*tx) error) (err error) {
-	c, err := s.pool.Acquire(ctx)
+	c, err := s.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -244,11 +259,14 @@ func (s *Store) attempt(ctx context.Context, first func(*tx, *pgx.Batch), fn fun
 	begin.Queue("begin")
 	begin.Queue("select now()").QueryRow(func(row pgx.Row) error { return row.Scan(timeCol{&t.now}) })
 	first(t, &begin)
-	if err := c.SendBatch(ctx, &begin).Close(); err != nil {
-		t.rollback()
-		return err
+	err = c.SendBatch(ctx, &begin).Close()
+	if err == nil {
+		err = fn(t)
 	}
-	if err = fn(t); err == nil {
+	if isLost(err) {
+		err = &unsentError{err} // the commit was never asked for
+	}
+	if err == nil {
 		t.end.Queue("commit")
 		err = c.SendBatch(ctx, &t.end).Close()
 	}
@@ -283,6 +301,8 @@ func wrap(what string, err error) error {
 	case errors.As(err, &pg) && pg.Code == "42501":
 		return fmt.Errorf("%s: this role may not do that (%s); run it once as the owner of the tables, or make this role the owner: %w",
 			what, pg.Message, err)
+	case !errors.Is(err, store.ErrUnavailable) && isUnavailable(err):
+		return fmt.Errorf("%s: %w: %w", what, store.ErrUnavailable, err)
 	default:
 		return fmt.Errorf("%s: %w", what, err)
 	}

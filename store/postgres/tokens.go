@@ -60,6 +60,6 @@ func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, erro
 	if err != nil || time.Since(k.LastUsedAt) < useNoted {
 		return k, err
 	}
-	err = s.pool.QueryRow(ctx, `update tokens set last_used_at = now() where hash = $1 returning last_used_at`, hash).Scan(timeCol{&k.LastUsedAt})
+	err = s.row(ctx, `update tokens set last_used_at = now() where hash = $1 returning last_used_at`, []any{hash}, timeCol{&k.LastUsedAt})
 	return k, wrap("note use of token", err)
 }

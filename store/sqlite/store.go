@@ -67,7 +67,7 @@ func (s *Store) Info() store.Info { return store.Info{Name: "sqlite", Target: s.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	if err := s.db.Reader.QueryRowContext(ctx, "select 1").Scan(&one); err != nil {
-		return fmt.Errorf("ping database: %w", sqlitefile.Classify(err))
+		return wrap("ping database", err)
 	}
 	return nil
 }
@@ -107,7 +107,12 @@ func wrap(what string, err error) error {
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
-	default:
-		return fmt.Errorf("%s: %w", what, sqlitefile.Classify(err))
 	}
+	err = sqlitefile.Classify(err)
+	for _, passing := range []error{sqlitefile.ErrLocked, sqlitefile.ErrFull, sqlitefile.ErrReadOnly, sqlitefile.ErrIO, errClosed} {
+		if errors.Is(err, passing) {
+			return fmt.Errorf("%s: %w: %w", what, store.ErrUnavailable, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
