@@ -150,6 +150,11 @@ func TestMigrate_OlderDatabase(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].TaskRun.ID != "trun_alone" {
 		t.Errorf("claimed %+v, %v", got, err)
 	}
+	// Tools that watch the rows learn when the run counts as lost.
+	if got := s.strings1(t, `select (r.heartbeat_timeout_ms = 2 * k.heartbeat_interval_ms)::text from task_runs r join tasks k on k.id = r.task_id
+		where r.id = 'trun_alone'`); !slices.Equal(got, []string{"true"}) {
+		t.Errorf("heartbeat_timeout_ms is two intervals: %v", got)
+	}
 	if run, err := s.PipelineRun(t.Context(), "prun_open"); err != nil || run.Status != "cancelled" || !strings.Contains(run.Error, "older engine") {
 		t.Errorf("run %+v, %v", run, err)
 	}
