@@ -86,6 +86,7 @@ type StartRun struct {
 	IdempotencyKey string               // see Idempotency
 	IdempotencyTTL time.Duration
 	Metadata       json.RawMessage
+	Uploads        []string // that the input names; the first entry's run claims them
 }
 
 // StartedRun answers a StartRun. An idempotency key may make it a run that
@@ -105,6 +106,7 @@ type EnqueueTask struct {
 	ScheduledFor   time.Time
 	IdempotencyKey string
 	Metadata       json.RawMessage
+	Uploads        []string // that the input names; the run claims them
 }
 
 // EnqueuedTask answers an EnqueueTask. An idempotency key may make it a task run

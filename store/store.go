@@ -52,6 +52,7 @@ type Store interface {
 	Idempotency
 	Upkeep
 	Hosts
+	Uploads
 	Tokens
 
 	// Info describes the backend, so that differences are asked for and not

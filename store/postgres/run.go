@@ -56,8 +56,11 @@ func accept[Out any](ctx context.Context, s *Store, what string, read func(*ahea
 			return err
 		}
 		t.after = append(t.after, func() { t.learn(b.Changes.Starts) })
-		_, err = t.settle(b)
-		return err
+		if _, err = t.settle(b); err != nil {
+			return err
+		}
+		t.claimUploads(b.Changes.Claims)
+		return nil
 	})
 	if err != nil {
 		return nil, err

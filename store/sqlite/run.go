@@ -34,8 +34,10 @@ func accept[Out any](ctx context.Context, s *Store, what string, rows int, take 
 		if out, err = take(b); err != nil {
 			return err
 		}
-		_, err = t.settle(b)
-		return err
+		if _, err = t.settle(b); err != nil {
+			return err
+		}
+		return t.claimUploads(b.Changes.Claims)
 	})
 	if err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"liveness", livenessCases},
 		{"glance", glanceCases},
 		{"hosts", hostCases},
+		{"uploads", uploadCases},
 		{"tokens", tokenCases},
 	}
 	for _, g := range groups {

@@ -136,6 +136,7 @@ func (b *Batch) startRun(p store.StartRun, def store.Pipeline, tasks map[pipelin
 			Metadata: Object(Placement(run.Metadata)),
 		}, p.Priority))
 	}
+	b.claim(p.Input.Path, out.Entries[0].ID, p.Uploads)
 	b.Changes.Starts = append(b.Changes.Starts, Start{PipelineRun: run, Priority: p.Priority, Open: len(out.Entries)})
 	return out
 }
@@ -193,7 +194,15 @@ func (b *Batch) enqueue(p store.EnqueueTask, tasks map[pipeline.TaskID]Task, key
 	if key != "" {
 		keys[key] = KeyState{Open: &tr} // for the rest of the batch
 	}
+	b.claim(p.Input.Path, tr.ID, p.Uploads)
 	return store.EnqueuedTask{Run: tr}, nil
+}
+
+// claim notes the uploads of an input, if it names any.
+func (b *Batch) claim(path string, by pipeline.TaskRunID, uploads []string) {
+	if len(uploads) > 0 {
+		b.Changes.Claims = append(b.Changes.Claims, Claim{Path: path, TaskRun: by, Uploads: uploads})
+	}
 }
 
 // fittingPriority is p within the 32 bits of its column.

@@ -104,6 +104,15 @@ type Changes struct {
 	Seen        map[pipeline.TaskID]int
 	Freed       map[pipeline.TaskID]int // slots of tasks with a concurrency limit
 	Counts      Counts
+	Claims      []Claim // after all the others
+}
+
+// Claim gives the uploads that an input names to a task run, and lets every
+// task run with that input use them.
+type Claim struct {
+	Path    string // of the input
+	TaskRun pipeline.TaskRunID
+	Uploads []string
 }
 
 // Start is a new pipeline run.
