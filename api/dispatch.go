@@ -69,6 +69,8 @@ type Dispatch struct {
 	PreviousAttempts    json.RawMessage `json:"previousAttempts"`      // those that failed; a number may be missing, where an engine died before it knew of a worker
 	HeartbeatIntervalMs int64           `json:"heartbeatIntervalMs"`
 	TimeoutMs           int64           `json:"timeoutMs"`
+	// TempUploads are the uploaded files that the input names, by id.
+	TempUploads map[string]TempUpload `json:"tempUploads,omitempty"`
 }
 
 // DispatchAccepted answers a dispatch with 202.

@@ -64,6 +64,7 @@ const (
 	CodeForbidden       = "forbidden"
 	CodeNotFound        = "not_found"
 	CodeConflict        = "conflict"
+	CodeGone            = "gone"
 	CodeTooLarge        = "payload_too_large"
 	CodeUnsupportedType = "unsupported_media_type"
 	CodeRateLimited     = "rate_limited"

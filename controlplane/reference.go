@@ -221,6 +221,25 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Example: `{"status":"success","outputPath":"runs/prun_1/outputs/trun_0123456789abcdef.json","outputSize":120,"assets":{"page":{"path":"runs/prun_1/assets/trun_0123456789abcdef/page","size":4,"type":"text"}},"selectedNext":["publish"]}`,
 		},
 
+		"POST /api/upload/temp": {
+			Summary: "Upload a file for a task",
+			Detail:  "multipart/form-data with one part named file, at most 100 MiB. The id goes anywhere into an input; a run that starts with it within 24 hours keeps the file.",
+			Params:  []openapi.Param{{Name: "X-User-Id", In: "header", Text: "who uploads; the address of the client otherwise"}},
+			Answers: []openapi.Answer{{Body: api.Uploaded{}, Text: "the file is stored"}},
+			Errors: []openapi.Failure{
+				openapi.Fail(400, "No file provided"), openapi.Fail(400, "Only one file per request"), openapi.Fail(400, "The file did not arrive whole"),
+				openapi.Fail(413, "Payload too large"),
+			},
+		},
+		"GET /api/upload/temp/{id}": {Summary: "An uploaded file", Errors: []openapi.Failure{openapi.Fail(404, "Upload not found")}},
+		"DELETE /api/upload/temp/{id}": {
+			Summary: "Delete an uploaded file that no run claimed",
+			Errors: []openapi.Failure{
+				openapi.Fail(404, "Upload not found"), openapi.Fail(409, "Upload already claimed by task run", "claimedByRunId"), openapi.Fail(410, "Upload already deleted"),
+			},
+		},
+		"GET /api/upload/stats": {Summary: "Count uploaded files"},
+
 		"GET /api/storage/backends": {Summary: "The configured storage backends, without credentials"},
 		"GET /api/storage": {
 			Summary: "List objects",

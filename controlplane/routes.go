@@ -78,6 +78,12 @@ func (s *Server) routes() []route {
 		{"GET /api/storage", view, http.HandlerFunc(s.storageObject)},
 		{"GET /api/storage/{path...}", view, http.HandlerFunc(s.storageObject)},
 
+		// Engine: files for tasks
+		{"POST /api/upload/temp", operate, http.HandlerFunc(s.uploadTemp)},
+		{"GET /api/upload/temp/{id}", view, handle(s, "Failed to get upload info", s.uploadInfo)},
+		{"DELETE /api/upload/temp/{id}", operate, handle(s, "Failed to delete upload", s.deleteUpload)},
+		{"GET /api/upload/stats", view, handle(s, "Failed to get upload stats", s.uploadStats)},
+
 		// Hosts: joining
 		{"POST /api/v1/enrollments/device", anyone, handle(s, "Failed to start pairing", s.deviceStart)},
 		{"POST /api/v1/enrollments/redeem", anyone, handle(s, "Failed to redeem", s.redeem)},

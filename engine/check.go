@@ -75,6 +75,43 @@ func (s schemas) check(tasks []pipeline.TaskID, input json.RawMessage, b *inputs
 	return out
 }
 
+// fitting is an input with what it is held against.
+type fitting struct {
+	input   json.RawMessage
+	names   []named // the uploads it names
+	mode    ValidationMode
+	schemas schemas
+	uploads map[string]store.Upload
+	budget  *inputschema.Budget
+}
+
+// fit holds an input against the schemas of the tasks it goes to, and against
+// the uploads it names; those that exist it returns. It fails with *InputError
+// in strict mode.
+func (f fitting) fit(tasks []pipeline.TaskID) (wrong InputErrors, uploads []string, err error) {
+	for _, n := range f.names {
+		if _, exists := f.uploads[n.id]; exists {
+			uploads = append(uploads, n.id)
+		}
+	}
+	if f.mode == ValidateNone {
+		return nil, uploads, nil
+	}
+	wrong = f.schemas.check(tasks, f.input, f.budget)
+	for _, task := range tasks {
+		if bad := checkUploads(f.schemas[task], f.input, f.names, f.uploads); len(bad) > 0 {
+			if wrong == nil {
+				wrong = InputErrors{}
+			}
+			wrong[task] = append(wrong[task], bad...)
+		}
+	}
+	if wrong != nil && f.mode == ValidateStrict {
+		return nil, nil, &InputError{Errors: wrong}
+	}
+	return wrong, uploads, nil
+}
+
 // told are errors as a log line shows them: never with what was sent.
 func told(wrong InputErrors) []string {
 	const enough = 20

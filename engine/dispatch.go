@@ -169,9 +169,13 @@ func (e *Engine) prepare(ctx context.Context, c store.Claimed, seal secret.Text)
 		}
 	}
 
+	refs, err := e.nameUploads(ctx, c, backend, &d)
+	if err != nil {
+		return api.Dispatch{}, err
+	}
 	d.UpstreamRefs = json.RawMessage("{}")
-	if len(run.UpstreamRefs) > 0 {
-		if d.UpstreamRefs, err = json.Marshal(run.UpstreamRefs); err != nil {
+	if len(refs) > 0 {
+		if d.UpstreamRefs, err = json.Marshal(refs); err != nil {
 			return api.Dispatch{}, fmt.Errorf("encode upstream refs: %w", err)
 		}
 	}

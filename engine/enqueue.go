@@ -32,6 +32,8 @@ type Enqueue struct {
 type Enqueued struct {
 	store.EnqueuedTask
 	Warnings InputErrors // what does not fit; nil when all does
+
+	uploads []string
 }
 
 // Enqueue queues task runs, all of them or none, and returns after the commit
@@ -50,6 +52,9 @@ func (e *Engine) Enqueue(ctx context.Context, wanted []Enqueue) ([]Enqueued, err
 	if err != nil {
 		e.discardAll(ctx, tasks)
 		return nil, err
+	}
+	for i := range tasks {
+		tasks[i].Uploads = out[i].uploads
 	}
 	queued, err := e.store.EnqueueTasks(ctx, tasks)
 	if err != nil {
@@ -97,23 +102,28 @@ func (e *Engine) fitAll(ctx context.Context, wanted []Enqueue) ([]Enqueued, erro
 	if err != nil {
 		return nil, fmt.Errorf("enqueue task runs: %w", err)
 	}
+	names := make([][]named, len(wanted))
+	for i, w := range wanted {
+		names[i] = uploadsIn(w.Input)
+	}
+	uploads, err := e.readUploads(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("enqueue task runs: %w", err)
+	}
 	budget := inputschema.NewBudget()
 	for i, w := range wanted {
-		if w.Validation == ValidateNone {
-			continue
-		}
-		wrong := known.check([]pipeline.TaskID{w.Task}, w.Input, budget)
+		f := fitting{input: w.Input, names: names[i], mode: w.Validation, schemas: known, uploads: uploads, budget: budget}
+		out[i].Warnings, out[i].uploads, err = f.fit([]pipeline.TaskID{w.Task})
+		var refused *InputError
 		switch {
-		case wrong == nil:
-		case w.Validation == ValidateStrict:
+		case errors.As(err, &refused):
 			// Maintenance comes first, as with a trigger.
 			if mode, err := e.store.Mode(ctx); err == nil && mode.Mode != store.ModeRunning {
 				return nil, fmt.Errorf("enqueue task runs: %w", store.ErrMaintenance)
 			}
-			return nil, &InputError{Errors: wrong, Index: i}
-		default:
-			out[i].Warnings = wrong
-			e.log.Warn("the input does not fit", "task", w.Task, "errors", told(wrong))
+			return nil, &InputError{Errors: refused.Errors, Index: i}
+		case out[i].Warnings != nil:
+			e.log.Warn("the input does not fit", "task", w.Task, "errors", told(out[i].Warnings))
 		}
 	}
 	return out, nil

@@ -78,7 +78,7 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	if err != nil {
 		return Triggered{}, err
 	}
-	warnings, err := e.fits(ctx, p, t)
+	warnings, uploads, err := e.fits(ctx, p, t)
 	if err != nil {
 		return Triggered{}, err
 	}
@@ -100,7 +100,7 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	started, err := e.starts.do(ctx, store.StartRun{
 		ID: run, Pipeline: t.Pipeline, Input: input,
 		FailureMode: t.FailureMode, Priority: t.Priority, ScheduledFor: t.ScheduledFor,
-		IdempotencyKey: t.IdempotencyKey, IdempotencyTTL: e.o.IdempotencyTTL, Metadata: metadata,
+		IdempotencyKey: t.IdempotencyKey, IdempotencyTTL: e.o.IdempotencyTTL, Metadata: metadata, Uploads: uploads,
 	})
 	if err == nil {
 		err = started.Err
@@ -115,24 +115,23 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 }
 
 // fits holds the input of a trigger against the schemas of the tasks that get
-// it first.
-func (e *Engine) fits(ctx context.Context, p store.Pipeline, t Trigger) (InputErrors, error) {
-	if t.Validation == ValidateNone {
-		return nil, nil
+// it first, and returns the uploads it names.
+func (e *Engine) fits(ctx context.Context, p store.Pipeline, t Trigger) (wrong InputErrors, uploads []string, err error) {
+	known := schemas{}
+	if t.Validation != ValidateNone {
+		if known, err = e.schemasOf(ctx, p.EntryTasks); err != nil {
+			return nil, nil, err
+		}
 	}
-	known, err := e.schemasOf(ctx, p.EntryTasks)
-	if err != nil {
-		return nil, err
+	f := fitting{input: t.Input, names: uploadsIn(t.Input), mode: t.Validation, schemas: known, budget: inputschema.NewBudget()}
+	if f.uploads, err = e.readUploads(ctx, f.names); err != nil {
+		return nil, nil, err
 	}
-	wrong := known.check(p.EntryTasks, t.Input, inputschema.NewBudget())
-	if wrong == nil {
-		return nil, nil
+	wrong, uploads, err = f.fit(p.EntryTasks)
+	if wrong != nil {
+		e.log.Warn("the input does not fit", "pipeline", p.ID, "errors", told(wrong))
 	}
-	if t.Validation == ValidateStrict {
-		return nil, &InputError{Errors: wrong}
-	}
-	e.log.Warn("the input does not fit", "pipeline", p.ID, "errors", told(wrong))
-	return wrong, nil
+	return wrong, uploads, err
 }
 
 // startRuns commits a batch of triggers and wakes whom they concern. It does

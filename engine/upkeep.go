@@ -45,6 +45,8 @@ func newUpkeeper(e *Engine) *upkeeper {
 		{"forget idempotency keys", upkeepEvery, e.forgetKeys},
 		{"remove old dead letters", upkeepEvery, e.expireDeadLetters},
 		{"remove old runs", upkeepEvery, e.expireRuns},
+		{"remove expired uploads", uploadsEvery, e.expireUploads},
+		{"forget removed uploads", uploadsEvery, e.archiveUploads},
 	}}
 }
 

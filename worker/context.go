@@ -39,6 +39,7 @@ type facts struct {
 	version  int
 	hash     string
 	input    json.RawMessage
+	uploads  map[string]api.TempUpload // that the input names
 	previous []api.PreviousAttempt
 	dir      string // scratch folder
 }

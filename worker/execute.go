@@ -159,7 +159,7 @@ func (a *tried) handle(ctx context.Context, dir string, lines *runLog, done chan
 	}
 	result.c = newContext(ctx, facts{
 		task: a.entry.Task, wire: a.d.RunID, pipeline: a.d.PipelineRunID, attempt: a.d.Attempt,
-		version: a.d.CodeVersion, hash: a.d.CodeHash, input: input, previous: previousOf(a.d.PreviousAttempts), dir: dir,
+		version: a.d.CodeVersion, hash: a.d.CodeHash, input: input, uploads: a.d.TempUploads, previous: previousOf(a.d.PreviousAttempts), dir: dir,
 	}, env, func(line logLine) {
 		line = a.redact.line(line)
 		lines.add(line)

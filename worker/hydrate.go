@@ -46,7 +46,7 @@ func hydrate(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (json.R
 	if err != nil {
 		return nil, nil, err
 	}
-	h := &hydrated{bucket: bucket, outputs: map[string]json.RawMessage{}, assets: map[string]api.Asset{}}
+	h := &hydrated{bucket: bucket, outputs: map[string]json.RawMessage{}, assets: uploadAssets(d.TempUploads)}
 	for _, ref := range refs {
 		output, err := document(ctx, bucket, ref.OutputPath, ref.SHA256)
 		if err != nil {

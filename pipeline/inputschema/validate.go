@@ -338,3 +338,35 @@ func (f *field) files(v value, path []string, out []File) []File {
 	}
 	return out
 }
+
+// Accepts reports whether a file of that name and type is one that the field
+// takes: by an extension (".pdf"), a type ("image/png") or all of a kind
+// ("image/*"), in any case.
+func (f File) Accepts(name, mimeType string) bool {
+	if strings.TrimSpace(f.Accept) == "" {
+		return true
+	}
+	name = strings.ToLower(name)
+	mimeType, _, _ = strings.Cut(strings.ToLower(mimeType), ";")
+	mimeType = strings.TrimSpace(mimeType)
+	for one := range strings.SplitSeq(strings.ToLower(f.Accept), ",") {
+		one = strings.TrimSpace(one)
+		kind, any := strings.CutSuffix(one, "/*")
+		switch {
+		case one == "":
+		case one == "*/*" || one == "*":
+			return true
+		case one[0] == '.':
+			if strings.HasSuffix(name, one) {
+				return true
+			}
+		case any:
+			if strings.HasPrefix(mimeType, kind+"/") {
+				return true
+			}
+		case one == mimeType:
+			return true
+		}
+	}
+	return false
+}

@@ -59,7 +59,7 @@ func accept[Out any](ctx context.Context, s *Store, what string, read func(*ahea
 		if _, err = t.settle(b); err != nil {
 			return err
 		}
-		t.claimUploads(b.Changes.Claims)
+		t.claimUploads(b.Changes.Uploads)
 		return nil
 	})
 	if err != nil {

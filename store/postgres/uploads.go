@@ -132,7 +132,7 @@ func (s *Store) UploadStats(ctx context.Context) (store.UploadStats, error) {
 
 // claimUploads gives uploads to the first task runs whose input names them.
 // What cannot be claimed is left: that never fails a task run.
-func (t *tx) claimUploads(claims []flow.Claim) {
+func (t *tx) claimUploads(claims []flow.UploadClaim) {
 	for _, c := range claims {
 		ids := list(fitting(c.Uploads))
 		t.end.Queue(`insert into upload_uses (input_path, upload_id)

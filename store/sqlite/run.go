@@ -37,7 +37,7 @@ func accept[Out any](ctx context.Context, s *Store, what string, rows int, take 
 		if _, err = t.settle(b); err != nil {
 			return err
 		}
-		return t.claimUploads(b.Changes.Claims)
+		return t.claimUploads(b.Changes.Uploads)
 	})
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ gives their workers something to do.`,
 	root.AddCommand(
 		newServeCmd(d), newInitCmd(d), newDBCmd(d), newMaintenanceCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
-		newServicesCmd(d), newTasksCmd(d), newQueueCmd(d), newStorageCmd(d),
+		newServicesCmd(d), newTasksCmd(d), newUploadsCmd(d), newQueueCmd(d), newStorageCmd(d),
 		newEnrollmentsCmd(d), newWorkersCmd(d), newTokensCmd(d), newConfigCmd(d), newVersionCmd(d), newReferenceCmd(d),
 	)
 	return root

@@ -201,7 +201,7 @@ func (b *Batch) enqueue(p store.EnqueueTask, tasks map[pipeline.TaskID]Task, key
 // claim notes the uploads of an input, if it names any.
 func (b *Batch) claim(path string, by pipeline.TaskRunID, uploads []string) {
 	if len(uploads) > 0 {
-		b.Changes.Claims = append(b.Changes.Claims, Claim{Path: path, TaskRun: by, Uploads: uploads})
+		b.Changes.Uploads = append(b.Changes.Uploads, UploadClaim{Path: path, TaskRun: by, Uploads: uploads})
 	}
 }
 

@@ -104,12 +104,12 @@ type Changes struct {
 	Seen        map[pipeline.TaskID]int
 	Freed       map[pipeline.TaskID]int // slots of tasks with a concurrency limit
 	Counts      Counts
-	Claims      []Claim // after all the others
+	Uploads     []UploadClaim // after all the others
 }
 
-// Claim gives the uploads that an input names to a task run, and lets every
+// UploadClaim gives the uploads that an input names to a task run, and lets every
 // task run with that input use them.
-type Claim struct {
+type UploadClaim struct {
 	Path    string // of the input
 	TaskRun pipeline.TaskRunID
 	Uploads []string

@@ -165,6 +165,7 @@ export interface Dispatch {
   previousAttempts: Json; // those that failed; a number may be missing, where an engine died before it knew of a worker
   heartbeatIntervalMs: number;
   timeoutMs: number;
+  tempUploads?: Record<string, TempUpload>;
 }
 
 /** DispatchAccepted answers a dispatch with 202. */
@@ -1142,4 +1143,56 @@ export interface CreateTokenRequest {
 export interface CreatedToken extends Token {
   token: string;
   workerPath: string;
+}
+
+/** TempUpload is one member of Dispatch.TempUploads: a file that the input names. */
+export interface TempUpload {
+  path: string;
+  size: number;
+  mimeType: string;
+  filename: string;
+}
+
+/** Uploaded answers POST /api/upload/temp. */
+export interface Uploaded {
+  uploadId: string;
+  storagePath: string;
+  filename: string;
+  size: number;
+  mimeType: string;
+  expiresAt: Time;
+}
+
+/** UploadInfo answers GET /api/upload/temp/{id}. */
+export interface UploadInfo {
+  uploadId: string;
+  storagePath: string;
+  storageBackendId: string;
+  uploadedAt: Time;
+  expiresAt: Time;
+  claimedByRunId: string | null;
+  deletedAt: Time;
+  filename: string;
+  mimeType: string;
+  size: number;
+  expired: boolean;
+  claimed: boolean;
+  deleted: boolean;
+}
+
+/** UploadDeleted answers DELETE /api/upload/temp/{id}. */
+export interface UploadDeleted {
+  success: boolean;
+  uploadId: string;
+}
+
+/**
+ * UploadStats answers GET /api/upload/stats. Expired are past their time and
+ * not deleted.
+ */
+export interface UploadStats {
+  total: number;
+  expired: number;
+  claimed: number;
+  deleted: number;
 }

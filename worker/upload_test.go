@@ -1,0 +1,51 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pipedai/api"
+	"pipedai/storage"
+	"pipedai/storage/local"
+)
+
+// An upload is fetched by the id that the input has, and only as what it was
+// stored as.
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	bucket, err := local.Open(storage.Config{ID: "local", Provider: "local", Credentials: storage.Credentials{"basePath": t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = bucket.Close() }()
+	if _, err := bucket.Put(t.Context(), "temp-uploads/tmp_1/a.txt", strings.NewReader("hello"), 5, "text/plain"); err != nil {
+		t.Fatal(err)
+	}
+	d := api.Dispatch{
+		Input: []byte(`{"file":"tmp_1"}`),
+		TempUploads: map[string]api.TempUpload{
+			"tmp_1": {Path: "temp-uploads/tmp_1/a.txt", Size: 5, MimeType: "text/plain", Filename: "a.txt"},
+			"tmp_2": {Path: "temp-uploads/tmp_1/a.txt", Size: 4},
+		},
+	}
+	_, env, err := hydrate(t.Context(), bucket, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newContext(t.Context(), facts{dir: filepath.Join(t.TempDir(), "x"), uploads: d.TempUploads}, env, func(logLine) {})
+	up, err := c.Upload("tmp_1")
+	if err != nil || up.Filename != "a.txt" || up.MimeType != "text/plain" || up.Size != 5 {
+		t.Fatalf("got %+v, %v", up, err)
+	}
+	if data, err := os.ReadFile(up.Path); err != nil || string(data) != "hello" {
+		t.Errorf("got %q, %v", data, err)
+	}
+	if _, err := c.Upload("tmp_2"); err == nil || !strings.Contains(err.Error(), "not the 4 bytes") {
+		t.Errorf("another size: got %v", err)
+	}
+	if _, err := c.Upload("tmp_3"); err == nil || !strings.Contains(err.Error(), "'tmp_3' not found") {
+		t.Errorf("an unknown one: got %v", err)
+	}
+}
