@@ -124,8 +124,12 @@ func (e *Engine) expireRuns(ctx context.Context) (int, bool, error) {
 		return 0, false, err
 	}
 	left := 0
-	for _, path := range gone.Inputs {
-		if err := e.backend.Bucket.Delete(ctx, path); err != nil {
+	for _, input := range gone.Inputs {
+		backend, err := e.backendOf(placementOf(input.Metadata))
+		if err == nil {
+			err = backend.Bucket.Delete(ctx, input.Path)
+		}
+		if err != nil {
 			left++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/pipeline"
+	"pipedai/storage"
 	"pipedai/store"
 )
 
@@ -47,6 +48,29 @@ func TestUpkeep(t *testing.T) {
 		tick()
 		if _, total, err := f.Store().DeadLetters(t.Context(), store.DeadLetterFilter{}); err != nil || total != 0 || kept(failed.ID) {
 			t.Errorf("after two days: %d dead letters, %v; the run is kept %v", total, err, kept(failed.ID))
+		}
+	})
+	inBubble(t, "inputs go from the backend they are in", func(t *testing.T) {
+		o := two(t)
+		o.Mode, o.RunRetention, o.InlineLimit = Serverless, 24*time.Hour, -1
+		f := newFixture(t, o)
+		f.register(edges{"a": nil})
+		run := f.trigger(func(tr *Trigger) { tr.Backend = "second" })
+		for range 2 {
+			if _, _, err := f.Tick(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			f.fleet.busy.Wait()
+			if _, err := f.Stat(t.Context(), run.InputPath, "second"); err != nil {
+				t.Fatalf("the input before its time: %v", err)
+			}
+			time.Sleep(13 * time.Hour)
+		}
+		if _, _, err := f.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Stat(t.Context(), run.InputPath, "second"); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the input stays: %v", err)
 		}
 	})
 	inBubble(t, "a dead letter runs again and its run goes on", func(t *testing.T) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -26,7 +27,13 @@ type Upkeep interface {
 
 // DeletedRuns says what DeleteRuns took.
 type DeletedRuns struct {
-	Runs   int      // pipeline runs and standalone task runs
-	Inputs []string // their paths; what of them is in storage is the caller's
+	Runs   int            // pipeline runs and standalone task runs
+	Inputs []DeletedInput // those that are in storage, which is the caller's
 	More   bool
+}
+
+// DeletedInput is an input in storage that no run needs any more.
+type DeletedInput struct {
+	Path     string
+	Metadata json.RawMessage // of a task run that had it
 }

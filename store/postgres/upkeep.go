@@ -115,7 +115,18 @@ func (s *Store) DeleteRuns(ctx context.Context, before time.Time, limit int) (st
 			[]any{runs, alone}, &c.Completed, &c.Failed); err != nil {
 			return err
 		}
-		if out.Inputs, err = ids(`select distinct input_path from task_runs where input_path is not null and `+gone, runs, alone); err != nil {
+		var paths []string
+		if err := t.rows(`select distinct on (input_path) input_path, metadata, coalesce(i.stored, true)
+				from task_runs left join inputs i on i.path = input_path
+			where input_path is not null and `+gone+` order by input_path`, []any{runs, alone}, func(row scanner) error {
+			var in store.DeletedInput
+			var stored bool
+			err := row.Scan(&in.Path, jsonCol{&in.Metadata}, &stored)
+			if paths = append(paths, in.Path); stored {
+				out.Inputs = append(out.Inputs, in)
+			}
+			return err
+		}); err != nil {
 			return err
 		}
 		if _, err := t.exec(`delete from task_runs where `+gone, runs, alone); err != nil {
@@ -124,7 +135,7 @@ func (s *Store) DeleteRuns(ctx context.Context, before time.Time, limit int) (st
 		if _, err := t.exec(`delete from pipeline_runs where id = any($1)`, runs); err != nil {
 			return err
 		}
-		if _, err := t.exec(`delete from inputs where path = any($1)`, out.Inputs); err != nil {
+		if _, err := t.exec(`delete from inputs where path = any($1)`, paths); err != nil {
 			return err
 		}
 		t.count(c)

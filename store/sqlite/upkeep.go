@@ -75,9 +75,16 @@ func (s *Store) DeleteRuns(ctx context.Context, before time.Time, limit int) (st
 			args, &c.Completed, &c.Failed); err != nil {
 			return err
 		}
-		if err := t.rows(`select distinct input_path from task_runs where input_path is not null and `+gone, args, func(row scanner) error {
-			out.Inputs = append(out.Inputs, "")
-			return row.Scan(&out.Inputs[len(out.Inputs)-1])
+		var paths []string
+		if err := t.rows(`select input_path, metadata, coalesce(i.stored, 1) from task_runs left join inputs i on i.path = input_path
+			where input_path is not null and `+gone+` group by input_path`, args, func(row scanner) error {
+			var in store.DeletedInput
+			var stored bool
+			err := row.Scan(&in.Path, jsonCol{&in.Metadata}, &stored)
+			if paths = append(paths, in.Path); stored {
+				out.Inputs = append(out.Inputs, in)
+			}
+			return err
 		}); err != nil {
 			return err
 		}
@@ -89,7 +96,7 @@ func (s *Store) DeleteRuns(ctx context.Context, before time.Time, limit int) (st
 				return err
 			}
 		}
-		if err := t.run(`delete from inputs where path in (select value from json_each(?))`, list(out.Inputs)); err != nil {
+		if err := t.run(`delete from inputs where path in (select value from json_each(?))`, list(paths)); err != nil {
 			return err
 		}
 		return t.count(c)

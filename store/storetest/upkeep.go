@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,6 +84,8 @@ func deletesRuns(f *fixture) {
 	input := store.Input{Path: "in/x.json", Data: []byte(`{}`)}
 	gone := f.start("a", "").Run.ID
 	alone := f.enqueueAs(store.EnqueueTask{Task: "x", Input: input}).ID
+	elsewhere := store.EnqueueTask{Task: "x", Input: store.Input{Path: "in/y.json"}, Metadata: raw(`{"storageBackendId":"eu"}`)}
+	f.enqueueAs(elsewhere)
 	f.drain(nil)
 	open := f.start("a", "").Run.ID
 	waiting := f.enqueue("x").ID
@@ -90,8 +93,10 @@ func deletesRuns(f *fixture) {
 	if got, err := f.DeleteRuns(f.ctx, time.Now().Add(-time.Hour), 10); err != nil || got.Runs != 0 || got.More {
 		f.Errorf("deleted %+v, %v", got, err)
 	}
-	if got := f.deleteRuns(2); len(got.Inputs) != 2 {
-		f.Errorf("inputs %v", got.Inputs)
+	// An input that never left the database is no object.
+	got := f.deleteRuns(3)
+	if len(got.Inputs) != 2 || got.Inputs[0].Path != elsewhere.Input.Path || !strings.Contains(string(got.Inputs[0].Metadata), `"eu"`) {
+		f.Errorf("inputs %s", got.Inputs)
 	}
 	_, err := f.PipelineRun(f.ctx, gone)
 	f.wantErr(err, store.ErrNotFound)
