@@ -9,7 +9,7 @@ type IdempotencyCheck struct {
 }
 
 // IdempotencyAnswer answers it. After a hit the worker reports the cached
-// result instead of executing. While another open task run has the key,
+// result instead of executing. While another attempt under way has the key,
 // inProgress is true and the worker asks again later. Otherwise the key is
 // the run's, and its result will be remembered.
 type IdempotencyAnswer struct {
@@ -19,5 +19,6 @@ type IdempotencyAnswer struct {
 	OutputSize   *int64           `json:"outputSize,omitempty"`
 	OutputSHA256 string           `json:"outputSha256,omitempty"`
 	Assets       map[string]Asset `json:"assets,omitempty"`
-	Of           string           `json:"of,omitempty"` // the task run it is about
+	SelectedNext *[]string        `json:"selectedNext,omitempty"` // what followed it; all when absent
+	Of           string           `json:"of,omitempty"`           // the task run it is about
 }

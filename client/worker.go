@@ -53,6 +53,11 @@ func (c *Client) Progress(ctx context.Context, req api.HeartbeatRequest) (out ap
 	return out, c.call(ctx, http.MethodPost, "/api/progress", req, &out)
 }
 
+// CheckIdempotency asks whether the work of an attempt was done before.
+func (c *Client) CheckIdempotency(ctx context.Context, req api.IdempotencyCheck) (out api.IdempotencyAnswer, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/idempotency/check", req, &out)
+}
+
 // Callback reports the end of an attempt under its wire run id.
 func (c *Client) Callback(ctx context.Context, wireID string, req api.CallbackRequest) (out api.CallbackResponse, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/callback/"+escape(wireID), req, &out)

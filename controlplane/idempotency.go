@@ -27,5 +27,12 @@ func (s *Server) checkIdempotency(ctx context.Context, req api.IdempotencyCheck)
 	for key, asset := range answer.Assets {
 		out.Assets[key] = api.Asset(asset)
 	}
+	if answer.SelectedNext != nil {
+		next := make([]string, len(answer.SelectedNext))
+		for i, task := range answer.SelectedNext {
+			next[i] = string(task)
+		}
+		out.SelectedNext = &next
+	}
 	return out, nil
 }

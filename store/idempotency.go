@@ -17,17 +17,22 @@ import (
 // while that is open, or completed and within StartRun.IdempotencyTTL.
 type Idempotency interface {
 	// CheckIdempotency gives the attempt a key, unless its result is known or
-	// another open task run has it. ErrLeaseLost or ErrNotFound as in EndAttempts.
+	// another attempt under lease has it. From a task run that is pending it is
+	// taken away, because that one might wait for this one to end. A result in
+	// another storage backend than that of the attempt's run is no hit, and the
+	// key is not given then. ErrLeaseLost or ErrNotFound as in EndAttempts.
 	CheckIdempotency(ctx context.Context, ref AttemptRef, key string) (IdempotencyAnswer, error)
 }
 
 // IdempotencyAnswer says what is known of a key.
 type IdempotencyAnswer struct {
 	Hit        bool // use this result, do not execute
-	InProgress bool // another open task run has the key: ask again later
+	InProgress bool // another attempt under lease has the key: ask again later
 	Of         pipeline.TaskRunID
 	OutputPath string
 	OutputSize int64
 	SHA256     string
 	Assets     map[string]Asset
+	// SelectedNext is what the attempt that made the result selected; nil: all.
+	SelectedNext []pipeline.TaskID
 }

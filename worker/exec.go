@@ -25,15 +25,9 @@ func (s *Set) execTask(ctx context.Context, task string, in io.Reader, out, errs
 	if !ok {
 		return false, fmt.Errorf("service %s has no task %q; it has: %s", s.service, task, listed(s.order))
 	}
-	input, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
+	input, err := readInput(in)
 	if err != nil {
-		return false, fmt.Errorf("read the input: %w", err)
-	}
-	if len(bytes.TrimSpace(input)) == 0 {
-		input = []byte("null")
-	}
-	if !json.Valid(input) {
-		return false, errors.New("the input on stdin is not JSON")
+		return false, err
 	}
 	dir, err := os.MkdirTemp("", "pipedai-exec-*")
 	if err != nil {
@@ -57,6 +51,20 @@ func (s *Set) execTask(ctx context.Context, task string, in io.Reader, out, errs
 		return false, fmt.Errorf("write the output: %w", err)
 	}
 	return true, nil
+}
+
+// readInput reads the input from stdin; nothing means null.
+func readInput(in io.Reader) (json.RawMessage, error) {
+	input, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the input: %w", err)
+	case len(bytes.TrimSpace(input)) == 0:
+		return json.RawMessage("null"), nil
+	case !json.Valid(input):
+		return nil, errors.New("the input on stdin is not JSON")
+	}
+	return input, nil
 }
 
 func execFacts(e *entry, s *Set, input json.RawMessage, dir string, getenv func(string) string) facts {
@@ -193,5 +201,33 @@ func filesIn(dir string) []string {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// describe is what a program says of itself.
-func (s *Set) describe() api.RegisterRequest { return s.Registration("") }
+// Description is what a program says of itself.
+type Description struct {
+	api.RegisterRequest
+	// Keyed are the tasks with an idempotency key, for which whoever runs them
+	// asks the program: key TASK, with the input on stdin.
+	Keyed []string `json:"idempotencyKeys,omitempty"`
+}
+
+func (s *Set) describe() Description {
+	d := Description{RegisterRequest: s.Registration("")}
+	for _, id := range s.order {
+		if s.tasks[id].IdempotencyKey != nil {
+			d.Keyed = append(d.Keyed, id)
+		}
+	}
+	return d
+}
+
+// keyFor is the idempotency key of a task for the input on stdin; empty: none.
+func (s *Set) keyFor(task string, in io.Reader, getenv func(string) string) (string, error) {
+	e, ok := s.tasks[task]
+	if !ok {
+		return "", fmt.Errorf("service %s has no task %q; it has: %s", s.service, task, listed(s.order))
+	}
+	input, err := readInput(in)
+	if err != nil || e.IdempotencyKey == nil {
+		return "", err
+	}
+	return keyOf(e.IdempotencyKey, input, positive(getenv(EnvCodeVersion)))
+}

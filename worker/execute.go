@@ -35,6 +35,7 @@ type executor struct {
 	events  *runEvents
 	log     *slog.Logger
 	stuck   time.Duration
+	asker   asker
 	hidden  []string // values never to print
 }
 
@@ -139,6 +140,7 @@ func (a *tried) run(ctx context.Context) api.CallbackRequest {
 type outcome struct {
 	c      *Context
 	output json.RawMessage
+	known  *api.IdempotencyAnswer // not nil: the result of another attempt
 	err    error
 }
 
@@ -147,7 +149,21 @@ type outcome struct {
 func (a *tried) handle(ctx context.Context, dir string, lines *runLog, done chan<- outcome) {
 	result := outcome{err: Retryable(CodePanic, "the handler ended its goroutine")}
 	defer func() { done <- result }()
-	input, env, err := hydrate(ctx, a.bucket, a.d)
+	line := func(line logLine) {
+		line = a.redact.line(line)
+		lines.add(line)
+		a.events.line(line)
+		a.log.Log(context.Background(), line.level, line.message, fieldsOf(line)...) //nolint:sloglint // what the handler said is the message
+	}
+	input, err := inputOf(ctx, a.bucket, a.d)
+	if err == nil {
+		result.known, err = a.reuse(ctx, input, line)
+	}
+	if err != nil || result.known != nil {
+		result.err = err
+		return
+	}
+	env, err := hydrate(ctx, a.bucket, a.d)
 	if err != nil {
 		result.err = err
 		return
@@ -160,12 +176,7 @@ func (a *tried) handle(ctx context.Context, dir string, lines *runLog, done chan
 	result.c = newContext(ctx, facts{
 		task: a.entry.Task, wire: a.d.RunID, pipeline: a.d.PipelineRunID, attempt: a.d.Attempt,
 		version: a.d.CodeVersion, hash: a.d.CodeHash, input: input, uploads: a.d.TempUploads, previous: previousOf(a.d.PreviousAttempts), dir: dir,
-	}, env, func(line logLine) {
-		line = a.redact.line(line)
-		lines.add(line)
-		a.events.line(line)
-		a.log.Log(context.Background(), line.level, line.message, fieldsOf(line)...) //nolint:sloglint // what the handler said is the message
-	})
+	}, env, line)
 	output, err := call(result.c, a.entry.handler)
 	result.output, result.err = output, err
 }
@@ -174,7 +185,11 @@ func (a *tried) handle(ctx context.Context, dir string, lines *runLog, done chan
 func (a *tried) store(ctx context.Context, result outcome, lines *runLog) api.CallbackRequest {
 	var req api.CallbackRequest
 	err := result.err
-	if err == nil {
+	switch {
+	case err != nil:
+	case result.known != nil:
+		req = reused(a.d.Attempt, result.known)
+	default:
 		req, err = dehydrate(ctx, a.bucket, result.c, result.output)
 	}
 	if err != nil {

@@ -45,6 +45,7 @@ type engine struct {
 	registered []api.RegisterRequest
 	onReport   func(n int, w http.ResponseWriter) bool // true: it answered
 	onClaim    func(n int, w http.ResponseWriter) bool
+	check      func(w http.ResponseWriter, req api.IdempotencyCheck) // nil: nobody is to ask
 	cancel     map[string]bool
 	nReports   int
 	nClaims    int
@@ -75,6 +76,9 @@ func newEngine(t testing.TB, secret string) *engine {
 	mux.HandleFunc("POST /api/callback/{id}", e.callback)
 	mux.HandleFunc("POST /api/heartbeat", e.heartbeat)
 	mux.HandleFunc("POST /api/progress", e.heartbeat)
+	mux.HandleFunc("POST /api/idempotency/check", func(w http.ResponseWriter, r *http.Request) {
+		e.check(w, decode[api.IdempotencyCheck](e, r))
+	})
 	mux.HandleFunc("POST /api/v1/workers/self/claim", e.claim)
 	mux.HandleFunc("POST /api/v1/workers/self/heartbeat", e.beat)
 	mux.HandleFunc("POST /api/v1/workers/self/events", func(w http.ResponseWriter, r *http.Request) {

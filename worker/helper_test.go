@@ -92,7 +92,7 @@ func testOptions(t testing.TB, e *engine) (Options, *testLog) {
 	return Options{
 		APIURL: e.url, Storage: openLocal, Scratch: t.TempDir(), Log: slog.New(NewLineHandler(log, log)),
 		ClaimWait: 10 * time.Second, retry: backoff.Policy{Base: time.Millisecond, Max: 5 * time.Millisecond},
-		settle: time.Second, stuck: 5 * time.Second, minBeat: time.Millisecond,
+		wait: backoff.Policy{Base: time.Millisecond, Max: 5 * time.Millisecond}, settle: time.Second, stuck: 5 * time.Second, minBeat: time.Millisecond,
 	}, log
 }
 

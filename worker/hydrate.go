@@ -32,25 +32,30 @@ type hydrated struct {
 	onAdd    func(ownAsset)
 }
 
-// hydrate fetches what a handler can see at once: the input and the outputs of
-// earlier tasks. Their assets are fetched when they are asked for.
-func hydrate(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (json.RawMessage, *hydrated, error) {
-	input := d.Input
-	if len(input) == 0 {
-		var err error
-		if input, err = document(ctx, bucket, d.InputPath, d.InputSHA256); err != nil {
-			return nil, nil, fmt.Errorf("input: %w", err)
-		}
+// inputOf is the input of an attempt.
+func inputOf(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (json.RawMessage, error) {
+	if len(d.Input) > 0 {
+		return d.Input, nil
 	}
+	input, err := document(ctx, bucket, d.InputPath, d.InputSHA256)
+	if err != nil {
+		return nil, fmt.Errorf("input: %w", err)
+	}
+	return input, nil
+}
+
+// hydrate fetches what a handler can see at once besides: the outputs of
+// earlier tasks. Their assets are fetched when they are asked for.
+func hydrate(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (*hydrated, error) {
 	refs, err := orderedRefs(d.UpstreamRefs)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h := &hydrated{bucket: bucket, outputs: map[string]json.RawMessage{}, assets: uploadAssets(d.TempUploads)}
 	for _, ref := range refs {
 		output, err := document(ctx, bucket, ref.OutputPath, ref.SHA256)
 		if err != nil {
-			return nil, nil, fmt.Errorf("output of task %q: %w", ref.task, err)
+			return nil, fmt.Errorf("output of task %q: %w", ref.task, err)
 		}
 		h.names = append(h.names, ref.task)
 		h.outputs[ref.task] = output
@@ -58,7 +63,7 @@ func hydrate(ctx context.Context, bucket storage.Bucket, d api.Dispatch) (json.R
 			h.assets[key] = asset // of equal keys the later task's wins
 		}
 	}
-	return input, h, nil
+	return h, nil
 }
 
 // document reads a JSON object of storage and holds it against its hash, as

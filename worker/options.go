@@ -67,6 +67,7 @@ type Options struct {
 	BeatInterval time.Duration
 
 	retry   backoff.Policy // between failed calls; 1 s growing to 30 s
+	wait    backoff.Policy // while another attempt is at the same work; 250 ms growing to 5 s
 	renew   time.Duration  // between registrations of Listen; 5 minutes
 	settle  time.Duration  // for reports once everything was told to end; 30 s
 	stuck   time.Duration  // see stuckAfter
@@ -80,6 +81,7 @@ func (o Options) withDefaults() Options {
 	set(&o.BeatInterval, 15*time.Second)
 	set(&o.Addr, "127.0.0.1:8080")
 	set(&o.retry, backoff.Policy{Base: time.Second, Max: 30 * time.Second})
+	set(&o.wait, backoff.Policy{Base: 250 * time.Millisecond, Max: 5 * time.Second})
 	set(&o.renew, 5*time.Minute)
 	set(&o.settle, 30*time.Second)
 	set(&o.stuck, stuckAfter)
@@ -133,6 +135,7 @@ func (o Options) executor(s *Set, sealedWith Secret, tokens *storage.TokenReader
 	}
 	x := &executor{
 		set: s, open: o.Storage, secret: sealedWith, tokens: tokens, scratch: scratch, log: o.Log, stuck: o.stuck,
+		asker:  asker{check: o.client().CheckIdempotency, wait: o.wait, retry: o.retry},
 		hidden: []string{o.Token.Reveal(), sealedWith.Reveal()},
 	}
 	if o.RunEventsDir != "" {

@@ -16,8 +16,8 @@ import (
 	"pipedai/internal/hostdir"
 )
 
-// Main is the whole of a program made of one set: describe, exec, listen, run,
-// local and version. It returns the exit code for os.Exit. open is how listen
+// Main is the whole of a program made of one set: describe, exec, key, listen,
+// run, local and version. It returns the exit code for os.Exit. open is how listen
 // and run reach storage; storage/all.Open knows every provider.
 func Main(s *Set, open OpenBucket) int {
 	ctx, stop := cliutil.Signals(context.Background())
@@ -42,7 +42,7 @@ func Execute(ctx context.Context, s *Set, open OpenBucket, streams cliutil.Strea
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(p.describeCmd(), p.execCmd(), p.listenCmd(), p.runCmd(), p.localCmd(), p.versionCmd())
+	root.AddCommand(p.describeCmd(), p.execCmd(), p.keyCmd(), p.listenCmd(), p.runCmd(), p.localCmd(), p.versionCmd())
 	return cliutil.Run(ctx, root, streams, args, Explain)
 }
 
@@ -70,6 +70,19 @@ func (p *program) execCmd() *cobra.Command {
 			ok, err := p.set.execTask(ctx, args[0], p.streams.In, p.streams.Out, p.streams.Err, p.streams.Getenv)
 			if err == nil && !ok {
 				return cliutil.Silent(cliutil.ExitFailed)
+			}
+			return err
+		},
+	}
+}
+
+func (p *program) keyCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "key TASK", Short: "Print the idempotency key of a task for the input on stdin", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, err := p.set.keyFor(args[0], p.streams.In, p.streams.Getenv)
+			if err == nil {
+				_, err = fmt.Fprintln(p.streams.Out, key)
 			}
 			return err
 		},
@@ -128,7 +141,7 @@ func (p *program) localCmd() *cobra.Command {
 		Use: "local TASK", Short: "Do one task here and print its result", Args: cobra.ExactArgs(1),
 		Example: "  " + p.set.service + " local TASK --input '{\"name\": \"value\"}'\n  " + p.set.service + " local TASK --input @input.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			raw, err := inputOf(input, p.streams.In)
+			raw, err := givenInput(input, p.streams.In)
 			if err != nil {
 				return err
 			}
@@ -190,8 +203,8 @@ func Explain(err error) error {
 	return err
 }
 
-// inputOf reads the value of --input.
-func inputOf(text string, stdin io.Reader) (json.RawMessage, error) {
+// givenInput reads the value of --input.
+func givenInput(text string, stdin io.Reader) (json.RawMessage, error) {
 	data, err := []byte(text), error(nil)
 	switch {
 	case text == "-":

@@ -68,6 +68,9 @@ type Task struct {
 	Priority int
 	// IdempotencyTTL is how long a result may be reused; 24 hours.
 	IdempotencyTTL time.Duration
+	// IdempotencyKey makes the attempt ask, before it is executed, whether the
+	// work was done before; its result is used then. Nil never asks.
+	IdempotencyKey KeyFunc
 	// Description is one sentence for people.
 	Description string
 	// InputSchema describes the input, in the contract's schema language.

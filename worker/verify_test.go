@@ -52,7 +52,10 @@ func TestS4_hydrate(t *testing.T) {
 	}
 	good, bad := stored["in.json"].SHA256, strings.Repeat("0", 64)
 	for _, d := range []api.Dispatch{dispatch(good, good, good), dispatch("", "", "")} {
-		_, env, err := hydrate(t.Context(), bucket, d)
+		if _, err := inputOf(t.Context(), bucket, d); err != nil {
+			t.Errorf("what was stored is refused: %v", err)
+		}
+		env, err := hydrate(t.Context(), bucket, d)
 		if err == nil {
 			err = env.fetch(t.Context(), "k", filepath.Join(t.TempDir(), "k"))
 		}
@@ -60,12 +63,13 @@ func TestS4_hydrate(t *testing.T) {
 			t.Errorf("what was stored is refused: %v", err)
 		}
 	}
-	for _, d := range []api.Dispatch{dispatch(bad, good, good), dispatch(good, bad, good)} {
-		if _, _, err := hydrate(t.Context(), bucket, d); !errors.Is(err, storage.ErrAltered) {
-			t.Errorf("got %v, want ErrAltered", err)
-		}
+	if _, err := inputOf(t.Context(), bucket, dispatch(bad, good, good)); !errors.Is(err, storage.ErrAltered) {
+		t.Errorf("got %v, want ErrAltered", err)
 	}
-	_, env, err := hydrate(t.Context(), bucket, dispatch(good, good, bad))
+	if _, err := hydrate(t.Context(), bucket, dispatch(good, bad, good)); !errors.Is(err, storage.ErrAltered) {
+		t.Errorf("got %v, want ErrAltered", err)
+	}
+	env, err := hydrate(t.Context(), bucket, dispatch(good, good, bad))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,10 +18,10 @@ const cacheCols = `c.idempotency_key, c.task_run_id, c.output_path, coalesce(c.o
 func (t *tx) ClaimKeys(_ context.Context, claims []flow.KeyClaim) (map[string]flow.KeyState, error) {
 	slices.SortFunc(claims, func(a, b flow.KeyClaim) int { return strings.Compare(a.Key, b.Key) }) // one order for all
 	out := make(map[string]flow.KeyState, len(claims))
-	by := make(map[string]pipeline.TaskRunID, len(claims))
+	by := make(map[string]flow.KeyClaim, len(claims))
 	var keys, ids []string
 	for _, c := range claims {
-		keys, ids, by[c.Key] = append(keys, c.Key), append(ids, string(c.By)), c.By
+		keys, ids, by[c.Key] = append(keys, c.Key), append(ids, string(c.By)), c
 	}
 	if _, err := t.exec(`insert into idempotency_open (idempotency_key, task_run_id)
 		select * from unnest($1::text[], $2::text[]) u(key, id) order by key on conflict do nothing`, keys, ids); err != nil {
@@ -43,7 +43,7 @@ func (t *tx) ClaimKeys(_ context.Context, claims []flow.KeyClaim) (map[string]fl
 		switch holder, held := holders[key]; {
 		case !held:
 			return nil, errAgain // its run ended between the two statements
-		case holder == by[key]:
+		case holder == by[key].By:
 			mine = append(mine, key)
 		default:
 			others = append(others, string(holder))
@@ -60,13 +60,13 @@ func (t *tx) ClaimKeys(_ context.Context, claims []flow.KeyClaim) (map[string]fl
 		}
 	}
 	for _, key := range keys {
-		if holder := holders[key]; holder != by[key] {
-			if run, is := open[holder]; is {
+		if holder := holders[key]; holder != by[key].By {
+			if run, is := open[holder]; is && by[key].Stands(run) {
 				out[key] = flow.KeyState{Open: &run}
 				continue
 			}
-			// Left behind by a run that somebody deleted.
-			if _, err := t.exec(`update idempotency_open set task_run_id = $2 where idempotency_key = $1`, key, string(by[key])); err != nil {
+			// Left behind by a run that somebody deleted, or that waits.
+			if _, err := t.exec(`update idempotency_open set task_run_id = $2 where idempotency_key = $1`, key, string(by[key].By)); err != nil {
 				return nil, err
 			}
 			mine = append(mine, key)
@@ -200,14 +200,26 @@ func (s *Store) CheckIdempotency(ctx context.Context, ref store.AttemptRef, key 
 			return store.ErrLeaseLost
 		}
 		scoped := flow.TaskKey(run.Task, key)
-		states, err := t.ClaimKeys(t.ctx, []flow.KeyClaim{{Key: scoped, By: run.ID}})
+		states, err := t.ClaimKeys(t.ctx, []flow.KeyClaim{{Key: scoped, By: run.ID, Running: true}})
 		if err != nil {
 			return err
 		}
 		switch state := states[scoped]; {
 		case state.Hit != nil:
-			out = *state.Hit
+			made, err := t.taskRuns(` where t.id = $1`, string(state.Hit.Of))
+			if err != nil {
+				return err
+			}
+			var maker *store.TaskRun
+			if len(made) > 0 {
+				maker = &made[0]
+			}
+			var useful bool
+			if out, useful = flow.Reused(*state.Hit, maker, run); !useful {
+				return nil
+			}
 			_, err = t.exec(`update task_runs set metadata = coalesce(metadata, '{}') || jsonb_build_object('idempotentOf', $2::text) where id = $1`, id, string(out.Of))
+			return err
 		case state.Open != nil:
 			out = store.IdempotencyAnswer{InProgress: true, Of: state.Open.ID}
 		default:

@@ -25,7 +25,7 @@ func (t *tx) ClaimKeys(_ context.Context, claims []flow.KeyClaim) (map[string]fl
 		if err != nil {
 			return nil, err
 		}
-		if len(open) > 0 && open[0].ID != c.By {
+		if len(open) > 0 && c.Stands(open[0]) {
 			out[c.Key] = flow.KeyState{Open: &open[0]}
 			continue
 		}
@@ -127,13 +127,24 @@ func (s *Store) CheckIdempotency(ctx context.Context, ref store.AttemptRef, key 
 			return store.ErrLeaseLost
 		}
 		scoped := flow.TaskKey(run.Task, key)
-		states, err := t.ClaimKeys(t.ctx, []flow.KeyClaim{{Key: scoped, By: run.ID}})
+		states, err := t.ClaimKeys(t.ctx, []flow.KeyClaim{{Key: scoped, By: run.ID, Running: true}})
 		if err != nil {
 			return err
 		}
 		switch state := states[scoped]; {
 		case state.Hit != nil:
-			out = *state.Hit
+			made, err := t.taskRuns(` where t.id = ?`, string(state.Hit.Of))
+			if err != nil {
+				return err
+			}
+			var maker *store.TaskRun
+			if len(made) > 0 {
+				maker = &made[0]
+			}
+			var useful bool
+			if out, useful = flow.Reused(*state.Hit, maker, run); !useful {
+				return nil
+			}
 			return t.run(`update task_runs set metadata = json_set(coalesce(metadata, '{}'), '$.idempotentOf', ?2) where id = ?1`, run.ID, out.Of)
 		case state.Open != nil:
 			out = store.IdempotencyAnswer{InProgress: true, Of: state.Open.ID}

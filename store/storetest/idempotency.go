@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ var idempotencyCases = []testCase{
 	{name: "a trigger again", run: triggerAgain},
 	{name: "triggers at the same time", run: racingTriggers},
 	{name: "a worker asks before it works", run: workerAsks},
+	{name: "a worker does not wait for a run that waits", run: workerNeedsNoWaiting},
+	{name: "a worker hears what followed", run: workerHearsWhatFollowed},
 	{name: "a retry keeps its key", run: retryKeepsKey},
 	{name: "a cancelled run gives its key back", run: cancelGivesKeyBack},
 }
@@ -29,6 +32,14 @@ var idempotencyCases = []testCase{
 func (f *fixture) keyed(task pipeline.TaskID, key string) store.TaskRun {
 	f.Helper()
 	return f.enqueueAs(store.EnqueueTask{Task: task, IdempotencyKey: key, Metadata: raw(`{"by":"` + key + `"}`)})
+}
+
+// ask asks for an attempt whether "k" was done before.
+func (f *fixture) ask(c store.Claimed) store.IdempotencyAnswer {
+	f.Helper()
+	got, err := f.CheckIdempotency(f.ctx, ref(c), "k")
+	f.must(err)
+	return got
 }
 
 func doneWith(c store.Claimed) store.EndAttempt {
@@ -235,22 +246,17 @@ func workerAsks(f *fixture) {
 	f.register(task("a", "b"), task("b"))
 	one, two := f.start("svc", ""), f.start("svc", "")
 	c := f.claim(2)
-	ask := func(c store.Claimed) store.IdempotencyAnswer {
-		got, err := f.CheckIdempotency(f.ctx, ref(c), "k")
-		f.must(err)
-		return got
-	}
-	if got := ask(c[0]); got.Hit || got.InProgress {
+	if got := f.ask(c[0]); got.Hit || got.InProgress {
 		f.Errorf("first: %+v", got)
 	}
-	if got := ask(c[0]); got.Hit || got.InProgress {
+	if got := f.ask(c[0]); got.Hit || got.InProgress {
 		f.Errorf("the same again: %+v", got)
 	}
-	if got := ask(c[1]); !got.InProgress || got.Of != c[0].TaskRun.ID {
+	if got := f.ask(c[1]); !got.InProgress || got.Of != c[0].TaskRun.ID {
 		f.Errorf("second: %+v", got)
 	}
 	f.end(doneWith(c[0]))
-	got := ask(c[1])
+	got := f.ask(c[1])
 	if !got.Hit || got.OutputPath != "out/a.json" || got.OutputSize != 7 || got.Assets["k"].Path != "p" || got.SHA256 == "" {
 		f.Errorf("after the first completed: %+v", got)
 	}
@@ -268,6 +274,56 @@ func workerAsks(f *fixture) {
 	f.wantErr(err, store.ErrLeaseLost)
 	_, err = f.CheckIdempotency(f.ctx, store.AttemptRef{ID: "trun_none\x00", Attempt: 1}, "k")
 	f.wantErr(err, store.ErrNotFound)
+}
+
+// workerNeedsNoWaiting: a key of a task run that waits for a retry is taken
+// over, because the retry may wait for the slot of whoever asks.
+func workerNeedsNoWaiting(f *fixture) {
+	a := task("a")
+	a.Concurrency, a.Retry = 1, pipeline.RetryPolicy{Retries: 1, Delay: 100 * time.Millisecond}
+	f.register(a)
+	f.enqueue("a")
+	one := f.claim(1)[0]
+	if got := f.ask(one); got.Hit || got.InProgress {
+		f.Fatalf("first: %+v", got)
+	}
+	f.end(failed(one, false))
+	f.enqueue("a")
+	two := f.claim(1)[0]
+	if two.TaskRun.ID == one.TaskRun.ID {
+		f.Fatal("claimed the retry before its time")
+	}
+	if got := f.ask(two); got.Hit || got.InProgress {
+		f.Errorf("while the other waits: %+v", got)
+	}
+	f.end(doneWith(two))
+	f.promote(1)
+	again := f.claim(1)[0]
+	if got := f.ask(again); !got.Hit || got.Of != two.TaskRun.ID {
+		f.Errorf("the retry: %+v", got)
+	}
+}
+
+// workerHearsWhatFollowed: who uses a result selects what its maker selected,
+// and a result in another backend is not used.
+func workerHearsWhatFollowed(f *fixture) {
+	f.register(task("a", "b", "c"), task("b"), task("c"))
+	at := func(backend string) store.Claimed {
+		f.startAs(store.StartRun{Pipeline: "svc", Metadata: raw(`{"storageBackendId":"` + backend + `"}`)})
+		return f.claim(1)[0]
+	}
+	first := at("one")
+	f.ask(first)
+	end := selecting("c")(first)
+	end.OutputPath = "out/a.json"
+	f.end(end)
+	f.drain(nil)
+	if got := f.ask(at("one")); !got.Hit || !slices.Equal(got.SelectedNext, ids("c")) {
+		f.Errorf("in the same backend: %+v", got)
+	}
+	if got := f.ask(at("two")); got.Hit || got.InProgress {
+		f.Errorf("in another backend: %+v", got)
+	}
 }
 
 func retryKeepsKey(f *fixture) {

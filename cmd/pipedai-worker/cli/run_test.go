@@ -46,6 +46,8 @@ func TestRun_badInput(t *testing.T) {
 		"negative retries": {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    retries: -1\n", "retries cannot be negative"},
 		"half a slot":      {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    concurrency: 1.5\n", "line 5: a whole number"},
 		"retries a text":   {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    retries: many\n", "line 5: a whole number"},
+		"bad key":          {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    idempotencyKey: [url]\n", `"url" does not name the input`},
+		"empty key":        {"service: s\ntasks:\n  - id: a\n    command: [sh]\n    idempotencyKey: []\n", "at least one member"},
 		"bad syntax":       {"service: [\n", "line"},
 		"twice":            {"service: s\ntasks:\n  - {id: a, command: [sh]}\n  - {id: a, command: [sh]}\n", "twice"},
 		"bad id":           {"service: s\ntasks:\n  - {id: a/b, command: [sh]}\n", "an id has"},

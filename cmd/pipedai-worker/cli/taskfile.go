@@ -40,6 +40,8 @@ type fileTask struct {
 	Priority    whole             `yaml:"priority"`
 	Description string            `yaml:"description"`
 	CodeVersion text              `yaml:"codeVersion"`
+	Key         []string          `yaml:"idempotencyKey"`
+	KeyTTL      duration          `yaml:"idempotencyTTL"`
 	Env         map[string]string `yaml:"env"`
 }
 

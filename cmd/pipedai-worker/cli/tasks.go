@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -87,7 +89,12 @@ func (l loader) addCommand(set *worker.Set, task fileTask, dir string) error {
 	description := worker.Task{
 		ID: task.ID, AllowedNext: task.Next, Timeout: time.Duration(task.Timeout), HeartbeatInterval: time.Duration(task.Heartbeat),
 		Concurrency: int(task.Concurrency), Priority: int(task.Priority), Description: task.Description,
-		CodeVersion: string(task.CodeVersion),
+		CodeVersion: string(task.CodeVersion), IdempotencyTTL: time.Duration(task.KeyTTL),
+	}
+	if task.Key != nil {
+		if description.IdempotencyKey, err = worker.KeyOf(task.Key...); err != nil {
+			return fmt.Errorf("idempotencyKey: %w", err)
+		}
 	}
 	if task.Retries != nil {
 		if description.Retries = int(*task.Retries); description.Retries == 0 {
@@ -115,14 +122,18 @@ func (l loader) addProgram(set *worker.Set, name, dir string) error {
 		l.log.Warn("a program names another service than its task file; the file counts", "program", program, "names", said.ServiceID, "service", set.Service())
 	}
 	for _, task := range said.Tasks {
-		set.Add(describedTask(task), command.Command{Argv: []string{program, "exec", task.ID}, Env: l.env}.Run)
+		description := describedTask(task)
+		if slices.Contains(said.Keyed, task.ID) {
+			description.IdempotencyKey = l.askKey(program, task.ID)
+		}
+		set.Add(description, command.Command{Argv: []string{program, "exec", task.ID}, Env: l.env}.Run)
 	}
 	return nil
 }
 
 // describe asks a program for its tasks.
-func describe(ctx context.Context, program string, env []string) (api.RegisterRequest, error) {
-	var said api.RegisterRequest
+func describe(ctx context.Context, program string, env []string) (worker.Description, error) {
+	var said worker.Description
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "describe")
@@ -141,6 +152,25 @@ func describe(ctx context.Context, program string, env []string) (api.RegisterRe
 		return said, errors.New("what it answers to \"describe\" is not a list of tasks (is it built with the worker SDK?)")
 	}
 	return said, nil
+}
+
+// askKey asks a program for the idempotency keys of one of its tasks.
+func (l loader) askKey(program, task string) worker.KeyFunc {
+	return func(input json.RawMessage, codeVersion int) (string, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), describeTimeout) // also while stopping
+		defer cancel()
+		cmd := exec.CommandContext(ctx, program, "key", task)
+		cmd.Env = append(append([]string{}, l.env...), worker.EnvCodeVersion+"="+strconv.Itoa(codeVersion))
+		cmd.Stdin = bytes.NewReader(input)
+		cmd.WaitDelay = time.Second
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		if err != nil {
+			return "", fmt.Errorf("ask %s for the idempotency key: %w: %s", filepath.Base(program), err, lastLine(errs.String()))
+		}
+		return strings.TrimSuffix(string(out), "\n"), nil
+	}
 }
 
 func describedTask(t api.TaskRegistration) worker.Task {

@@ -28,6 +28,15 @@ func hashed(text string) string {
 type KeyClaim struct {
 	Key string // TaskKey
 	By  pipeline.TaskRunID
+	// Running says that By is about to execute: only a task run that executes
+	// stands in its way. One that waits, for a retry perhaps, may wait for the
+	// very slot that By has, and finds the result when its turn comes.
+	Running bool
+}
+
+// Stands reports whether a task run that has the key stands against the claim.
+func (c KeyClaim) Stands(run store.TaskRun) bool {
+	return run.ID != c.By && !run.Status.Terminal() && (!c.Running || run.Status == pipeline.TaskRunning)
 }
 
 // KeyState is what stands against a claim; nothing when it was granted.
@@ -111,6 +120,20 @@ func (b *Batch) known(p store.EnqueueTask, t Task, state KeyState, key string) (
 	run := in.TaskRun
 	run.OutputPath, run.OutputSize, run.OutputSHA256, run.Assets = state.Hit.OutputPath, state.Hit.OutputSize, state.Hit.SHA256, state.Hit.Assets
 	return run, true
+}
+
+// Reused is what an attempt of run hears of a result that is known, made by the
+// task run made (nil: it is gone). ok is false where the result is of no use:
+// it is in another storage backend, where what follows run does not look.
+func Reused(hit store.IdempotencyAnswer, made *store.TaskRun, run store.TaskRun) (answer store.IdempotencyAnswer, ok bool) {
+	if made == nil {
+		return hit, true
+	}
+	if backendOf(made.Metadata) != backendOf(run.Metadata) {
+		return store.IdempotencyAnswer{}, false
+	}
+	hit.SelectedNext = made.SelectedNext
+	return hit, true
 }
 
 // withOrigin notes in metadata whose result a task run has.

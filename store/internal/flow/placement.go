@@ -10,6 +10,12 @@ type placement struct {
 	InputSize   int64  `json:"inputSize,omitempty"`
 }
 
+func backendOf(metadata json.RawMessage) string {
+	var p placement
+	_ = json.Unmarshal(metadata, &p) // it names none
+	return p.Backend
+}
+
 // Placement picks from the metadata of a pipeline run what every task run of
 // it inherits; nil for nothing. A claim then knows where the run's objects are
 // without a look at the run.

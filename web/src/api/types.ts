@@ -847,7 +847,7 @@ export interface IdempotencyCheck {
 
 /**
  * IdempotencyAnswer answers it. After a hit the worker reports the cached
- * result instead of executing. While another open task run has the key,
+ * result instead of executing. While another attempt under way has the key,
  * inProgress is true and the worker asks again later. Otherwise the key is
  * the run's, and its result will be remembered.
  */
@@ -858,6 +858,7 @@ export interface IdempotencyAnswer {
   outputSize?: number;
   outputSha256?: string;
   assets?: Record<string, Asset>;
+  selectedNext?: string[]; // what followed it; all when absent
   of?: string; // the task run it is about
 }
 
