@@ -30,7 +30,7 @@ func TestUpload(t *testing.T) {
 			"tmp_2": {Path: "temp-uploads/tmp_1/a.txt", Size: 4},
 		},
 	}
-	_, env, err := hydrate(t.Context(), bucket, d)
+	env, err := hydrate(t.Context(), bucket, d)
 	if err != nil {
 		t.Fatal(err)
 	}
