@@ -25,13 +25,19 @@ type claimer struct {
 	e *Engine
 
 	mu      sync.Mutex // one claim at a time: slots are counted, then taken
-	under   sync.Mutex
-	flying  int // dispatches under way; guarded by under
 	flights sync.WaitGroup
+
+	under  sync.Mutex // guards what follows
+	flying int        // dispatches under way, and slots kept for rides
+	open   bool       // Run is at work
+	short  bool       // a claim found no slot
+	found  bool       // there are services that are pushed to: a claim took something
 }
 
 // Run claims until ctx ends. Dispatches under way then go on; see wait.
 func (c *claimer) Run(ctx context.Context) error {
+	c.set(&c.open, true)
+	defer c.set(&c.open, false)
 	return c.e.loop(ctx, "claim task runs", c.e.wakes.claimer, func(ctx context.Context) (time.Duration, error) {
 		_, more, err := c.once(ctx, nil)
 		if more {
@@ -53,14 +59,12 @@ func (c *claimer) once(ctx context.Context, done *sync.WaitGroup) (claimed int, 
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTimeout)
 	defer cancel()
-	runs, err := c.e.store.ClaimTasks(bounded, store.ClaimTasks{
-		Owner:        c.e.o.Replica,
-		Limit:        free,
-		MaxRunning:   c.e.o.MaxConcurrency,
-		AcceptWithin: c.e.o.DispatchTimeout + acceptGrace,
-	})
+	runs, err := c.e.store.ClaimTasks(bounded, c.ask(free))
 	if err != nil {
 		return 0, false, fmt.Errorf("claim task runs: %w", err)
+	}
+	if len(runs) > 0 {
+		c.set(&c.found, true)
 	}
 	c.e.claimed(runs)
 	for _, run := range runs {
@@ -69,11 +73,25 @@ func (c *claimer) once(ctx context.Context, done *sync.WaitGroup) (claimed int, 
 	return len(runs), len(runs) == free, nil
 }
 
+func (c *claimer) ask(limit int) store.ClaimTasks {
+	return store.ClaimTasks{
+		Owner:        c.e.o.Replica,
+		Limit:        limit,
+		MaxRunning:   c.e.o.MaxConcurrency,
+		AcceptWithin: c.e.o.DispatchTimeout + acceptGrace,
+	}
+}
+
 // start dispatches one run in the background.
 func (c *claimer) start(run store.Claimed, done *sync.WaitGroup) {
 	c.under.Lock()
 	c.flying++
 	c.under.Unlock()
+	c.fly(run, done)
+}
+
+// fly is start for a run whose slot is taken.
+func (c *claimer) fly(run store.Claimed, done *sync.WaitGroup) {
 	if done != nil {
 		done.Add(1)
 	}
@@ -82,20 +100,39 @@ func (c *claimer) start(run store.Claimed, done *sync.WaitGroup) {
 			defer done.Done()
 		}
 		c.e.dispatch(c.e.work, run)
-		c.under.Lock()
-		full := c.flying == c.e.o.MaxConcurrency
-		c.flying--
-		c.under.Unlock()
-		if full {
-			c.e.wakes.claimer.set()
-		}
+		c.vacate(1)
 	})
 }
 
+// vacate gives slots back.
+func (c *claimer) vacate(slots int) {
+	if slots == 0 {
+		return
+	}
+	c.under.Lock()
+	short := c.short
+	c.short = false
+	c.flying -= slots
+	c.under.Unlock()
+	if short {
+		c.e.wakes.claimer.set()
+	}
+}
+
+func (c *claimer) set(flag *bool, to bool) {
+	c.under.Lock()
+	defer c.under.Unlock()
+	*flag = to
+}
+
+// free is how many slots there are. Where there is none, whoever gives one back
+// wakes the claimer.
 func (c *claimer) free() int {
 	c.under.Lock()
 	defer c.under.Unlock()
-	return c.e.o.MaxConcurrency - c.flying
+	free := c.e.o.MaxConcurrency - c.flying
+	c.short = c.short || free <= 0
+	return free
 }
 
 // wait returns when no claim and no dispatch is under way. No claim may be

@@ -63,18 +63,27 @@ func settled(end store.EndAttempt) store.EndAttempt {
 // endAttempts commits a batch of reports and acts on what followed.
 func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
 	var (
-		ended []store.EndedAttempt
-		err   error
+		ended   []store.EndedAttempt
+		claimed []store.Claimed
+		err     error
+		along   = e.claimer.ride(len(ends))
 	)
 	for try := 1; ; try++ {
-		if ended, err = e.store.EndAttempts(ctx, ends); err == nil {
+		if along == nil {
+			ended, err = e.store.EndAttempts(ctx, ends)
+		} else {
+			ended, claimed, err = e.store.EndAndClaim(ctx, ends, along.claim())
+		}
+		if err == nil {
 			break
 		}
 		if try == reportTries || !reportPause.Wait(ctx, try) {
+			along.arrive(nil)
 			return nil, err
 		}
 		e.log.Warn("end attempts: trying again", "error", err)
 	}
+	enough := along.arrive(claimed)
 	for i, end := range ended {
 		if i >= len(ends) {
 			break // the gather notices
@@ -86,11 +95,14 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 		}
 	}
 	e.afterEnds(ended)
+	if !enough {
+		e.wakes.claimer.set()
+	}
 	return ended, nil
 }
 
-// afterEnds tells of ends and wakes whom they concern: a slot is free,
-// successors may be queued, a retry may be due soon.
+// afterEnds tells of ends and wakes whom they concern, but not the claimer: a slot
+// is free, successors may be queued, a retry may be due soon.
 func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 	var (
 		queued []pipeline.TaskID
@@ -113,7 +125,7 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 		}
 	}
 	if freed {
-		e.wakes.work(e.catalog.servicesOf(queued)...)
+		e.wakes.others(e.catalog.servicesOf(queued)...)
 		e.wakes.slot(time.Now())
 	}
 	if timed {

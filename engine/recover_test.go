@@ -29,6 +29,13 @@ func (f *faulty) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 	return f.Store.EndAttempts(ctx, ends)
 }
 
+func (f *faulty) EndAndClaim(ctx context.Context, ends []store.EndAttempt, p store.ClaimTasks) ([]store.EndedAttempt, []store.Claimed, error) {
+	if f.ends.Add(-1) >= 0 {
+		return nil, nil, errAway
+	}
+	return f.Store.EndAndClaim(ctx, ends, p)
+}
+
 func (f *faulty) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Claimed, error) {
 	if f.claims.Add(-1) >= 0 {
 		return nil, errAway

@@ -62,6 +62,18 @@ func (s timedStore) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([
 	return s.Store.EndAttempts(ctx, ends)
 }
 
+// StartAndClaim implements store.Queue.
+func (s timedStore) StartAndClaim(ctx context.Context, runs []store.StartRun, p store.ClaimTasks) ([]store.StartedRun, []store.Claimed, error) {
+	defer s.took("start", time.Now())
+	return s.Store.StartAndClaim(ctx, runs, p)
+}
+
+// EndAndClaim implements store.Queue.
+func (s timedStore) EndAndClaim(ctx context.Context, ends []store.EndAttempt, p store.ClaimTasks) ([]store.EndedAttempt, []store.Claimed, error) {
+	defer s.took("end", time.Now())
+	return s.Store.EndAndClaim(ctx, ends, p)
+}
+
 // Rescue implements store.Queue.
 func (s timedStore) Rescue(ctx context.Context, p store.Rescue) (store.Rescued, error) {
 	defer s.took("rescue", time.Now())

@@ -137,7 +137,18 @@ func (e *Engine) fits(ctx context.Context, p store.Pipeline, t Trigger) (wrong I
 // startRuns commits a batch of triggers and wakes whom they concern. It does
 // so here and not in Trigger, whose caller may have left before the commit.
 func (e *Engine) startRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
-	started, err := e.store.StartRuns(ctx, runs)
+	var (
+		started []store.StartedRun
+		claimed []store.Claimed
+		err     error
+		along   = e.claimer.ride(len(runs))
+	)
+	if along == nil {
+		started, err = e.store.StartRuns(ctx, runs)
+	} else {
+		started, claimed, err = e.store.StartAndClaim(ctx, runs, along.claim())
+	}
+	enough := along.arrive(claimed)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +165,10 @@ func (e *Engine) startRuns(ctx context.Context, runs []store.StartRun) ([]store.
 		entries = append(entries, s.Run.EntryTasks...)
 	}
 	if len(entries) > 0 {
-		e.wakes.work(e.catalog.servicesOf(entries)...)
+		e.wakes.others(e.catalog.servicesOf(entries)...)
+	}
+	if !enough {
+		e.wakes.claimer.set()
 	}
 	return started, nil
 }

@@ -73,6 +73,11 @@ func (w *wakes) wait(services []pipeline.ServiceID) (p *puller, leave func()) {
 // none named means any.
 func (w *wakes) work(services ...pipeline.ServiceID) {
 	w.claimer.set()
+	w.others(services...)
+}
+
+// others is work that the claimer knows of.
+func (w *wakes) others(services ...pipeline.ServiceID) {
 	w.notify.set()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,10 +107,9 @@ func (w *wakes) found(services []pipeline.ServiceID, push bool) {
 	}
 }
 
-// slot says that a run ended, so that one more may run, of whatever service.
+// slot tells the pullers that a run ended, so that one more may run, of whatever
+// service.
 func (w *wakes) slot(now time.Time) {
-	w.claimer.set()
-	w.notify.set()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.pullers) == 0 || w.broad != nil {

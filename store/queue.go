@@ -37,6 +37,12 @@ type Queue interface {
 	// Err is ErrLeaseLost when the attempt is not the one under lease and
 	// ErrNotFound when there is no such task run.
 	EndAttempts(ctx context.Context, ends []EndAttempt) ([]EndedAttempt, error)
+	// StartAndClaim and EndAndClaim are StartRuns and EndAttempts, and ClaimTasks
+	// right after, with one wait for the disk for both where the store can. The
+	// claim sees what the first step made claimable. Its failure is not that of the
+	// step, which is committed by then: it has just claimed nothing.
+	StartAndClaim(ctx context.Context, runs []StartRun, p ClaimTasks) ([]StartedRun, []Claimed, error)
+	EndAndClaim(ctx context.Context, ends []EndAttempt, p ClaimTasks) ([]EndedAttempt, []Claimed, error)
 	// Rescue takes back up to limit leases whose deadline passed. Accepted ones
 	// fail with code TIMEOUT and are retried or end as timeout. Others are given
 	// back without counting, but not as the same attempt, because a worker may

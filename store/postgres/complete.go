@@ -16,6 +16,10 @@ import (
 
 // EndAttempts ends attempts and lets what follows follow.
 func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
+	return s.endAttempts(ctx, ends, atOnce)
+}
+
+func (s *Store) endAttempts(ctx context.Context, ends []store.EndAttempt, commit durability) ([]store.EndedAttempt, error) {
 	var out []store.EndedAttempt
 	if len(ends) == 0 {
 		return out, nil
@@ -26,6 +30,7 @@ func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]sto
 	}
 	var taken *taking
 	err := s.writeAfter(ctx, "end attempts", func(t *tx, b *pgx.Batch) {
+		commit.queue(b)
 		taken = t.queueTake(b, refs, time.Time{})
 	}, func(t *tx) error {
 		held, runs, err := taken.rest()

@@ -13,11 +13,16 @@ import (
 
 // StartRuns creates pipeline runs with their entry tasks.
 func (s *Store) StartRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
+	return s.startRuns(ctx, runs, atOnce)
+}
+
+func (s *Store) startRuns(ctx context.Context, runs []store.StartRun, commit durability) ([]store.StartedRun, error) {
 	ids := make([]pipeline.ID, len(runs))
 	for i, r := range runs {
 		ids[i] = r.Pipeline
 	}
 	return accept(ctx, s, "start pipeline runs", func(a *ahead, b *pgx.Batch) {
+		commit.queue(b)
 		ids := unique(ids)
 		a.queuePipelines(b, ids)
 		a.queueTasks(b, `k.id in (select unnest(entry_tasks) from pipelines where id = any($1))`, ids)

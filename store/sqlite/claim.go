@@ -24,31 +24,47 @@ type candidate struct {
 // ClaimTasks leases the best task runs of every lane that has room.
 func (s *Store) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Claimed, error) {
 	var out []store.Claimed
-	err := s.writeMany(ctx, "claim task runs", p.Limit, func(t *tx) error {
-		limit, err := t.room(p)
-		if err != nil || limit <= 0 {
-			return err
-		}
-		queues, err := t.queues(p.Services)
-		if err != nil {
-			return err
-		}
-		var all []candidate
-		for _, queue := range queues {
-			found, err := t.candidates(queue, limit)
-			if err != nil {
-				return err
-			}
-			all = append(all, found...)
-		}
-		slices.SortFunc(all, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.seq, b.seq))
-		})
-		all = all[:min(limit, len(all))]
-		out, err = t.lease(all, p)
+	err := s.writeMany(ctx, "claim task runs", p.Limit, func(t *tx) (err error) {
+		out, err = t.claim(p)
 		return err
 	})
 	return out, err
+}
+
+// claimAfter claims at the end of another step. When it fails the step stands,
+// unless the transaction is broken.
+func (t *tx) claimAfter(p store.ClaimTasks) (out []store.Claimed, broken error) {
+	err, broken := t.c.within(func(*conn) (err error) {
+		out, err = t.claim(p)
+		return err
+	})
+	if err != nil {
+		return nil, broken
+	}
+	return out, broken
+}
+
+func (t *tx) claim(p store.ClaimTasks) ([]store.Claimed, error) {
+	limit, err := t.room(p)
+	if err != nil || limit <= 0 {
+		return nil, err
+	}
+	queues, err := t.queues(p.Services)
+	if err != nil {
+		return nil, err
+	}
+	var all []candidate
+	for _, queue := range queues {
+		found, err := t.candidates(queue, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.seq, b.seq))
+	})
+	return t.lease(all[:min(limit, len(all))], p)
 }
 
 // room is how many the claim may take.

@@ -15,25 +15,47 @@ import (
 // EndAttempts ends attempts and lets what follows follow.
 func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
 	var out []store.EndedAttempt
-	err := s.writeMany(ctx, "end attempts", len(ends), func(t *tx) error {
-		refs := make([]store.AttemptRef, len(ends))
-		for i, e := range ends {
-			refs[i] = e.AttemptRef
-		}
-		held, runs, err := t.take(refs)
-		if err != nil {
-			return err
-		}
-		b := flow.New(t, t.now, runs)
-		if err := b.End(t.ctx, held, ends); err != nil {
-			return err
-		}
-		if out, err = t.settle(b); err != nil {
-			return err
-		}
-		return t.tellUnknown(ends, out)
+	err := s.writeMany(ctx, "end attempts", len(ends), func(t *tx) (err error) {
+		out, err = t.endAttempts(ends)
+		return err
 	})
 	return out, err
+}
+
+// EndAndClaim is both in one transaction.
+func (s *Store) EndAndClaim(ctx context.Context, ends []store.EndAttempt, p store.ClaimTasks) ([]store.EndedAttempt, []store.Claimed, error) {
+	var out []store.EndedAttempt
+	var claimed []store.Claimed
+	err := s.writeMany(ctx, "end attempts", len(ends)+p.Limit, func(t *tx) (err error) {
+		if out, err = t.endAttempts(ends); err == nil {
+			claimed, err = t.claimAfter(p)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, claimed, nil
+}
+
+func (t *tx) endAttempts(ends []store.EndAttempt) ([]store.EndedAttempt, error) {
+	refs := make([]store.AttemptRef, len(ends))
+	for i, e := range ends {
+		refs[i] = e.AttemptRef
+	}
+	held, runs, err := t.take(refs)
+	if err != nil {
+		return nil, err
+	}
+	b := flow.New(t, t.now, runs)
+	if err := b.End(t.ctx, held, ends); err != nil {
+		return nil, err
+	}
+	out, err := t.settle(b)
+	if err != nil {
+		return nil, err
+	}
+	return out, t.tellUnknown(ends, out)
 }
 
 // tellUnknown turns a lost lease into ErrNotFound where there is no such task

@@ -10,20 +10,36 @@ import (
 
 // StartRuns creates pipeline runs with their entry tasks.
 func (s *Store) StartRuns(ctx context.Context, runs []store.StartRun) ([]store.StartedRun, error) {
-	return accept(ctx, s, "start pipeline runs", len(runs), func(b *flow.Batch) ([]store.StartedRun, error) {
-		return b.StartRuns(ctx, runs)
+	return accept(ctx, s, "start pipeline runs", len(runs), startRuns(runs), nil)
+}
+
+// StartAndClaim is both in one transaction.
+func (s *Store) StartAndClaim(ctx context.Context, runs []store.StartRun, p store.ClaimTasks) ([]store.StartedRun, []store.Claimed, error) {
+	var claimed []store.Claimed
+	out, err := accept(ctx, s, "start pipeline runs", len(runs)+p.Limit, startRuns(runs), func(t *tx) (err error) {
+		claimed, err = t.claimAfter(p)
+		return err
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, claimed, nil
+}
+
+func startRuns(runs []store.StartRun) func(context.Context, *flow.Batch) ([]store.StartedRun, error) {
+	return func(ctx context.Context, b *flow.Batch) ([]store.StartedRun, error) { return b.StartRuns(ctx, runs) }
 }
 
 // EnqueueTasks queues standalone task runs, all or none.
 func (s *Store) EnqueueTasks(ctx context.Context, items []store.EnqueueTask) ([]store.EnqueuedTask, error) {
-	return accept(ctx, s, "enqueue tasks", len(items), func(b *flow.Batch) ([]store.EnqueuedTask, error) {
+	return accept(ctx, s, "enqueue tasks", len(items), func(ctx context.Context, b *flow.Batch) ([]store.EnqueuedTask, error) {
 		return b.EnqueueTasks(ctx, items)
-	})
+	}, nil)
 }
 
-// accept takes new work in one transaction, as long as any is accepted.
-func accept[Out any](ctx context.Context, s *Store, what string, rows int, take func(*flow.Batch) ([]Out, error)) ([]Out, error) {
+// accept takes new work in one transaction, as long as any is accepted. What
+// then does, if given, belongs to it.
+func accept[Out any](ctx context.Context, s *Store, what string, rows int, take func(context.Context, *flow.Batch) ([]Out, error), then func(*tx) error) ([]Out, error) {
 	var out []Out
 	err := s.writeMany(ctx, what, rows, func(t *tx) error {
 		if err := t.accepting(); err != nil {
@@ -31,13 +47,16 @@ func accept[Out any](ctx context.Context, s *Store, what string, rows int, take 
 		}
 		b := flow.New(t, t.now, nil)
 		var err error
-		if out, err = take(b); err != nil {
+		if out, err = take(ctx, b); err != nil {
 			return err
 		}
 		if _, err = t.settle(b); err != nil {
 			return err
 		}
-		return t.claimUploads(b.Changes.Uploads)
+		if err = t.claimUploads(b.Changes.Uploads); err == nil && then != nil {
+			err = then(t)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -119,6 +119,11 @@ func (h *history) claim() {
 	limit, accepted := 1+h.r.IntN(4), h.r.IntN(2) == 0
 	claimed, err := h.ClaimTasks(h.ctx, store.ClaimTasks{Owner: "w", Limit: limit, AcceptWithin: time.Minute, Accepted: accepted})
 	h.must(err)
+	h.claimed(claimed, limit, accepted)
+}
+
+// claimed compares a claim that came after all else with that of the model.
+func (h *history) claimed(claimed []store.Claimed, limit int, accepted bool) {
 	want := h.m.claim(limit, accepted)
 	if len(claimed) != len(want) {
 		h.Fatalf("claimed %d of %d: %v", len(claimed), len(want), names(claimed))
@@ -197,8 +202,16 @@ func (h *history) end() {
 			}
 		}
 	}
-	got, err := h.EndAttempts(h.ctx, []store.EndAttempt{e})
-	h.must(err)
+	var got []store.EndedAttempt
+	if limit := h.r.IntN(3); limit == 0 {
+		var err error
+		got, err = h.EndAttempts(h.ctx, []store.EndAttempt{e})
+		h.must(err)
+	} else {
+		var claimed []store.Claimed
+		got, claimed = h.endAlong(store.ClaimTasks{Owner: "w", Limit: limit, AcceptWithin: time.Minute}, e)
+		defer func() { h.claimed(claimed, limit, false) }()
+	}
 	if !held {
 		if !errors.Is(got[0].Err, store.ErrLeaseLost) {
 			h.Errorf("the end of attempt %d of %+v was answered %+v", ref.Attempt, it, got[0])

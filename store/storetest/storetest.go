@@ -32,6 +32,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"catalog", catalogCases},
 		{"queue", queueCases},
 		{"limits", limitCases},
+		{"along", alongCases},
 		{"graph", graphCases},
 		{"objects", objectCases},
 		{"lease", leaseCases},
