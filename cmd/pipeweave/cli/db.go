@@ -35,7 +35,7 @@ func newDBCmd(d *deps) *cobra.Command {
 		newDBSubCmd(d, "status", "Show which migrations are applied and which are pending", runDBStatus),
 		newDBSubCmd(d, "validate", "Check that the database has everything it should; exit 1 when not", runDBValidate),
 		newDBSubCmd(d, "ensure-schema", "Apply the migrations that are missing, then validate", runDBEnsure),
-		newDBSubCmd(d, "cleanup", "Delete expired idempotency keys and old dead letters, as the server does by itself", runDBCleanup),
+		newDBSubCmd(d, "cleanup", "Delete expired keys, old dead letters and rows of removed uploads, as the server does by itself", runDBCleanup),
 		newDBSubCmd(d, "reset", "Delete everything and begin anew", runDBReset),
 	)
 	return cmd

@@ -11,8 +11,13 @@ import (
 // cleanupBatch bounds one transaction, so that a server at work hardly notices.
 const cleanupBatch = 500
 
+// uploadRowsKept is how long the row of an upload stays after its object.
+const uploadRowsKept = 30 * 24 * time.Hour
+
 // runDBCleanup deletes what a server deletes by itself now and then: results
-// whose idempotency keys expired, and old dead letters.
+// whose idempotency keys expired, old dead letters, and rows of uploads that are
+// gone. Expired uploads themselves are the server's to remove: it knows where
+// their objects are.
 func runDBCleanup(ctx context.Context, d *deps, o dbOptions) error {
 	if o.days < 0 {
 		return cliutil.UsageError("--dlq-retention-days is %d, and cannot be negative", o.days)
@@ -47,10 +52,15 @@ func runDBCleanup(ctx context.Context, d *deps, o dbOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.json {
-		return cliutil.JSON(d.Out, map[string]any{"database": target, "idempotencyKeys": keys, "deadLetters": letters})
+	uploads, err := st.ArchiveUploads(ctx, uploadRowsKept)
+	if err != nil {
+		return err
 	}
-	return d.printf("Cleaned up %s\nExpired idempotency keys deleted: %d\nDead letters older than %d days deleted: %d\n", target, keys, o.days, letters)
+	if o.json {
+		return cliutil.JSON(d.Out, map[string]any{"database": target, "idempotencyKeys": keys, "deadLetters": letters, "uploads": uploads})
+	}
+	return d.printf("Cleaned up %s\nExpired idempotency keys deleted: %d\nDead letters older than %d days deleted: %d\nRows of removed uploads deleted: %d\n",
+		target, keys, o.days, letters, uploads)
 }
 
 // inBatches repeats a bounded step until it finds less than it may take.
