@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -246,14 +247,21 @@ func TestClient_cancelled(t *testing.T) {
 	}
 }
 
-// The request is what net/http's client would have sent.
+// The body is what encoding/json would have made of it, member by member: a new
+// one is forgotten here or in the encoder, never in both.
 func TestAppendDispatch(t *testing.T) {
 	t.Parallel()
 	plain := sample()
 	full := plain
 	full.PipelineRunID, full.Attempt = "prun_1", 2
-	full.Input = json.RawMessage(`{"a":[1.50,"x"]}`)
+	full.Input, full.InputSHA256 = json.RawMessage(`{"a":[1.50,"x"]}`), "ab12"
 	full.UpstreamRefs = json.RawMessage(`{"b":{"outputPath":"o"}}`)
+	full.TempUploads = map[string]api.TempUpload{"tmp_1": {Path: "temp-uploads/tmp_1/a.pdf", Size: 3, MimeType: "a/b", Filename: "a.pdf"}}
+	for member := range reflect.ValueOf(full).NumField() {
+		if reflect.ValueOf(full).Field(member).IsZero() {
+			t.Errorf("the sample leaves %s empty", reflect.TypeFor[api.Dispatch]().Field(member).Name)
+		}
+	}
 	odd := plain
 	odd.CodeHash, odd.InputPath, odd.TaskID = "ä\"\\\n<&>\u2028", "\xff", "\x00"
 	odd.UpstreamRefs, odd.PreviousAttempts = nil, nil

@@ -51,6 +51,9 @@ func appendDispatch(b []byte, d *api.Dispatch) []byte {
 	b = appendText(append(b, `,"codeHash":`...), d.CodeHash)
 	b = appendText(append(b, `,"storageToken":`...), d.StorageToken)
 	b = appendText(append(b, `,"inputPath":`...), d.InputPath)
+	if d.InputSHA256 != "" {
+		b = appendText(append(b, `,"inputSha256":`...), d.InputSHA256)
+	}
 	if len(d.Input) > 0 {
 		b = append(append(b, `,"input":`...), d.Input...)
 	}
@@ -58,6 +61,10 @@ func appendDispatch(b []byte, d *api.Dispatch) []byte {
 	b = appendRaw(append(b, `,"previousAttempts":`...), d.PreviousAttempts)
 	b = strconv.AppendInt(append(b, `,"heartbeatIntervalMs":`...), d.HeartbeatIntervalMs, 10)
 	b = strconv.AppendInt(append(b, `,"timeoutMs":`...), d.TimeoutMs, 10)
+	if len(d.TempUploads) > 0 { // rarely: worth no encoder of its own
+		uploads, _ := json.Marshal(d.TempUploads) // texts and numbers never fail
+		b = append(append(b, `,"tempUploads":`...), uploads...)
+	}
 	return append(b, '}')
 }
 
