@@ -170,6 +170,9 @@ func TestMigrate_OlderDatabase(t *testing.T) {
 	if task, err := s.Task(t.Context(), "extract"); err != nil || task.CodeVersion != 4 || task.InputSchema == nil {
 		t.Errorf("task %+v, %v", task, err)
 	}
+	if again, err := s.RetryDeadLetters(t.Context(), []string{"dlq_open", "dlq_retried"}); err != nil || again[0].Err != nil || again[1].Err == nil {
+		t.Errorf("its dead letters, of which one is open: %+v, %v", again, err)
+	}
 }
 
 // TestMigrate_OlderTools: what the older command line does in SQL still works
