@@ -66,14 +66,49 @@ func fileError(err error) error {
 	}
 }
 
-// withoutPassword removes the password of a URL from a text about it.
+// secretParams are the parameters of a database URL that nobody may see.
+var secretParams = []string{"password", "sslpassword"}
+
+// shownURL is a database URL as anybody may see it. What is no URL is not shown
+// at all: nobody knows where its password is.
+func shownURL(databaseURL string) string {
+	if strings.HasPrefix(databaseURL, "sqlite:") {
+		return databaseURL // a file
+	}
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return "*** (malformed)"
+	}
+	query := u.Query()
+	for _, name := range secretParams {
+		if query.Has(name) {
+			query.Set(name, "xxxxx") // as Redacted has it
+			u.RawQuery = query.Encode()
+		}
+	}
+	return strings.ReplaceAll(u.Redacted(), "xxxxx", "***")
+}
+
+// withoutPassword removes the passwords of a URL from a text about it, as they
+// are and as the URL spells them.
 func withoutPassword(text, databaseURL string) string {
 	u, err := url.Parse(databaseURL)
 	if err != nil {
 		return "the URL is malformed" // the parser's text would quote it whole
 	}
-	if password, set := u.User.Password(); set && password != "" {
-		text = strings.ReplaceAll(text, password, "***")
+	var secrets []string
+	if password, set := u.User.Password(); set {
+		_, spelled, _ := strings.Cut(u.User.String(), ":")
+		secrets = append(secrets, spelled, password)
+	}
+	for _, name := range secretParams {
+		value := u.Query().Get(name)
+		secrets = append(secrets, value, url.QueryEscape(value))
+	}
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
 	}
 	return text
 }

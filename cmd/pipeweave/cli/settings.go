@@ -119,7 +119,7 @@ func (c choice) shown() string {
 	case c.hidden:
 		return "***"
 	case c.key == "databaseUrl":
-		return withoutPassword(c.value, c.value)
+		return shownURL(c.value)
 	case c.key == "storageBackends":
 		return shownBackends(c.value)
 	default:
