@@ -37,6 +37,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"objects", objectCases},
 		{"lease", leaseCases},
 		{"hostile", hostileCases},
+		{"races", raceCases},
 		{"dead letters", deadLetterCases},
 		{"idempotency", idempotencyCases},
 		{"upkeep", upkeepCases},
