@@ -57,6 +57,12 @@ func (e *Engine) dispatch(ctx context.Context, c store.Claimed) {
 	ref := refOf(c, e.o.Replica)
 	log := func() *slog.Logger { return e.of(c.TaskRun) } // made when there is something to say
 
+	if c.Task.Removed {
+		// Queued while another request removed the task: its release cancels it.
+		log().Warn("not dispatched: no service has the task any more")
+		e.release(ctx, ref, log())
+		return
+	}
 	d, err := e.prepare(ctx, c, e.o.Secret)
 	if err == nil {
 		if e.stopped() {

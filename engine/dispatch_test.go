@@ -10,7 +10,43 @@ import (
 
 	"pipedai/api"
 	"pipedai/pipeline"
+	"pipedai/store"
 )
+
+// TestDispatch_removed: a run that was queued beside the registration that
+// removed its task ends as if it had been cancelled with the others.
+func TestDispatch_removed(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"push", "pull"} {
+		inBubble(t, way, func(t *testing.T) {
+			f := newFixture(t, Options{})
+			f.register(edges{"a": nil, "b": nil})
+			run := f.trigger(func(t *Trigger) { t.Pipeline = "b" })
+			claim := store.ClaimTasks{Owner: f.o.Replica, Limit: 1, AcceptWithin: time.Minute, Accepted: way == "pull"}
+			claimed, err := f.Store().ClaimTasks(t.Context(), claim)
+			if err != nil || len(claimed) != 1 {
+				t.Fatalf("claimed %d, %v", len(claimed), err)
+			}
+			f.register(edges{"a": nil}, func(r *store.Register) { r.Service.Version = "2" })
+			claimed[0].Task.Removed = true // as a claim after that says
+			if way == "push" {
+				f.dispatch(t.Context(), claimed[0])
+			} else if ds, err := f.prepareAll(t.Context(), claimed, Pull{Owner: f.o.Replica, Seal: f.o.Secret}); err != nil || len(ds) != 0 {
+				t.Errorf("handed out %d, %v", len(ds), err)
+			}
+			const want = "Task type removed in version 2"
+			if task := f.taskRun(run.ID, "b"); task.Status != pipeline.TaskCancelled || task.Error != want {
+				t.Errorf("the task run is %s, %q", task.Status, task.Error)
+			}
+			if got, err := f.Store().PipelineRun(t.Context(), run.ID); err != nil || got.Status != pipeline.RunFailed || got.Error != want {
+				t.Errorf("the run is %s, %q, %v", got.Status, got.Error, err)
+			}
+			if n := len(f.fleet.of("b")); n != 0 {
+				t.Errorf("dispatched %d times", n)
+			}
+		})
+	}
+}
 
 func TestDispatch_failures(t *testing.T) {
 	t.Parallel()

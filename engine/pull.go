@@ -86,16 +86,28 @@ func (e *Engine) claimOnce(ctx context.Context, p Pull) ([]api.Dispatch, error) 
 		return nil, errors.Join(ctx.Err(), e.giveBack(bounded, runs, p.Owner))
 	}
 	e.claimed(runs)
+	return e.prepareAll(bounded, runs, p)
+}
+
+// prepareAll makes the dispatches of claimed runs. Those that cannot be handed
+// out are ended.
+func (e *Engine) prepareAll(ctx context.Context, runs []store.Claimed, p Pull) ([]api.Dispatch, error) {
 	out := []api.Dispatch{}
 	for _, run := range runs {
-		d, err := e.prepare(bounded, run, p.Seal)
+		if run.Task.Removed { // see dispatch
+			if err := e.giveBack(ctx, []store.Claimed{run}, p.Owner); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		d, err := e.prepare(ctx, run, p.Seal)
 		if err == nil {
 			out = append(out, d)
 			continue
 		}
 		log := e.log.With("run", run.TaskRun.Run, "task", run.TaskRun.Task, "worker", p.Owner)
 		log.Warn("prepare run for a pulling worker", "error", err)
-		if err := e.failDispatch(bounded, refOf(run, p.Owner), err); err != nil && !errors.Is(err, store.ErrLeaseLost) {
+		if err := e.failDispatch(ctx, refOf(run, p.Owner), err); err != nil && !errors.Is(err, store.ErrLeaseLost) {
 			log.Error("record failed dispatch", "error", err) // the rescuer will; the other runs go out
 		}
 	}

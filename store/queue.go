@@ -27,7 +27,8 @@ type Queue interface {
 	// heartbeat window runs. An item whose lease is lost is skipped.
 	AcceptAttempts(ctx context.Context, attempts []AttemptRef) error
 	// ReleaseAttempts gives back attempts that were sent to no worker, without
-	// counting them. They keep their place in the queue and their number.
+	// counting them. They keep their place in the queue and their number. One
+	// whose task was removed meanwhile ends as cancelled, as if it had waited.
 	ReleaseAttempts(ctx context.Context, attempts []AttemptRef) error
 	// ExtendLeases stores heartbeats and progress, one answer per item.
 	ExtendLeases(ctx context.Context, beats []Heartbeat) ([]HeartbeatAnswer, error)

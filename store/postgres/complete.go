@@ -114,7 +114,7 @@ const (
 		)
 		select g.task_run_id, g.attempt, g.owner, g.task_id, g.pipeline_run_id, g.slot, g.accepted_at is not null, g.cancel, g.deadline,
 			g.timeout_seconds::bigint, t.max_retries, k.retry_backoff, k.retry_delay_ms::bigint, k.max_retry_delay_ms::bigint,
-			k.metadata->>'removedInVersion' is not null, t.idempotency_key
+			k.metadata->>'removedInVersion', t.idempotency_key
 		from gone g join task_runs t on t.id = g.task_run_id join tasks k on k.id = g.task_id`
 )
 
@@ -155,7 +155,7 @@ func (k *taking) queue(b *pgx.Batch, alone bool) {
 		return each(rows, nil, func(row scanner) error {
 			var h flow.Held
 			err := row.Scan(&h.ID, &h.Attempt, &h.Owner, &h.Task, asText(&h.Run), &h.Slot, &h.Accepted, &h.Cancel, timeCol{&h.Deadline},
-				seconds(&h.Timeout), &h.Retry.Retries, &h.Retry.Backoff, millis(&h.Retry.Delay), millis(&h.Retry.MaxDelay), &h.Removed, asText(&h.Key))
+				seconds(&h.Timeout), &h.Retry.Retries, &h.Retry.Backoff, millis(&h.Retry.Delay), millis(&h.Retry.MaxDelay), asText(&h.RemovedIn), asText(&h.Key))
 			k.held[h.ID] = h
 			return err
 		})

@@ -10,10 +10,16 @@ import (
 
 // LiftStarved moves long-waiting task runs to the head of their lanes. A row of
 // ready is never updated; it is replaced. Who cancels a run looks for its rows
-// under the lock of the run, so those are replaced under it too.
+// under the lock of the run, so those are replaced under it too. A registration
+// cancels runs of tasks that are gone, locked or not, so nothing is lifted
+// beside one.
 func (s *Store) LiftStarved(ctx context.Context, since time.Time, limit int) (int, error) {
 	var lifted int64
 	err := s.write(ctx, "lift starved task runs", func(t *tx) error {
+		var free bool
+		if err := t.row(`select pg_try_advisory_xact_lock_shared($1)`, []any{lockRegister}, &free); err != nil || !free {
+			return err
+		}
 		var alone, all, runs []string
 		if err := t.rows(`select r.task_run_id, t.pipeline_run_id from ready r join task_runs t on t.id = r.task_run_id
 			where r.since < $1 and r.priority > -2147483648 limit $2`, []any{since, limit}, func(row scanner) error {

@@ -125,17 +125,15 @@ func (t *tx) take(refs []store.AttemptRef) (map[pipeline.TaskRunID]flow.Held, []
 		}
 		policy, known := policies[h.Task]
 		if !known {
-			var removedIn string
 			if err := t.row(`select retry_backoff, retry_delay_ms, max_retry_delay_ms, json_extract(metadata, '$.removedInVersion')
 				from tasks where id = ?`, []any{h.Task}, asText(&policy.Retry.Backoff), millis{&policy.Retry.Delay},
-				millis{&policy.Retry.MaxDelay}, asText(&removedIn)); err != nil {
+				millis{&policy.Retry.MaxDelay}, asText(&policy.RemovedIn)); err != nil {
 				return nil, nil, err
 			}
-			policy.Removed = removedIn != ""
 			policies[h.Task] = policy
 		}
 		policy.Retry.Retries = h.Retry.Retries
-		h.Retry, h.Removed = policy.Retry, policy.Removed
+		h.Retry, h.RemovedIn = policy.Retry, policy.RemovedIn
 		held[ref.ID] = h
 		if h.Run != "" {
 			t.taken[h.Run]++

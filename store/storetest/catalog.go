@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,13 +15,13 @@ import (
 var catalogCases = []testCase{
 	{name: "a service and its tasks", run: serviceAndTasks},
 	{name: "code versions and history", run: codeVersions},
+	{name: "code versions of two versions of a service", run: alternatingVersions},
+	{name: "a run has the code version of its queueing", run: versionAtQueueing},
 	{name: "derived pipelines", run: derivedPipelines},
 	{name: "explicit beats derived", run: explicitPipelines},
 	{name: "deleting keeps the history", run: deletePipeline},
 	{name: "an explicit definition follows its tasks", run: explicitFollows},
 	{name: "deleting waits for attempts of cancelled runs", run: deleteUnderWay},
-	{name: "orphans", run: orphans},
-	{name: "orphans end their runs", run: orphanRuns},
 	{name: "a task moves to another service", run: movedTask},
 }
 
@@ -98,6 +99,76 @@ func codeVersions(f *fixture) {
 	}
 	if diff := cmp.Diff([]string{"3 h1 3", "2 h2 2", "1 h1 1"}, got); diff != "" {
 		f.Errorf("history (-want +got):\n%s", diff)
+	}
+}
+
+// alternatingVersions is a rolling deployment: two versions of a service
+// register again and again, at the same time. Each change of the hash is a
+// version of its own, with its row in the history and its change told once.
+func alternatingVersions(f *fixture) {
+	const rounds = 8
+	var mu sync.Mutex
+	var told []string
+	var wg sync.WaitGroup
+	for _, v := range []string{"1", "2"} {
+		wg.Go(func() {
+			for range rounds {
+				a := task("a")
+				a.CodeHash = "h" + v
+				got, err := f.Register(f.ctx, store.Register{Service: store.Service{ID: "svc", Version: v, BaseURL: "http://w"}, Tasks: []store.Task{a}})
+				if err != nil {
+					f.Errorf("register: %v", err)
+					return
+				}
+				mu.Lock()
+				for _, c := range got.CodeChanges {
+					told = append(told, fmt.Sprintf("%d %s after %s", c.NewVersion, c.NewHash, c.OldHash))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	history, err := f.TaskHistory(f.ctx, "a")
+	f.must(err)
+	slices.Reverse(history)
+	var want []string
+	for i, v := range history {
+		if v.Version != i+1 || v.Hash != "h"+v.ServiceVersion {
+			f.Errorf("row %d of the history is %+v", i, v)
+		}
+		if i > 0 {
+			want = append(want, fmt.Sprintf("%d %s after %s", v.Version, v.Hash, history[i-1].Hash))
+			if v.Hash == history[i-1].Hash {
+				f.Errorf("version %d has the code of the one before", v.Version)
+			}
+		}
+	}
+	slices.Sort(told)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, told); diff != "" {
+		f.Errorf("changes that were told (-want +got):\n%s", diff)
+	}
+	if t, err := f.Task(f.ctx, "a"); err != nil || t.CodeVersion != len(history) || t.CodeHash != history[len(history)-1].Hash {
+		f.Errorf("task %+v, %v; want version %d", t, err, len(history))
+	}
+}
+
+func versionAtQueueing(f *fixture) {
+	a := task("a")
+	a.CodeHash, a.Retry = "old", pipeline.RetryPolicy{Retries: 1, Backoff: pipeline.BackoffFixed}
+	f.register(a)
+	tr := f.enqueue("a")
+	a.CodeHash = "new"
+	f.register(a)
+	c := f.claim(1)[0]
+	if c.TaskRun.CodeHash != "old" || c.TaskRun.CodeVersion != 1 {
+		f.Errorf("claimed %s, version %d", c.TaskRun.CodeHash, c.TaskRun.CodeVersion)
+	}
+	f.end(failed(c, false))
+	f.claim(1)
+	if got := f.taskRun(tr.ID); got.CodeHash != "new" || got.CodeVersion != 2 {
+		f.Errorf("the retry has %s, version %d", got.CodeHash, got.CodeVersion)
 	}
 }
 
@@ -247,59 +318,6 @@ func deleteUnderWay(f *fixture) {
 	if n := len(f.claim(1)); n != 1 {
 		f.Errorf("claimed %d: the slot was not given back", n)
 	}
-}
-
-func orphans(f *fixture) {
-	gone := task("gone")
-	gone.Retry.Retries = 3
-	f.registerAs("svc", "1", task("a"), gone)
-	waiting := f.enqueue("gone")
-	running := f.enqueueAs(store.EnqueueTask{Task: "gone", Priority: new(int)})
-	c := f.claim(1)[0]
-	if c.TaskRun.ID != running.ID {
-		f.Fatalf("claimed %s", c.TaskRun.ID)
-	}
-	if got := f.registerAs("svc", "1", task("a")); len(got.Orphaned) != 0 {
-		f.Errorf("the same version removed %v", got.Orphaned)
-	}
-	got := f.registerAs("svc", "2", task("a"))
-	if diff := cmp.Diff(ids("gone"), got.Orphaned); diff != "" {
-		f.Errorf("orphaned (-want +got):\n%s", diff)
-	}
-	if tr := f.taskRun(waiting.ID); tr.Status != pipeline.TaskCancelled || tr.Error != "Task type removed in version 2" || tr.CompletedAt.IsZero() {
-		f.Errorf("task run %+v", tr)
-	}
-	if tr := f.taskRun(running.ID); tr.Status != pipeline.TaskRunning {
-		f.Errorf("the running one is %s", tr.Status)
-	}
-	if res := f.end(failed(c, false)); res.Status != pipeline.TaskFailed {
-		f.Errorf("a removed task is retried: %+v", res)
-	}
-	if got := f.registerAs("svc", "3", task("a")); len(got.Orphaned) != 0 {
-		f.Errorf("reported twice: %v", got.Orphaned)
-	}
-	if t, err := f.Task(f.ctx, "gone"); err != nil || !t.Removed {
-		f.Errorf("task %+v, %v", t, err)
-	}
-	_, err := f.EnqueueTasks(f.ctx, []store.EnqueueTask{{ID: "trun_x", Task: "gone"}})
-	f.wantErr(err, store.ErrNotFound)
-	f.registerAs("svc", "4", task("a"), gone)
-	f.enqueue("gone")
-}
-
-func orphanRuns(f *fixture) {
-	f.registerAs("svc", "1", task("a", "b"), task("b"), task("x"))
-	fast, going := f.start("svc", pipeline.FailFast), f.start("svc", pipeline.Continue)
-	f.step(nil)
-	reg := f.registerAs("svc", "2", task("a"), task("x"))
-	want := []pipeline.RunID{fast.Run.ID, going.Run.ID}
-	slices.Sort(reg.Runs)
-	slices.Sort(want)
-	if diff := cmp.Diff(want, reg.Runs); diff != "" {
-		f.Errorf("runs (-want +got):\n%s", diff)
-	}
-	f.wantStates(fast.Run.ID, pipeline.RunFailed, "a=completed", "b=cancelled", "x=completed")
-	f.wantStates(going.Run.ID, pipeline.RunPartial, "a=completed", "b=cancelled", "x=completed")
 }
 
 func movedTask(f *fixture) {

@@ -30,6 +30,7 @@ func Run(t *testing.T, open, migrated Open) {
 	}{
 		{"schema", schemaCases},
 		{"catalog", catalogCases},
+		{"orphans", orphanCases},
 		{"queue", queueCases},
 		{"limits", limitCases},
 		{"along", alongCases},

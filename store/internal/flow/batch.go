@@ -29,6 +29,8 @@ type Batch struct {
 	results []store.EndedAttempt
 	keyed   map[pipeline.TaskRunID]string // of attempts that end
 	last    map[pipeline.RunID]int        // index of the result that touched the run last
+
+	cancelled map[pipeline.TaskRunID]bool // by cancelPending
 }
 
 // queued is a task of a run that is to be queued because of result number by
@@ -54,6 +56,8 @@ func New(tx Tx, now time.Time, runs []*Run) *Batch {
 		seen:    map[pipeline.TaskID]int{},
 		last:    map[pipeline.RunID]int{},
 		keyed:   map[pipeline.TaskRunID]string{},
+
+		cancelled: map[pipeline.TaskRunID]bool{},
 	}
 	for _, r := range runs {
 		b.runs[r.ID] = r
@@ -199,7 +203,13 @@ func (b *Batch) cancelUnwritten(r *Run, reason string) {
 	}
 }
 
+// cancelPending cancels a queued task run, once: a store may name it again
+// until Changes are written.
 func (b *Batch) cancelPending(r *Run, p Pending, reason string) {
+	if b.cancelled[p.ID] {
+		return
+	}
+	b.cancelled[p.ID] = true
 	b.Changes.Cancels = append(b.Changes.Cancels, Cancel{ID: p.ID, Error: Text(reason)})
 	b.Changes.Counts.Pending--
 	if r != nil {
@@ -236,9 +246,11 @@ func (b *Batch) Orphan(ctx context.Context, pending []Pending, reason string) er
 	if err := b.Load(ctx, of); err != nil {
 		return err
 	}
+	for _, p := range pending { // before any of their runs is stopped for another reason
+		b.cancelPending(b.runs[p.Run], p, reason)
+	}
 	for _, p := range pending {
 		r := b.runs[p.Run]
-		b.cancelPending(r, p, reason)
 		if r == nil || !r.active() {
 			continue
 		}

@@ -205,7 +205,7 @@ func TestBatch_End(t *testing.T) {
 		},
 		{
 			name: "a removed task is not tried again", open: 1,
-			held: []Held{held("d", retrying, func(h *Held) { h.Removed = true })}, ends: []store.EndAttempt{fails("d")},
+			held: []Held{held("d", retrying, func(h *Held) { h.RemovedIn = "2" })}, ends: []store.EndAttempt{fails("d")},
 			want: []string{"d failed", "d dead: boom", `run failed open 0 "boom"`, "counts [+0 -1 +0 +1 +1]"},
 		},
 		{

@@ -117,7 +117,7 @@ func (b *Batch) fail(ctx context.Context, h Held, end store.EndAttempt, r *Run, 
 		Timestamp: Stamp(b.now),
 	}
 	stopped := h.Cancel || (r != nil && !r.active())
-	if !f.Final && !stopped && !h.Removed {
+	if !f.Final && !stopped && h.RemovedIn == "" {
 		if delay, again := h.Retry.After(h.Attempt); again {
 			q := Requeue{ID: h.ID, Attempt: h.Attempt + 1, Retries: h.Retry.Retries, Past: past, Due: b.now.Add(delay), run: h.Run, by: i}
 			b.Changes.Requeues = append(b.Changes.Requeues, q)
@@ -189,17 +189,19 @@ func (b *Batch) giveBack(ctx context.Context, held map[pipeline.TaskRunID]Held, 
 		h := held[id]
 		b.letGo(h)
 		r := b.runs[h.Run]
-		if !h.Cancel && !h.Removed && (r == nil || r.active()) {
+		if !h.Cancel && h.RemovedIn == "" && (r == nil || r.active()) {
 			b.Changes.Requeues = append(b.Changes.Requeues, Requeue{
 				ID: h.ID, Attempt: h.Attempt + skip, Retries: h.Retry.Retries + skip, run: h.Run, by: -1,
 			})
 			b.Changes.Counts.Pending++
 			continue
 		}
-		b.Changes.Finishes = append(b.Changes.Finishes, Finish{
-			ID: h.ID, Status: pipeline.TaskCancelled, Error: errorCancelled,
-		})
-		if err := b.broke(ctx, h.Task, r, errorCancelled, -1); err != nil {
+		reason := errorCancelled
+		if h.RemovedIn != "" && !h.Cancel {
+			reason = Text(ErrorRemoved(h.RemovedIn))
+		}
+		b.Changes.Finishes = append(b.Changes.Finishes, Finish{ID: h.ID, Status: pipeline.TaskCancelled, Error: reason})
+		if err := b.broke(ctx, h.Task, r, reason, -1); err != nil {
 			return err
 		}
 	}

@@ -74,8 +74,10 @@ type Held struct {
 	Deadline time.Time     // when the task's own timeout passes
 	Timeout  time.Duration // of the task, when it was claimed
 	Retry    pipeline.RetryPolicy
-	Removed  bool   // the task is gone with a later version of its service
-	Key      string // idempotency key, not scoped
+	// RemovedIn is the version of its service that no longer has the task; empty:
+	// it is there.
+	RemovedIn string
+	Key       string // idempotency key, not scoped
 }
 
 // Pending is a task run taken out of the queue.
