@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"pipedai/internal/memo"
 	"pipedai/storage"
 	"pipedai/store"
 )
@@ -14,10 +15,17 @@ import (
 // is the default by then.
 type placement struct {
 	Backend     string `json:"storageBackendId"`
-	InputSHA256 string `json:"inputSha256"` // of an input that is nowhere but in storage
+	InputSHA256 string `json:"inputSha256,omitempty"` // of an input that is nowhere but in storage
 }
 
 func placementOf(metadata json.RawMessage) placement {
+	return lastPlacement.Of(metadata, placementIn)
+}
+
+// lastPlacement: most runs say the same.
+var lastPlacement memo.Last[placement]
+
+func placementIn(metadata []byte) placement {
 	var p placement
 	if len(metadata) > len("{}") && json.Unmarshal(metadata, &p) != nil {
 		return placement{}
@@ -28,15 +36,23 @@ func placementOf(metadata json.RawMessage) placement {
 // placed returns the metadata of a new run, with where its objects are. What a
 // caller gave under these names is replaced.
 func placed(metadata json.RawMessage, p placement) (json.RawMessage, error) {
-	members := map[string]any{}
+	var members map[string]any
 	if len(metadata) > len("{}") {
 		given := map[string]json.RawMessage{}
 		if err := json.Unmarshal(metadata, &given); err != nil {
 			return nil, &InvalidError{Message: "Metadata is not a JSON object"}
 		}
+		members = make(map[string]any, len(given)+2)
 		for name, value := range given {
 			members[name] = value
 		}
+	}
+	if len(members) == 0 { // most, and cheaper than by way of a map
+		out, err := json.Marshal(p)
+		if err != nil {
+			return nil, fmt.Errorf("encode metadata: %w", err)
+		}
+		return out, nil
 	}
 	delete(members, "inputSha256")
 	delete(members, "inputSize")

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+
+	"pipedai/internal/memo"
 )
 
 const (
@@ -76,16 +78,22 @@ func fitting(v any, depth int) (_ any, ok bool) {
 	}
 }
 
-// Object is JSON for columns that hold an object; {} when raw is none.
+// Object is JSON for columns that hold an object; {} when raw is none. Nobody may
+// change it.
 func Object(raw json.RawMessage) json.RawMessage {
 	if len(raw) == 0 {
 		return json.RawMessage("{}") // by far the most
 	}
-	if raw = JSON(raw); len(raw) == 0 || raw[0] != '{' {
-		return json.RawMessage("{}")
-	}
-	return raw
+	return lastObject.Of(raw, func(raw []byte) json.RawMessage {
+		if raw = JSON(raw); len(raw) == 0 || raw[0] != '{' {
+			return json.RawMessage("{}")
+		}
+		return raw
+	})
 }
+
+// lastObject: the metadata of runs whose callers gave none is the same for all.
+var lastObject memo.Last[json.RawMessage]
 
 // Repeated is the metadata of a task run for the one that repeats it: what its
 // caller gave, without what its attempts left.

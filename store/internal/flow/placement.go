@@ -1,6 +1,10 @@
 package flow
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"pipedai/internal/memo"
+)
 
 // placement are the members of a run's metadata that say where its objects
 // are and what its input must be.
@@ -20,6 +24,12 @@ func backendOf(metadata json.RawMessage) string {
 // it inherits; nil for nothing. A claim then knows where the run's objects are
 // without a look at the run.
 func Placement(metadata json.RawMessage) json.RawMessage {
+	return lastPlacement.Of(metadata, placementIn)
+}
+
+var lastPlacement memo.Last[json.RawMessage]
+
+func placementIn(metadata []byte) json.RawMessage {
 	var p placement
 	if len(metadata) <= len("{}") || json.Unmarshal(metadata, &p) != nil || p == (placement{}) {
 		return nil
