@@ -49,10 +49,9 @@ type Options struct {
 	// Own are addresses the engine itself listens on. They are refused: a worker
 	// that announces one would make the engine talk to itself.
 	Own []netip.AddrPort
-	// RefuseLoopback and RefusePrivate narrow the policy for an engine whose
-	// workers are all on public addresses.
-	RefuseLoopback bool
-	RefusePrivate  bool
+	// Allow are the networks that workers may be in. None: any that is not refused
+	// to everybody.
+	Allow []netip.Prefix
 	// MaxIdlePerWorker is how many connections to one worker are kept open, for a
 	// few seconds after their last use. 256.
 	MaxIdlePerWorker int

@@ -312,6 +312,7 @@ func TestClient_Dispatch_rebinding(t *testing.T) {
 func TestPolicy_check(t *testing.T) {
 	t.Parallel()
 	own := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3000"), netip.MustParseAddrPort("0.0.0.0:3100"), netip.MustParseAddrPort("10.1.2.3:3200")}
+	workers := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("fd12::/64")}
 	tests := []struct {
 		to     string
 		o      Options
@@ -357,11 +358,15 @@ func TestPolicy_check(t *testing.T) {
 		{to: "127.0.0.1:3001", o: Options{Own: own}},
 		{to: "10.9.9.9:3000", o: Options{Own: own}},
 
-		{to: "127.0.0.1:8080", o: Options{RefuseLoopback: true}, refuse: "a loopback address"},
-		{to: "10.0.0.7:8080", o: Options{RefuseLoopback: true}},
-		{to: "10.0.0.7:8080", o: Options{RefusePrivate: true}, refuse: "a private address"},
-		{to: "[fd12::1]:8080", o: Options{RefusePrivate: true}, refuse: "a private address"},
-		{to: "8.8.8.8:8080", o: Options{RefusePrivate: true, RefuseLoopback: true}},
+		{to: "10.0.0.7:8080", o: Options{Allow: workers}},
+		{to: "[::ffff:10.0.0.7]:8080", o: Options{Allow: workers}},
+		{to: "[64:ff9b::a00:7]:8080", o: Options{Allow: workers}},
+		{to: "[fd12::1]:8080", o: Options{Allow: workers}},
+		{to: "10.1.0.7:8080", o: Options{Allow: workers}, refuse: "in none of the networks"},
+		{to: "127.0.0.1:8080", o: Options{Allow: workers}, refuse: "in none of the networks"},
+		{to: "[::1]:8080", o: Options{Allow: workers}, refuse: "in none of the networks"},
+		{to: "10.0.0.7:22", o: Options{Allow: workers}, refuse: "the port of SSH"},
+		{to: "169.254.169.254:80", o: Options{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, refuse: "a cloud metadata address"},
 	}
 	for _, tt := range tests {
 		got := policy{tt.o}.check(netip.MustParseAddrPort(tt.to))

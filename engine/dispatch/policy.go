@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
@@ -75,10 +76,8 @@ func (p policy) check(to netip.AddrPort) *forbiddenError {
 		return refuse("a link-local address")
 	case reserved.Contains(ip):
 		return refuse("a reserved address")
-	case p.o.RefuseLoopback && ip.IsLoopback():
-		return refuse("a loopback address, which this installation does not allow")
-	case p.o.RefusePrivate && ip.IsPrivate():
-		return refuse("a private address, which this installation does not allow")
+	case len(p.o.Allow) > 0 && !slices.ContainsFunc(p.o.Allow, func(network netip.Prefix) bool { return network.Contains(ip) }):
+		return refuse("in none of the networks that this installation has its workers in")
 	}
 	for _, own := range p.o.Own {
 		if own.Port() == to.Port() && sameHost(own.Addr().Unmap(), ip) {

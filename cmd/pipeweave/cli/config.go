@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type serveConfig struct {
 	hosts        []string // further names this server answers to
 	requireToken bool
 	baseURLs     controlplane.BaseURLs
+	networks     []netip.Prefix // of services; none: any
 
 	databaseURL  string // empty: the embedded database
 	databasePool int    // most connections to a shared one
@@ -117,7 +119,7 @@ func (c *serveConfig) resolveLog(all choices, bad func(string, ...any)) {
 }
 
 // resolveBaseURLs reads where services are reached that announce another
-// address.
+// address, and where they may be.
 func (c *serveConfig) resolveBaseURLs(all choices, bad func(string, ...any)) {
 	c.baseURLs = controlplane.BaseURLs{Loopback: all["rewriteLoopback"].on(), Services: map[pipeline.ServiceID]string{}}
 	for _, entry := range all["serviceUrls"].list() {
@@ -128,6 +130,24 @@ func (c *serveConfig) resolveBaseURLs(all choices, bad func(string, ...any)) {
 		}
 		c.baseURLs.Services[pipeline.ServiceID(service)] = address
 	}
+	for _, entry := range all["workerNetworks"].list() {
+		network, err := parseNetwork(entry)
+		if err != nil {
+			bad("worker network %q is not an address or a network like 10.0.0.0/8", entry)
+			continue
+		}
+		c.networks = append(c.networks, network)
+	}
+}
+
+// parseNetwork reads a network, or the one of a single address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if address, err := netip.ParseAddr(text); err == nil {
+		address = address.Unmap()
+		return address.Prefix(address.BitLen())
+	}
+	network, err := netip.ParsePrefix(text)
+	return network.Masked(), err
 }
 
 // resolveAddress reads where the server listens, under which names, and who

@@ -61,6 +61,9 @@ func TestServeConfig(t *testing.T) {
 	check("where services are", map[string]string{"PIPEWEAVE_REWRITE_LOOPBACK": "true"}, []string{"--service-url", "pdf=http://10.0.0.7:80/x"}, func(c serveConfig) bool {
 		return c.baseURLs.Loopback && c.baseURLs.Services["pdf"] == "http://10.0.0.7:80/x"
 	})
+	check("where services may be", map[string]string{"PIPEWEAVE_WORKER_NETWORKS": "10.1.2.3/8,fd12::/64,::ffff:127.0.0.1"}, nil, func(c serveConfig) bool {
+		return fmt.Sprint(c.networks) == "[10.0.0.0/8 fd12::/64 127.0.0.1/32]"
+	})
 	check("flagged backend", map[string]string{"STORAGE_BACKENDS": `[{"id":"a","provider":"local","bucket":"x","credentials":{"basePath":"/srv/objects"}},{"id":"b","provider":"local","bucket":"x","credentials":{"basePath":"/srv/objects"},"isDefault":true}]`}, nil, func(c serveConfig) bool {
 		return c.defaultBackend == "b" && c.backends[0].ID == "a"
 	})
@@ -82,6 +85,7 @@ func TestServeConfig(t *testing.T) {
 		"is not standalone or serverless":            {"--mode", "both"},
 		`max concurrency "0"`:                        {"--max-concurrency", "0"},
 		"poll interval":                              {"--poll-interval", "soon"},
+		`worker network "10.0.0.0/33"`:               {"--worker-network", "10.0.0.0/33"},
 		"public URL":                                 {"--public-url", "hub"},
 		"Default storage backend 'none' not found":   {"--default-storage-backend", "none"},
 		"not a JSON array":                           {"--storage-backends", "{}"},

@@ -196,7 +196,7 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 		p.backends = append(p.backends, engine.Backend{Config: config, Bucket: bucket})
 		face.Backends = append(face.Backends, config)
 	}
-	p.dispatch = dispatch.New(dispatch.Options{Own: own(listener)})
+	p.dispatch = dispatch.New(dispatch.Options{Own: own(listener), Allow: c.networks})
 	p.engine, err = engine.New(st, p.dispatch, engine.Options{
 		Mode: c.mode, MaxConcurrency: c.maxConcurrency, PollInterval: c.pollInterval,
 		IdempotencyTTL: c.keep.idempotencyTTL, MaxRetryDelay: c.keep.maxRetryDelay,

@@ -48,6 +48,7 @@ func serveSettings() []setting {
 		{key: "allowHosts", flag: "allow-host", env: []string{"PIPEWEAVE_ALLOW_HOSTS"}, kind: many, usage: "further host:port this server answers to"},
 		{key: "rewriteLoopback", flag: "rewrite-loopback", env: []string{"PIPEWEAVE_REWRITE_LOOPBACK"}, def: "false", kind: toggle, usage: "reach services that announce localhost at the address they announce it from"},
 		{key: "serviceUrls", flag: "service-url", env: []string{"PIPEWEAVE_SERVICE_URLS"}, kind: many, usage: "SERVICE=URL: reach a service there, whatever it announces"},
+		{key: "workerNetworks", flag: "worker-network", env: []string{"PIPEWEAVE_WORKER_NETWORKS"}, kind: many, usage: "address or network (10.0.0.0/8) that services may be in; default: any that is no infrastructure"},
 		{key: "requireToken", flag: "require-token", env: []string{"PIPEWEAVE_REQUIRE_TOKEN"}, def: "false", kind: toggle, usage: "ask every caller for a token, local programs too"},
 
 		{key: "databaseUrl", flag: "database-url", env: []string{"DATABASE_URL"}, usage: "postgres://... or sqlite:FILE; default: DB_HOST and the like, else a file in the state folder"},
