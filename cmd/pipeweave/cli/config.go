@@ -191,6 +191,9 @@ func (c *serveConfig) resolveDatabase(all choices, getenv func(string) string, b
 		bad("%w", err)
 	}
 	c.databaseURL = clean
+	if host := unproven(clean); host != "" {
+		c.warnings = append(c.warnings, fmt.Sprintf("whoever answers for the database host %s is believed; sslmode=verify-full in its URL, or DB_SSL=true, asks for proof", host))
+	}
 	c.databasePool = whole(first(pool, all["databasePool"].value), "database pool", bad)
 	if c.databasePool > 10000 {
 		bad("database pool %d is more than any database takes", c.databasePool)

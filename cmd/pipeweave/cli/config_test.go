@@ -48,7 +48,7 @@ func TestServeConfig(t *testing.T) {
 		"PIPEWEAVE_SECRET_KEY": strings.Repeat("a", 64), "AUTO_MIGRATE": "true", "LOG_LEVEL": "debug",
 	}, nil, func(c serveConfig) bool {
 		return c.port == 4000 && c.mode == "serverless" && c.maxConcurrency == 3 && c.pollInterval == 250*time.Millisecond &&
-			c.databaseURL == "postgres://h/db" && c.autoMigrate && c.logLevel == "normal" && len(c.warnings) == 1
+			c.databaseURL == "postgres://h/db" && c.autoMigrate && c.logLevel == "normal" && len(c.warnings) == 2
 	})
 	check("flags win", map[string]string{"PORT": "4000", "MODE": "serverless"}, []string{"--addr", "127.0.0.1:5", "--mode", "standalone"}, func(c serveConfig) bool {
 		return c.port == 5 && c.mode == "standalone"

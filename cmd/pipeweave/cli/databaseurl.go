@@ -112,6 +112,23 @@ func cleanDatabaseURL(address string) (clean, pool string, err error) {
 	return u.String(), pool, nil
 }
 
+// unproven is the host of a database that is reached over a network without
+// proof that it is the right one; empty: there is none.
+func unproven(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
+		return ""
+	}
+	query := u.Query()
+	host := first(query.Get("host"), u.Hostname())
+	ip := net.ParseIP(host)
+	local := host == "" || host == "localhost" || strings.HasPrefix(host, "/") || ip != nil && ip.IsLoopback()
+	if mode := query.Get("sslmode"); local || mode == "verify-full" || mode == "verify-ca" {
+		return ""
+	}
+	return host
+}
+
 // databaseFlags are how commands that work on the database itself are told
 // which one: --url, else its parts, else the environment, else the embedded
 // one of the state folder.

@@ -135,3 +135,26 @@ func TestCleanDatabaseURL(t *testing.T) {
 		t.Errorf("a malformed URL: %v", err)
 	}
 }
+
+// TestUnproven: TLS that nobody checks, or none, is worth a word where a network
+// is in between.
+func TestUnproven(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"postgres://u@db/d":                     "db",
+		"postgresql://u@10.0.0.1:5432/d":        "10.0.0.1",
+		"postgres://u@db/d?sslmode=require":     "db",
+		"postgres://u@db/d?sslmode=disable":     "db",
+		"postgres://u@db/d?sslmode=verify-full": "",
+		"postgres://u@db/d?sslmode=verify-ca":   "",
+		"postgres://u@localhost/d":              "",
+		"postgres://u@[::1]:5432/d":             "",
+		"postgres://u@/d?host=%2Fcloudsql%2Fx":  "",
+		"sqlite:/x":                             "",
+		"":                                      "",
+	} {
+		if got := unproven(address); got != want {
+			t.Errorf("%s: got %q, want %q", address, got, want)
+		}
+	}
+}
