@@ -3,7 +3,6 @@ package controlplane
 import (
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 
@@ -166,17 +165,5 @@ func TestWorkspace(t *testing.T) {
 	w := b.do("GET", strings.TrimSuffix(base, "/"), "", bearer(hosted)...)
 	if body := w.Body.String(); !strings.Contains(body, one.WorkerID) || strings.Contains(body, two.WorkerID) {
 		t.Errorf("a host sees %s", body)
-	}
-}
-
-// TestUsableID holds what a URL path segment can hold.
-func TestUsableID(t *testing.T) {
-	t.Parallel()
-	good := []string{"a", "extract-text", "a.b_c~1", "x:y@z", "A+B"}
-	bad := []string{"", ".", "..", "a/b", "a b", "a%20", "ü", "a?b", "a#b", strings.Repeat("x", 256), "a\x00"}
-	for _, id := range slices.Concat(good, bad) {
-		if got, want := usableID(id), slices.Contains(good, id); got != want {
-			t.Errorf("%q: got %v, want %v", id, got, want)
-		}
 	}
 }

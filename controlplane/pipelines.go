@@ -62,15 +62,15 @@ func (s *Server) putPipeline(ctx context.Context, req api.PipelineDefinition) (a
 // checkDefinition refuses what the validator's tags cannot say.
 func checkDefinition(id string, req api.PipelineDefinition) error {
 	problems := httpkit.NewProblems()
-	if !usableID(id) {
-		problems.Add([]string{"id"}, idText)
+	if !pipeline.ValidID(id) {
+		problems.Add([]string{"id"}, pipeline.IDRule)
 	}
 	seen := map[string]bool{}
 	for i, task := range req.EntryTasks {
 		path := []string{"entryTasks", strconv.Itoa(i)}
 		switch {
-		case !usableID(task):
-			problems.Add(path, idText)
+		case !pipeline.ValidID(task):
+			problems.Add(path, pipeline.IDRule)
 		case seen[task]:
 			problems.Add(path, "Task '"+task+"' is given twice")
 		}

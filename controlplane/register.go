@@ -85,23 +85,23 @@ func (s *Server) registerService(ctx context.Context, req api.RegisterRequest) (
 // and refuses what no database column or URL could hold.
 func registrations(req api.RegisterRequest) ([]store.Task, error) {
 	problems := httpkit.NewProblems()
-	if !usableID(req.ServiceID) {
-		problems.Add([]string{"serviceId"}, idText)
+	if !pipeline.ValidID(req.ServiceID) {
+		problems.Add([]string{"serviceId"}, pipeline.IDRule)
 	}
 	seen := map[string]bool{}
 	tasks := make([]store.Task, 0, len(req.Tasks))
 	for i, t := range req.Tasks {
 		r := registration{problems: problems, path: []string{"tasks", strconv.Itoa(i)}}
 		switch {
-		case !usableID(t.ID):
-			r.problem("id", idText)
+		case !pipeline.ValidID(t.ID):
+			r.problem("id", pipeline.IDRule)
 		case seen[t.ID]:
 			r.problem("id", fmt.Sprintf("Task '%s' is given twice", t.ID))
 		}
 		seen[t.ID] = true
 		for j, next := range t.AllowedNext {
-			if !usableID(next) {
-				problems.Add(append(httpkit.Child(r.path, "allowedNext"), strconv.Itoa(j)), idText)
+			if !pipeline.ValidID(next) {
+				problems.Add(append(httpkit.Child(r.path, "allowedNext"), strconv.Itoa(j)), pipeline.IDRule)
 			}
 		}
 		backoff := pipeline.Backoff(t.RetryBackoff)
@@ -176,23 +176,6 @@ func (r registration) number(member string, given *float64, def, low int64) int6
 		return int64(n)
 	}
 	return def
-}
-
-const idText = "Must be 1 to 255 characters that a URL path segment can hold unescaped, other than '.' and '..'"
-
-// usableID reports whether an id can be put into a URL path as it is, which
-// is how tasks are dispatched.
-func usableID(id string) bool {
-	if id == "" || len(id) > 255 || id == "." || id == ".." {
-		return false
-	}
-	for _, c := range []byte(id) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && !strings.ContainsRune("-._~!$&'()*+,;=:@", rune(c)) {
-			return false
-		}
-	}
-	return true
 }
 
 // texts and typed convert lists of ids; neither returns null to the wire.

@@ -26,7 +26,7 @@ func (s *Server) replay(ctx context.Context, _ none) (api.Replay, error) {
 	if err != nil {
 		return api.Replay{}, missing(refusedAs(err, "runId", id), "Run", "runId", id)
 	}
-	s.o.Log.InfoContext(ctx, "run replayed", "run", id, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	s.o.Log.InfoContext(ctx, "run replayed", "run", id, "queued", did.Queued, "later", did.Later, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return wireReplay(did), nil
 }
 

@@ -55,7 +55,7 @@ func (s *Server) callback(ctx context.Context, req api.CallbackRequest) (api.Cal
 	if err != nil && ended.Err == nil {
 		ended.Err = err
 	}
-	return s.ended(ctx, end, ended)
+	return reportAnswer(end, ended)
 }
 
 // callbacks answers POST /api/v1/workers/self/callbacks: several reports, each
@@ -76,7 +76,7 @@ func (s *Server) callbacks(ctx context.Context, req api.CallbacksRequest) (api.C
 		result := &out.Results[i]
 		result.Status = http.StatusOK
 		var refused *api.Error
-		result.CallbackResponse, err = s.ended(ctx, ends[i], ended[i])
+		result.CallbackResponse, err = reportAnswer(ends[i], ended[i])
 		if err != nil && errors.As(s.answer(ctx, "Failed to process callback", err), &refused) {
 			result.Status, result.Error, result.Code = refused.Status, refused.Message, refused.Code
 		}
@@ -115,17 +115,14 @@ func ending(ctx context.Context, wire string, req api.CallbackRequest) store.End
 	} else {
 		end.Failure = &store.Failure{
 			Error: req.Error, Code: req.ErrorCode, Details: req.Details,
-			Final: req.Retryable != nil && !*req.Retryable || req.ErrorCode == api.CodeInvalidNextTasks,
-		}
-		if end.Failure.Error == "" {
-			end.Failure.Error = "Unknown error"
+			Final: req.Retryable != nil && !*req.Retryable,
 		}
 	}
 	return end
 }
 
-// ended is the answer to a report.
-func (s *Server) ended(ctx context.Context, end store.EndAttempt, ended store.EndedAttempt) (api.CallbackResponse, error) {
+// reportAnswer is the answer to a report.
+func reportAnswer(end store.EndAttempt, ended store.EndedAttempt) (api.CallbackResponse, error) {
 	err := ended.Err
 	switch {
 	case errors.Is(err, store.ErrLeaseLost):
@@ -134,9 +131,6 @@ func (s *Server) ended(ctx context.Context, end store.EndAttempt, ended store.En
 		return api.CallbackResponse{}, &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "Task run not found"}
 	case err != nil:
 		return api.CallbackResponse{}, err
-	}
-	if len(ended.Unknown) > 0 {
-		s.o.Log.WarnContext(ctx, "selected tasks are no successors and were ignored", "task", ended.Task, "run", ended.Run, "selected", texts(ended.Unknown))
 	}
 	out := api.CallbackResponse{Acknowledged: true}
 	if end.Failure == nil {

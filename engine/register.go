@@ -3,15 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"pipedai/api"
 	"pipedai/pipeline"
 	"pipedai/store"
 )
-
-// idLimit bounds the ids that callers choose, in bytes.
-const idLimit = 255
 
 // Register stores what a worker announces. Tasks without a cap on their retry
 // delay or a life of their idempotency keys get the engine's. It fails with
@@ -23,8 +19,8 @@ func (e *Engine) Register(ctx context.Context, r store.Register) (store.Register
 	tasks := make([]store.Task, len(r.Tasks))
 	seen := map[pipeline.TaskID]bool{}
 	for i, task := range r.Tasks {
-		if err := checkTaskID(task.ID); err != nil {
-			return store.Registered{}, err
+		if !pipeline.ValidID(string(task.ID)) {
+			return store.Registered{}, &InvalidError{Message: fmt.Sprintf("Task id %.300q cannot be used: %s", task.ID, pipeline.IDRule)}
 		}
 		if seen[task.ID] {
 			return store.Registered{}, &InvalidError{Message: fmt.Sprintf("Task '%s' is listed twice", task.ID)}
@@ -61,29 +57,4 @@ func (e *Engine) Register(ctx context.Context, r store.Register) (store.Register
 	// Runs may have waited for these tasks to be registered, or for an address.
 	e.wakes.work()
 	return registered, nil
-}
-
-// checkTaskID refuses ids that cannot be one segment of a URL path. Workers in
-// the field compare the segment as it was sent, so nothing may need escaping.
-func checkTaskID(id pipeline.TaskID) error {
-	switch {
-	case id == "":
-		return &InvalidError{Message: "Task id is empty"}
-	case len(id) > idLimit:
-		return &InvalidError{Message: fmt.Sprintf("Task id '%s…' is longer than %d characters", id[:20], idLimit)}
-	case id == "." || id == "..":
-		return &InvalidError{Message: fmt.Sprintf("Task id '%s' is a relative path", id)}
-	}
-	for _, r := range string(id) {
-		if !isSegmentRune(r) {
-			return &InvalidError{Message: fmt.Sprintf("Task id '%s' contains %q; allowed are letters, digits and -._~!$&'()*+,;=:@", id, r)}
-		}
-	}
-	return nil
-}
-
-// isSegmentRune reports whether r may stand in a URL path segment unescaped.
-func isSegmentRune(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-		strings.ContainsRune("-._~!$&'()*+,;=:@", r)
 }

@@ -64,7 +64,7 @@ func (e *Engine) retried(letters []store.RetriedLetter) {
 		if l.Err != nil {
 			continue
 		}
-		e.log.Info("dead letter is run again", "dead_letter", l.ID, "run", l.Run.Run, "task", l.Run.Task, "task_run", l.Run.ID)
+		e.logEach("queued again", l.Run)
 		e.feed.Publish(taskChanged(l.Run.Run, l.Run.ID, l.Run.Status))
 		if l.Run.Run != "" {
 			e.feed.Publish(runChanged(store.PipelineRun{ID: l.Run.Run, Status: pipeline.RunRunning}))
@@ -109,7 +109,6 @@ func (e *Engine) Replay(ctx context.Context, id pipeline.RunID) (store.Replayed,
 	if err != nil {
 		return store.Replayed{}, fmt.Errorf("replay run %s: %w", id, err)
 	}
-	e.log.Info("run is replayed", "run", id, "queued", did.Queued, "later", did.Later)
 	e.feed.Publish(runChanged(did.Run))
 	e.wakes.work()
 	return did, nil

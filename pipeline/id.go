@@ -25,6 +25,28 @@ type (
 	DeadLetterID string
 )
 
+// longestID bounds the ids that callers choose, in bytes.
+const longestID = 255
+
+// IDRule says in words what ValidID asks for.
+const IDRule = "Must be 1 to 255 characters that a URL path segment can hold unescaped, other than '.' and '..'"
+
+// ValidID reports whether an id that a caller chose, of a service, a task or a
+// pipeline, can be used: it goes into URL paths as it is, and workers in the
+// field compare the segment as it was sent, so nothing may need escaping.
+func ValidID(id string) bool {
+	if id == "" || len(id) > longestID || id == "." || id == ".." {
+		return false
+	}
+	for _, c := range []byte(id) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("-._~!$&'()*+,;=:@", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
 const alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 // NewRunID makes a pipeline run id. Ids made later sort after earlier ones

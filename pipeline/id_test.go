@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,4 +112,16 @@ func TestParseWire_undoesWire(t *testing.T) {
 			t.Fatalf("got %q, %d, want %q, %d", gotID, got, id, attempt)
 		}
 	})
+}
+
+// TestValidID holds what a URL path segment can hold.
+func TestValidID(t *testing.T) {
+	t.Parallel()
+	good := []string{"a", "extract-text", "a.b_c~1", "x:y@z", "A+B"}
+	bad := []string{"", ".", "..", "a/b", "a b", "a%20", "ü", "a?b", "a#b", strings.Repeat("x", 256), "a\x00"}
+	for _, id := range slices.Concat(good, bad) {
+		if got, want := pipeline.ValidID(id), slices.Contains(good, id); got != want {
+			t.Errorf("%q: got %v, want %v", id, got, want)
+		}
+	}
 }
