@@ -273,15 +273,15 @@ func (d *deps) printPlan(plan []*applied, only bool) error {
 			return err
 		}
 		for _, ch := range a.Changes {
-			if err := d.printf("    %s: %s -> %s\n", ch.Member, short(ch.From), short(ch.To)); err != nil {
+			if err := d.printf("    %s: %s -> %s\n", ch.Member, cliutil.Printable(short(ch.From)), cliutil.Printable(short(ch.To))); err != nil {
 				return err
 			}
 		}
 		for _, problem := range a.Errors {
-			d.notef("    error: %s\n", problem)
+			d.notef("    error: %s\n", cliutil.Printable(problem))
 		}
 		for _, warning := range a.Warnings {
-			d.notef("    warning: %s\n", warning)
+			d.notef("    warning: %s\n", cliutil.Printable(warning))
 		}
 	}
 	return nil

@@ -1,12 +1,8 @@
 package cli
 
 import (
-	"errors"
-	"net/http"
-
 	"github.com/spf13/cobra"
 
-	"pipedai/api"
 	"pipedai/internal/cliutil"
 )
 
@@ -24,12 +20,8 @@ what they run, and its results are not used any more.`,
 				return err
 			}
 			run, err := c.CancelRun(cmd.Context(), args[0])
-			var refused *api.Error
-			if errors.As(err, &refused) && refused.Status == http.StatusConflict {
-				return cliutil.Failf(cliutil.ExitConflict, "see: pipeweave status "+args[0], "run %s has ended already", args[0])
-			}
 			if err != nil {
-				return named(err, "run", args[0], "pipeweave runs")
+				return named(conflicting(err, "pipeweave status "+args[0]), "run", args[0], "pipeweave runs")
 			}
 			if asJSON {
 				return cliutil.JSON(d.Out, run)

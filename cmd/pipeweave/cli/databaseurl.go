@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipedai/internal/cliutil"
+	"pipedai/store"
+	"pipedai/store/postgres"
 )
 
 // databaseParts are the pieces of a database address, as older set-ups and
@@ -150,6 +153,24 @@ func (f *databaseFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.dataDir, "data-dir", "", "state folder of the embedded database (PIPEWEAVE_HOME)")
 }
 
+// named reports whether the flags say which database.
+func (f databaseFlags) named() bool {
+	return f.url != "" || f.parts.host != "" || f.parts.name != "" || f.parts.user != ""
+}
+
+// open opens the database that is meant. An embedded one that is not there is
+// not made.
+func (f databaseFlags) open(ctx context.Context, d *deps) (store.Store, error) {
+	address, dir, err := f.target(d)
+	if err != nil {
+		return nil, err
+	}
+	if path, absent := absentFile(address, dir); absent {
+		return nil, cliutil.Failf(cliutil.ExitFailed, "run: pipeweave db init", "there is no database %s", path)
+	}
+	return openStore(ctx, address, dir, postgres.Options{})
+}
+
 // target is the database that is meant: its URL (empty: the embedded one), and
 // the state folder.
 func (f databaseFlags) target(d *deps) (address string, dir state, err error) {
@@ -159,7 +180,7 @@ func (f databaseFlags) target(d *deps) (address string, dir state, err error) {
 	switch {
 	case f.url != "":
 		address = f.url
-	case f.parts.host != "" || f.parts.name != "" || f.parts.user != "":
+	case f.named():
 		if f.parts.host == "" || f.parts.name == "" || f.parts.user == "" {
 			return "", dir, cliutil.UsageError("--host, --database and --user belong together; or give --url")
 		}

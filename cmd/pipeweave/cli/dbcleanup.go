@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"pipedai/internal/cliutil"
-	"pipedai/store/postgres"
 )
 
 // cleanupBatch bounds one transaction, so that a server at work hardly notices.
@@ -22,14 +21,7 @@ func runDBCleanup(ctx context.Context, d *deps, o dbOptions) error {
 	if o.days < 0 {
 		return cliutil.UsageError("--dlq-retention-days is %d, and cannot be negative", o.days)
 	}
-	databaseURL, dir, err := o.database.target(d)
-	if err != nil {
-		return err
-	}
-	if path, absent := absentFile(databaseURL, dir); absent {
-		return cliutil.Failf(cliutil.ExitFailed, "run: pipeweave db init", "there is no database %s", path)
-	}
-	st, err := openStore(ctx, databaseURL, dir, postgres.Options{})
+	st, err := o.database.open(ctx, d)
 	if err != nil {
 		return err
 	}

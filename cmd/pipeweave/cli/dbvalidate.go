@@ -7,18 +7,10 @@ import (
 
 	"pipedai/internal/cliutil"
 	"pipedai/store"
-	"pipedai/store/postgres"
 )
 
 func runDBValidate(ctx context.Context, d *deps, o dbOptions) error {
-	databaseURL, dir, err := o.database.target(d)
-	if err != nil {
-		return err
-	}
-	if path, absent := absentFile(databaseURL, dir); absent {
-		return cliutil.Failf(cliutil.ExitFailed, "run: pipeweave db init", "there is no database %s", path)
-	}
-	st, err := openStore(ctx, databaseURL, dir, postgres.Options{})
+	st, err := o.database.open(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -66,14 +58,7 @@ func runDBEnsure(ctx context.Context, d *deps, o dbOptions) error {
 }
 
 func runDBReset(ctx context.Context, d *deps, o dbOptions) error {
-	databaseURL, dir, err := o.database.target(d)
-	if err != nil {
-		return err
-	}
-	if path, absent := absentFile(databaseURL, dir); absent {
-		return cliutil.Failf(cliutil.ExitFailed, "run: pipeweave db init", "there is no database %s", path)
-	}
-	st, err := openStore(ctx, databaseURL, dir, postgres.Options{})
+	st, err := o.database.open(ctx, d)
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +26,7 @@ type dlqListOptions struct {
 	remote                   remote
 	pipeline, task, from, to string
 	retried                  bool
-	limit, offset            int
+	page                     pageOptions
 	json                     bool
 }
 
@@ -48,28 +44,22 @@ func newDLQListCmd(d *deps) *cobra.Command {
 	flags.StringVar(&o.from, "from", "", "only those that failed since then, such as 2026-11-21")
 	flags.StringVar(&o.to, "to", "", "only those that failed until then")
 	flags.BoolVar(&o.retried, "include-retried", false, "those that were retried, too")
-	flags.IntVarP(&o.limit, "limit", "l", 20, "how many, up to 1000")
-	flags.IntVar(&o.offset, "offset", 0, "how many to pass over")
+	o.page.bind(cmd)
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
 
 func runDLQList(ctx context.Context, d *deps, o dlqListOptions) error {
-	if o.limit < 1 || o.limit > 1000 || o.offset < 0 {
-		return cliutil.UsageError("--limit must be between 1 and 1000, --offset not negative")
+	filter, err := o.page.query(map[string]string{"pipelineId": o.pipeline, "taskId": o.task, "from": o.from, "to": o.to})
+	if err != nil {
+		return err
+	}
+	if o.retried {
+		filter.Set("includeRetried", "true")
 	}
 	c, err := d.connect(o.remote)
 	if err != nil {
 		return err
-	}
-	filter := url.Values{"limit": {strconv.Itoa(o.limit)}, "offset": {strconv.Itoa(o.offset)}}
-	for name, value := range map[string]string{"pipelineId": o.pipeline, "taskId": o.task, "from": o.from, "to": o.to} {
-		if value != "" {
-			filter.Set(name, value)
-		}
-	}
-	if o.retried {
-		filter.Set("includeRetried", "true")
 	}
 	page, err := c.DeadLetters(ctx, filter)
 	if err != nil {
@@ -93,9 +83,7 @@ func runDLQList(ctx context.Context, d *deps, o dlqListOptions) error {
 	if err := cliutil.Table(d.Out, d.Width, []string{"DEAD LETTER", "TASK", "RUN", "ATTEMPTS", "FAILED", "ERROR"}, rows); err != nil {
 		return err
 	}
-	if page.Total > o.offset+len(page.Items) {
-		d.notef("%d of %d; --offset %d shows the next\n", len(page.Items), page.Total, o.offset+len(page.Items))
-	}
+	d.noteRest(o.page, len(page.Items), page.Total)
 	d.notef("Next: pipeweave dlq show %s, pipeweave dlq retry %s\n", page.Items[0].ID, page.Items[0].ID)
 	return nil
 }
@@ -138,7 +126,7 @@ func (d *deps) printDeadLetter(l api.DeadLetter) error {
 		if line[1] == "" {
 			continue
 		}
-		if err := d.printf("%-13s%s\n", line[0]+":", line[1]); err != nil {
+		if err := d.printf("%-13s%s\n", line[0]+":", cliutil.Printable(line[1])); err != nil {
 			return err
 		}
 	}
@@ -147,7 +135,7 @@ func (d *deps) printDeadLetter(l api.DeadLetter) error {
 		if past.ErrorCode != "" {
 			code = " (" + past.ErrorCode + ")"
 		}
-		if err := d.printf("  attempt %d, %s: %s%s\n", past.Attempt, past.Timestamp, past.Error, code); err != nil {
+		if err := d.printf("  attempt %d, %s: %s\n", past.Attempt, past.Timestamp, cliutil.Printable(past.Error+code)); err != nil {
 			return err
 		}
 	}
@@ -180,15 +168,6 @@ func newDLQRetryCmd(d *deps) *cobra.Command {
 	r.bind(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-// conflicting gives a refusal because of the state of things its exit code.
-func conflicting(err error, see string) error {
-	var refused *api.Error
-	if errors.As(err, &refused) && refused.Status == http.StatusConflict {
-		return cliutil.Fail(cliutil.ExitConflict, err, "see: "+see)
-	}
-	return err
 }
 
 func newDLQRetryAllCmd(d *deps) *cobra.Command {

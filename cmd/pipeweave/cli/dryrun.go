@@ -102,7 +102,7 @@ func (d *deps) printDryRun(plan api.DryRun) error {
 func (d *deps) noteInput(word string, wrong map[string][]api.FieldError) {
 	for _, task := range slices.Sorted(maps.Keys(wrong)) {
 		for _, e := range wrong[task] {
-			d.notef("%s: input of %s: %s: %s\n", word, task, first(e.Field, "(whole)"), e.Message)
+			d.notef("%s: input of %s: %s\n", word, task, cliutil.Printable(first(e.Field, "(whole)")+": "+e.Message))
 		}
 	}
 }

@@ -54,7 +54,18 @@ func runInit(d *deps, name, dir string) error {
 	if err != nil {
 		return cliutil.Fail(cliutil.ExitFailed, err, "choose another folder with --dir")
 	}
-	return d.printf("Next: pipedai-orchestrator connect --api-url http://127.0.0.1:3000 --tasks %s\n", filepath.Join(dir, "tasks.yaml"))
+	url := d.Getenv("PIPEWEAVE_ORCHESTRATOR_URL")
+	if home, err := resolveState("", d.Getenv); err == nil && url == "" {
+		local, _ := home.running() // most newcomers have none yet
+		url = local.URL
+	}
+	if url == "" {
+		url = "http://127.0.0.1:3000"
+		if err := d.printf("Next: pipeweave serve\n"); err != nil {
+			return err
+		}
+	}
+	return d.printf("Next: pipedai-orchestrator connect --api-url %s --tasks %s\n", url, filepath.Join(dir, "tasks.yaml"))
 }
 
 // writeNew writes a file that is not there yet, and says what it did.

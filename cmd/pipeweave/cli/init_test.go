@@ -19,6 +19,8 @@ func TestInit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "first")
 	if code, out, errs := s.run("init", "thumbs", "--dir", dir); code != 0 || !strings.Contains(out, "--tasks "+filepath.Join(dir, "tasks.yaml")) {
 		t.Fatalf("got %d %s %s", code, out, errs)
+	} else if !strings.Contains(out, "Next: pipeweave serve") {
+		t.Errorf("no server runs, and nobody is told to start one: %s", out)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "tasks.yaml"))
 	if err != nil {

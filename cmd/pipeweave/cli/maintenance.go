@@ -74,8 +74,7 @@ type modeControl struct {
 // address of a server, then a database of the environment, then the server on
 // this machine, and without one its database.
 func (o maintenanceOptions) control(ctx context.Context, d *deps) (modeControl, error) {
-	p := o.database.parts
-	if o.database.url != "" || p.host != "" || p.name != "" || p.user != "" {
+	if o.database.named() {
 		return o.inDatabase(ctx, d)
 	}
 	named := first(o.server, d.Getenv("PIPEWEAVE_ORCHESTRATOR_URL")) != ""

@@ -110,7 +110,7 @@ rise to a pipeline of the same name, that one takes its place.`,
 			}
 			gone, err := c.DeletePipeline(cmd.Context(), args[0])
 			if err != nil {
-				return named(err, "pipeline", args[0], "pipeweave pipelines")
+				return named(conflicting(err, "pipeweave runs --pipeline "+args[0]), "pipeline", args[0], "pipeweave pipelines")
 			}
 			if o.json {
 				return cliutil.JSON(d.Out, gone)
@@ -132,7 +132,7 @@ func (d *deps) completePipelines(cmd *cobra.Command, args []string, _ string) ([
 	}
 	quiet := *d
 	quiet.Err = io.Discard // a shell would show it in the middle of the line
-	c, err := quiet.connect(remote{url: cmd.Flag("url").Value.String(), dataDir: cmd.Flag("data-dir").Value.String()})
+	c, err := quiet.connect(remote{url: cmd.Flag("url").Value.String(), tokenFile: cmd.Flag("token-file").Value.String(), dataDir: cmd.Flag("data-dir").Value.String()})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,7 +55,7 @@ func newQueueStatusCmd(d *deps) *cobra.Command {
 type queueItemsOptions struct {
 	remote            remote
 	status, task, run string
-	limit, offset     int
+	page              pageOptions
 	json              bool
 }
 
@@ -73,25 +71,19 @@ func newQueueItemsCmd(d *deps) *cobra.Command {
 	flags.StringVar(&o.status, "status", "", "only task runs in this state")
 	flags.StringVar(&o.task, "task", "", "only runs of this task")
 	flags.StringVar(&o.run, "run", "", "only task runs of this pipeline run")
-	flags.IntVarP(&o.limit, "limit", "l", 20, "how many, up to 1000")
-	flags.IntVar(&o.offset, "offset", 0, "how many to pass over")
+	o.page.bind(cmd)
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
 
 func runQueueItems(ctx context.Context, d *deps, o queueItemsOptions) error {
-	if o.limit < 1 || o.limit > 1000 || o.offset < 0 {
-		return cliutil.UsageError("--limit must be between 1 and 1000, --offset not negative")
+	filter, err := o.page.query(map[string]string{"status": o.status, "taskId": o.task, "pipelineRunId": o.run})
+	if err != nil {
+		return err
 	}
 	c, err := d.connect(o.remote)
 	if err != nil {
 		return err
-	}
-	filter := url.Values{"limit": {strconv.Itoa(o.limit)}, "offset": {strconv.Itoa(o.offset)}}
-	for name, value := range map[string]string{"status": o.status, "taskId": o.task, "pipelineRunId": o.run} {
-		if value != "" {
-			filter.Set(name, value)
-		}
 	}
 	page, err := c.QueueItems(ctx, filter)
 	if err != nil {
@@ -114,9 +106,7 @@ func runQueueItems(ctx context.Context, d *deps, o queueItemsOptions) error {
 	if err := cliutil.Table(d.Out, d.Width, []string{"TASK RUN", "TASK", "STATUS", "PRIORITY", "ATTEMPT", "QUEUED", "ERROR"}, rows); err != nil {
 		return err
 	}
-	if page.Total > page.Offset+len(page.Items) {
-		d.notef("%d of %d; --offset %d shows the next\n", len(page.Items), page.Total, page.Offset+len(page.Items))
-	}
+	d.noteRest(o.page, len(page.Items), page.Total)
 	return nil
 }
 
@@ -170,7 +160,7 @@ func runQueueTask(ctx context.Context, d *deps, o queueTaskOptions, hasPriority 
 	}
 	queued, err := c.QueueTask(ctx, req)
 	if err != nil {
-		return named(err, "task", o.task, "pipeweave tasks")
+		return named(err, "task", o.task, "pipeweave tasks list")
 	}
 	if o.json {
 		return cliutil.JSON(d.Out, queued)

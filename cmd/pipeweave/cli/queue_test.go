@@ -64,6 +64,8 @@ func TestQueue(t *testing.T) {
 
 	expect("Dead letters: 1", "queue", "status")
 	expect(`no \x1b[31mluck`, "queue", "items", "--task", "t", "--status", "failed")
+	expect(`no \x1b[31mluck`, "status", queued.RunID)
+	expect(`no \x1b[31mluck`, "dlq", "show", queued.RunID)
 	expect(`made \x1b[2J it  pages=3`, "logs", queued.RunID)
 	expect("t  not JSON", "logs", queued.RunID)
 	expect(stored, "logs", queued.RunID, "--json")
@@ -81,5 +83,10 @@ func TestQueue(t *testing.T) {
 		if code, out, errs := s.run(args...); code == 0 || code == cliutil.ExitNotRunning || out != "" || !strings.Contains(errs, want) {
 			t.Errorf("%v: got %d %s %s, want %q", args, code, out, errs, want)
 		}
+	}
+
+	expect("Next: pipeweave maintenance", "maintenance", "request")
+	if code, _, errs := s.run("queue", "task", "t"); code != cliutil.ExitConflict || !strings.Contains(errs, "see: pipeweave maintenance status") {
+		t.Errorf("in maintenance: got %d %s", code, errs)
 	}
 }

@@ -163,6 +163,8 @@ func explainRemote(err error) error {
 		return err
 	case remote.Status == 0:
 		return cliutil.Fail(cliutil.ExitNotRunning, err, startOrName)
+	case remote.Code == api.CodeMaintenance: // the server is there, and says no for now
+		return cliutil.Fail(cliutil.ExitConflict, err, "see: pipeweave maintenance status")
 	case remote.Status == http.StatusUnauthorized:
 		return cliutil.Fail(cliutil.ExitAuth, err, "give the server's API token with --token-file FILE or PIPEWEAVE_API_TOKEN")
 	}
@@ -175,6 +177,15 @@ func named(err error, thing, id, see string) error {
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
 		return cliutil.Failf(cliutil.ExitFailed, "see: "+see, "there is no %s %q", thing, id)
+	}
+	return err
+}
+
+// conflicting gives a refusal because of the state of things its exit code.
+func conflicting(err error, see string) error {
+	var refused *api.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusConflict {
+		return cliutil.Fail(cliutil.ExitConflict, err, "see: "+see)
 	}
 	return err
 }

@@ -2,9 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"net/url"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +11,7 @@ import (
 type runsOptions struct {
 	remote           remote
 	pipeline, status string
-	limit            int
+	page             pageOptions
 	json             bool
 }
 
@@ -28,24 +25,19 @@ func newRunsCmd(d *deps) *cobra.Command {
 	o.remote.bind(cmd)
 	cmd.Flags().StringVar(&o.pipeline, "pipeline", "", "only runs of this pipeline")
 	cmd.Flags().StringVar(&o.status, "status", "", "only runs in this state")
-	cmd.Flags().IntVarP(&o.limit, "limit", "l", 20, "how many, up to 1000")
+	o.page.bind(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
 
 func runRuns(ctx context.Context, d *deps, o runsOptions) error {
-	if o.limit < 1 || o.limit > 1000 {
-		return cliutil.UsageError("--limit must be between 1 and 1000")
+	filter, err := o.page.query(map[string]string{"pipelineId": o.pipeline, "status": o.status})
+	if err != nil {
+		return err
 	}
 	c, err := d.connect(o.remote)
 	if err != nil {
 		return err
-	}
-	filter := url.Values{"limit": {strconv.Itoa(o.limit)}}
-	for name, value := range map[string]string{"pipelineId": o.pipeline, "status": o.status} {
-		if value != "" {
-			filter.Set(name, value)
-		}
 	}
 	page, err := c.Runs(ctx, filter)
 	if err != nil {
@@ -68,8 +60,6 @@ func runRuns(ctx context.Context, d *deps, o runsOptions) error {
 	if err := cliutil.Table(d.Out, d.Width, []string{"RUN", "PIPELINE", "STATUS", "STARTED", "TOOK"}, rows); err != nil {
 		return err
 	}
-	if page.Total > len(page.Runs) {
-		d.notef("%s\n", fmt.Sprintf("%d of %d runs; --limit shows more", len(page.Runs), page.Total))
-	}
+	d.noteRest(o.page, len(page.Runs), page.Total)
 	return nil
 }

@@ -36,7 +36,7 @@ func newServicesCmd(d *deps) *cobra.Command {
 				if seen.IsZero() {
 					seen = s.RegisteredAt
 				}
-				if err := d.printf("• %s (%s)  %d tasks  last seen %s\n", s.ID, s.Version, s.TaskCount, d.ago(seen)); err != nil {
+				if err := d.printf("• %s (%s)  %d tasks  last seen %s\n", s.ID, cliutil.Printable(s.Version), s.TaskCount, d.ago(seen)); err != nil {
 					return err
 				}
 			}

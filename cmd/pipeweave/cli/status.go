@@ -80,7 +80,7 @@ func (d *deps) printTaskRun(t api.TaskRun) error {
 	var text strings.Builder
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&text, "%-10s%s\n", name+":", value)
+			fmt.Fprintf(&text, "%-10s%s\n", name+":", cliutil.Printable(value))
 		}
 	}
 	line("Task run", t.ID)

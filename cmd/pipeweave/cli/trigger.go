@@ -154,7 +154,7 @@ func (d *deps) printOutcome(ctx context.Context, c *client.Client, run api.RunDe
 		return err
 	}
 	if run.Error != "" {
-		if err := d.printf("Error: %s\n", run.Error); err != nil {
+		if err := d.printf("Error: %s\n", cliutil.Printable(run.Error)); err != nil {
 			return err
 		}
 	}

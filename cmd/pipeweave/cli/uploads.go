@@ -80,7 +80,7 @@ func runUploadPut(ctx context.Context, d *deps, o uploadsOptions) error {
 		return cliutil.JSON(d.Out, up)
 	}
 	return d.printf("%s  %s, %d bytes, kept until %s unless a run claims it\nNext: pipeweave trigger PIPELINE --input '{\"file\": \"%s\"}'\n",
-		up.UploadID, up.Filename, up.Size, up.ExpiresAt, up.UploadID)
+		up.UploadID, cliutil.Printable(up.Filename), up.Size, up.ExpiresAt, up.UploadID)
 }
 
 func runUploadShow(ctx context.Context, d *deps, o uploadsOptions) error {
@@ -105,7 +105,7 @@ func runUploadShow(ctx context.Context, d *deps, o uploadsOptions) error {
 		state = "expired"
 	}
 	return d.printf("%s  %s\n  File:    %s (%s, %d bytes)\n  Object:  %s in %s\n  Since:   %s\n",
-		up.UploadID, state, up.Filename, up.MimeType, up.Size, up.StoragePath, up.StorageBackendID, d.ago(up.UploadedAt))
+		up.UploadID, state, cliutil.Printable(up.Filename), cliutil.Printable(up.MimeType), up.Size, up.StoragePath, up.StorageBackendID, d.ago(up.UploadedAt))
 }
 
 func runUploadRemove(ctx context.Context, d *deps, o uploadsOptions) error {
@@ -115,7 +115,7 @@ func runUploadRemove(ctx context.Context, d *deps, o uploadsOptions) error {
 	}
 	gone, err := c.DeleteUpload(ctx, o.name)
 	if err != nil {
-		return named(err, "upload", o.name, "pipeweave uploads stats")
+		return named(conflicting(err, "pipeweave uploads show "+o.name), "upload", o.name, "pipeweave uploads stats")
 	}
 	if o.json {
 		return cliutil.JSON(d.Out, gone)

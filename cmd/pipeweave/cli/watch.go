@@ -8,6 +8,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/client"
+	"pipedai/internal/cliutil"
 )
 
 // errWaitOver says that a wait took as long as it may.
@@ -118,7 +119,7 @@ func (l *taskLines) show(run api.RunDetail) {
 		}
 		l.seen[t.ID] = text
 		l.spoke = l.d.now()
-		l.d.notef("  %-*s  %s\n", width, t.TaskID, text)
+		l.d.notef("  %-*s  %s\n", width, t.TaskID, cliutil.Printable(text))
 	}
 	if l.d.now().Sub(l.spoke) >= quietFor && open > 0 {
 		l.spoke = l.d.now()
