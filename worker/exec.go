@@ -76,6 +76,7 @@ func execFacts(e *entry, s *Set, input json.RawMessage, dir string, getenv func(
 	set(&f.hash, s.hash(e.Task))
 	f.attempt, f.version = positive(getenv(EnvAttempt)), positive(getenv(EnvCodeVersion))
 	f.previous = previousOf([]byte(getenv(EnvPreviousAttempts)))
+	_ = json.Unmarshal([]byte(getenv(EnvUploads)), &f.uploads) // whoever starts a program by hand gives none
 	return f
 }
 

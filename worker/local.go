@@ -2,12 +2,15 @@ package worker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +29,9 @@ type Local struct {
 	Upstream map[string]any
 	// UpstreamAssets are the assets of earlier tasks.
 	UpstreamAssets map[string][]byte
+	// Uploads are files that somebody handed in: Path is where each is, ID how
+	// the input names it.
+	Uploads []Upload
 	// PreviousAttempts make the attempt a later one.
 	PreviousAttempts []api.PreviousAttempt
 	// CodeVersion and CodeHash default to 1 and the task's own.
@@ -148,7 +154,21 @@ func (l Local) prepare(e *entry, s *Set) (*localEnv, facts, error) {
 		return nil, f, fmt.Errorf("input: %w", err)
 	}
 	f.input = input
-	env := &localEnv{outputs: map[string]json.RawMessage{}, assets: l.UpstreamAssets, log: l.Log, result: &Result{}}
+	env := &localEnv{outputs: map[string]json.RawMessage{}, assets: maps.Clone(l.UpstreamAssets), log: l.Log, result: &Result{}}
+	for _, u := range l.Uploads {
+		data, err := os.ReadFile(u.Path)
+		if err != nil {
+			return nil, f, fmt.Errorf("upload %q: %w", u.ID, err)
+		}
+		if f.uploads == nil {
+			f.uploads = map[string]api.TempUpload{}
+		}
+		if env.assets == nil {
+			env.assets = map[string][]byte{}
+		}
+		f.uploads[u.ID] = api.TempUpload{Size: int64(len(data)), MimeType: u.MimeType, Filename: cmp.Or(u.Filename, filepath.Base(u.Path))}
+		env.assets[u.ID] = data
+	}
 	for task, value := range l.Upstream {
 		if env.outputs[task], err = json.Marshal(value); err != nil {
 			return nil, f, fmt.Errorf("output of %s: %w", task, err)

@@ -33,6 +33,7 @@ const (
 	EnvUpstreamAssets   = "PIPEDAI_UPSTREAM_ASSETS_DIR" // one file per asset of earlier tasks
 	EnvAssetsDir        = "PIPEDAI_ASSETS_DIR"          // files written there become assets
 	EnvPreviousAttempts = "PIPEDAI_PREVIOUS_ATTEMPTS"   // JSON
+	EnvUploads          = "PIPEDAI_UPLOADS"             // JSON: the uploaded files that the input names, by id
 )
 
 // Directives of the command protocol, as lines of stderr.

@@ -64,7 +64,7 @@ type Task struct {
 	// Concurrency bounds how many attempts of this task run at once, everywhere
 	// together; 0 is no limit.
 	Concurrency int
-	// Priority orders what waits, higher first; 100.
+	// Priority orders what waits, lower first; 100.
 	Priority int
 	// IdempotencyTTL is how long a result may be reused; 24 hours.
 	IdempotencyTTL time.Duration

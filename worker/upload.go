@@ -30,6 +30,9 @@ func (c *Context) Upload(id string) (Upload, error) {
 	return Upload{ID: id, Filename: about.Filename, MimeType: about.MimeType, Size: about.Size, Path: path}, nil
 }
 
+// UploadIDs lists the uploaded files that the input names, ascending.
+func (c *Context) UploadIDs() []string { return sortedKeys(c.facts.uploads) }
+
 // uploadAssets are uploads as assets, which is how they are fetched.
 func uploadAssets(uploads map[string]api.TempUpload) map[string]api.Asset {
 	out := make(map[string]api.Asset, len(uploads))

@@ -1,10 +1,13 @@
 package worker
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"pipedai/api"
 	"pipedai/storage"
@@ -47,5 +50,35 @@ func TestUpload(t *testing.T) {
 	}
 	if _, err := c.Upload("tmp_3"); err == nil || !strings.Contains(err.Error(), "'tmp_3' not found") {
 		t.Errorf("an unknown one: got %v", err)
+	}
+}
+
+// A program that does its task as a command opens uploads like any other.
+func TestContext_Upload_command(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tmp_1"), []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := one(func(ctx *Context) (any, error) {
+		up, err := ctx.Upload("tmp_1")
+		if err != nil {
+			return nil, err
+		}
+		data, err := os.ReadFile(up.Path)
+		return map[string]any{"ids": ctx.UploadIDs(), "name": up.Filename, "type": up.MimeType, "size": up.Size, "data": string(data)}, err
+	})
+	env := map[string]string{EnvUpstreamAssets: dir, EnvUploads: `{"tmp_1":{"path":"/x","size":5,"mimeType":"text/plain","filename":"a.txt"}}`}
+	code, out, errs := runProgram(t.Context(), t, s, env, `{}`, "exec", "work")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil {
+		t.Fatalf("got %d %q %s", code, out, errs)
+	}
+	want := map[string]any{"ids": []any{"tmp_1"}, "name": "a.txt", "type": "text/plain", "size": 5.0, "data": "hello"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if code, _, errs := runProgram(t.Context(), t, s, nil, `{}`, "exec", "work"); code == 0 || !strings.Contains(errs, "'tmp_1' not found") {
+		t.Errorf("without any: got %d %s", code, errs)
 	}
 }

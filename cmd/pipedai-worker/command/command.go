@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"pipedai/api"
 	"pipedai/storage"
 	"pipedai/worker"
 )
@@ -214,6 +215,17 @@ func (f folders) environment(ctx *worker.Context) []string {
 	if err != nil || string(previous) == "null" {
 		previous = []byte("[]")
 	}
+	uploads := map[string]api.TempUpload{}
+	for _, id := range ctx.UploadIDs() {
+		// They are among the assets: one that cannot be had was told of there.
+		if u, err := ctx.Upload(id); err == nil {
+			uploads[id] = api.TempUpload{Path: u.Path, Size: u.Size, MimeType: u.MimeType, Filename: u.Filename}
+		}
+	}
+	handedIn, err := json.Marshal(uploads)
+	if err != nil {
+		handedIn = []byte("{}") // not reached: texts and numbers
+	}
 	return []string{
 		worker.EnvRunID + "=" + ctx.RunID(),
 		worker.EnvPipelineRunID + "=" + ctx.PipelineRunID(),
@@ -226,6 +238,7 @@ func (f folders) environment(ctx *worker.Context) []string {
 		worker.EnvUpstreamAssets + "=" + f.upstreamAssets,
 		worker.EnvAssetsDir + "=" + f.assets,
 		worker.EnvPreviousAttempts + "=" + string(previous),
+		worker.EnvUploads + "=" + string(handedIn),
 	}
 }
 

@@ -152,6 +152,32 @@ func TestRun_protocol(t *testing.T) {
 	}
 }
 
+// A command finds what was handed in as a file, and what it is in the environment.
+func TestRun_uploads(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "a.txt")
+	if err := os.WriteFile(file, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	result := workertest.Run(t, set(shell(`cat "$PIPEDAI_UPSTREAM_ASSETS_DIR/tmp_1" >&2; echo "$PIPEDAI_UPLOADS"`)), "work", worker.Local{
+		Input: map[string]string{"file": "tmp_1"}, Uploads: []worker.Upload{{ID: "tmp_1", MimeType: "text/plain", Path: file}},
+	})
+	var got map[string]api.TempUpload
+	if err := result.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Base(got["tmp_1"].Path) != "tmp_1" {
+		t.Errorf("got path %s", got["tmp_1"].Path)
+	}
+	want := map[string]api.TempUpload{"tmp_1": {Path: got["tmp_1"].Path, Size: 5, MimeType: "text/plain", Filename: "a.txt"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(result.Logs) != 1 || result.Logs[0].Message != "hello" {
+		t.Errorf("got log %+v", result.Logs)
+	}
+}
+
 func TestRun_output(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ script, want string }{
