@@ -120,7 +120,7 @@ func (s *Store) ArchiveUploads(ctx context.Context, age time.Duration) (int, err
 	gone := 0
 	err := s.write(ctx, "archive uploads", func(t *tx) error {
 		n, err := t.exec(`delete from temp_uploads where deleted_at < ?1`, us(t.now.Add(-age)))
-		gone = int(n)
+		gone = n
 		return err
 	})
 	return gone, err
