@@ -85,7 +85,7 @@ func (a *acceptances) rearm(in time.Duration) {
 		a.timer = nil
 		due := a.due(time.Now().Add(-acceptAfter))
 		if len(a.queue) > 0 && !a.closed {
-			a.rearm(max(time.Millisecond, time.Until(a.queue[0].at.Add(acceptAfter))))
+			a.rearm(acceptAfter) // together with those that become due by then
 		}
 		a.mu.Unlock()
 		a.note(due)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,11 +28,12 @@ type claimer struct {
 	mu      sync.Mutex // one claim at a time: slots are counted, then taken
 	flights sync.WaitGroup
 
-	under  sync.Mutex // guards what follows
-	flying int        // dispatches under way, and slots kept for rides
-	open   bool       // Run is at work
-	short  bool       // a claim found no slot
-	found  bool       // there are services that are pushed to: a claim took something
+	under   sync.Mutex // guards what follows
+	flying  int        // dispatches under way, and slots kept for rides
+	open    bool       // Run is at work
+	short   bool       // a claim found no slot
+	found   bool       // there are services that are pushed to: a claim took something
+	limited bool       // the last claim took runs of tasks with a concurrency limit: such will end
 }
 
 // Run claims until ctx ends. Dispatches under way then go on; see wait.
@@ -63,10 +65,7 @@ func (c *claimer) once(ctx context.Context, done *sync.WaitGroup) (claimed int, 
 	if err != nil {
 		return 0, false, fmt.Errorf("claim task runs: %w", err)
 	}
-	if len(runs) > 0 {
-		c.set(&c.found, true)
-	}
-	c.e.claimed(runs)
+	c.took(runs)
 	for _, run := range runs {
 		c.start(run, done)
 	}
@@ -117,6 +116,15 @@ func (c *claimer) vacate(slots int) {
 	if short {
 		c.e.wakes.claimer.set()
 	}
+}
+
+// took notes and tells what was claimed.
+func (c *claimer) took(runs []store.Claimed) {
+	if len(runs) > 0 {
+		c.set(&c.found, true)
+		c.set(&c.limited, slices.ContainsFunc(runs, func(run store.Claimed) bool { return run.Task.Concurrency > 0 }))
+	}
+	c.e.claimed(runs)
 }
 
 func (c *claimer) set(flag *bool, to bool) {

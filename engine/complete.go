@@ -68,6 +68,9 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 		err     error
 		along   = e.claimer.ride(len(ends))
 	)
+	if along == nil {
+		along = e.claimer.succession(len(ends))
+	}
 	for try := 1; ; try++ {
 		if along == nil {
 			ended, err = e.store.EndAttempts(ctx, ends)
@@ -94,19 +97,24 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 			e.logEnd(ends[i].Failure, end)
 		}
 	}
-	e.afterEnds(ended)
-	if !enough {
+	tookOver := 0
+	if along.slotsOnly() {
+		tookOver = len(claimed)
+	}
+	if e.afterEnds(ended, tookOver) && !enough {
 		e.wakes.claimer.set()
 	}
 	return ended, nil
 }
 
 // afterEnds tells of ends and wakes whom they concern, but not the claimer: a slot
-// is free, successors may be queued, a retry may be due soon.
-func (e *Engine) afterEnds(ended []store.EndedAttempt) {
+// is free, successors may be queued, a retry may be due soon. Of the slots some
+// were taken over already; when all were, and nothing follows, there is nothing
+// new that anybody could claim, and no claim is called for.
+func (e *Engine) afterEnds(ended []store.EndedAttempt, tookOver int) (claimable bool) {
 	var (
 		queued []pipeline.TaskID
-		freed  bool
+		freed  int
 		timed  bool
 	)
 	e.metrics.ended(ended)
@@ -115,7 +123,8 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 			continue
 		}
 		e.feed.Publish(taskChanged(end.Run, end.ID, end.Status))
-		freed = true
+		freed++
+		claimable = claimable || len(end.Queued) > 0 || freed > tookOver
 		queued = append(queued, end.Queued...)
 		// The task itself may have been at its own limit.
 		queued = append(queued, end.Task)
@@ -124,14 +133,15 @@ func (e *Engine) afterEnds(ended []store.EndedAttempt) {
 			e.feed.Publish(runChanged(store.PipelineRun{ID: end.Run, Status: end.RunEnded}))
 		}
 	}
-	if freed {
+	if claimable {
 		e.wakes.others(e.catalog.servicesOf(queued)...)
 		e.wakes.slot(time.Now())
 	}
 	if timed {
 		e.wakes.due.set()
 	}
-	if freed {
+	if freed > 0 {
 		e.mode.ended()
 	}
+	return claimable
 }

@@ -47,8 +47,7 @@ func (r rescuer) once(ctx context.Context) (taken int, more bool, err error) {
 	}
 	r.e.metrics.released.Add(float64(rescued.Released))
 	r.e.metrics.rescued.Add(float64(len(rescued.Ended)))
-	r.e.afterEnds(rescued.Ended)
-	if len(rescued.Ended) > 0 {
+	if r.e.afterEnds(rescued.Ended, 0) {
 		r.e.wakes.claimer.set()
 	}
 	return rescued.Released + len(rescued.Ended), rescued.More, nil

@@ -133,10 +133,10 @@ func (w *wakes) everybody() {
 }
 
 // remote is work that another replica told of: wake everybody here, but do
-// not tell it on.
+// not tell it on. What became due is told as work by who promotes it, and what
+// will be due is the watcher's to see.
 func (w *wakes) remote() {
 	w.claimer.set()
-	w.due.set()
 	w.relay.set()
 	w.mu.Lock()
 	defer w.mu.Unlock()

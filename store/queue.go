@@ -138,6 +138,9 @@ type ClaimTasks struct {
 	AcceptWithin time.Duration
 	// Accepted claims and accepts in one step (pull: whoever claims, runs).
 	Accepted bool
+	// SlotsOnly, of EndAndClaim alone, claims nothing but what can take over the
+	// concurrency slots of the attempts that end; less or nothing is right too.
+	SlotsOnly bool
 }
 
 // Claimed is a leased attempt with all that a dispatch needs.

@@ -40,9 +40,13 @@ func (s *Store) StartAndClaim(ctx context.Context, runs []store.StartRun, p stor
 	return out, claimed, err
 }
 
-// EndAndClaim is two transactions with one wait for the disk.
+// EndAndClaim is two transactions with one wait for the disk, or, for slots
+// only, one.
 func (s *Store) EndAndClaim(ctx context.Context, ends []store.EndAttempt, p store.ClaimTasks) ([]store.EndedAttempt, []store.Claimed, error) {
-	out, err := s.endAttempts(ctx, ends, later)
+	if p.SlotsOnly {
+		return s.endAndHandOver(ctx, ends, p)
+	}
+	out, err := s.endAttempts(ctx, ends, later, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -55,7 +55,23 @@ with room as materialized (
 	order by h.priority, h.seq limit greatest(0, (select n from room))
 ), gone as (
 	delete from ready where ctid = any(array(select tid from picked)) returning task_run_id, task_id, lane
-), upd as (
+), ` + leaseGone + `, used as (
+	update slots s set used = greatest(0, s.used - lim.n) + (select count(*) from upd where upd.lane = lim.task_id)::int
+	from lim where s.task_id = lim.task_id
+), counted as (
+	update counters set pending = pending - u.n, running = running + u.n
+	from (select count(*) as n from upd) u where u.n > 0 and shard = $7
+)
+select set_config('pipeweave.claimed', (select count(*) from upd)::text, false),
+	(select count(*) from upd) < $2 and exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
+		and not r.ctid = any(array(select tid from picked))),
+	` + claimedCols + `
+from (select) one left join upd t on true ` + withInput
+
+const (
+	// leaseGone leases what a claim took out of ready. It is of statements with
+	// the parameters $3 to $5 of claimQuery.
+	leaseGone = `upd as (
 	update task_runs t set status = 'running', started_at = now(), heartbeat_at = case when $4 then now() end,
 		heartbeat_timeout_ms = least(2 * k.heartbeat_interval_ms::bigint, 2147483647),
 		code_hash = case when t.attempt > 1 then k.code_hash else t.code_hash end,
@@ -71,19 +87,10 @@ with room as materialized (
 		now() + (case when $4 then window_ms else $5::bigint end) * interval '1 ms',
 		now() + (limit_s * 1000.0 + least(limit_s * 100.0, 5000)) * interval '1 ms', window_ms, limit_s
 	from upd
-), used as (
-	update slots s set used = greatest(0, s.used - lim.n) + (select count(*) from upd where upd.lane = lim.task_id)::int
-	from lim where s.task_id = lim.task_id
-), counted as (
-	update counters set pending = pending - u.n, running = running + u.n
-	from (select count(*) as n from upd) u where u.n > 0 and shard = $7
+)`
+	claimedCols = taskRunCols + `, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text`
+	withInput   = `left join lateral (select data, stored from inputs where path = t.input_path offset 0) i on true`
 )
-select set_config('pipeweave.claimed', (select count(*) from upd)::text, false),
-	(select count(*) from upd) < $2 and exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
-		and not r.ctid = any(array(select tid from picked))),
-	` + taskRunCols + `, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text
-from (select) one left join upd t on true
-	left join lateral (select data, stored from inputs where path = t.input_path offset 0) i on true`
 
 // A claim holds locks that other claims wait for or pass over: the one that
 // counts what runs, those of limits. So it commits without waiting for the
@@ -118,17 +125,21 @@ func (s *Store) ClaimTasks(ctx context.Context, p store.ClaimTasks) ([]store.Cla
 			break // what was claimed is ours, whatever came after
 		}
 	}
-	if err := s.describe(ctx, got); err != nil {
-		return nil, err
+	return s.describe(ctx, got)
+}
+
+// scanClaimed reads claimedCols behind other columns.
+func scanClaimed(row scanner, before ...any) (claimed, error) {
+	var c claimed
+	var order []pipeline.TaskID
+	var taskRow, serviceRow string
+	if err := row.Scan(append(append(before, taskRunDest(&c.TaskRun, &order)...), &c.InputInline, &c.InputStored, &c.seq,
+		&taskRow, &c.service, &serviceRow)...); err != nil {
+		return c, err
 	}
-	slices.SortFunc(got, func(a, b claimed) int {
-		return cmp.Or(cmp.Compare(a.TaskRun.Priority, b.TaskRun.Priority), cmp.Compare(a.seq, b.seq))
-	})
-	var out []store.Claimed
-	for _, c := range got {
-		out = append(out, c.Claimed)
-	}
-	return out, nil
+	flow.Fill(&c.TaskRun, order)
+	c.taskRow, c.serviceRow = string(c.TaskRun.Task)+" "+taskRow, string(c.service)+" "+serviceRow
+	return c, nil
 }
 
 const claimRounds = 3
@@ -150,17 +161,9 @@ func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got [
 					if rows.RawValues()[2] == nil {
 						return row.Scan(append([]any{nil, &waiting}, make([]any, len(rows.RawValues())-2)...)...)
 					}
-					var c claimed
-					var order []pipeline.TaskID
-					var taskRow, serviceRow string
-					if err := row.Scan(append(append([]any{nil, &waiting}, taskRunDest(&c.TaskRun, &order)...), &c.InputInline, &c.InputStored, &c.seq,
-						&taskRow, &c.service, &serviceRow)...); err != nil {
-						return err
-					}
-					flow.Fill(&c.TaskRun, order)
-					c.taskRow, c.serviceRow = string(c.TaskRun.Task)+" "+taskRow, string(c.service)+" "+serviceRow
+					c, err := scanClaimed(row, nil, &waiting)
 					got = append(got, c)
-					return nil
+					return err
 				})
 			})
 		b.Queue("commit")
@@ -169,10 +172,10 @@ func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got [
 	return got, waiting, err
 }
 
-// describe adds the definitions of what was claimed. They are remembered by
+// describe adds the definitions of what was claimed, and puts it in order. They are remembered by
 // the version of their row that the claim saw, so that one that changed is
 // never taken for what it was.
-func (s *Store) describe(ctx context.Context, got []claimed) error {
+func (s *Store) describe(ctx context.Context, got []claimed) ([]store.Claimed, error) {
 	var tasks, services []string
 	for _, c := range got {
 		if _, known := s.defs.get(c.taskRow); !known {
@@ -207,7 +210,7 @@ func (s *Store) describe(ctx context.Context, got []claimed) error {
 				})
 			})
 		}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for i := range got {
@@ -220,7 +223,14 @@ func (s *Store) describe(ctx context.Context, got []claimed) error {
 			c.Service = freshServices[c.service]
 		}
 	}
-	return nil
+	slices.SortFunc(got, func(a, b claimed) int {
+		return cmp.Or(cmp.Compare(a.TaskRun.Priority, b.TaskRun.Priority), cmp.Compare(a.seq, b.seq))
+	})
+	var out []store.Claimed
+	for _, c := range got {
+		out = append(out, c.Claimed)
+	}
+	return out, nil
 }
 
 // prefixed is a row whose first column goes elsewhere.

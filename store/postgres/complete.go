@@ -16,10 +16,11 @@ import (
 
 // EndAttempts ends attempts and lets what follows follow.
 func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
-	return s.endAttempts(ctx, ends, atOnce)
+	return s.endAttempts(ctx, ends, atOnce, nil)
 }
 
-func (s *Store) endAttempts(ctx context.Context, ends []store.EndAttempt, commit durability) ([]store.EndedAttempt, error) {
+// endAttempts has slots taken over, if hand is not nil.
+func (s *Store) endAttempts(ctx context.Context, ends []store.EndAttempt, commit durability, hand *handOver) ([]store.EndedAttempt, error) {
 	var out []store.EndedAttempt
 	if len(ends) == 0 {
 		return out, nil
@@ -30,6 +31,7 @@ func (s *Store) endAttempts(ctx context.Context, ends []store.EndAttempt, commit
 	}
 	var taken *taking
 	err := s.writeAfter(ctx, "end attempts", func(t *tx, b *pgx.Batch) {
+		t.hand = hand
 		commit.queue(b)
 		taken = t.queueTake(b, refs, time.Time{})
 	}, func(t *tx) error {

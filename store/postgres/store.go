@@ -183,6 +183,7 @@ type tx struct {
 	now   time.Time
 	s     *Store
 	ahead ahead
+	hand  *handOver // who takes over the slots that are freed; nil: nobody
 	end   pgx.Batch // written last, with the commit
 	after []func()  // called once it is committed
 }

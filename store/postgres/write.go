@@ -32,7 +32,10 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 	t.keys(c)
 	t.joinsAndRuns(c)
 	t.kept(c)
-	t.count(c.Counts)
+	if t.hand == nil || !t.handOver(c) {
+		t.freed(c)
+		t.count(c.Counts)
+	}
 	return out, nil
 }
 
@@ -232,14 +235,20 @@ func (t *tx) kept(c *flow.Changes) {
 		t.end.Queue(`insert into task_seen (task_id, code_version) select * from unnest($1::text[], $2::int[])
 			on conflict (task_id) do update set code_version = excluded.code_version`, tasks, versions)
 	}
+}
+
+func (t *tx) freed(c *flow.Changes) {
 	if len(c.Freed) > 0 {
-		var tasks []string
-		var n []int
-		for task, freed := range c.Freed {
-			tasks, n = append(tasks, string(task)), append(n, freed)
-		}
+		tasks, n := freedColumns(c)
 		t.end.Queue(`insert into freed (task_id, n) select * from unnest($1::text[], $2::int[])`, tasks, n)
 	}
+}
+
+func freedColumns(c *flow.Changes) (tasks []string, n []int) {
+	for task, freed := range c.Freed {
+		tasks, n = append(tasks, string(task)), append(n, freed)
+	}
+	return tasks, n
 }
 
 // count changes the kept counts.

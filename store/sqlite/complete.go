@@ -22,12 +22,14 @@ func (s *Store) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]sto
 	return out, err
 }
 
-// EndAndClaim is both in one transaction.
+// EndAndClaim is both in one transaction. A claim of slots alone would save
+// nothing here: this process claims anyway, and meets no other.
 func (s *Store) EndAndClaim(ctx context.Context, ends []store.EndAttempt, p store.ClaimTasks) ([]store.EndedAttempt, []store.Claimed, error) {
 	var out []store.EndedAttempt
 	var claimed []store.Claimed
 	err := s.writeMany(ctx, "end attempts", len(ends)+p.Limit, func(t *tx) (err error) {
-		if out, err = t.endAttempts(ends); err == nil {
+		claimed = nil
+		if out, err = t.endAttempts(ends); err == nil && !p.SlotsOnly {
 			claimed, err = t.claimAfter(p)
 		}
 		return err

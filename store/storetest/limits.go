@@ -15,6 +15,8 @@ var limitCases = []testCase{
 	{name: "a limit holds for many claimers", run: limitHolds},
 	{name: "a task at its limit holds nobody back", run: limitHoldsNobodyBack},
 	{name: "changed limit", run: changedLimit},
+	{name: "slots change hands", run: slotsChangeHands},
+	{name: "slots that must not change hands", run: slotsStay},
 	{name: "limit of the installation", run: maxRunning},
 }
 
@@ -162,13 +164,99 @@ func changedLimit(f *fixture) {
 	}
 }
 
+// handOver ends attempts and tells what of task a runs next: by what was handed
+// over, and by a claim after it, which must find the rest and no more.
+func (f *fixture) handOver(p store.ClaimTasks, running ...store.Claimed) (handed, all []store.Claimed) {
+	f.Helper()
+	ends := make([]store.EndAttempt, len(running))
+	for i, c := range running {
+		ends[i] = done(c)
+	}
+	ended, handed, err := f.EndAndClaim(f.ctx, ends, p)
+	f.must(err)
+	for _, e := range ended {
+		f.must(e.Err)
+	}
+	for _, c := range handed {
+		if got := f.taskRun(c.TaskRun.ID); got.Status != pipeline.TaskRunning || c.Task.ID != c.TaskRun.Task || c.Service.ID != "svc" {
+			f.Errorf("handed over %+v, which is %s", c, got.Status)
+		}
+	}
+	return handed, append(handed[:len(handed):len(handed)], f.claimAs(p)...)
+}
+
+func (f *fixture) claimAs(p store.ClaimTasks) []store.Claimed {
+	f.Helper()
+	got, err := f.ClaimTasks(f.ctx, p)
+	f.must(err)
+	return got
+}
+
+func slotsChangeHands(f *fixture) {
+	a := task("a")
+	a.Concurrency = 2
+	f.register(a)
+	const total = 9
+	var queued []pipeline.TaskRunID
+	for range total {
+		queued = append(queued, f.enqueue("a").ID)
+	}
+	p := store.ClaimTasks{Owner: "w", Limit: 10, AcceptWithin: time.Minute, SlotsOnly: true}
+	running := f.claimAs(p)
+	var order []pipeline.TaskRunID
+	for len(running) > 0 {
+		for _, c := range running {
+			order = append(order, c.TaskRun.ID)
+		}
+		left := total - len(order)
+		if _, running = f.handOver(p, running...); len(running) != min(2, left) {
+			f.Fatalf("%d run while %d waited, want 2 at most", len(running), left)
+		}
+	}
+	if diff := cmp.Diff(queued, order); diff != "" {
+		f.Errorf("each runs once, the oldest first (-queued +ran):\n%s", diff)
+	}
+	f.enqueue("a")
+	f.enqueue("a")
+	f.enqueue("a")
+	if got := f.claimNames(10); len(got) != 2 {
+		f.Errorf("in the end 2 slots are free: claimed %v", got)
+	}
+}
+
+func slotsStay(f *fixture) {
+	a := task("a")
+	a.Concurrency = 3
+	f.register(a, task("b"))
+	for range 9 {
+		f.enqueue("a")
+	}
+	p := store.ClaimTasks{Owner: "w", Limit: 10, MaxRunning: 3, AcceptWithin: time.Minute, SlotsOnly: true}
+	running := f.claimAs(p)
+	urgent := 1
+	f.must1(f.EnqueueTasks(f.ctx, []store.EnqueueTask{{ID: pipeline.NewTaskRunID(time.Now()), Task: "b", Priority: &urgent}}))
+	handed, all := f.handOver(p, running[0])
+	if diff := cmp.Diff(ids("b"), names(all)); len(handed) > 0 || diff != "" {
+		f.Errorf("at the limit of the installation the most urgent is next; handed over %v, then (-want +got):\n%s", names(handed), diff)
+	}
+	p.MaxRunning = 0
+	a.Concurrency = 1
+	f.register(a, task("b"))
+	if handed, all = f.handOver(p, running[1]); len(all) > 0 {
+		f.Errorf("one runs and the limit became 1: handed over %v, then claimed %v", names(handed), names(all))
+	}
+	if _, all = f.handOver(p, running[2]); len(all) != 1 {
+		f.Errorf("none runs and the limit is 1: %v run next", names(all))
+	}
+}
+
 func maxRunning(f *fixture) {
 	f.register(task("a"))
 	for range 5 {
 		f.enqueue("a")
 	}
 	claim := func() int {
-		got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Limit: 10, MaxRunning: 3, AcceptWithin: time.Minute})
+		got, err := f.ClaimTasks(f.ctx, store.ClaimTasks{Owner: "w", Limit: 10, MaxRunning: 3, AcceptWithin: time.Minute, SlotsOnly: true})
 		f.must(err)
 		return len(got)
 	}
