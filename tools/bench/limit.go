@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // measureLimit compares the rate of a task that may run 40 times at once, over
@@ -46,6 +47,48 @@ func measureLimited(ctx context.Context, m *measuring, most float64) (rate float
 	if rate, err = b.pushed(ctx, m, n); err != nil {
 		return 0, 0, err
 	}
+	what := fmt.Sprintf("at most %v at once", most)
+	if most == 0 {
+		what = "without the limit"
+	}
+	if err := m.spentAll(ctx, b, what); err != nil {
+		return 0, 0, err
+	}
 	done, err := b.service.stats(ctx)
 	return rate, done.MaxAtOne, err
+}
+
+// spentAll notes what the last moments cost the replicas and the database
+// in processor time per task.
+func (m *measuring) spentAll(ctx context.Context, b *bed, what string) error {
+	look := func() (n counts, engines, database time.Duration, err error) {
+		if n, err = b.service.stats(ctx); err != nil {
+			return n, 0, 0, err
+		}
+		for _, r := range b.replicas {
+			used, err := cpuTime(r.cmd.Process.Pid)
+			if err != nil {
+				return n, 0, 0, err
+			}
+			engines += used
+		}
+		database, err = treeTime(m.g.pg.PID())
+		return n, engines, database, err
+	}
+	first, engines, database, err := look()
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, m.o.window/2); err != nil {
+		return err
+	}
+	last, enginesThen, databaseThen, err := look()
+	if err != nil {
+		return err
+	}
+	if tasks := last.Acks - first.Acks; tasks > 0 {
+		m.note("%s: processor time per task %d µs in the engines, %d µs in the database", what,
+			(enginesThen - engines).Microseconds()/int64(tasks), (databaseThen - database).Microseconds()/int64(tasks))
+	}
+	return nil
 }
