@@ -88,7 +88,7 @@ func (m *measuring) spentAll(ctx context.Context, b *bed, what string) error {
 	}
 	if tasks := last.Acks - first.Acks; tasks > 0 {
 		m.note("%s: processor time per task %d µs in the engines, %d µs in the database", what,
-			(enginesThen - engines).Microseconds()/int64(tasks), (databaseThen - database).Microseconds()/int64(tasks))
+			(enginesThen-engines).Microseconds()/int64(tasks), (databaseThen-database).Microseconds()/int64(tasks))
 	}
 	return nil
 }
