@@ -293,6 +293,9 @@ type TaskRun struct {
 	LastHeartbeat    Time              `json:"lastHeartbeat"`
 	CreatedAt        Time              `json:"createdAt"`
 	Metadata         json.RawMessage   `json:"metadata"` // with progress and progressMessage
+	// SupersededBy is the task run that made this one void: the retry that took
+	// its place, or the one after which its task is made again.
+	SupersededBy string `json:"supersededBy,omitempty"`
 }
 
 // QueueTaskRequest is POST /api/queue/task.

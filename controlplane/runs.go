@@ -113,7 +113,7 @@ func wireTaskRun(t store.TaskRun) api.TaskRun {
 		PreviousAttempts: []api.PreviousAttempt{},
 		ScheduledAt:      api.At(t.ScheduledFor), StartedAt: api.At(t.StartedAt), CompletedAt: api.At(t.CompletedAt),
 		LastHeartbeat: api.At(t.HeartbeatAt), CreatedAt: api.At(t.CreatedAt),
-		Metadata: withProgress(t),
+		Metadata: withProgress(t), SupersededBy: string(t.SupersededBy),
 	}
 	if t.OutputPath != "" {
 		out.OutputSize = &t.OutputSize

@@ -202,6 +202,10 @@ type TaskRun struct {
 	HeartbeatAt      time.Time
 	CompletedAt      time.Time
 	Metadata         json.RawMessage
+	// SupersededBy is the task run that made this one void: the retry that took
+	// its place, or the first of those after which its task is made again. Empty
+	// for one that counts.
+	SupersededBy pipeline.TaskRunID
 }
 
 // QueueStatus counts task runs. The counts are kept, not counted: reading

@@ -208,7 +208,8 @@ func scanRun(row scanner, r *store.PipelineRun) error {
 const taskRunCols = `t.id, t.task_id, t.pipeline_run_id, t.status, t.attempt, t.max_retries, t.priority, t.code_hash,
 	t.code_version, t.code_changed, t.first_run, t.input_path, t.output_path, coalesce(t.output_bytes, t.output_size::bigint, 0),
 	t.logs_path, t.assets, t.upstream_refs, t.upstream_order, t.selected_next, t.previous_attempts, t.error, t.error_code,
-	t.idempotency_key, t.scheduled_for, t.created_at, t.started_at, t.heartbeat_at, t.completed_at, t.metadata, t.output_sha256`
+	t.idempotency_key, t.scheduled_for, t.created_at, t.started_at, t.heartbeat_at, t.completed_at, t.metadata, t.output_sha256,
+	t.superseded_by`
 
 func taskRunDest(t *store.TaskRun, order *[]pipeline.TaskID) []any {
 	return []any{&t.ID, &t.Task, asText(&t.Run), &t.Status, &t.Attempt, &t.MaxRetries, &t.Priority, &t.CodeHash,
@@ -216,7 +217,7 @@ func taskRunDest(t *store.TaskRun, order *[]pipeline.TaskID) []any {
 		asText(&t.LogsPath), jsonCol{&t.Assets}, jsonCol{&t.UpstreamRefs}, order, &t.SelectedNext,
 		jsonCol{&t.PreviousAttempts}, asText(&t.Error), asText(&t.ErrorCode), asText(&t.IdempotencyKey),
 		timeCol{&t.ScheduledFor}, timeCol{&t.CreatedAt}, timeCol{&t.StartedAt}, timeCol{&t.HeartbeatAt},
-		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256)}
+		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256), asText(&t.SupersededBy)}
 }
 
 const taskRunFrom = ` from task_runs t left join lease l on l.task_run_id = t.id`

@@ -237,7 +237,7 @@ const taskRunCols = `t.id, t.task_id, t.pipeline_run_id, t.status, t.attempt, t.
 	t.code_version, t.code_changed, t.first_run, t.input_path, t.output_path, coalesce(t.output_bytes, t.output_size, 0),
 	t.logs_path, t.assets, t.upstream_refs, t.upstream_order, t.selected_next, t.previous_attempts, t.error, t.error_code,
 	t.idempotency_key, t.scheduled_for, t.created_at, t.started_at, t.heartbeat_at, t.completed_at, t.metadata, t.output_sha256,
-	t.owner is not null and t.cancel`
+	t.superseded_by, t.owner is not null and t.cancel`
 
 func taskRunDest(t *store.TaskRun) []any {
 	var u upstream
@@ -247,7 +247,8 @@ func taskRunDest(t *store.TaskRun) []any {
 		asText(&t.LogsPath), jsonCol{&t.Assets}, refsCol{&u}, orderCol{&u}, jsonCol{&t.SelectedNext},
 		jsonCol{&t.PreviousAttempts}, asText(&t.Error), asText(&t.ErrorCode), asText(&t.IdempotencyKey),
 		timeCol{&t.ScheduledFor}, timeCol{&t.CreatedAt}, timeCol{&t.StartedAt}, timeCol{&t.HeartbeatAt},
-		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256), &t.CancelRequested}
+		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256),
+		asText(&t.SupersededBy), &t.CancelRequested}
 }
 
 func scanTaskRun(row scanner, t *store.TaskRun) error {

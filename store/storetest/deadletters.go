@@ -71,7 +71,13 @@ func (f *fixture) current(id pipeline.RunID) map[pipeline.TaskID]pipeline.TaskSt
 	f.must(err)
 	out := map[pipeline.TaskID]pipeline.TaskStatus{}
 	for _, t := range tasks {
-		out[t.Task] = t.Status // by creation: the newest is last
+		if t.SupersededBy != "" {
+			continue
+		}
+		if _, twice := out[t.Task]; twice {
+			f.Errorf("two task runs of %s count", t.Task)
+		}
+		out[t.Task] = t.Status
 	}
 	return out
 }
@@ -172,8 +178,8 @@ func retryAlone(f *fixture) {
 	}
 	f.end(failed(c[0], true))
 	f.wantLetters(1) // a failure of its own
-	if f.taskRun(old.ID).Status != pipeline.TaskFailed {
-		f.Error("the old task run changed")
+	if was := f.taskRun(old.ID); was.Status != pipeline.TaskFailed || was.SupersededBy != got.ID {
+		f.Errorf("the old task run is %s, superseded by %q", was.Status, was.SupersededBy)
 	}
 }
 

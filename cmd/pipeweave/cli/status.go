@@ -68,7 +68,11 @@ func runStatus(ctx context.Context, d *deps, o statusOptions) error {
 		if !t.CompletedAt.IsZero() && !t.StartedAt.IsZero() {
 			took = seconds(t.CompletedAt.Sub(t.StartedAt.Time))
 		}
-		rows = append(rows, []string{t.TaskID, t.Status, fmt.Sprint(t.Attempt), took, t.ID, t.Error})
+		status := t.Status
+		if t.SupersededBy != "" {
+			status += ", replaced"
+		}
+		rows = append(rows, []string{t.TaskID, status, fmt.Sprint(t.Attempt), took, t.ID, t.Error})
 	}
 	if err := d.printf("\n"); err != nil {
 		return err
@@ -87,6 +91,7 @@ func (d *deps) printTaskRun(t api.TaskRun) error {
 	line("Task", fmt.Sprintf("%s (code version %d)", t.TaskID, t.CodeVersion))
 	line("Run", t.PipelineRunID)
 	line("Status", t.Status)
+	line("Replaced", t.SupersededBy)
 	line("Attempt", fmt.Sprintf("%d of %d", t.Attempt, t.MaxRetries+1))
 	line("Input", t.InputPath)
 	line("Output", t.OutputPath)

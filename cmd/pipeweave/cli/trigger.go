@@ -160,7 +160,7 @@ func (d *deps) printOutcome(ctx context.Context, c *client.Client, run api.RunDe
 	}
 	for _, task := range run.Tasks {
 		last := len(run.StructureSnapshot[task.TaskID].AllowedNext) == 0
-		if !last || task.Status != "completed" || task.OutputPath == "" {
+		if !last || task.SupersededBy != "" || task.Status != "completed" || task.OutputPath == "" {
 			continue
 		}
 		var output any

@@ -110,6 +110,9 @@ func (l *taskLines) show(run api.RunDetail) {
 	}
 	open := 0
 	for _, t := range run.Tasks {
+		if t.SupersededBy != "" {
+			continue // of before a replay: no news
+		}
 		text, ended := taskText(t)
 		if !ended {
 			open++

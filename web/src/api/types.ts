@@ -534,6 +534,7 @@ export interface TaskRun {
   lastHeartbeat: Time;
   createdAt: Time;
   metadata: Json; // with progress and progressMessage
+  supersededBy?: string;
 }
 
 /** QueueTaskRequest is POST /api/queue/task. */

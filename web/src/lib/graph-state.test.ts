@@ -57,6 +57,17 @@ describe("deriveGraph", () => {
     });
   });
 
+  it("forgets what a retry made void", () => {
+    const replayed = derive([
+      row("download", "completed"),
+      row("text", "failed", { id: "trun_old", supersededBy: "trun_new" }),
+      row("tables", "completed"),
+      row("summary", "completed", { supersededBy: "trun_new" }),
+      row("text", "running", { id: "trun_new" }),
+    ]);
+    expect(replayed.nodes).toEqual({ download: "completed", text: "running", tables: "completed", summary: "blocked" });
+  });
+
   it("draws a task that was not chosen as skipped, and does not let it hold up the join", () => {
     const { nodes, edges } = derive([row("download", "completed", { selectedNext: ["text"] }), row("text", "running")]);
     expect(nodes).toEqual({ download: "completed", text: "running", tables: "skipped", summary: "blocked" });

@@ -145,6 +145,7 @@ export function whyNotRun(graph: GraphState, node: GraphNode): string {
 function newestRows(tasks: readonly TaskRun[]): Map<string, TaskRun> {
   const rows = new Map<string, TaskRun>();
   for (const run of tasks) {
+    if (run.supersededBy) continue; // retried, or about to be made again: it does not count any more
     const other = rows.get(run.taskId);
     if (!other || (run.createdAt ?? "") >= (other.createdAt ?? "")) rows.set(run.taskId, run);
   }
