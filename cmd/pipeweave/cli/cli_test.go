@@ -93,6 +93,16 @@ func (s *shell) serve(args ...string) (url string, out *buffer, log *buffer, sto
 	return url, out, log, stop
 }
 
+// until waits for what a server does in its own time.
+func (s *shell) until(t testing.TB, what string, reached func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !reached(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not in half a minute", what)
+		}
+	}
+}
+
 // TestConnect: a token goes to the server it belongs to, and to no other.
 func TestConnect(t *testing.T) {
 	t.Parallel()

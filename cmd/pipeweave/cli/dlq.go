@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -217,14 +218,22 @@ exit code is 1 when some could not be.`,
 	return cmd
 }
 
+// ageForm is an age as the server reads it.
+var ageForm = regexp.MustCompile(`^[0-9]{1,9}[smhdw]$`)
+
 func newDLQPurgeCmd(d *deps) *cobra.Command {
 	var r remote
 	var olderThan string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "purge", Short: "Delete old dead letters, retried or not", Args: cobra.NoArgs,
+		Long: `Delete dead letters that failed long ago, retried or not. The server does that by
+itself after DLQ_RETENTION_DAYS; this command goes by its own --older-than.`,
 		Example: "  pipeweave dlq purge --older-than 7d",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !ageForm.MatchString(olderThan) {
+				return cliutil.UsageError("--older-than must be a whole number and one of s, m, h, d and w, like 7d")
+			}
 			c, err := d.connect(r)
 			if err != nil {
 				return err
@@ -236,7 +245,7 @@ func newDLQPurgeCmd(d *deps) *cobra.Command {
 			if asJSON {
 				return cliutil.JSON(d.Out, got)
 			}
-			return d.printf("Purged %d dead letters that failed before %s.\n", got.Purged, got.OlderThan)
+			return d.printf("Purged %d dead letters older than %s: those that failed before %s.\n", got.Purged, olderThan, got.OlderThan)
 		},
 	}
 	r.bind(cmd)
