@@ -56,6 +56,9 @@ func TestBadInput(t *testing.T) {
 		{"callback asset", "/api/callback/trun_x", `{"status":"success","assets":{"k":{"path":"p","size":-1,"type":"pdf"}}}`, 400, []string{`"assets":{"_errors":[],"k":{"_errors":[],"size":{"_errors":["Number must be greater than or equal to 0"]}`, `'json' | 'text' | 'binary'`}},
 		{"base url", "/api/register", `{"serviceId":"s","version":"1","baseUrl":"localhost","tasks":[]}`, 400, []string{`"baseUrl":{"_errors":["Invalid url"]}`}},
 		{"base url, file", "/api/register", `{"serviceId":"s","version":"1","baseUrl":"file:///etc","tasks":[]}`, 400, []string{`"baseUrl":{"_errors":["Invalid url"]}`}},
+		{"E1 base url, metadata", "/api/register", `{"serviceId":"s","version":"1","baseUrl":"http://169.254.169.254/","tasks":[]}`, 400, []string{`"error":"Invalid request"`, `is a cloud metadata address`}},
+		{"E6 base url, another service's port", "/api/register", `{"serviceId":"s","version":"1","baseUrl":"http://db:5432","tasks":[]}`, 400, []string{`is the port of PostgreSQL`}},
+		{"base url, query", "/api/register", `{"serviceId":"s","version":"1","baseUrl":"http://h/?a=b","tasks":[]}`, 400, []string{`"error":"Invalid request"`}},
 		{"base url, none", "/api/register", `{"serviceId":"s","version":"1","tasks":[]}`, 400, []string{`"baseUrl":{"_errors":["Required"]}`}},
 		{"task twice", "/api/register", `{"serviceId":"s","version":"1","baseUrl":"http://h","tasks":[{"id":"a","codeHash":"1"},{"id":"a","codeHash":"1"}]}`, 400, []string{`Task 'a' is given twice`}},
 	}

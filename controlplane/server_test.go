@@ -18,6 +18,7 @@ import (
 	"pipedai/api"
 	"pipedai/client"
 	"pipedai/engine"
+	"pipedai/engine/dispatch"
 	"pipedai/internal/httpkit"
 	"pipedai/internal/secret"
 	"pipedai/internal/testkit/apicheck"
@@ -52,6 +53,13 @@ func (c *clock) move(d time.Duration) {
 // refuser is a dispatcher that reaches nobody: runs stay where they are.
 type refuser struct{}
 
+// CheckAddress judges as the real one does.
+func (refuser) CheckAddress(baseURL string) error {
+	c := dispatch.New(dispatch.Options{})
+	defer c.Close()
+	return c.CheckAddress(baseURL)
+}
+
 func (refuser) Dispatch(context.Context, string, api.Dispatch) error {
 	return &engine.DispatchError{Message: "nobody there"}
 }
@@ -71,7 +79,7 @@ type bench struct {
 
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{})
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{Synchronous: "NORMAL"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,12 @@ type Dispatcher interface {
 	Dispatch(ctx context.Context, baseURL string, d api.Dispatch) error
 }
 
+// AddressChecker is a Dispatcher that can say of a base URL that it will never
+// dispatch to it; the error is a sentence for whoever announced it.
+type AddressChecker interface {
+	CheckAddress(baseURL string) error
+}
+
 // DispatchError is a dispatch that the worker, or the policy about whom to
 // talk to, refused.
 type DispatchError struct {

@@ -328,3 +328,50 @@ func TestDispatch_claimTakenBack(t *testing.T) {
 		t.Errorf("the lease of the second claim is gone: %+v, %v", answers, err)
 	}
 }
+
+// A task that takes every worker down with it is given up after its last try,
+// and holds up nobody else meanwhile.
+func TestDispatch_E18_poison(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "silent for ever", func(t *testing.T) {
+		f := newFixture(t, Options{MaxConcurrency: 4}).run()
+		f.register(edges{"poison": nil, "good": nil})
+		f.fleet.work["poison"] = always(outcome{silent: true})
+		run := f.trigger(func(t *Trigger) { t.Pipeline = "poison" })
+		began := time.Now()
+		for range 20 {
+			if got := f.ended(f.trigger(func(t *Trigger) { t.Pipeline = "good" }).ID); got.Status != pipeline.RunCompleted {
+				t.Errorf("beside the poison: %s", got.Status)
+			}
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the others waited %s", waited)
+		}
+		got := f.ended(run.ID)
+		task := f.taskRun(run.ID, "poison")
+		if got.Status != pipeline.RunFailed || task.Status != pipeline.TaskTimeout || task.Attempt != 3 || len(f.fleet.of("poison")) != 3 {
+			t.Errorf("the run is %s, the task %s at attempt %d after %d dispatches", got.Status, task.Status, task.Attempt, len(f.fleet.of("poison")))
+		}
+		letters, total, err := f.Store().DeadLetters(t.Context(), store.DeadLetterFilter{})
+		if err != nil || total != 1 || letters[0].Attempts != 3 {
+			t.Errorf("%d dead letters, %v: %+v", total, err, letters)
+		}
+	})
+	inBubble(t, "crashing before it answers", func(t *testing.T) {
+		f := newFixture(t, Options{}).run()
+		f.register(edges{"poison": nil, "good": nil})
+		f.fleet.refuse = func(_ context.Context, d api.Dispatch) error {
+			if d.TaskID == "poison" {
+				return &DispatchError{Unreached: true, Message: "the connection was closed without an answer"}
+			}
+			return nil
+		}
+		run := f.trigger(func(t *Trigger) { t.Pipeline = "poison" })
+		if got := f.ended(f.trigger(func(t *Trigger) { t.Pipeline = "good" }).ID); got.Status != pipeline.RunCompleted {
+			t.Errorf("beside the poison: %s", got.Status)
+		}
+		if got := f.ended(run.ID); got.Status != pipeline.RunFailed {
+			t.Errorf("the run is %s", got.Status)
+		}
+	})
+}

@@ -11,10 +11,16 @@ import (
 
 // Register stores what a worker announces. Tasks without a cap on their retry
 // delay or a life of their idempotency keys get the engine's. It fails with
-// *InvalidError for ids that cannot be used.
+// *InvalidError for ids that cannot be used and for an address that the
+// dispatcher refuses.
 func (e *Engine) Register(ctx context.Context, r store.Register) (store.Registered, error) {
 	if r.Service.ID == "" {
 		return store.Registered{}, &InvalidError{Message: "Service id is empty"}
+	}
+	if checker, can := e.dispatcher.(AddressChecker); can && r.Service.BaseURL != "" {
+		if err := checker.CheckAddress(r.Service.BaseURL); err != nil {
+			return store.Registered{}, &InvalidError{Message: err.Error()}
+		}
 	}
 	tasks := make([]store.Task, len(r.Tasks))
 	seen := map[pipeline.TaskID]bool{}

@@ -110,9 +110,9 @@ func TestClient_answersOnTheWire(t *testing.T) {
 	}
 }
 
-// TestClient_caseE8: a worker cannot hold a dispatch longer than its deadline,
+// TestDispatch_E8_hostileAnswers: a worker cannot hold a dispatch longer than its deadline,
 // nor make the engine read or keep more than an answer needs, however it is done.
-func TestClient_caseE8(t *testing.T) {
+func TestDispatch_E8_hostileAnswers(t *testing.T) {
 	t.Parallel()
 	endless := func(piece string, pause time.Duration) func(net.Conn) {
 		return func(c net.Conn) {

@@ -28,6 +28,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"pipedai/api"
 	"pipedai/engine"
@@ -73,7 +74,10 @@ type Client struct {
 // maxEndpoints bounds the endpoints that are remembered.
 const maxEndpoints = 4096
 
-var _ engine.Dispatcher = (*Client)(nil)
+var (
+	_ engine.Dispatcher     = (*Client)(nil)
+	_ engine.AddressChecker = (*Client)(nil)
+)
 
 // New makes a client. Close it to drop its idle connections.
 func New(o Options) *Client {
@@ -274,11 +278,24 @@ func refusal(a answer) *engine.DispatchError {
 		return &engine.DispatchError{Final: true, Message: fmt.Sprintf(
 			"Worker returned %d: redirects are not followed; register the address it leads to", a.status)}
 	}
-	text := strings.TrimSpace(strings.ToValidUTF8(a.body, "\uFFFD"))
+	text := strings.TrimSpace(harmless(a.body))
 	return &engine.DispatchError{
 		Final:   isFinal(a.status),
 		Message: fmt.Sprintf("Worker returned %d: %s", a.status, cmp.Or(text, http.StatusText(a.status), "no text")),
 	}
+}
+
+// harmless makes a stranger's text one that does nothing to a terminal or a
+// log: no control characters but line ends and tabs, nothing that turns the
+// direction of what follows.
+func harmless(text string) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // isFinal says which answers no retry can change. A worker that is being

@@ -231,7 +231,7 @@ func TestClient_Dispatch_hugeBody(t *testing.T) {
 	}
 }
 
-func TestClient_Dispatch_usesNoProxy(t *testing.T) {
+func TestDispatch_E7_usesNoProxy(t *testing.T) {
 	var proxied atomic.Bool
 	proxy := worker(t, func(http.ResponseWriter, *http.Request) { proxied.Store(true) })
 	t.Setenv("HTTP_PROXY", proxy)
@@ -277,7 +277,7 @@ func TestClient_Dispatch_badAddresses(t *testing.T) {
 }
 
 // The policy is asked with what a name resolved to, not with the name.
-func TestClient_Dispatch_metadataBehindAName(t *testing.T) {
+func TestDispatch_E1_metadataBehindAName(t *testing.T) {
 	t.Parallel()
 	for _, ip := range []string{"169.254.169.254", "fd00:ec2::254", "100.100.100.200", "::ffff:169.254.169.254", "0.0.0.0", "224.0.0.1"} {
 		c := newClient(Options{}, func(context.Context, string) (string, error) { return ip, nil })
@@ -290,7 +290,7 @@ func TestClient_Dispatch_metadataBehindAName(t *testing.T) {
 }
 
 // A name may be harmless when it is registered and something else later.
-func TestClient_Dispatch_rebinding(t *testing.T) {
+func TestDispatch_E4_rebinding(t *testing.T) {
 	t.Parallel()
 	url := worker(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
@@ -309,7 +309,7 @@ func TestClient_Dispatch_rebinding(t *testing.T) {
 	}
 }
 
-func TestPolicy_check(t *testing.T) {
+func TestDispatch_E6_addressesAndPorts(t *testing.T) {
 	t.Parallel()
 	own := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3000"), netip.MustParseAddrPort("0.0.0.0:3100"), netip.MustParseAddrPort("10.1.2.3:3200")}
 	workers := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("fd12::/64")}
@@ -375,6 +375,90 @@ func TestPolicy_check(t *testing.T) {
 			t.Errorf("%s: refused: %v", tt.to, got)
 		case tt.refuse != "" && (got == nil || !strings.Contains(got.Error(), tt.refuse)):
 			t.Errorf("%s: got %v, want %q", tt.to, got, tt.refuse)
+		}
+	}
+}
+
+// What can never be dispatched to is refused when it is registered.
+func TestDispatch_E1_refusedWhenRegistered(t *testing.T) {
+	t.Parallel()
+	c := New(Options{Own: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3000")}})
+	t.Cleanup(c.Close)
+	for _, base := range []string{
+		"http://localhost:8080", "http://worker.internal", "https://worker.test/base", "http://10.0.0.7:8080/", "http://[fd00::1]:8080", "http://worker:3000",
+	} {
+		if err := c.CheckAddress(base); err != nil {
+			t.Errorf("%s: %v", base, err)
+		}
+	}
+	// With networks given, a name is judged when it is dispatched to.
+	narrow := New(Options{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	t.Cleanup(narrow.Close)
+	for base, allowed := range map[string]bool{
+		"http://worker.test:8080": true, "http://10.1.2.3:8080": true, "http://192.168.1.1:8080": false, "http://localhost:8080": false,
+	} {
+		if err := narrow.CheckAddress(base); (err == nil) != allowed {
+			t.Errorf("%s, workers in 10.0.0.0/8: %v", base, err)
+		}
+	}
+	for base, want := range map[string]string{
+		"http://169.254.169.254/":               "a cloud metadata address",
+		"https://169.254.169.254":               "a cloud metadata address",
+		"http://[fd00:ec2::254]/":               "a cloud metadata address",
+		"http://[::ffff:169.254.169.254]:8080":  "a cloud metadata address",
+		"http://100.100.100.200":                "a cloud metadata address",
+		"http://metadata.google.internal":       "a cloud metadata address",
+		"http://METADATA.google.internal.:80/x": "a cloud metadata address",
+		"http://0.0.0.0:8080":                   "not the address of a host",
+		"http://worker.test:22":                 "the port of SSH",
+		"http://10.0.0.7:5432":                  "the port of PostgreSQL",
+		"http://worker.test:6379":               "the port of Redis",
+		"http://worker.test:2375":               "the port of Docker",
+		"http://worker.test:25":                 "the port of SMTP",
+		"http://localhost:3000":                 "the engine's own address",
+		"http://LOCALHOST.:3000":                "the engine's own address",
+		"http://127.1.2.3:3000":                 "the engine's own address",
+		"http://worker.test:0":                  "no port",
+		"http://worker.test:99999":              "no port",
+		"http://worker.test/?x=1":               "more than scheme",
+		"http://worker.test/#x":                 "more than scheme",
+		"http://user:pw@worker.test":            "more than scheme",
+		"file:///etc/passwd":                    "not a URL",
+		"ftp://worker.test":                     "neither http nor https",
+	} {
+		if err := c.CheckAddress(base); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "pw") && !strings.Contains(base, "passwd") {
+			t.Errorf("%s: got %v, want %q", base, err, want)
+		}
+	}
+}
+
+// What a worker answers becomes an error text that people read in terminals,
+// logs and pages.
+func TestDispatch_E9_errorBodies(t *testing.T) {
+	t.Parallel()
+	c := New(Options{})
+	t.Cleanup(c.Close)
+	for body, want := range map[string]string{
+		"plain text, grüße\n":                  "plain text, grüße",
+		"\x1b[2J\x1b]0;owned\x07gone":          "\uFFFD[2J\uFFFD]0;owned\uFFFDgone",
+		"a\x00b\x7f\u009b31m":                  "a\uFFFDb\uFFFD\uFFFD31m",
+		"two\r\nlines\tand a tab":              "two\nlines\tand a tab",
+		"\u202egnp.exe\u2066":                  "\uFFFDgnp.exe\uFFFD",
+		"\xff\xfe":                             "\uFFFD",
+		"<script>alert(1)</script>":            "<script>alert(1)</script>", // escaped where it is shown
+		strings.Repeat("root:x:0:0\n", 10_000): "root:x:0:0\nroot",
+	} {
+		url := worker(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = w.Write([]byte(body))
+		})
+		refused := dispatched(t, c, url)
+		if refused == nil || !strings.HasPrefix(refused.Message, "Worker returned 500: "+want) {
+			t.Errorf("%.40q: got %.200q", body, refused)
+			continue
+		}
+		if len(refused.Message) > answerLimit+100 {
+			t.Errorf("%.40q: %d bytes were kept", body, len(refused.Message))
 		}
 	}
 }

@@ -46,7 +46,7 @@ func newEndpoint(baseURL string) (*endpoint, string) {
 	}
 	port := base.Port()
 	if port == "" {
-		port = "80"
+		port = map[string]string{"http": "80", "https": "443"}[base.Scheme]
 	}
 	return &endpoint{
 		base: strings.TrimRight(baseURL, "/"), address: net.JoinHostPort(base.Hostname(), port),

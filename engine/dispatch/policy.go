@@ -2,8 +2,11 @@ package dispatch
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -84,8 +87,51 @@ func (p policy) check(to netip.AddrPort) *forbiddenError {
 			return &forbiddenError{fmt.Sprintf("%s is the engine's own address", to)}
 		}
 	}
-	if name, known := infrastructure[to.Port()]; known {
-		return &forbiddenError{fmt.Sprintf("port %d is the port of %s, not of a worker", to.Port(), name)}
+	return checkPort(to.Port())
+}
+
+func checkPort(port uint16) *forbiddenError {
+	if name, known := infrastructure[port]; known {
+		return &forbiddenError{fmt.Sprintf("port %d is the port of %s, not of a worker", port, name)}
+	}
+	return nil
+}
+
+// metadataNames lead to metadata addresses, wherever they are asked for.
+var metadataNames = []string{"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+
+// CheckAddress says of a base URL that no dispatch to it could ever be made,
+// before it is stored: it is no base URL, or names an address or port that
+// policy refuses. It asks no name server: what a name leads to is judged at
+// each connection.
+func (c *Client) CheckAddress(baseURL string) error {
+	e, problem := newEndpoint(baseURL)
+	if problem != "" {
+		return &forbiddenError{problem}
+	}
+	host, portText, err := net.SplitHostPort(e.address)
+	if err != nil {
+		return &forbiddenError{fmt.Sprintf("Worker address %q is not a URL", baseURL)}
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || port == 0 {
+		return &forbiddenError{fmt.Sprintf("Worker address %q has no port that can be connected to", baseURL)}
+	}
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	if slices.Contains(metadataNames, name) {
+		return &forbiddenError{fmt.Sprintf("Worker address %q is refused: %s is a cloud metadata address", baseURL, name)}
+	}
+	refused := checkPort(uint16(port)) // wherever the name leads
+	if name == "localhost" {
+		refused = policy{c.o}.check(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)))
+		if refused != nil {
+			refused = policy{c.o}.check(netip.AddrPortFrom(netip.IPv6Loopback(), uint16(port)))
+		}
+	} else if ip, err := netip.ParseAddr(host); err == nil {
+		refused = policy{c.o}.check(netip.AddrPortFrom(ip, uint16(port)))
+	}
+	if refused != nil {
+		return &forbiddenError{fmt.Sprintf("Worker address %q is refused: %s", baseURL, refused)}
 	}
 	return nil
 }
