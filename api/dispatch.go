@@ -8,7 +8,7 @@ import "encoding/json"
 type RegisterRequest struct {
 	ServiceID    string             `json:"serviceId" validate:"required,max=255"`
 	Version      string             `json:"version" validate:"required,max=255"`
-	BaseURL      string             `json:"baseUrl,omitempty" validate:"omitempty,url"`
+	BaseURL      string             `json:"baseUrl,omitempty" validate:"omitempty,max=2048,url"`
 	Tasks        []TaskRegistration `json:"tasks" validate:"required,dive"`
 	TokenFormat  string             `json:"tokenFormat,omitempty"`  // of storage tokens: "A" (default), "B" or "JWE"
 	Capabilities []string           `json:"capabilities,omitempty"` // see the Capability constants

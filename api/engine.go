@@ -304,7 +304,7 @@ type QueueTaskRequest struct {
 	Input          json.RawMessage `json:"input,omitempty"`
 	Priority       *float64        `json:"priority,omitempty"`
 	Metadata       json.RawMessage `json:"metadata,omitempty"`
-	IdempotencyKey string          `json:"idempotencyKey,omitempty"`
+	IdempotencyKey string          `json:"idempotencyKey,omitempty" validate:"max=255"`
 	ScheduledFor   *Time           `json:"scheduledFor,omitempty"`
 	ValidationMode string          `json:"validationMode,omitempty" validate:"omitempty,oneof=strict warn none"`
 	StorageBackend string          `json:"storageBackend,omitempty" validate:"max=255"` // id; the default one if absent

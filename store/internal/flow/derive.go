@@ -22,6 +22,8 @@ const (
 
 // Derive returns the pipelines that follow from what is registered: one per
 // service that has an entry task, one per entry task whose id is no service's.
+// A service whose entry tasks would have too much of graphs between them has
+// only its own.
 // An entry is a task that no registered task leads to. Removed tasks count as
 // not registered.
 func Derive(services []store.Service, tasks []store.Task) []store.Pipeline {
@@ -51,6 +53,9 @@ func Derive(services []store.Service, tasks []store.Task) []store.Pipeline {
 		}
 	}
 	for _, s := range services {
+		if len(entries[s.ID]) > 1 && !isSmall(all, entries[s.ID]) {
+			continue
+		}
 		for _, entry := range entries[s.ID] {
 			if id := pipeline.ID(entry); !taken[id] {
 				add(id, []pipeline.TaskID{entry}, s.Version, SourceTask)
@@ -58,6 +63,25 @@ func Derive(services []store.Service, tasks []store.Task) []store.Pipeline {
 		}
 	}
 	return out
+}
+
+// mostDerived bounds the graphs of the entry tasks of one service, together, in
+// tasks and edges. A few thousand entries before one long chain would otherwise
+// make gigabytes of a registration of a hundred kilobytes.
+const mostDerived = 100_000
+
+// isSmall reports whether the graphs of entries are within mostDerived.
+func isSmall(all pipeline.Structure, entries []pipeline.TaskID) bool {
+	size := 0
+	for _, entry := range entries {
+		for _, node := range all.Reachable([]pipeline.TaskID{entry}) {
+			size += 1 + len(node.AllowedNext)
+		}
+		if size > mostDerived {
+			return false
+		}
+	}
+	return true
 }
 
 // Renew compares what is stored with what follows from what is registered.
