@@ -116,7 +116,7 @@ func Repository() Rules {
 			{"github.com/jackc/pgx/v5", []string{"store/postgres", "internal/pgserver", "internal/testkit", "tools/bench", "cmd/pipeweave/..."}},
 			{"github.com/mattn/go-sqlite3", []string{"internal/sqlitefile"}},
 			{"modernc.org/sqlite", []string{"internal/sqlitefile"}},
-			{"github.com/pressly/goose/v3", []string{"store/postgres", "store/sqlite", "manifest"}},
+			{"github.com/pressly/goose/v3", []string{"store/postgres", "store/sqlite", "store/internal/migration", "manifest"}},
 			{"github.com/spf13/cobra", []string{"cmd/...", "internal/cliutil", "worker"}},
 			{"github.com/kardianos/service", []string{"daemon/osservice"}},
 			{"github.com/coder/websocket", []string{"daemon/localapi", "daemon/localapi/localclient"}},

@@ -3,38 +3,20 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"pipedai/store"
 	"pipedai/store/internal/contract"
+	"pipedai/store/internal/migration"
 )
 
 // Validate compares the database with what this program expects.
 func (s *Store) Validate(ctx context.Context) ([]string, error) {
-	var out []string
-	all, err := s.Migrations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	newest := int64(0)
-	for _, m := range all {
-		newest = max(newest, m.Version)
-		if m.AppliedAt.IsZero() {
-			out = append(out, fmt.Sprintf("migration %03d_%s is not applied", m.Version, m.Name))
-		}
-	}
-	applied, err := s.applied(ctx)
+	known, applied, err := s.migrations(ctx)
 	if err != nil {
 		return nil, wrap("validate database", err)
-	}
-	for version := range applied {
-		if version > newest {
-			out = append(out, fmt.Sprintf("migration %03d is applied, which only a newer version of this program knows", version))
-		}
 	}
 	have := map[string][]string{}
 	err = s.rows(ctx, `select table_name, column_name from information_schema.columns where table_schema = 'public'`, nil, func(row scanner) error {
@@ -43,7 +25,7 @@ func (s *Store) Validate(ctx context.Context) ([]string, error) {
 		have[table] = append(have[table], column)
 		return err
 	})
-	return append(out, contract.Missing(have)...), wrap("validate database", err)
+	return append(known.Differences(applied), contract.Missing(have)...), wrap("validate database", err)
 }
 
 // Reset drops what migrations created, in one transaction.
@@ -51,11 +33,11 @@ func (s *Store) Reset(ctx context.Context) error {
 	if err := s.CheckSchema(ctx); errors.Is(err, store.ErrNewerSchema) {
 		return err
 	}
-	texts, err := migrationTexts()
+	known, err := migration.Load(migrations)
 	if err != nil {
 		return wrap("reset database", err)
 	}
-	created := contract.Created(texts...)
+	created := contract.Created(known.Texts()...)
 	err = s.write(ctx, "reset database", func(t *tx) error {
 		// Replicas that migrate meanwhile wait, and then find nothing.
 		if _, err := t.exec(`select pg_advisory_xact_lock($1)`, lockMigrate); err != nil {
@@ -64,7 +46,7 @@ func (s *Store) Reset(ctx context.Context) error {
 		for _, kind := range []string{"table", "sequence", "function"} {
 			names := created[kind]
 			if kind == "table" {
-				names = append(slices.Clone(names), migrationTable)
+				names = append(slices.Clone(names), migration.Table)
 			}
 			for _, name := range names {
 				if _, err := t.exec("drop " + kind + " if exists public." + pgx.Identifier{name}.Sanitize() + " cascade"); err != nil {
@@ -78,20 +60,4 @@ func (s *Store) Reset(ctx context.Context) error {
 		s.pool.Reset() // statements prepared before know tables that are gone
 	}
 	return err
-}
-
-func migrationTexts() ([]string, error) {
-	sources, err := known()
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, src := range sources {
-		text, err := fs.ReadFile(migrations, src.path)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, string(text))
-	}
-	return out, nil
 }

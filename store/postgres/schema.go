@@ -4,10 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"io/fs"
-	"path"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -15,14 +12,11 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"pipedai/store"
+	"pipedai/store/internal/migration"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
-
-// The engine tracks its migrations here and not in schema_migrations, whose
-// rows belong to the older tools.
-const migrationTable = "engine_migrations"
 
 // provider also returns how to close it.
 func (s *Store) provider() (*goose.Provider, func() error, error) {
@@ -40,7 +34,7 @@ func (s *Store) provider() (*goose.Provider, func() error, error) {
 	delete(cfg.RuntimeParams, "idle_in_transaction_session_timeout")
 	db := stdlib.OpenDB(*cfg)
 	p, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(locker))
+		goose.WithTableName(migration.Table), goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(locker))
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
@@ -57,73 +51,40 @@ func (s *Store) Migrate(ctx context.Context) ([]store.Migration, error) {
 		return nil, wrap("migrate database", err)
 	}
 	results, err := p.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
-		results = partial.Applied
-	}
-	var out []store.Migration
-	for _, r := range results {
-		out = append(out, store.Migration{
-			Version: r.Source.Version, Name: migrationName(r.Source.Path), AppliedAt: time.Now().UTC(), Took: r.Duration,
-		})
-	}
-	return out, wrap("migrate database", errors.Join(err, done()))
+	return migration.Done(results, err, time.Now().UTC()), wrap("migrate database", errors.Join(err, done()))
 }
 
 // Migrations lists what this program knows.
 func (s *Store) Migrations(ctx context.Context) ([]store.Migration, error) {
-	applied, err := s.applied(ctx)
-	if err != nil {
-		return nil, wrap("list migrations", err)
-	}
-	known, err := known()
-	if err != nil {
-		return nil, wrap("list migrations", err)
-	}
-	var out []store.Migration
-	for _, src := range known {
-		out = append(out, store.Migration{Version: src.version, Name: migrationName(src.path), AppliedAt: applied[src.version]})
-	}
-	return out, nil
+	known, applied, err := s.migrations(ctx)
+	return known.List(applied), wrap("list migrations", err)
 }
 
 // CheckSchema compares what is applied with what this program knows.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	applied, err := s.applied(ctx)
-	if err != nil {
-		return wrap("check schema", err)
+	known, applied, err := s.migrations(ctx)
+	if err == nil {
+		err = known.Check(applied)
 	}
-	known, err := known()
-	if err != nil {
-		return wrap("check schema", err)
+	return wrap("check schema", err)
+}
+
+func (s *Store) migrations(ctx context.Context) (known migration.Set, applied map[int64]time.Time, err error) {
+	if known, err = migration.Load(migrations); err == nil {
+		applied, err = s.applied(ctx)
 	}
-	var newest, missing int64
-	for _, src := range known {
-		newest = max(newest, src.version)
-		if _, ok := applied[src.version]; !ok && missing == 0 {
-			missing = src.version
-		}
-	}
-	for version := range applied {
-		if version > newest {
-			return fmt.Errorf("check schema: %w: it has migration %d, this program knows %d", store.ErrNewerSchema, version, newest)
-		}
-	}
-	if missing != 0 {
-		return fmt.Errorf("check schema: %w: migration %d is missing", store.ErrNotMigrated, missing)
-	}
-	return nil
+	return known, applied, err
 }
 
 // applied reads the tracking table, which need not exist yet.
 func (s *Store) applied(ctx context.Context) (map[int64]time.Time, error) {
 	out := map[int64]time.Time{}
 	var exists bool
-	err := s.row(ctx, `select to_regclass('public.' || $1) is not null`, []any{migrationTable}, &exists)
+	err := s.row(ctx, `select to_regclass('public.' || $1) is not null`, []any{migration.Table}, &exists)
 	if err != nil || !exists {
 		return out, err
 	}
-	query := `select version_id, tstamp at time zone current_setting('TimeZone') from ` + migrationTable + ` where is_applied and version_id > 0`
+	query := `select version_id, tstamp at time zone current_setting('TimeZone') from ` + migration.Table + ` where is_applied and version_id > 0`
 	err = s.rows(ctx, query, nil, func(row scanner) error {
 		var version int64
 		var at time.Time
@@ -132,32 +93,4 @@ func (s *Store) applied(ctx context.Context) (map[int64]time.Time, error) {
 		return err
 	})
 	return out, err
-}
-
-// migrationName is "engine" for "00002_engine.sql".
-func migrationName(file string) string {
-	_, name, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".sql"), "_")
-	return name
-}
-
-type source struct {
-	version int64
-	path    string
-}
-
-// known lists the embedded migrations, oldest first.
-func known() ([]source, error) {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		return nil, err
-	}
-	var out []source
-	for _, file := range files { // Glob sorts
-		version, err := goose.NumericComponent(file)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, source{version, file})
-	}
-	return out, nil
 }

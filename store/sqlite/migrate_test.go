@@ -8,6 +8,7 @@ import (
 
 	"pipedai/pipeline"
 	"pipedai/store"
+	"pipedai/store/internal/migration"
 )
 
 // Work that an earlier version left goes on: what was queued, under lease and
@@ -20,7 +21,7 @@ func TestMigrate_workUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	old, err := goose.NewProvider(goose.DialectSQLite3, s.db.Writer, files,
-		goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName(migration.Table), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,26 +12,9 @@ import (
 
 // Validate compares the database with what this program expects.
 func (s *Store) Validate(ctx context.Context) ([]string, error) {
-	var out []string
-	all, err := s.Migrations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	newest := int64(0)
-	for _, m := range all {
-		newest = max(newest, m.Version)
-		if m.AppliedAt.IsZero() {
-			out = append(out, fmt.Sprintf("migration %03d_%s is not applied", m.Version, m.Name))
-		}
-	}
-	applied, err := s.applied(ctx)
+	known, applied, err := s.migrations(ctx)
 	if err != nil {
 		return nil, wrap("validate database", err)
-	}
-	for version := range applied {
-		if version > newest {
-			out = append(out, fmt.Sprintf("migration %03d is applied, which only a newer version of this program knows", version))
-		}
 	}
 	have := map[string][]string{}
 	rows, err := s.db.Reader.QueryContext(ctx, `select m.name, c.name from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table'`)
@@ -41,7 +24,7 @@ func (s *Store) Validate(ctx context.Context) ([]string, error) {
 		have[table] = append(have[table], column)
 		return err
 	})
-	return append(out, contract.Missing(have)...), wrap("validate database", err)
+	return append(known.Differences(applied), contract.Missing(have)...), wrap("validate database", err)
 }
 
 // Reset drops every table: the file is the engine's alone.
