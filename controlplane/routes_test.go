@@ -234,8 +234,8 @@ func walked(t *testing.T, b *bench) map[string]bool {
 
 var _ prometheus.Collector = queueCollector{}
 
-// TestStorage_neverRendered: what a task stored must not become a page of ours.
-func TestStorage_neverRendered(t *testing.T) {
+// TestStorage_S8_neverRendered: what a task stored must not become a page of ours.
+func TestStorage_S8_neverRendered(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	if _, err := b.bucket.Put(t.Context(), "runs/x/page.html", strings.NewReader("<script>alert(1)</script>"), -1, "text/html"); err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestCleanPath(t *testing.T) {
+func TestCleanPath_S1_hostileKeys(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
 		"a", "runs/prun_1/outputs/trun_1.2.json", "pipelines/p/input.json",

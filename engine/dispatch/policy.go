@@ -127,7 +127,7 @@ func (c *Client) CheckAddress(baseURL string) error {
 		if refused != nil {
 			refused = policy{c.o}.check(netip.AddrPortFrom(netip.IPv6Loopback(), uint16(port)))
 		}
-	} else if ip, err := netip.ParseAddr(host); err == nil {
+	} else if ip, err := netip.ParseAddr(name); err == nil {
 		refused = policy{c.o}.check(netip.AddrPortFrom(ip, uint16(port)))
 	}
 	if refused != nil {

@@ -56,7 +56,7 @@ func TestOpen_relativeBaseBecomesAbsolute(t *testing.T) {
 }
 
 // A link out of the folder must not be a way out of it.
-func TestLocal_linkOutside(t *testing.T) {
+func TestLocal_S1_linkOutside(t *testing.T) {
 	t.Parallel()
 	outside, base := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("x"), 0o600); err != nil {
@@ -74,7 +74,7 @@ func TestLocal_linkOutside(t *testing.T) {
 	}
 }
 
-func TestLocal_unfinishedWrites(t *testing.T) {
+func TestLocal_S3_unfinishedWrites(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
 	temp := filepath.Join(base, ".incomplete")
