@@ -187,7 +187,8 @@ func (e *Engine) prepare(ctx context.Context, c store.Claimed, seal secret.Text)
 	}
 	d.UpstreamRefs = json.RawMessage("{}")
 	if len(refs) > 0 {
-		if d.UpstreamRefs, err = json.Marshal(refs); err != nil {
+		// json.Marshal would read it all again, and the end of a long chain has much.
+		if d.UpstreamRefs, err = refs.MarshalJSON(); err != nil {
 			return api.Dispatch{}, fmt.Errorf("encode upstream refs: %w", err)
 		}
 	}

@@ -67,7 +67,11 @@ func upstreamText(refs store.UpstreamRefs) (object, order string) {
 	for i, up := range refs {
 		tasks[i] = up.Task
 	}
-	return jsonText(refs), arrayText(tasks)
+	text, err := refs.MarshalJSON() // json.Marshal would read it all again
+	if err != nil {
+		return "{}", "{}" // not reached: texts always encode
+	}
+	return string(text), arrayText(tasks)
 }
 
 // inserts creates task runs in the order of the batch, and puts those that are
