@@ -74,6 +74,11 @@ func (c *Client) CancelRun(ctx context.Context, id string) (out api.Run, err err
 	return out, c.call(ctx, http.MethodPost, "/api/runs/"+escape(id)+"/cancel", nil, &out)
 }
 
+// CancelTaskRun cancels a standalone task run.
+func (c *Client) CancelTaskRun(ctx context.Context, id string) (out api.TaskRun, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/task-runs/"+escape(id)+"/cancel", nil, &out)
+}
+
 // QueueTask queues one standalone task run.
 func (c *Client) QueueTask(ctx context.Context, req api.QueueTaskRequest) (out api.QueuedTask, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/queue/task", req, &out)

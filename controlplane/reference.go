@@ -147,6 +147,12 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Detail:  "The id may be the one a worker knows, with the number of its attempt.",
 			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId")},
 		},
+		"POST /api/task-runs/{id}/cancel": {
+			Summary: "Cancel a task run that is part of no pipeline run",
+			Detail:  "When it is pending it ends at once; when it is running it is asked to stop with its next heartbeat, and ends as cancelled unless it completes.",
+			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId"), openapi.Fail(409, "…", "taskRunId")},
+			Example: `{"reason":"wrong input"}`,
+		},
 
 		"GET /api/dlq": {
 			Summary: "List dead letters, newest failure first",

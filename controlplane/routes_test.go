@@ -124,6 +124,8 @@ func TestRoutes(t *testing.T) {
 		{"dead letters, purge by retention", "POST", "/api/dlq/purge", "", nil, 200, []string{`"purged":0`}, nil},
 		{"dead letters, purge of nonsense", "POST", "/api/dlq/purge", `{"olderThan":"7 fortnights"}`, nil, 400, []string{`"olderThan":{"_errors":["Must be a whole number`}, nil},
 		{"dead letters, purge twice told", "POST", "/api/dlq/purge", `{"olderThan":"7d","olderThanDays":3}`, nil, 400, []string{`not both`}, nil},
+		{"cancel a task run of a run", "POST", "/api/task-runs/" + entry + "/cancel", "", nil, 409, []string{`"error":"The task run belongs to a pipeline run; cancel that one"`, `"taskRunId":"trun_`}, nil},
+		{"cancel a task run, unknown", "POST", "/api/task-runs/none/cancel", "", nil, 404, []string{`"error":"Task run not found"`, `"taskRunId":"none"`}, nil},
 		{"cancel, unknown", "POST", "/api/runs/none/cancel", "", nil, 404, []string{`"error":"Run not found"`}, nil},
 		{"maintenance", "GET", "/api/maintenance", "", nil, 200, []string{`"mode":"running"`, `"message":"Orchestrator is running normally"`, `"canEnterMaintenance":false`}, nil},
 		{"maintenance, enter unasked", "POST", "/api/maintenance/enter", "", nil, 409, []string{`"error":"Cannot enter maintenance directly from running mode. Call requestMaintenance() first."`, `"mode":"running"`}, nil},

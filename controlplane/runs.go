@@ -92,6 +92,21 @@ func (s *Server) cancelRun(ctx context.Context, req cancelRequest) (api.Run, err
 	return wireRun(run), nil
 }
 
+// cancelTaskRun answers POST /api/task-runs/{id}/cancel.
+func (s *Server) cancelTaskRun(ctx context.Context, req cancelRequest) (api.TaskRun, error) {
+	given := pathID(ctx)
+	id, _ := pipeline.ParseWire(given)
+	if req.Reason == "" {
+		req.Reason = "cancelled by " + caller(ctx).name
+	}
+	run, err := s.o.Engine.CancelTaskRun(ctx, id, req.Reason)
+	if err != nil {
+		return api.TaskRun{}, missing(refusedAs(err, "taskRunId", given), "Task run", "taskRunId", given)
+	}
+	s.o.Log.InfoContext(ctx, "task run cancelled", "task_run", id, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	return wireTaskRun(run), nil
+}
+
 func wireRun(r store.PipelineRun) api.Run {
 	return api.Run{
 		ID: string(r.ID), PipelineID: string(r.Pipeline), PipelineVersion: r.Version,

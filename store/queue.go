@@ -57,6 +57,12 @@ type Queue interface {
 	// asked to stop. ErrConflict when it has ended.
 	CancelRun(ctx context.Context, id pipeline.RunID, reason string) (PipelineRun, error)
 
+	// CancelTaskRun cancels a standalone task run: at once when it is pending,
+	// else its attempt is asked to stop, and cancelled when it ends without
+	// completing. ErrConflict, as a *Refusal, when it has ended or belongs to a
+	// pipeline run, which is cancelled as a whole.
+	CancelTaskRun(ctx context.Context, id pipeline.TaskRunID, reason string) (TaskRun, error)
+
 	// Input returns the bytes of an input that ride in the database, and
 	// ErrNotFound when they are (only) in storage.
 	Input(ctx context.Context, path string) ([]byte, error)

@@ -132,6 +132,45 @@ func (s *Store) CancelRun(ctx context.Context, id pipeline.RunID, reason string)
 	return s.PipelineRun(ctx, id)
 }
 
+// CancelTaskRun ends a standalone task run by request.
+func (s *Store) CancelTaskRun(ctx context.Context, id pipeline.TaskRunID, reason string) (store.TaskRun, error) {
+	err := s.write(ctx, "cancel task run", func(t *tx) error {
+		name := flow.Text(string(id))
+		pending, err := t.takePending(`id = $1 and pipeline_run_id is null and (status = 'pending') is true`, name)
+		if err != nil {
+			return err
+		}
+		// It moved from the queue to a lease, or back, or nowhere.
+		asked, err := t.exec(`update lease set cancel = true where task_run_id = $1 and pipeline_run_id is null`, name)
+		if err != nil {
+			return err
+		}
+		var status pipeline.TaskStatus
+		var alone bool
+		if err := t.row(`select status, pipeline_run_id is null from task_runs where id = $1`, []any{name}, &status, &alone); errors.Is(err, pgx.ErrNoRows) {
+			return store.ErrNotFound
+		} else if err != nil {
+			return err
+		}
+		switch {
+		case !alone:
+			return flow.ErrInRun
+		case len(pending) == 0 && asked == 0 && !status.Terminal():
+			return errAgain
+		}
+		b := flow.New(t, t.now, nil)
+		if err := b.CancelTask(pending, asked > 0, reason); err != nil {
+			return err
+		}
+		_, err = t.settle(b)
+		return err
+	})
+	if err != nil {
+		return store.TaskRun{}, err
+	}
+	return s.TaskRun(ctx, id)
+}
+
 // Input returns an input that rides in the database.
 func (s *Store) Input(ctx context.Context, path string) ([]byte, error) {
 	var data []byte

@@ -94,6 +94,39 @@ func (s *Store) CancelRun(ctx context.Context, id pipeline.RunID, reason string)
 	return out, err
 }
 
+// CancelTaskRun ends a standalone task run by request.
+func (s *Store) CancelTaskRun(ctx context.Context, id pipeline.TaskRunID, reason string) (store.TaskRun, error) {
+	var out store.TaskRun
+	err := s.write(ctx, "cancel task run", func(t *tx) error {
+		rows, err := t.taskRuns(` where t.id = ?`, id)
+		switch {
+		case err != nil:
+			return err
+		case len(rows) == 0:
+			return store.ErrNotFound
+		case rows[0].Run != "":
+			return flow.ErrInRun
+		}
+		pending, err := t.pending(`select id, task_id, pipeline_run_id from task_runs where id = ? and status = 'pending'`, id)
+		if err != nil {
+			return err
+		}
+		asked, err := t.exec(`update task_runs set cancel = 1 where id = ? and owner is not null`, id)
+		if err != nil {
+			return err
+		}
+		b := flow.New(t, t.now, nil)
+		if err := b.CancelTask(pending, asked > 0, reason); err != nil {
+			return err
+		}
+		if _, err := t.settle(b); err != nil {
+			return err
+		}
+		return t.one(func(row scanner) error { return scanTaskRun(row, &out) }, `select `+taskRunCols+` from task_runs t where t.id = ?`, id)
+	})
+	return out, err
+}
+
 // Input returns an input that rides in the database.
 func (s *Store) Input(ctx context.Context, path string) ([]byte, error) {
 	return one(ctx, s, "read input", func(row scanner, data *[]byte) error { return row.Scan(data) },

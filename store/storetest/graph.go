@@ -22,6 +22,7 @@ var graphCases = []testCase{
 	{name: "upstream refs keep their order", run: upstreamOrder},
 	{name: "one priority for a whole run", run: runPriority},
 	{name: "cancelled by request", run: cancelled},
+	{name: "a task run cancelled by request", run: cancelledAlone},
 	{name: "removed successor", run: removedSuccessor},
 	{name: "lists", run: lists},
 }
@@ -317,5 +318,55 @@ func lists(f *fixture) {
 	f.must(err)
 	if total != 2 || len(tasks) != 1 || tasks[0].Run != runs[2] {
 		f.Errorf("pending: %d %+v", total, tasks)
+	}
+}
+
+// cancelledAlone: a standalone task run ends at once while it waits, and with
+// its attempt while it runs.
+func cancelledAlone(f *fixture) {
+	a := task("a")
+	a.Retry = pipeline.RetryPolicy{Retries: 1, Backoff: pipeline.BackoffFixed}
+	f.register(a)
+	cancel := func(id pipeline.TaskRunID) store.TaskRun {
+		f.Helper()
+		got, err := f.CancelTaskRun(f.ctx, id, "enough")
+		f.must(err)
+		return got
+	}
+	waits := f.enqueue("a")
+	later := f.enqueueAs(store.EnqueueTask{Task: "a", ScheduledFor: time.Now().Add(time.Hour), IdempotencyKey: "k"})
+	for _, id := range []pipeline.TaskRunID{waits.ID, later.ID} {
+		if got := cancel(id); got.Status != pipeline.TaskCancelled || got.Error != "enough" || got.CompletedAt.IsZero() {
+			f.Errorf("cancelled as %+v", got)
+		}
+	}
+	if again := f.keyed("a", "k"); again.ID == later.ID {
+		f.Error("the cancelled one kept its key")
+	}
+	_, err := f.CancelTaskRun(f.ctx, waits.ID, "")
+	f.wantErr(err, store.ErrConflict)
+	_, err = f.CancelTaskRun(f.ctx, "trun_none\x00", "")
+	f.wantErr(err, store.ErrNotFound)
+
+	c := f.claim(10)
+	if len(c) != 1 {
+		f.Fatalf("claimed %v", names(c))
+	}
+	if got := cancel(c[0].TaskRun.ID); got.Status != pipeline.TaskRunning || !got.CancelRequested {
+		f.Errorf("the running one is %+v", got)
+	}
+	beats, err := f.ExtendLeases(f.ctx, []store.Heartbeat{{AttemptRef: ref(c[0])}})
+	f.must(err)
+	if !beats[0].Cancel {
+		f.Error("its worker is not told")
+	}
+	if got := f.end(failed(c[0], false)); got.Status != pipeline.TaskCancelled || got.DeadLetter != "" {
+		f.Errorf("it ended as %+v", got)
+	}
+	run := f.start("a", "")
+	_, err = f.CancelTaskRun(f.ctx, run.Entries[0].ID, "")
+	f.wantErr(err, store.ErrConflict)
+	if st, err := f.QueueStatus(f.ctx); err != nil || st.Pending != 1 || st.Running != 0 {
+		f.Errorf("status %+v, %v", st, err)
 	}
 }

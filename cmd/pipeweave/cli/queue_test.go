@@ -72,7 +72,17 @@ func TestQueue(t *testing.T) {
 	expect("1 (aaaaaaaaaaaaaaaa)", "tasks", "list")
 	expect("1.0.0", "tasks", "history", "t")
 
+	later := decoded[api.QueuedTask](t, expect(`"queued"`, "queue", "task", "t", "--json")).RunID
+	<-dispatched
+	expect("is asked to stop", "cancel", later)
+	if _, err := c.Callback(t.Context(), later, api.CallbackRequest{Status: "failed", Error: "stopped"}); err != nil {
+		t.Fatal(err)
+	}
+	expect("Status:   cancelled", "status", later)
+
 	for want, args := range map[string][]string{
+		"Task run has ended":                {"cancel", queued.RunID},
+		`there is no task run "trun_n"`:     {"cancel", "trun_n"},
 		`there is no task "nope"`:           {"queue", "task", "nope"},
 		`there is no task "none"`:           {"tasks", "history", "none"},
 		`there is no run "prun_x"`:          {"cancel", "prun_x"},

@@ -235,6 +235,25 @@ func (b *Batch) CancelRun(ctx context.Context, id pipeline.RunID, reason string)
 	return err
 }
 
+// CancelTask cancels a standalone task run by request: the one taken out of
+// the queue, if it was there. Otherwise asked says whether its attempt was asked
+// to stop.
+func (b *Batch) CancelTask(pending []Pending, asked bool, reason string) error {
+	if reason == "" {
+		reason = errorCancelled
+	}
+	for _, p := range pending {
+		b.cancelPending(nil, p, reason)
+	}
+	if len(pending) == 0 && !asked {
+		return store.Refuse("Task run has ended")
+	}
+	return nil
+}
+
+// ErrInRun refuses to cancel a task run of a pipeline run by itself.
+var ErrInRun = store.Refuse("The task run belongs to a pipeline run; cancel that one")
+
 // Orphan cancels task runs, taken out of the queue, whose task was removed.
 func (b *Batch) Orphan(ctx context.Context, pending []Pending, reason string) error {
 	of := map[pipeline.RunID][]pipeline.TaskID{}
