@@ -77,6 +77,11 @@ func TestTable(t *testing.T) {
 		{"narrow", 24, "ID               STATE\na-very-…-indeed  running\nb                stopped\n"},
 		{"piped", 0, "ID\tSTATE\na-very-long-identifier-indeed\trunning\nb\tstopped\n"},
 	}
+	var ids bytes.Buffer
+	if err := Table(&ids, 40, []string{"RUN", "TASK RUN", "ERROR"}, [][]string{{"prun_0123456789abcdef", "trun_0123456789abcdef", "it went wrong again"}}); err != nil ||
+		ids.String() != "RUN                    TASK RUN               ERROR\nprun_0123456789abcdef  trun_0123456789abcdef  it …in\n" {
+		t.Errorf("ids are kept whole: got\n%s%v", ids.String(), err)
+	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

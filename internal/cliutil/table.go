@@ -8,8 +8,10 @@ import (
 )
 
 // Table writes rows under a header in aligned columns that fit the width: the
-// widest cells are shortened in the middle. A width of 0 means that no person
-// looks: cells are whole and separated by tabs. Cells are made Printable. A nil header writes none.
+// widest cells are shortened in the middle, but for what may be an id, which is
+// of no use without its middle. A width of 0 means that no person looks: cells
+// are whole and separated by tabs. Cells are made Printable. A nil header writes
+// none.
 func Table(w io.Writer, width int, header []string, rows [][]string) error {
 	var all [][]string
 	if header != nil {
@@ -46,16 +48,27 @@ func Table(w io.Writer, width int, header []string, rows [][]string) error {
 	return err
 }
 
+const (
+	// leastWidth is of a column that was narrowed: less says nothing.
+	leastWidth = 6
+	// longestID is how long a word may be to be taken for an id.
+	longestID = 24
+)
+
 // fit returns the width of each column: what its widest cell needs, less what
 // has to be taken from the widest columns to stay within width.
 func fit(rows [][]string, width int) []int {
-	var columns []int
+	var columns, least []int
 	for _, row := range rows {
 		for i, cell := range row {
 			if i == len(columns) {
-				columns = append(columns, 0)
+				columns, least = append(columns, 0), append(least, leastWidth)
 			}
-			columns[i] = max(columns[i], utf8.RuneCountInString(cell))
+			n := utf8.RuneCountInString(cell)
+			columns[i] = max(columns[i], n)
+			if n <= longestID && !strings.Contains(cell, " ") {
+				least[i] = max(least[i], n)
+			}
 		}
 	}
 	total := 2 * (len(columns) - 1)
@@ -63,14 +76,14 @@ func fit(rows [][]string, width int) []int {
 		total += c
 	}
 	for ; total > width; total-- {
-		widest := 0
+		widest := -1
 		for i, c := range columns {
-			if c > columns[widest] {
+			if c > least[i] && (widest < 0 || c > columns[widest]) {
 				widest = i
 			}
 		}
-		if columns[widest] <= 6 {
-			break // narrower says nothing
+		if widest < 0 {
+			break
 		}
 		columns[widest]--
 	}
