@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pipedai/api"
@@ -18,9 +19,10 @@ import (
 )
 
 const (
-	// Inputs shown with a list: of each at most so many bytes, so many read at
-	// once, and all within so long.
+	// Inputs shown with a list: of each at most so many bytes, of all together
+	// so many, so many read at once, and all within so long.
 	letterInputLimit  = 256 << 10
+	letterInputsLimit = 16 << 20
 	letterInputsOnce  = 8
 	letterInputsTime  = 3 * time.Second
 	retryAllByDefault = 1000
@@ -77,24 +79,27 @@ func (s *Server) letterInputs(ctx context.Context, letters []store.DeadLetter) [
 	defer cancel()
 	out := make([]json.RawMessage, len(letters))
 	turns := make(chan struct{}, letterInputsOnce)
+	var left atomic.Int64
+	left.Store(letterInputsLimit)
 	var wg sync.WaitGroup
 	for i, l := range letters {
 		turns <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-turns }()
-			out[i] = s.letterInput(ctx, l.InputPath)
+			out[i] = s.letterInput(ctx, l.InputPath, &left)
 		})
 	}
 	wg.Wait()
 	return out
 }
 
-func (s *Server) letterInput(ctx context.Context, path string) json.RawMessage {
+// letterInput reads one, as long as what is left for all of them suffices.
+func (s *Server) letterInput(ctx context.Context, path string, left *atomic.Int64) json.RawMessage {
 	if path == "" || ctx.Err() != nil {
 		return nil
 	}
 	object, err := s.o.Engine.Stat(ctx, path, "")
-	if err != nil || object.Size > letterInputLimit {
+	if err != nil || object.Size > letterInputLimit || left.Add(-object.Size) < 0 {
 		return nil
 	}
 	r, err := object.Open(ctx)

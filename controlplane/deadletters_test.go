@@ -6,6 +6,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/internal/secret"
+	"pipedai/store"
 )
 
 // TestDeadLetters: a dead letter over HTTP, from the failure to the run that
@@ -72,5 +73,26 @@ func TestDeadLetters(t *testing.T) {
 	b.as(b.view, "GET", "/api/task-runs/"+again.NewRunID, "", 200, &run)
 	if run.Status != "completed" || run.Attempt != 1 {
 		t.Errorf("the retry is %s at attempt %d", run.Status, run.Attempt)
+	}
+}
+
+// A page of dead letters with large inputs does not fill the memory.
+func TestDeadLetters_largeInputs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	worker := secret.Text(b.enroll("box").WorkerToken)
+	b.as(worker, "POST", "/api/v1/workers/self/register", pulled, 200, nil)
+	var queued api.QueuedTask
+	b.post("/api/queue/task", `{"taskId":"keep","input":"`+strings.Repeat("x", 250<<10)+`"}`, &queued)
+	letters := make([]store.DeadLetter, 2*letterInputsLimit/(250<<10))
+	for i := range letters {
+		letters[i].InputPath = queued.InputPath
+	}
+	bytes := 0
+	for _, input := range b.letterInputs(t.Context(), letters) {
+		bytes += len(input)
+	}
+	if bytes == 0 || bytes > letterInputsLimit {
+		t.Errorf("%d bytes of inputs were read, at most %d may be", bytes, letterInputsLimit)
 	}
 }

@@ -156,7 +156,7 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 
 		"GET /api/dlq": {
 			Summary: "List dead letters, newest failure first",
-			Detail:  "Those that were retried are left out. input is null where it cannot be read or is larger than 256 KiB.",
+			Detail:  "Those that were retried are left out. input is null where it cannot be read, is larger than 256 KiB, or those before it took 16 MiB.",
 			Params: page(1000, which("pipelineId", "of one pipeline"), which("taskId", "of one task"), since("from", "failed at or after"),
 				since("to", "failed at or before"),
 				openapi.Param{Name: "includeRetried", Text: "1: with those that were retried", Enum: []string{"1", "true"}}),

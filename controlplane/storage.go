@@ -84,11 +84,9 @@ func (s *Server) storageObject(w http.ResponseWriter, r *http.Request) {
 	tag(w.Header(), object)
 	switch {
 	case wanted != "" && !strings.Contains(wanted, ","): // several parts at once are not worth their form
-		err = s.sendRange(w, r, object)
-	case raw || object.Size > maxParsed:
-		err = s.sendWhole(w, r, object)
+		s.sendRange(w, r, object)
 	default:
-		err = s.sendParsed(w, r, object)
+		err = s.send(w, r, object, !raw && object.Size <= maxParsed)
 	}
 	if err != nil {
 		for _, header := range []string{"ETag", "Last-Modified", "Content-Disposition", "Content-Length"} {
@@ -115,8 +113,8 @@ func tag(header http.Header, object engine.Stored) {
 	}
 }
 
-// sendParsed answers JSON as {path, content}, and what is none as bytes.
-func (s *Server) sendParsed(w http.ResponseWriter, r *http.Request, object engine.Stored) error {
+// send sends all the bytes. With parsed, JSON is answered as {path, content}.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, object engine.Stored, parsed bool) error {
 	body, err := object.Open(r.Context())
 	if err != nil {
 		return err
@@ -126,7 +124,7 @@ func (s *Server) sendParsed(w http.ResponseWriter, r *http.Request, object engin
 	if err != nil {
 		return err
 	}
-	if looksJSON(object.Path, object.Object, head) {
+	if parsed && looksJSON(object.Path, object.Object, head) {
 		rest, err := io.ReadAll(io.LimitReader(body, maxParsed))
 		if err != nil {
 			return err
@@ -141,29 +139,13 @@ func (s *Server) sendParsed(w http.ResponseWriter, r *http.Request, object engin
 	return nil
 }
 
-// sendWhole sends all the bytes.
-func (s *Server) sendWhole(w http.ResponseWriter, r *http.Request, object engine.Stored) error {
-	body, err := object.Open(r.Context())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }() // nothing was written through it
-	head, err := io.ReadAll(io.LimitReader(body, sniffed))
-	if err != nil {
-		return err
-	}
-	s.download(w, r, object, head, body)
-	return nil
-}
-
 // sendRange sends a part of the bytes. The library knows the rules about
 // ranges and conditions, and asks for the part with a seek.
-func (s *Server) sendRange(w http.ResponseWriter, r *http.Request, object engine.Stored) error {
+func (s *Server) sendRange(w http.ResponseWriter, r *http.Request, object engine.Stored) {
 	safely(w.Header(), object.Path, storage.ContentBinary)
 	part := &seeker{ctx: r.Context(), object: object}
 	defer part.close()
 	http.ServeContent(w, r, "", object.Modified, part)
-	return nil
 }
 
 // seeker reads an object from wherever it was sent to.

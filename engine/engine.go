@@ -1,13 +1,29 @@
 // Package engine is what the control plane does: it accepts work, claims it,
 // hands it to workers, takes their reports, and takes back what was lost.
 //
-// One use-case or loop a file, named by its verb: trigger.go and enqueue.go
-// accept work, claim.go takes it from the store, dispatch.go brings it to a
-// worker that listens and pull.go to one that asks, complete.go takes the
-// report, rescue.go takes back what nobody reported, due.go makes timed work
-// claimable, glance.go sees what nobody told of. Nothing that matters lives in
-// memory: every decision is a step of the store, so any number of engines may
-// share one.
+// One use-case or loop a file, named by its verb:
+//
+//	register.go, define.go     what there is to run: tasks, pipelines
+//	trigger.go, enqueue.go     accept work; check.go holds inputs against schemas,
+//	                           input.go and placement.go say where they live
+//	upload.go, uploadkeep.go   files that inputs name, and what becomes of them
+//	plan.go                    what a trigger would do
+//	claim.go, ride.go          take work from the store
+//	dispatch.go, pull.go       bring it to a worker that listens, or that asks;
+//	                           accept.go notes that it took it
+//	heartbeat.go, complete.go  take its signs of life and its report
+//	rescue.go, due.go          take back what nobody reported; make timed work claimable
+//	retry.go, cancel.go        run again what failed; stop what is not wanted
+//	idempotency.go             answer for work that was done before
+//	maintenance.go             accept nothing, finish what there is
+//	liveness.go, upkeep.go     know which services are there; keep the tables small
+//	object.go                  read what tasks stored
+//	glance.go, notify.go       see what nobody told of; tell other replicas
+//	tick.go                    one round of everything, for serverless mode
+//
+// gather.go commits together what arrives together, loop.go is the shape of
+// every loop. Nothing that matters lives in memory: every decision is a step of
+// the store, so any number of engines may share one.
 //
 // Work wakes work. Whatever makes a run claimable or frees a slot signals
 // those who claim (wake.go); polling is the net below it.

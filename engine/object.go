@@ -46,16 +46,17 @@ func (e *Engine) Stat(ctx context.Context, path, backend string) (Stored, error)
 			at = known
 		}
 	}
+	elsewhere := false // an object of the same name is meant
 	if backend != "" {
 		named, known := e.backends[backend]
 		if !known {
 			return Stored{}, fmt.Errorf("storage backend %q: %w", backend, store.ErrNotFound)
 		}
-		if named.Config.ID != at.Config.ID {
-			at, ref = named, storage.Ref{Path: clean, Size: -1} // an object of the same name
+		if elsewhere = named.Config.ID != at.Config.ID; elsewhere {
+			at, ref = named, storage.Ref{Path: clean, Size: -1}
 		}
 	}
-	if strings.HasSuffix(clean, "/input.json") {
+	if !elsewhere && strings.HasSuffix(clean, "/input.json") {
 		data, err := e.store.Input(ctx, clean)
 		switch {
 		case err == nil:

@@ -55,7 +55,6 @@ func placed(metadata json.RawMessage, p placement) (json.RawMessage, error) {
 		return out, nil
 	}
 	delete(members, "inputSha256")
-	delete(members, "inputSize")
 	members["storageBackendId"] = p.Backend
 	if p.InputSHA256 != "" {
 		members["inputSha256"] = p.InputSHA256

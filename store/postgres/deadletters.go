@@ -71,10 +71,7 @@ func (s *Store) DeadLetter(ctx context.Context, ref string) (store.DeadLetter, e
 // letters reads dead letters by either id, in the order of refs; those that do
 // not exist stay empty.
 func (t *tx) letters(refs []string) ([]store.DeadLetter, error) {
-	clean := make([]string, len(refs))
-	for i, ref := range refs {
-		clean[i] = flow.Text(ref)
-	}
+	clean := flow.Texts(refs)
 	out := make([]store.DeadLetter, len(refs))
 	err := t.rows(`select `+letterCols+letterFrom+` where d.id = any($1) or d.task_run_id = any($1) order by d.failed_at, d.id`,
 		[]any{clean}, func(row scanner) error {

@@ -71,16 +71,7 @@ func (s *Store) Upload(ctx context.Context, id string) (store.Upload, error) {
 // Uploads reads some, by id.
 func (s *Store) Uploads(ctx context.Context, ids []string) ([]store.Upload, error) {
 	return all(ctx, s, "read uploads", scanUpload,
-		`select `+uploadCols+` from temp_uploads u where u.id = any($1) and not u.pending order by u.id`, list(fitting(ids)))
-}
-
-// fitting are ids without what no column holds.
-func fitting(ids []string) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = flow.Text(id)
-	}
-	return out
+		`select `+uploadCols+` from temp_uploads u where u.id = any($1) and not u.pending order by u.id`, list(flow.Texts(ids)))
 }
 
 // UploadsOf reads those that an input names.
@@ -134,7 +125,7 @@ func (s *Store) UploadStats(ctx context.Context) (store.UploadStats, error) {
 // What cannot be claimed is left: that never fails a task run.
 func (t *tx) claimUploads(claims []flow.UploadClaim) {
 	for _, c := range claims {
-		ids := list(fitting(c.Uploads))
+		ids := list(flow.Texts(c.Uploads))
 		t.end.Queue(`insert into upload_uses (input_path, upload_id)
 			select $1::text, u.id from temp_uploads u where u.id = any($2) and u.deleted_at is null and not u.pending
 				and (u.claimed_by_run_id is not null or u.expires_at > $3) on conflict do nothing`, c.Path, ids, ts(t.now))

@@ -75,16 +75,7 @@ func (s *Store) Upload(ctx context.Context, id string) (store.Upload, error) {
 // Uploads reads some, by id.
 func (s *Store) Uploads(ctx context.Context, ids []string) ([]store.Upload, error) {
 	return all(ctx, s, "read uploads", scanUpload,
-		`select `+uploadCols+` from temp_uploads u where u.id in (select value from json_each(?1)) and not u.pending order by u.id`, list(fitting(ids)))
-}
-
-// fitting are ids without what no column holds.
-func fitting(ids []string) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = flow.Text(id)
-	}
-	return out
+		`select `+uploadCols+` from temp_uploads u where u.id in (select value from json_each(?1)) and not u.pending order by u.id`, list(flow.Texts(ids)))
 }
 
 // UploadsOf reads those that an input names.
@@ -96,14 +87,14 @@ func (s *Store) UploadsOf(ctx context.Context, inputPath string) ([]store.Upload
 // ExpireUpload keeps an upload from being claimed.
 func (s *Store) ExpireUpload(ctx context.Context, id string) (store.Upload, error) {
 	return s.upload(ctx, "expire upload", store.ErrConflict, `update temp_uploads as u set expires_at = min(u.expires_at, ?2)
-		where u.id = ?1 and u.claimed_by_run_id is null and u.deleted_at is null and not u.pending returning `+uploadReturned, flow.Text(id), us(time.Now()))
+		where u.id = ?1 and u.claimed_by_run_id is null and u.deleted_at is null and not u.pending returning `+uploadReturned, flow.Text(id), us(s.now()))
 }
 
 // ExpiredUploads lists what nobody claimed in time.
 func (s *Store) ExpiredUploads(ctx context.Context, after store.Upload, limit int) ([]store.Upload, error) {
 	return all(ctx, s, "list expired uploads", scanUpload, `select `+uploadCols+` from temp_uploads u
 		where u.deleted_at is null and u.claimed_by_run_id is null and u.expires_at <= ?2 and (?3 is null or (u.expires_at, u.id) > (?3, ?4))
-		order by u.expires_at, u.id limit ?1`, limit, us(time.Now()), us(after.ExpiresAt), after.ID)
+		order by u.expires_at, u.id limit ?1`, limit, us(s.now()), us(after.ExpiresAt), after.ID)
 }
 
 // MarkUploadsDeleted notes that the objects of expired uploads are gone.
@@ -131,14 +122,14 @@ func (s *Store) UploadStats(ctx context.Context) (store.UploadStats, error) {
 	return one(ctx, s, "count uploads", func(row scanner, v *store.UploadStats) error {
 		return row.Scan(&v.Total, &v.Expired, &v.Claimed, &v.Deleted)
 	}, `select count(*), count(*) filter (where u.deleted_at is null and u.expires_at <= ?1),
-			count(u.claimed_by_run_id), count(u.deleted_at) from temp_uploads u where not u.pending`, us(time.Now()))
+			count(u.claimed_by_run_id), count(u.deleted_at) from temp_uploads u where not u.pending`, us(s.now()))
 }
 
 // claimUploads gives uploads to the first task runs whose input names them.
 // What cannot be claimed is left: that never fails a task run.
 func (t *tx) claimUploads(claims []flow.UploadClaim) error {
 	for _, c := range claims {
-		ids := list(fitting(c.Uploads))
+		ids := list(flow.Texts(c.Uploads))
 		if _, err := t.exec(`insert into upload_uses (input_path, upload_id)
 			select ?1, u.id from temp_uploads u where u.id in (select value from json_each(?2)) and u.deleted_at is null and not u.pending
 				and (u.claimed_by_run_id is not null or u.expires_at > ?3) on conflict do nothing`, c.Path, ids, us(t.now)); err != nil {

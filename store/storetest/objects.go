@@ -34,14 +34,14 @@ func hashesTravel(f *fixture) {
 func placementInherited(f *fixture) {
 	f.register(task("a", "b"), task("b"))
 	f.startAs(store.StartRun{
-		Pipeline: "svc", Metadata: json.RawMessage(`{"storageBackendId":"eu","inputSha256":"cc","inputSize":5,"team":"x"}`),
+		Pipeline: "svc", Metadata: json.RawMessage(`{"storageBackendId":"eu","inputSha256":"cc","team":"x"}`),
 	})
 	first := f.claim(1)[0]
 	f.end(done(first))
 	for _, c := range append(f.claim(1), first) {
 		var got map[string]any
 		f.must(json.Unmarshal(c.TaskRun.Metadata, &got))
-		want := map[string]any{"storageBackendId": "eu", "inputSha256": "cc", "inputSize": 5.0}
+		want := map[string]any{"storageBackendId": "eu", "inputSha256": "cc"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			f.Errorf("metadata of %s (-want +got):\n%s", c.TaskRun.Task, diff)
 		}

@@ -11,7 +11,6 @@ import (
 type placement struct {
 	Backend     string `json:"storageBackendId,omitempty"`
 	InputSHA256 string `json:"inputSha256,omitempty"`
-	InputSize   int64  `json:"inputSize,omitempty"`
 }
 
 func backendOf(metadata json.RawMessage) string {
@@ -36,7 +35,7 @@ func placementIn(metadata []byte) json.RawMessage {
 	}
 	out, err := json.Marshal(p)
 	if err != nil {
-		return nil // not reached: strings and a number
+		return nil // not reached: two strings
 	}
 	return out
 }

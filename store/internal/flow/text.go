@@ -50,6 +50,15 @@ func Text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
+// Texts is Text for each of several.
+func Texts(all []string) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = Text(s)
+	}
+	return out
+}
+
 func cleanAssets(in map[string]store.Asset) map[string]store.Asset {
 	out := make(map[string]store.Asset, len(in))
 	for key, a := range in {
