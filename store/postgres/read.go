@@ -125,8 +125,11 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 	if err := s.row(ctx, `select count(*) from pipeline_runs r`+w.String(), w.args, &total); err != nil {
 		return nil, 0, wrap("count pipeline runs", err)
 	}
+	// The page is found by narrow rows. Whole ones, with their graphs, would be
+	// read and sorted for every run that the filter admits.
+	const newest = ` order by r.created_at desc, r.id desc `
 	list, err := all(ctx, s, "list pipeline runs", scanRun,
-		`select `+runCols+runFrom+w.String()+` order by r.created_at desc, r.id desc `+page(f.Limit, f.Offset), w.args...)
+		`select `+runCols+runFrom+` where r.id = any(array(select r.id from pipeline_runs r`+w.String()+newest+page(f.Limit, f.Offset)+`))`+newest, w.args...)
 	return list, total, err
 }
 

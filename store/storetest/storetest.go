@@ -39,6 +39,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"lease", leaseCases},
 		{"hostile", hostileCases},
 		{"races", raceCases},
+		{"long lists", longListCases},
 		{"dead letters", deadLetterCases},
 		{"idempotency", idempotencyCases},
 		{"upkeep", upkeepCases},
