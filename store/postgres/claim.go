@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,7 +30,7 @@ import (
 //     claim the rest of it is null.
 //
 // $1 services (none: those pushed to), $2 limit, $3 owner, $4 accepted, $5 accept within (ms),
-// $6 most running (0: any number), $7 shard of the counters.
+// $6 most running (0: any number), $7 shard of the counters, $8 to $11 where to begin in lanes (heads).
 const claimQuery = `
 with room as materialized (
 	select case when $6::int = 0 then $2::int else least($2::int, $6::int - (select sum(running) from counters)::int) end as n
@@ -46,11 +47,13 @@ with room as materialized (
 	select h.task_id, h.queue, b.n, case when h.cap = 0 then $2::int else h.cap - h.used + b.n end as free
 	from held h, lateral (select coalesce(sum(n), 0)::int as n from back where back.task_id = h.task_id) b
 ), lanes as (
-	select queue, '' as lane, $2::int as free from queues
-	union all select queue, task_id, free from lim
+	select l.*, coalesce(h.priority, -2147483648) as priority, coalesce(h.seq, -1) as seq
+	from (select queue, '' as lane, $2::int as free from queues union all select queue, task_id, free from lim) l
+		left join unnest($8::text[], $9::text[], $10::int[], $11::bigint[]) h(queue, lane, priority, seq) on h.queue = l.queue and h.lane = l.lane
 ), picked as materialized (
 	select h.* from lanes l cross join lateral (
 		select r.ctid as tid, r.priority, r.seq from ready r where r.queue = l.queue and r.lane = l.lane
+			and (r.priority, r.seq) >= (l.priority, l.seq)
 		order by r.priority, r.seq limit greatest(0, least(l.free, (select n from room))) for update skip locked) h
 	order by h.priority, h.seq limit greatest(0, (select n from room))
 ), gone as (
@@ -65,6 +68,7 @@ with room as materialized (
 select set_config('pipeweave.claimed', (select count(*) from upd)::text, false),
 	(select count(*) from upd) < $2 and exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
 		and not r.ctid = any(array(select tid from picked))),
+	extract(epoch from clock_timestamp() - statement_timestamp())::float8,
 	` + claimedCols + `
 from (select) one left join upd t on true ` + withInput
 
@@ -88,7 +92,7 @@ const (
 		now() + (limit_s * 1000.0 + least(limit_s * 100.0, 5000)) * interval '1 ms', window_ms, limit_s
 	from upd
 )`
-	claimedCols = taskRunCols + `, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text`
+	claimedCols = taskRunCols + `, t.lane, i.data, coalesce(i.stored, true), t.seq, t.task_xmin::text, t.service_id, t.service_xmin::text`
 	withInput   = `left join lateral (select data, stored from inputs where path = t.input_path offset 0) i on true`
 )
 
@@ -107,6 +111,7 @@ type claimed struct {
 	seq                 int64
 	taskRow, serviceRow string // id and version of the definitions' rows
 	service             pipeline.ServiceID
+	lane                string
 }
 
 // ClaimTasks leases the best task runs of every lane that has room.
@@ -133,7 +138,7 @@ func scanClaimed(row scanner, before ...any) (claimed, error) {
 	var c claimed
 	var order []pipeline.TaskID
 	var taskRow, serviceRow string
-	if err := row.Scan(append(append(before, taskRunDest(&c.TaskRun, &order)...), &c.InputInline, &c.InputStored, &c.seq,
+	if err := row.Scan(append(append(before, taskRunDest(&c.TaskRun, &order)...), &c.lane, &c.InputInline, &c.InputStored, &c.seq,
 		&taskRow, &c.service, &serviceRow)...); err != nil {
 		return c, err
 	}
@@ -149,22 +154,27 @@ func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got [
 	services := unique(p.Services)
 	err = s.together(ctx, "claim task runs", func(b *pgx.Batch, shard int) {
 		got = nil
+		cols := s.heads.columns(time.Now())
 		b.Queue("begin")
 		b.Queue(commitLater)
 		if p.MaxRunning > 0 {
 			// Whoever counts what runs must be the only one that adds to it.
 			b.Queue(`select pg_advisory_xact_lock($1)`, lockClaim)
 		}
-		b.Queue(claimQuery, services, limit, p.Owner, p.Accepted, p.AcceptWithin.Milliseconds(), max(0, p.MaxRunning), shard).
+		b.Queue(claimQuery, services, limit, p.Owner, p.Accepted, p.AcceptWithin.Milliseconds(), max(0, p.MaxRunning), shard,
+			cols.queues, cols.lanes, cols.priorities, cols.seqs).
 			Query(func(rows pgx.Rows) error {
-				return each(rows, nil, func(row scanner) error {
-					if rows.RawValues()[2] == nil {
-						return row.Scan(append([]any{nil, &waiting}, make([]any, len(rows.RawValues())-2)...)...)
+				var took float64 // in the server, without the wait for its locks
+				err := each(rows, nil, func(row scanner) error {
+					if rows.RawValues()[3] == nil {
+						return row.Scan(append([]any{nil, &waiting, nil}, make([]any, len(rows.RawValues())-3)...)...)
 					}
-					c, err := scanClaimed(row, nil, &waiting)
+					c, err := scanClaimed(row, nil, &waiting, &took)
 					got = append(got, c)
 					return err
 				})
+				s.heads.learn(cols, got, time.Duration(took*float64(time.Second)), time.Now())
+				return err
 			})
 		b.Queue("commit")
 		b.Queue(flushClaim)

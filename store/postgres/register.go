@@ -116,6 +116,7 @@ func (t *tx) putTask(a flow.Announced, serviceVersion string) error {
 // moveLane follows a changed limit or service: attempts under way count
 // against the new limit, and what waits moves to the right lane.
 func (t *tx) moveLane(task store.Task) error {
+	t.after = append(t.after, t.s.heads.forget)
 	lane := ""
 	if task.Concurrency > 0 {
 		lane = string(task.ID)

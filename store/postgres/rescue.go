@@ -81,6 +81,7 @@ func (s *Store) PromoteDue(ctx context.Context, limit int) (promoted int, next t
 		promoted = len(due)
 		var b pgx.Batch
 		if promoted > 0 {
+			t.after = append(t.after, t.s.heads.forget)
 			b.Queue(makeReady, due)
 			// A run that was scheduled starts with its first task.
 			b.Queue(`update pipeline_runs set status = 'running', started_at = $2 where (status = 'pending') is true

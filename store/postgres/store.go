@@ -43,6 +43,7 @@ type Store struct {
 	graphs recent[pipeline.RunID, *pipeline.Graph] // of runs, whose snapshots never change
 	defs   recent[string, store.Task]              // by id and version of the row
 	homes  recent[string, store.Service]
+	heads  heads
 
 	patience time.Duration // how long a step waits for a connection
 }

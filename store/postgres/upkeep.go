@@ -53,6 +53,7 @@ func (s *Store) LiftStarved(ctx context.Context, since time.Time, limit int) (in
 			)
 			insert into ready (queue, lane, priority, seq, task_run_id, task_id, since)
 			select queue, lane, -2147483648, seq, task_run_id, task_id, since from gone`, all, alone, locked)
+		t.after = append(t.after, t.s.heads.forget)
 		return err
 	})
 	return int(lifted), err

@@ -18,6 +18,7 @@ func (t *tx) settle(b *flow.Batch) ([]store.EndedAttempt, error) {
 		return nil, err
 	}
 	c := &b.Changes
+	t.after = append(t.after, t.s.heads.passed(c))
 	if err := t.copies(c); err != nil {
 		return nil, err
 	}
