@@ -23,6 +23,7 @@ import (
 	"golang.org/x/oauth2/jwt"
 
 	"pipedai/storage"
+	"pipedai/storage/internal/source"
 )
 
 const (
@@ -137,7 +138,7 @@ func (b *Bucket) get(ctx context.Context, path string, offset, length int64) (io
 	if err != nil {
 		return nil, storage.Object{}, err
 	}
-	return storage.Resume(ctx, body, left, func(read int64) (io.ReadCloser, error) {
+	return source.Resume(ctx, body, left, func(read int64) (io.ReadCloser, error) {
 		body, _, _, err := open(offset+read, object.Tag)
 		return body, err
 	}), object, nil

@@ -21,6 +21,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"pipedai/storage"
+	"pipedai/storage/internal/source"
 )
 
 const (
@@ -163,7 +164,7 @@ func (b *Bucket) get(ctx context.Context, path string, offset, length int64) (io
 	if err != nil {
 		return nil, storage.Object{}, err
 	}
-	return storage.Resume(ctx, body, left, func(read int64) (io.ReadCloser, error) {
+	return source.Resume(ctx, body, left, func(read int64) (io.ReadCloser, error) {
 		body, _, _, err := open(offset+read, object.Tag)
 		return body, err
 	}), object, nil

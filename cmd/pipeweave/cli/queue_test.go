@@ -71,6 +71,11 @@ func TestQueue(t *testing.T) {
 	expect(stored, "logs", queued.RunID, "--json")
 	expect("1 (aaaaaaaaaaaaaaaa)", "tasks", "list")
 	expect("1.0.0", "tasks", "history", "t")
+	_, once, _ := s.run("trigger", "t", "--idempotency-key", "k", "--json")
+	_, again, _ := s.run("trigger", "t", "--idempotency-key", "k", "--json")
+	if once == "" || once != again {
+		t.Errorf("a key started two runs:\n%s%s", once, again)
+	}
 
 	later := decoded[api.QueuedTask](t, expect(`"queued"`, "queue", "task", "t", "--json")).RunID
 	<-dispatched
@@ -95,7 +100,7 @@ func TestQueue(t *testing.T) {
 		}
 	}
 
-	expect("Next: pipeweave maintenance", "maintenance", "request")
+	expect("pipeweave maintenance", "maintenance", "request")
 	if code, _, errs := s.run("queue", "task", "t"); code != cliutil.ExitConflict || !strings.Contains(errs, "see: pipeweave maintenance status") {
 		t.Errorf("in maintenance: got %d %s", code, errs)
 	}

@@ -34,6 +34,7 @@ type triggerOptions struct {
 	backend     string
 	priority    int
 	hasPriority bool
+	key         string
 	wait        bool
 	timeout     time.Duration
 	json        bool
@@ -72,6 +73,7 @@ ended: 0 completed, 1 failed or cancelled, 2 partial, 3 not over in time.`,
 	flags.StringVar(&o.validation, "validation-mode", "", "what an input means that does not fit: strict, warn or none (default warn)")
 	flags.StringVar(&o.backend, "storage-backend", "", "id of the backend for its objects (default: the server's default)")
 	flags.IntVarP(&o.priority, "priority", "p", 0, "lower runs first (default: each task's own)")
+	flags.StringVar(&o.key, "idempotency-key", "", "start only one run for this key")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "wait for the end of the run")
 	flags.DurationVar(&o.timeout, "timeout", 0, "longest wait, such as 5m (default: no limit)")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
@@ -87,7 +89,7 @@ func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
 	if err != nil {
 		return err
 	}
-	req := api.TriggerRequest{Input: input, FailureMode: o.failureMode, ValidationMode: o.validation, StorageBackend: o.backend}
+	req := api.TriggerRequest{Input: input, FailureMode: o.failureMode, ValidationMode: o.validation, StorageBackend: o.backend, IdempotencyKey: o.key}
 	if o.hasPriority {
 		req.Priority = &o.priority
 	}

@@ -1,6 +1,6 @@
-// Package source reads what is to be stored in blocks, counts and hashes it,
-// and knows the last block when it sees it. Providers that store in parts
-// share it.
+// Package source is what providers that store over a network share: it reads
+// what is to be stored in blocks, counts and hashes it, and knows the last block
+// when it sees it; and it reads what was stored through connections that break.
 package source
 
 import (

@@ -537,68 +537,6 @@ export interface TaskRun {
   supersededBy?: string;
 }
 
-/** QueueTaskRequest is POST /api/queue/task. */
-export interface QueueTaskRequest {
-  taskId: string;
-  input?: Json;
-  priority?: number;
-  metadata?: Json;
-  idempotencyKey?: string;
-  scheduledFor?: Time;
-  validationMode?: "strict" | "warn" | "none";
-  storageBackend?: string; // id; the default one if absent
-}
-
-/**
- * QueueBatchRequest is POST /api/queue/batch: all of the tasks or none, at most
- * MaxQueueBatch of them.
- */
-export interface QueueBatchRequest {
-  tasks: QueueTaskRequest[] | null;
-}
-
-/**
- * QueuedBatch answers it: Results in the order of the request, Queued counts
- * those that did not exist before.
- */
-export interface QueuedBatch {
-  queued: number;
-  results: QueuedTask[] | null;
-}
-
-/** QueuedTask answers it. */
-export interface QueuedTask {
-  runId: string;
-  status: string; // "queued", or "completed" on an idempotency hit
-  taskId: string;
-  inputPath: string;
-  validationWarnings?: Record<string, FieldError[] | null>;
-}
-
-/** QueueStatus answers GET /api/queue/status. */
-export interface QueueStatus {
-  pending: number;
-  running: number;
-  waiting: number;
-  completed: number;
-  failed: number;
-  dlq: number;
-  oldestPending: Time;
-}
-
-/** Tick answers POST /api/tick. */
-export interface Tick {
-  status: string;
-  processed: number;
-  timestamp: Time;
-}
-
-/** StorageContent answers GET /api/storage/{path} for a JSON object. */
-export interface StorageContent {
-  path: string;
-  content: Json;
-}
-
 /**
  * StreamEvent is the data of one server-sent event of GET /api/stream: a
  * notice that something changed, with what identifies it. Readers fetch what
@@ -615,70 +553,6 @@ export interface StreamEvent {
   id?: string; // of a service, worker or enrolment
   status?: string;
   at: Time;
-}
-
-/** QueueItem is one row of GET /api/queue/items. */
-export interface QueueItem {
-  runId: string;
-  taskId: string;
-  pipelineRunId?: string;
-  priority: number;
-  status: string;
-  attempt: number;
-  maxRetries: number;
-  scheduledAt: Time;
-  startedAt: Time;
-  completedAt: Time;
-  createdAt: Time;
-  error?: string;
-  errorCode?: string;
-}
-
-/** QueueItems answers GET /api/queue/items, by priority, then creation. */
-export interface QueueItems {
-  items: QueueItem[] | null;
-  total: number;
-  limit: number;
-  offset: number;
-}
-
-/** StorageBackend is a configured place for objects, without its credentials. */
-export interface StorageBackend {
-  id: string;
-  provider: string;
-  endpoint: string;
-  bucket: string;
-  region?: string;
-  isDefault: boolean;
-}
-
-/**
- * StorageBackends answers GET /api/storage/backends, in the order of the
- * configuration.
- */
-export interface StorageBackends {
-  backends: StorageBackend[] | null;
-  default: string;
-}
-
-/** StorageObject is one object of a listing. */
-export interface StorageObject {
-  path: string;
-  size: number;
-  contentType?: string;
-  sha256?: string;
-  modified: Time;
-}
-
-/**
- * StorageList answers GET /api/storage?prefix=: objects by path, at most limit.
- * More follow when next is there: ask again with after=next.
- */
-export interface StorageList {
-  backend: string;
-  prefix: string;
-  objects: StorageObject[] | null;
-  next?: string;
 }
 
 /**
@@ -1115,6 +989,132 @@ export interface Session {
   workspaceId: string;
   version: string; // of the server
   build: string; // changes with every build; pages reload on it
+}
+
+/** QueueTaskRequest is POST /api/queue/task. */
+export interface QueueTaskRequest {
+  taskId: string;
+  input?: Json;
+  priority?: number;
+  metadata?: Json;
+  idempotencyKey?: string;
+  scheduledFor?: Time;
+  validationMode?: "strict" | "warn" | "none";
+  storageBackend?: string; // id; the default one if absent
+}
+
+/**
+ * QueueBatchRequest is POST /api/queue/batch: all of the tasks or none, at most
+ * MaxQueueBatch of them.
+ */
+export interface QueueBatchRequest {
+  tasks: QueueTaskRequest[] | null;
+}
+
+/**
+ * QueuedBatch answers it: Results in the order of the request, Queued counts
+ * those that did not exist before.
+ */
+export interface QueuedBatch {
+  queued: number;
+  results: QueuedTask[] | null;
+}
+
+/** QueuedTask answers it. */
+export interface QueuedTask {
+  runId: string;
+  status: string; // "queued", or "completed" on an idempotency hit
+  taskId: string;
+  inputPath: string;
+  validationWarnings?: Record<string, FieldError[] | null>;
+}
+
+/** QueueStatus answers GET /api/queue/status. */
+export interface QueueStatus {
+  pending: number;
+  running: number;
+  waiting: number;
+  completed: number;
+  failed: number;
+  dlq: number;
+  oldestPending: Time;
+}
+
+/** Tick answers POST /api/tick. */
+export interface Tick {
+  status: string;
+  processed: number;
+  timestamp: Time;
+}
+
+/** QueueItem is one row of GET /api/queue/items. */
+export interface QueueItem {
+  runId: string;
+  taskId: string;
+  pipelineRunId?: string;
+  priority: number;
+  status: string;
+  attempt: number;
+  maxRetries: number;
+  scheduledAt: Time;
+  startedAt: Time;
+  completedAt: Time;
+  createdAt: Time;
+  error?: string;
+  errorCode?: string;
+}
+
+/** QueueItems answers GET /api/queue/items, by priority, then creation. */
+export interface QueueItems {
+  items: QueueItem[] | null;
+  total: number;
+  limit: number;
+  offset: number;
+}
+
+/** StorageContent answers GET /api/storage/{path} for a JSON object. */
+export interface StorageContent {
+  path: string;
+  content: Json;
+}
+
+/** StorageBackend is a configured place for objects, without its credentials. */
+export interface StorageBackend {
+  id: string;
+  provider: string;
+  endpoint: string;
+  bucket: string;
+  region?: string;
+  isDefault: boolean;
+}
+
+/**
+ * StorageBackends answers GET /api/storage/backends, in the order of the
+ * configuration.
+ */
+export interface StorageBackends {
+  backends: StorageBackend[] | null;
+  default: string;
+}
+
+/** StorageObject is one object of a listing. */
+export interface StorageObject {
+  path: string;
+  size: number;
+  contentType?: string;
+  sha256?: string;
+  modified: Time;
+}
+
+/**
+ * StorageList answers GET /api/storage?prefix=: objects by path, at most limit.
+ * More follow when next is there: ask again with after=next.
+ */
+export interface StorageList {
+  backend: string;
+  prefix: string;
+  objects: StorageObject[] | null;
+  next?: string;
 }
 
 /** Token is an operator's credential as others may see it: never the token. */
