@@ -318,7 +318,7 @@ func (n *nodeTest) callbacks(t *testing.T) {
 		t.Errorf("completed at attempt %d after %+v", run.Attempt, run.PreviousAttempts)
 	}
 	// One that was taken, and of which only the answer was lost, stays.
-	run = n.task(t, unheard, "completed")
+	n.task(t, unheard, "completed")
 	var late []told
 	eventually(t, "the failure after the success", func() bool {
 		late = n.worker.told(t, "callback", unheard)

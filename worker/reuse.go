@@ -98,7 +98,7 @@ func (a *tried) reuse(ctx context.Context, input json.RawMessage, lines func(log
 	waiting, failed := 0, 0
 	for {
 		answer, err := a.x.asker.check(ctx, api.IdempotencyCheck{RunID: a.d.RunID, Attempt: a.d.Attempt, Key: key})
-		pause := time.Duration(0)
+		var pause time.Duration
 		switch {
 		case err == nil && answer.Hit:
 			lines(note("the work was done before; its result is used", answer.Of))

@@ -76,7 +76,7 @@ func (s *Store) applied(ctx context.Context) (map[int64]time.Time, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.Reader.QueryContext(ctx, `select version_id, cast(strftime('%s', tstamp) as integer) from `+migration.Table+` where is_applied and version_id > 0`)
+	rows, err := s.db.Reader.QueryContext(ctx, `select version_id, cast(strftime('%s', tstamp) as integer) from `+migration.Table+` where is_applied and version_id > 0`) //nolint:gosec // a constant
 	err = each(rows, err, func(row scanner) error {
 		var version, at int64
 		if err := row.Scan(&version, &at); err != nil {
