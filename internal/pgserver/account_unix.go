@@ -42,9 +42,7 @@ func (a account) own(dir string) error {
 }
 
 func (a account) attr() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Credential: a.credential}
-	dieWithParent(attr)
-	return attr
+	return &syscall.SysProcAttr{Credential: a.credential}
 }
 
 // stopSignal asks the server to end in one of its own ways.

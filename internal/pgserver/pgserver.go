@@ -1,7 +1,6 @@
 package pgserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"pipedai/internal/childproc"
 )
 
 // Options are how a cluster is started. The zero value is what tests want:
@@ -43,10 +43,9 @@ type Server struct {
 	bin  string
 	args []string
 	user account
-	log  *Log
+	log  *childproc.Output
 
-	process *os.Process
-	ended   chan struct{}
+	process *childproc.Process
 }
 
 const startWithin = 30 * time.Second
@@ -82,7 +81,7 @@ func Start(o Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 
-	s := &Server{dir: dir, bin: bin, user: user, log: &Log{}, args: []string{"-D", data, "-k", dir, "-h", "",
+	s := &Server{dir: dir, bin: bin, user: user, log: &childproc.Output{}, args: []string{"-D", data, "-k", dir, "-h", "",
 		"-c", "max_connections=200", "-c", "timezone=UTC"}}
 	settings := []string{"fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_wal_size=256MB"}
 	if o.Durable {
@@ -102,24 +101,11 @@ func (s *Server) start() error {
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = s.user.attr()
 	cmd.Stdout, cmd.Stderr = s.log, s.log
-	started := make(chan error, 1)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		// The kernel sends the parent-death signal when the thread that started
-		// the server ends, so that thread has to stay.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	process, err := childproc.Start(cmd, syscall.SIGQUIT)
+	if err != nil {
 		return err
 	}
-	s.process, s.ended = cmd.Process, ended
+	s.process = process
 	if err := s.ready(); err != nil {
 		s.end(Immediate)
 		return err
@@ -137,7 +123,7 @@ func (s *Server) ready() error {
 			return conn.Close(ctx)
 		}
 		select {
-		case <-s.ended:
+		case <-s.process.Ended():
 			return fmt.Errorf("the server ended:\n%s", s.log)
 		case <-ctx.Done():
 			return fmt.Errorf("the server does not answer: %w\n%s", err, s.log)
@@ -164,13 +150,8 @@ func (s *Server) Stop() {
 }
 
 func (s *Server) end(how Shutdown) {
-	_ = stopSignal(s.process, how)
-	select {
-	case <-s.ended:
-	case <-time.After(10 * time.Second):
-		_ = s.process.Kill()
-		<-s.ended
-	}
+	_ = stopSignal(s.process.Process, how)
+	s.process.Await(10 * time.Second)
 }
 
 // DSN is the address of a database in keyword form.
@@ -211,24 +192,4 @@ func (s *Server) Version() string {
 }
 
 // Log is what the server said so far.
-func (s *Server) Log() *Log { return s.log }
-
-// Log collects what a server says. It is safe for concurrent use.
-type Log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write adds to the log.
-func (b *Log) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-// String is the whole log.
-func (b *Log) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
+func (s *Server) Log() *childproc.Output { return s.log }

@@ -9,13 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"pipedai/internal/childproc"
 )
 
 // The storage servers of the tests. They are programs, built from the module
@@ -98,29 +100,16 @@ func startServer(t testing.TB, program string, args func(addr string) []string) 
 
 func tryServer(t testing.TB, program, addr string, args []string) bool {
 	t.Helper()
-	log := &said{}
+	log := &childproc.Output{}
 	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), log, log
-	cmd.SysProcAttr = dieWithParent()
-	started, ended := make(chan error, 1), make(chan struct{})
-	go func() {
-		defer close(ended)
-		// The kernel sends the parent-death signal when the thread that started the
-		// server ends, so that thread has to stay.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	server, err := childproc.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
+		_ = server.Kill()
+		<-server.Ended()
 		if t.Failed() {
 			t.Logf("%s said:\n%s", filepath.Base(program), log)
 		}
@@ -134,7 +123,7 @@ func tryServer(t testing.TB, program, addr string, args []string) bool {
 			return true
 		}
 		select {
-		case <-ended:
+		case <-server.Ended():
 			t.Logf("%s ended:\n%s", filepath.Base(program), log)
 			return false
 		case <-time.After(20 * time.Millisecond):
@@ -145,24 +134,6 @@ func tryServer(t testing.TB, program, addr string, args []string) bool {
 
 // startWithin is how long a server may take to listen.
 const startWithin = 30 * time.Second
-
-// said is what a server printed.
-type said struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
 
 // building keeps the goroutines of one binary apart; the lock file does so for
 // processes.

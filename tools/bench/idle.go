@@ -43,7 +43,7 @@ func measureIdle(ctx context.Context, m *measuring) error {
 		return err
 	}
 
-	pid := b.engine().cmd.Process.Pid
+	pid := b.engine().process.Pid
 	said := 0
 	if m.store == postgres {
 		said = len(m.g.pg.Log().String())

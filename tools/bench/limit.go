@@ -66,7 +66,7 @@ func (m *measuring) spentAll(ctx context.Context, b *bed, what string) error {
 			return n, 0, 0, err
 		}
 		for _, r := range b.replicas {
-			used, err := cpuTime(r.cmd.Process.Pid)
+			used, err := cpuTime(r.process.Pid)
 			if err != nil {
 				return n, 0, 0, err
 			}

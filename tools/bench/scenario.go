@@ -136,7 +136,7 @@ func (m *measuring) databaseLimit(name string) float64 {
 
 // peak adds the most memory an engine has used as a figure.
 func (m *measuring) peak(r *replica, figure string) {
-	if mb, err := memory(r.cmd.Process.Pid, "VmHWM"); err == nil {
+	if mb, err := memory(r.process.Pid, "VmHWM"); err == nil {
 		m.add(sample{figure, mb, 0})
 	}
 }

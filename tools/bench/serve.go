@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,13 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"pipedai/client"
+	"pipedai/internal/childproc"
 )
 
 // replica is one `pipeweave serve`. It keeps folder and port when it is
@@ -29,9 +28,8 @@ type replica struct {
 	env     []string
 	log     io.Writer
 
-	cmd   *exec.Cmd
-	ended chan struct{}
-	said  *bytes.Buffer
+	process *childproc.Process // nil: it does not run
+	said    *childproc.Output
 }
 
 func newReplica(o options, home, storage, database string, log io.Writer) (*replica, error) {
@@ -74,14 +72,15 @@ func (r *replica) adminToken() (string, error) {
 
 // start runs the program and waits until it answers.
 func (r *replica) start(ctx context.Context, args ...string) error {
-	r.cmd = exec.Command(r.program, append([]string{"serve", "--addr", r.address(), "--log-level", "minimal"}, args...)...)
-	r.cmd.Env = r.env
-	r.said = &bytes.Buffer{}
-	r.cmd.Stderr = io.MultiWriter(r.log, r.said)
-	r.cmd.SysProcAttr = dieWithUs()
-	if err := r.launch(); err != nil {
+	cmd := exec.Command(r.program, append([]string{"serve", "--addr", r.address(), "--log-level", "minimal"}, args...)...)
+	cmd.Env = r.env
+	r.said = &childproc.Output{}
+	cmd.Stderr = io.MultiWriter(r.log, r.said)
+	process, err := childproc.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		return fmt.Errorf("start %s: %w", r.program, err)
 	}
+	r.process = process
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		resp, err := http.Get("http://" + r.address() + "/health")
@@ -92,7 +91,7 @@ func (r *replica) start(ctx context.Context, args ...string) error {
 			}
 		}
 		select {
-		case <-r.ended:
+		case <-r.process.Ended():
 			return fmt.Errorf("%s serve ended:\n%s", r.program, r.said)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -104,29 +103,6 @@ func (r *replica) start(ctx context.Context, args ...string) error {
 	}
 }
 
-// launch starts the program from a thread that stays until it ended: the
-// kernel sends the parent-death signal when that thread ends.
-func (r *replica) launch() error {
-	cmd, ended := r.cmd, make(chan struct{})
-	started := make(chan error, 1)
-	go func() {
-		defer close(ended)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	r.ended = ended
-	err := <-started
-	if err != nil {
-		r.cmd = nil
-	}
-	return err
-}
-
 // stop ends the program as an operator does.
 func (r *replica) stop() { r.end(syscall.SIGTERM) }
 
@@ -134,15 +110,10 @@ func (r *replica) stop() { r.end(syscall.SIGTERM) }
 func (r *replica) kill() { r.end(syscall.SIGKILL) }
 
 func (r *replica) end(how syscall.Signal) {
-	if r.cmd == nil {
+	if r.process == nil {
 		return
 	}
-	_ = r.cmd.Process.Signal(how)
-	select {
-	case <-r.ended:
-	case <-time.After(20 * time.Second):
-		_ = r.cmd.Process.Kill()
-		<-r.ended
-	}
-	r.cmd = nil
+	_ = r.process.Signal(how)
+	r.process.Await(20 * time.Second)
+	r.process = nil
 }

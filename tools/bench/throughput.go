@@ -43,7 +43,7 @@ func measurePush(ctx context.Context, m *measuring) error {
 // spent adds what the last moments cost in processor time per task: a figure
 // that holds on a machine that others use as well.
 func (m *measuring) spent(ctx context.Context, b *bed, c *child, figure string) error {
-	engine := b.engine().cmd.Process.Pid
+	engine := b.engine().process.Pid
 	look := func() (n counts, used, database time.Duration, err error) {
 		if n, err = c.stats(ctx); err != nil {
 			return n, 0, 0, err
