@@ -79,7 +79,7 @@ func TestTable(t *testing.T) {
 	}
 	var ids bytes.Buffer
 	if err := Table(&ids, 40, []string{"RUN", "TASK RUN", "ERROR"}, [][]string{{"prun_0123456789abcdef", "trun_0123456789abcdef", "it went wrong again"}}); err != nil ||
-		ids.String() != "RUN                    TASK RUN               ERROR\nprun_0123456789abcdef  trun_0123456789abcdef  it …in\n" {
+		ids.String() != "RUN                    TASK RUN               ERROR\nprun_0123456789abcdef  trun_0123456789abcdef  it w…ain\n" {
 		t.Errorf("ids are kept whole: got\n%s%v", ids.String(), err)
 	}
 	for _, test := range tests {

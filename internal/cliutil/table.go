@@ -50,7 +50,7 @@ func Table(w io.Writer, width int, header []string, rows [][]string) error {
 
 const (
 	// leastWidth is of a column that was narrowed: less says nothing.
-	leastWidth = 6
+	leastWidth = 8
 	// longestID is how long a word may be to be taken for an id.
 	longestID = 24
 )

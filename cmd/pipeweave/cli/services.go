@@ -58,13 +58,13 @@ func (d *deps) ago(t api.Time) string {
 	case since < 5*time.Second:
 		return "just now"
 	case since < 2*time.Minute:
-		return fmt.Sprintf("%d s ago", int(since.Seconds()))
+		return fmt.Sprintf("%ds ago", int(since.Seconds()))
 	case since < 2*time.Hour:
-		return fmt.Sprintf("%d min ago", int(since.Minutes()))
+		return fmt.Sprintf("%dm ago", int(since.Minutes()))
 	case since < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(since.Hours()))
+		return fmt.Sprintf("%dh ago", int(since.Hours()))
 	default:
-		return fmt.Sprintf("%d days ago", int(since.Hours()/24))
+		return fmt.Sprintf("%dd ago", int(since.Hours()/24))
 	}
 }
 
