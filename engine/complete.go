@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,6 +67,7 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 		ended   []store.EndedAttempt
 		claimed []store.Claimed
 		err     error
+		likely  []store.EndedAttempt // what an earlier try led to, if it was kept
 		along   = e.claimer.ride(len(ends))
 	)
 	if along == nil {
@@ -80,11 +82,19 @@ func (e *Engine) endAttempts(ctx context.Context, ends []store.EndAttempt) ([]st
 		if err == nil {
 			break
 		}
+		if errors.Is(err, store.ErrUnsure) && likely == nil {
+			likely = ended
+		}
 		if try == reportTries || !reportPause.Wait(ctx, try) {
 			along.arrive(nil)
 			return nil, err
 		}
 		e.log.Warn("end attempts: trying again", "error", err)
+	}
+	for i := range min(len(ended), len(likely)) {
+		if errors.Is(ended[i].Err, store.ErrLeaseLost) && likely[i].Err == nil {
+			ended[i] = likely[i] // it was kept: nobody else had the lease
+		}
 	}
 	enough := along.arrive(claimed)
 	for i, end := range ended {

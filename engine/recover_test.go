@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -372,6 +373,46 @@ func TestDispatch_E18_poison(t *testing.T) {
 		}
 		if got := f.ended(run.ID); got.Status != pipeline.RunFailed {
 			t.Errorf("the run is %s", got.Status)
+		}
+	})
+}
+
+// unsure keeps the first ends it is given and loses the answer.
+type unsure struct {
+	store.Store
+	lost atomic.Bool
+}
+
+func (u *unsure) EndAttempts(ctx context.Context, ends []store.EndAttempt) ([]store.EndedAttempt, error) {
+	ended, err := u.Store.EndAttempts(ctx, ends)
+	if err == nil && u.lost.CompareAndSwap(false, true) {
+		err = fmt.Errorf("commit: %w", store.ErrUnsure)
+	}
+	return ended, err
+}
+
+func (u *unsure) EndAndClaim(ctx context.Context, ends []store.EndAttempt, _ store.ClaimTasks) ([]store.EndedAttempt, []store.Claimed, error) {
+	ended, err := u.EndAttempts(ctx, ends)
+	return ended, nil, err
+}
+
+// TestReport_unsure: a report that was kept, and whose commit was not heard of,
+// counts, and counts once.
+func TestReport_unsure(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "kept", func(t *testing.T) {
+		base := newFixture(t, Options{})
+		f := newFixtureOver(t, &unsure{Store: base.Store()}, Options{})
+		f.register(edges{"a": {"b"}, "b": nil})
+		f.fleet.reply = make(chan reported, 10)
+		f.run()
+		if got := f.ended(f.trigger().ID); got.Status != pipeline.RunCompleted {
+			t.Errorf("got %s: %s", got.Status, got.Error)
+		}
+		for range 2 {
+			if got := <-f.fleet.reply; got.err != nil {
+				t.Errorf("the report of %s was answered with %v", got.wire, got.err)
+			}
 		}
 	})
 }

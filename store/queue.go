@@ -36,7 +36,8 @@ type Queue interface {
 	// resolves the edges of the run's graph (pipeline.Advance), queues what
 	// follows and ends runs that have nothing open. One answer per item; its
 	// Err is ErrLeaseLost when the attempt is not the one under lease and
-	// ErrNotFound when there is no such task run.
+	// ErrNotFound when there is no such task run. Answers that come with ErrUnsure
+	// hold if the step was kept: taken again, it then says ErrLeaseLost of them.
 	EndAttempts(ctx context.Context, ends []EndAttempt) ([]EndedAttempt, error)
 	// StartAndClaim and EndAndClaim are StartRuns and EndAttempts, and ClaimTasks
 	// right after, with one wait for the disk for both where the store can. The

@@ -26,6 +26,9 @@ var (
 	// ErrLeaseLost says that a report belongs to an attempt that is over: it
 	// ended, was superseded, or was taken back.
 	ErrLeaseLost = errors.New("lease lost")
+	// ErrUnsure says that a step may have been kept or not: the connection ended
+	// while its commit was under way.
+	ErrUnsure = errors.New("outcome unknown")
 	// ErrMaintenance says that no new work is accepted.
 	ErrMaintenance = errors.New("in maintenance mode")
 	// ErrUnavailable says that the database does not answer, or takes no writes

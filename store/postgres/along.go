@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -48,7 +49,7 @@ func (s *Store) EndAndClaim(ctx context.Context, ends []store.EndAttempt, p stor
 	}
 	out, err := s.endAttempts(ctx, ends, later, nil)
 	if err != nil {
-		return nil, nil, err
+		return out, nil, err
 	}
 	claimed, err := s.claimAfter(ctx, p, later)
 	return out, claimed, err
@@ -62,5 +63,8 @@ func (s *Store) claimAfter(ctx context.Context, p store.ClaimTasks, commit durab
 		return claimed, nil
 	}
 	_, err := s.pool.Exec(ctx, `select pg_logical_emit_message(true, 'pipeweave', '')`)
-	return nil, wrap("wait for the disk", err)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the disk: %w: %w", store.ErrUnsure, err)
+	}
+	return nil, nil
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -48,6 +49,9 @@ func (s *Store) endAttempts(ctx context.Context, ends []store.EndAttempt, commit
 		}
 		return t.tellUnknown(ends, out)
 	})
+	if err != nil && !errors.Is(err, store.ErrUnsure) {
+		out = nil
+	}
 	return out, err
 }
 

@@ -21,7 +21,7 @@ func (s *Store) endAndHandOver(ctx context.Context, ends []store.EndAttempt, p s
 	hand := &handOver{p: p}
 	out, err := s.endAttempts(ctx, ends, atOnce, hand)
 	if err != nil {
-		return nil, nil, err
+		return out, nil, err
 	}
 	claimed, err := s.describe(ctx, hand.got)
 	if err != nil {

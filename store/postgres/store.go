@@ -270,7 +270,9 @@ func (s *Store) attempt(ctx context.Context, first func(*tx, *pgx.Batch), fn fun
 	}
 	if err == nil {
 		t.end.Queue("commit")
-		err = c.SendBatch(ctx, &t.end).Close()
+		if err = c.SendBatch(ctx, &t.end).Close(); isLost(err) {
+			err = fmt.Errorf("%w: %w", store.ErrUnsure, err)
+		}
 	}
 	if err != nil {
 		t.rollback()
