@@ -26,8 +26,8 @@ type catalog struct {
 
 // validated is a definition that was found valid.
 type validated struct {
-	updated time.Time // of the definition
-	at      time.Time
+	store.Pipeline
+	at time.Time
 }
 
 func newCatalog() *catalog {
@@ -68,13 +68,15 @@ func (c *catalog) servicesOf(tasks []pipeline.TaskID) []pipeline.ServiceID {
 	return out
 }
 
-// isValid reports whether a definition is known to be valid. If not, age is
-// what foundValid wants when it was looked up.
-func (c *catalog) isValid(p store.Pipeline) (valid bool, age int) {
+// validPipeline returns a definition that is known to be valid. If there is none, age
+// is what foundValid wants when it was looked up. A run starts with the
+// definition of the moment, whatever is remembered here: that only spares a
+// trigger the look whether it makes sense.
+func (c *catalog) validPipeline(id pipeline.ID) (p store.Pipeline, age int, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, known := c.valid[p.ID]
-	return known && v.updated.Equal(p.UpdatedAt) && time.Since(v.at) < catalogAge, c.age
+	v, known := c.valid[id]
+	return v.Pipeline, c.age, known && time.Since(v.at) < catalogAge
 }
 
 // foundValid notes that a definition is valid, unless a registration came
@@ -83,6 +85,6 @@ func (c *catalog) foundValid(p store.Pipeline, age int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.age == age {
-		c.valid[p.ID] = validated{updated: p.UpdatedAt, at: time.Now()}
+		c.valid[p.ID] = validated{p, time.Now()}
 	}
 }

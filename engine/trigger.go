@@ -176,13 +176,13 @@ func (e *Engine) startRuns(ctx context.Context, runs []store.StartRun) ([]store.
 // runnable returns a pipeline, and fails for one that does not exist or is not
 // valid.
 func (e *Engine) runnable(ctx context.Context, id pipeline.ID) (store.Pipeline, error) {
+	p, age, known := e.catalog.validPipeline(id)
+	if known {
+		return p, nil
+	}
 	p, err := e.store.Pipeline(ctx, id)
 	if err != nil {
 		return p, err
-	}
-	valid, age := e.catalog.isValid(p)
-	if valid {
-		return p, nil
 	}
 	validation, err := e.check(ctx, p)
 	if err != nil {
