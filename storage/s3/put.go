@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -94,8 +93,10 @@ func (b *Bucket) send(ctx context.Context, path string, in *source.Source, size 
 	}
 	if last {
 		opts.UserMetadata[metaSum] = in.Sum()
-		_, err := b.core.PutObject(ctx, b.name, path, bytes.NewReader(block), int64(len(block)), "", in.Sum(), opts)
-		return err
+		return sendBlock(ctx, block, func(body io.Reader) error {
+			_, err := b.core.PutObject(ctx, b.name, path, body, int64(len(block)), "", in.Sum(), opts)
+			return err
+		})
 	}
 	return b.sendParts(ctx, path, in, block, opts)
 }
@@ -117,8 +118,12 @@ func (b *Bucket) sendParts(ctx context.Context, path string, in *source.Source, 
 	var parts []minio.CompletePart
 	for last := false; ; {
 		sum := sha256.Sum256(block)
-		part, err := b.core.PutObjectPart(ctx, b.name, path, upload, len(parts)+1, bytes.NewReader(block), int64(len(block)),
-			minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum[:])})
+		var part minio.ObjectPart
+		err := sendBlock(ctx, block, func(body io.Reader) (err error) {
+			part, err = b.core.PutObjectPart(ctx, b.name, path, upload, len(parts)+1, body, int64(len(block)),
+				minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum[:])})
+			return err
+		})
 		if err != nil {
 			return err
 		}
