@@ -44,7 +44,7 @@ it could run and 1 when it could not, or when the input does not fit.`,
 func runDryRun(ctx context.Context, d *deps, o dryRunOptions) error {
 	var input json.RawMessage
 	if o.input != "" {
-		read, err := readInput(d, o.input, "")
+		read, err := inputFlags{text: o.input}.read(d)
 		if err != nil {
 			return err
 		}

@@ -111,12 +111,12 @@ func runQueueItems(ctx context.Context, d *deps, o queueItemsOptions) error {
 }
 
 type queueTaskOptions struct {
-	remote      remote
-	task        string
-	input, file string
-	priority    int
-	key         string
-	json        bool
+	remote   remote
+	task     string
+	input    inputFlags
+	priority int
+	key      string
+	json     bool
 }
 
 func newQueueTaskCmd(d *deps) *cobra.Command {
@@ -128,16 +128,15 @@ func newQueueTaskCmd(d *deps) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.task = args[0]
 			hasPriority = cmd.Flags().Changed("priority")
-			if o.input != "" && o.file != "" {
-				return cliutil.UsageError("--input and --file cannot be given together")
+			if err := o.input.check(); err != nil {
+				return err
 			}
 			return runQueueTask(cmd.Context(), d, o, hasPriority)
 		},
 	}
 	o.remote.bind(cmd)
+	o.input.bind(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&o.input, "input", "i", "", "input as JSON, or @FILE (default {})")
-	flags.StringVarP(&o.file, "file", "f", "", "read the input from a file; - is standard input")
 	flags.IntVarP(&o.priority, "priority", "p", 0, "lower runs first (default: the task's own)")
 	flags.StringVar(&o.key, "idempotency-key", "", "run only once for this key")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
@@ -145,7 +144,7 @@ func newQueueTaskCmd(d *deps) *cobra.Command {
 }
 
 func runQueueTask(ctx context.Context, d *deps, o queueTaskOptions, hasPriority bool) error {
-	input, err := readInput(d, o.input, o.file)
+	input, err := o.input.read(d)
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,7 @@ import (
 type schemaOptions struct {
 	remote remote
 	task   string
-	input  string
-	file   string
+	input  inputFlags
 	json   bool
 }
 
@@ -139,22 +138,20 @@ func newValidateCmd(d *deps) *cobra.Command {
 		Example: `  pipeweave tasks validate download --input '{"pdfUrl": "..."}'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.task = args[0]
-			if o.input != "" && o.file != "" {
-				return cliutil.UsageError("--input and --file cannot be given together")
+			if err := o.input.check(); err != nil {
+				return err
 			}
 			return runValidate(cmd.Context(), d, o)
 		},
 	}
 	o.remote.bind(cmd)
-	flags := cmd.Flags()
-	flags.StringVarP(&o.input, "input", "i", "", "input as JSON, or @FILE (default {})")
-	flags.StringVarP(&o.file, "file", "f", "", "read the input from a file; - is standard input")
-	flags.BoolVar(&o.json, "json", false, "print JSON")
+	o.input.bind(cmd)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
 
 func runValidate(ctx context.Context, d *deps, o schemaOptions) error {
-	input, err := readInput(d, o.input, o.file)
+	input, err := o.input.read(d)
 	if err != nil {
 		return err
 	}

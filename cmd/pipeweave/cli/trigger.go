@@ -2,12 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,8 +22,7 @@ const (
 type triggerOptions struct {
 	remote      remote
 	pipeline    string
-	input       string // JSON, or @file
-	file        string // "-" is standard input
+	input       inputFlags
 	failureMode string
 	validation  string
 	backend     string
@@ -56,19 +50,18 @@ ended: 0 completed, 1 failed or cancelled, 2 partial, 3 not over in time.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.pipeline = args[0]
 			o.hasPriority = cmd.Flags().Changed("priority")
-			switch {
-			case o.input != "" && o.file != "":
-				return cliutil.UsageError("--input and --file cannot be given together")
-			case o.timeout < 0:
+			if err := o.input.check(); err != nil {
+				return err
+			}
+			if o.timeout < 0 {
 				return cliutil.UsageError("--timeout must not be negative")
 			}
 			return runF(cmd.Context(), d, o)
 		},
 	}
 	o.remote.bind(cmd)
+	o.input.bind(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&o.input, "input", "i", "", "input as JSON, or @FILE (default {})")
-	flags.StringVarP(&o.file, "file", "f", "", "read the input from a file; - is standard input")
 	flags.StringVar(&o.failureMode, "failure-mode", "", "fail-fast, continue or partial-merge (default: the pipeline's own)")
 	flags.StringVar(&o.validation, "validation-mode", "", "what an input means that does not fit: strict, warn or none (default warn)")
 	flags.StringVar(&o.backend, "storage-backend", "", "id of the backend for its objects (default: the server's default)")
@@ -81,7 +74,7 @@ ended: 0 completed, 1 failed or cancelled, 2 partial, 3 not over in time.`,
 }
 
 func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
-	input, err := readInput(d, o.input, o.file)
+	input, err := o.input.read(d)
 	if err != nil {
 		return err
 	}
@@ -123,31 +116,6 @@ func runTrigger(ctx context.Context, d *deps, o triggerOptions) error {
 		return err
 	}
 	return runExit(run.Status)
-}
-
-// readInput returns an input as it was given, as JSON, as @FILE or as a file,
-// checked to be JSON.
-func readInput(d *deps, text, file string) (json.RawMessage, error) {
-	if name, found := strings.CutPrefix(text, "@"); found {
-		text, file = "", name
-	}
-	var data []byte
-	var err error
-	switch {
-	case file == "-":
-		data, err = io.ReadAll(d.In)
-	case file != "":
-		data, err = os.ReadFile(file)
-	default:
-		data = []byte(first(text, "{}"))
-	}
-	if err != nil {
-		return nil, cliutil.Fail(cliutil.ExitUsage, fmt.Errorf("read input: %w", err), "")
-	}
-	if !json.Valid(data) {
-		return nil, cliutil.Fail(cliutil.ExitUsage, errors.New("the input is not JSON"), `quote it for the shell: --input '{"key": "value"}'`)
-	}
-	return data, nil
 }
 
 // printOutcome says how a run ended and shows what its last tasks returned.

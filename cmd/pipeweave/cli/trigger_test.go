@@ -128,9 +128,9 @@ func TestTrigger_flags(t *testing.T) {
 		want triggerOptions
 	}{
 		{"pdf", 0, triggerOptions{pipeline: "pdf"}},
-		{"pdf -i {} -w --timeout 5m", 0, triggerOptions{pipeline: "pdf", input: "{}", wait: true, timeout: 5 * time.Minute}},
+		{"pdf -i {} -w --timeout 5m", 0, triggerOptions{pipeline: "pdf", input: inputFlags{text: "{}"}, wait: true, timeout: 5 * time.Minute}},
 		{"pdf -p 0", 0, triggerOptions{pipeline: "pdf", hasPriority: true}},
-		{"pdf -f in.json -u http://h --json", 0, triggerOptions{pipeline: "pdf", file: "in.json", json: true, remote: remote{url: "http://h"}}},
+		{"pdf -f in.json -u http://h --json", 0, triggerOptions{pipeline: "pdf", input: inputFlags{file: "in.json"}, json: true, remote: remote{url: "http://h"}}},
 		{"", cliutil.ExitUsage, triggerOptions{}},
 		{"a b", cliutil.ExitUsage, triggerOptions{}},
 		{"pdf -i {} -f x", cliutil.ExitUsage, triggerOptions{}},
@@ -142,7 +142,7 @@ func TestTrigger_flags(t *testing.T) {
 		d := s.deps("", io.Discard, io.Discard)
 		cmd := newTriggerCmdFunc(d, func(_ context.Context, _ *deps, o triggerOptions) error { got = o; return nil })
 		code := cliutil.Run(t.Context(), cmd, d.Streams, strings.Fields(test.args))
-		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(triggerOptions{}, remote{})); code != test.code || diff != "" {
+		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(triggerOptions{}, remote{}, inputFlags{})); code != test.code || diff != "" {
 			t.Errorf("%q: got %d (-want +got):\n%s", test.args, code, diff)
 		}
 	}
