@@ -152,12 +152,7 @@ func (s *Server) retryDeadLetters(ctx context.Context, req api.RetryAllRequest) 
 	out := api.RetriedAll{Results: []api.RetryResult{}, Failed: []api.RetryNotPossible{}}
 	for _, l := range got {
 		if l.Err != nil {
-			reason := "DLQ item not found" // purged since it was listed
-			var refusal *store.Refusal
-			if errors.As(l.Err, &refusal) {
-				reason = refusal.Reason
-			}
-			out.Failed = append(out.Failed, api.RetryNotPossible{DLQID: string(l.ID), Error: reason})
+			out.Failed = append(out.Failed, api.RetryNotPossible{DLQID: string(l.ID), Error: whyNotRetried(l.Err)})
 			continue
 		}
 		out.Results = append(out.Results, api.RetryResult{
@@ -167,6 +162,21 @@ func (s *Server) retryDeadLetters(ctx context.Context, req api.RetryAllRequest) 
 	out.Retried = len(out.Results)
 	s.o.Log.InfoContext(ctx, "dead letters retried", "retried", out.Retried, "failed", len(out.Failed), "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return out, nil
+}
+
+// whyNotRetried is the reason for one of several dead letters.
+func whyNotRetried(err error) string {
+	var refusal *store.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return refusal.Reason
+	case errors.Is(err, store.ErrNotFound):
+		return "DLQ item not found" // purged since it was listed
+	case errors.Is(err, store.ErrMaintenance):
+		return "Orchestrator is in maintenance mode"
+	default:
+		return "It was not retried; the server's log says why"
+	}
 }
 
 // purgeDeadLetters answers POST /api/dlq/purge.

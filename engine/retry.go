@@ -28,8 +28,8 @@ func (e *Engine) RetryDeadLetter(ctx context.Context, ref string) (store.Retried
 }
 
 // RetryDeadLetters runs the dead letters again that a filter selects, newest
-// first, up to its limit, and answers for each. What one call could not take
-// does not keep the others. Letters of a pipeline run that an earlier one of
+// first, up to its limit, and answers for each. What could not be taken does not
+// take back the others: it says why in its Err. Letters of a pipeline run that an earlier one of
 // the call took up with it count as retried.
 func (e *Engine) RetryDeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]store.RetriedLetter, error) {
 	f.IncludeRetried = false
@@ -49,7 +49,16 @@ func (e *Engine) RetryDeadLetters(ctx context.Context, f store.DeadLetterFilter)
 		}
 		got, err := e.store.RetryDeadLetters(ctx, refs)
 		if err != nil {
-			return out, fmt.Errorf("retry dead letters: %w", err)
+			err = fmt.Errorf("retry dead letters: %w", err)
+			if len(out) == 0 {
+				return nil, err
+			}
+			// What is committed has to be told, and what is not, too.
+			e.log.Error("dead letters are left", "count", len(letters)-start, "error", err)
+			for _, l := range letters[start:] {
+				out = append(out, store.RetriedLetter{ID: l.ID, TaskRun: l.TaskRun, Err: err})
+			}
+			return out, nil
 		}
 		e.retried(got)
 		out = append(out, got...)
