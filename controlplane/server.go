@@ -164,23 +164,12 @@ func (s *Server) chain() http.Handler {
 	for _, route := range routes {
 		mux.Handle(route.pattern, s.allow(route))
 	}
+	// A wrong method ends here, too, and never at the mux's own answer.
 	mux.Handle("/", http.HandlerFunc(s.page))
 
 	guard := localnet.Guard{Hosts: s.o.Hosts, Origins: s.o.Origins}
-	guarded := guard.Wrap(s.paths(s.known(mux)), func(w http.ResponseWriter, r *http.Request, e *api.Error) { s.kit.Fail(w, r, e) })
+	guarded := guard.Wrap(s.paths(mux), func(w http.ResponseWriter, r *http.Request, e *api.Error) { s.kit.Fail(w, r, e) })
 	return httpkit.WithRequestID(httpkit.SecurityHeaders(s.kit.Recover(guarded)))
-}
-
-// known answers a wrong method as the contract has it, "no such route", and
-// never with the mux's own text.
-func (s *Server) known(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); pattern == "" {
-			s.fail(w, r, "", errNoRoute)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
 }
 
 // NotReady answers every request with 503 until the real server can take
