@@ -84,7 +84,7 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Summary: "Hold an input against the schema of a task",
 			Detail:  "Nothing is started. A task without a schema takes any input.",
 			Errors:  []openapi.Failure{openapi.Fail(400, "Input is required"), taskMissing},
-			Example: `{"input":{"pdfUrl":"file:///tmp/report.pdf"}}`,
+			Example: `{"input":{"pdfUrl":"https://example.com/report.pdf"}}`,
 		},
 
 		"GET /api/pipelines":      {Summary: "List pipelines by name"},
@@ -112,13 +112,13 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 				openapi.Fail(400, "Pipeline validation failed: …"), inputRefused,
 				pipelineMissing, inMaintenance,
 			},
-			Example: `{"input":{"pdfUrl":"file:///tmp/report.pdf"},"priority":10,"failureMode":"continue"}`,
+			Example: `{"input":{"pdfUrl":"https://example.com/report.pdf"},"priority":10,"failureMode":"continue"}`,
 		},
 		"POST /api/pipelines/{id}/dry-run": {
 			Summary: "Validate and plan a run without starting it",
 			Body:    dryRunRequest{},
 			Errors:  []openapi.Failure{pipelineMissing},
-			Example: `{"input":{"pdfUrl":"file:///tmp/report.pdf"}}`,
+			Example: `{"input":{"pdfUrl":"https://example.com/report.pdf"}}`,
 		},
 		"GET /api/runs": {
 			Summary: "List pipeline runs, newest first",
