@@ -260,22 +260,27 @@ func (s *Supervisor) Tail(id string, n int) ([]Line, error) {
 
 // forget takes a dropped runner that has no process out, unless somebody
 // asked for the worker again in the meantime.
+//
+// The record goes first: who sees that the worker is not known any more may
+// rely on nothing of it being left. While the disk works (not under the lock:
+// every Status would wait for it) the runner is still the one of its id, so
+// nobody else writes its record; one that is asked for again goes on with the
+// generation it holds in memory.
 func (s *Supervisor) forget(r *runner) bool {
-	s.mu.Lock()
 	if !r.mail.empty() {
-		s.mu.Unlock()
 		return false
 	}
-	delete(s.runners, r.id)
-	s.mu.Unlock()
-	// Not under the lock: every Status would wait for the disk. A worker of the
-	// same id that comes back meanwhile is safe, for only the record of one that
-	// does not live is dropped.
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
 	if err := s.o.Records.DropProcess(ctx, r.id); err != nil {
 		r.log.Error("forget worker", "error", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !r.mail.empty() {
+		return false
+	}
+	delete(s.runners, r.id)
 	return true
 }
 
