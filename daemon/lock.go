@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -30,9 +29,7 @@ func (e *RunningError) Error() string {
 // gives the lock back when the process ends, however it ends.
 func acquire(dir hostdir.Dir) (release func(), err error) {
 	path := dir.Lock()
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a plain file; it is left alone: move it away", path)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := hostdir.Plain(path); err != nil {
 		return nil, fmt.Errorf("take the daemon's lock: %w", err)
 	}
 	lock := flock.New(path, flock.SetPermissions(0o600))

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"pipedai/internal/atomicfile"
+	"pipedai/internal/hostdir"
 	"pipedai/internal/secret"
 )
 
@@ -79,7 +80,7 @@ const (
 // LoadCredentials reads the file and creates nothing: ErrNoCredentials when
 // there is none.
 func LoadCredentials(path string) (Credentials, error) {
-	if err := regular(path); err != nil {
+	if err := hostdir.Plain(path); err != nil {
 		return Credentials{}, err
 	}
 	data, err := os.ReadFile(path)
@@ -147,7 +148,7 @@ func PutOperator(path, apiURL, workspaceID string, token secret.Text) error {
 }
 
 func updateCredentials(path string, change func(map[string]json.RawMessage, Credentials) error) (Credentials, error) {
-	if err := regular(path); err != nil {
+	if err := plain(path, path+".lock"); err != nil {
 		return Credentials{}, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -228,17 +229,12 @@ func sameJSON(a, b []byte) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-// regular refuses a path at which something else than a plain file lies: a
-// link or a pipe there was put by somebody else.
-func regular(path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("look at %s: %w", path, err)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a plain file; it is left alone: move it away", path)
+// plain refuses files that are not plain ones of ours.
+func plain(paths ...string) error {
+	for _, path := range paths {
+		if err := hostdir.Plain(path); err != nil {
+			return err
+		}
 	}
 	return nil
 }

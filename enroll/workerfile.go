@@ -52,6 +52,9 @@ func ReadWorkerFile(path string) (WorkerFile, error) {
 // WriteWorkerFile replaces the file. A nil Tasks keeps the task files that the
 // old one named, and members this program does not know are kept too.
 func WriteWorkerFile(path string, f WorkerFile) error {
+	if err := plain(path, path+".lock"); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("create state folder: %w", err)
 	}

@@ -3,7 +3,6 @@ package manifest
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -61,39 +60,6 @@ func (e Entry) Validate() error {
 }
 
 const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at`
-
-// Entries lists all entries in the order they were added.
-func (m *Manifest) Entries(ctx context.Context) ([]Entry, error) {
-	rows, err := m.db.Reader.QueryContext(ctx, `SELECT `+entryColumns+` FROM entries ORDER BY seq`)
-	if err != nil {
-		return nil, fmt.Errorf("list entries: %w", sqlitefile.Classify(err))
-	}
-	defer rows.Close()
-	var out []Entry
-	for rows.Next() {
-		e, err := scanEntry(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list entries: %w", err)
-		}
-		out = append(out, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list entries: %w", sqlitefile.Classify(err))
-	}
-	return out, nil
-}
-
-// Entry returns one entry, or ErrNotFound.
-func (m *Manifest) Entry(ctx context.Context, id string) (Entry, error) {
-	e, err := scanEntry(m.db.Reader.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entries WHERE id = ?`, id))
-	if errors.Is(err, sql.ErrNoRows) {
-		return Entry{}, fmt.Errorf("entry %q: %w", id, ErrNotFound)
-	}
-	if err != nil {
-		return Entry{}, fmt.Errorf("entry %q: %w", id, sqlitefile.Classify(err))
-	}
-	return e, nil
-}
 
 // Add appends e; ErrDuplicate when its id or its configPath is taken.
 func (m *Manifest) Add(ctx context.Context, e Entry) error {

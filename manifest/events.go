@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"pipedai/internal/sqlitefile"
@@ -15,7 +16,7 @@ const maxEvents = 5000
 
 // Event is something that happened on this host and is worth showing later.
 type Event struct {
-	Seq     int64 // given by AppendEvent
+	Seq     int64 // given by AppendEvents
 	At      time.Time
 	EntryID string // "" when it is about the host
 	Type    string
@@ -24,38 +25,72 @@ type Event struct {
 
 // AppendEvent records e and returns its sequence number. At is now when zero.
 func (m *Manifest) AppendEvent(ctx context.Context, e Event) (int64, error) {
-	if e.At.IsZero() {
-		e.At = time.Now()
+	events := []Event{e}
+	err := m.AppendEvents(ctx, events)
+	return events[0].Seq, err
+}
+
+// AppendEvents records events in one transaction and fills in their sequence
+// numbers. At is now when zero.
+func (m *Manifest) AppendEvents(ctx context.Context, events []Event) error {
+	if len(events) == 0 {
+		return nil
 	}
-	if len(e.Data) == 0 {
-		e.Data = json.RawMessage(`{}`)
+	for i := range events {
+		if events[i].At.IsZero() {
+			events[i].At = time.Now()
+		}
+		if len(events[i].Data) == 0 {
+			events[i].Data = json.RawMessage(`{}`)
+		}
+		if !json.Valid(events[i].Data) {
+			return fmt.Errorf("append event %s: data is not JSON", events[i].Type)
+		}
 	}
-	if !json.Valid(e.Data) {
-		return 0, fmt.Errorf("append event %s: data is not JSON", e.Type)
-	}
-	var seq int64
 	err := m.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO events (at, entry_id, type, data) VALUES (?, ?, ?, ?)`,
-			toDB(e.At), e.EntryID, e.Type, string(e.Data))
+		insert, err := tx.PrepareContext(ctx, `INSERT INTO events (at, entry_id, type, data) VALUES (?, ?, ?, ?)`)
 		if err != nil {
 			return err
 		}
-		if seq, err = res.LastInsertId(); err != nil {
-			return err
+		defer insert.Close()
+		for i := range events {
+			e := &events[i]
+			res, err := insert.ExecContext(ctx, toDB(e.At), e.EntryID, e.Type, string(e.Data))
+			if err != nil {
+				return err
+			}
+			if e.Seq, err = res.LastInsertId(); err != nil {
+				return err
+			}
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM events WHERE seq <= ?`, seq-maxEvents)
+		_, err = tx.ExecContext(ctx, `DELETE FROM events WHERE seq <= ?`, events[len(events)-1].Seq-maxEvents)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("append event %s: %w", e.Type, err)
+		return fmt.Errorf("append events: %w", err)
 	}
-	return seq, nil
+	return nil
 }
 
-// Events returns what is held after sequence number since, oldest first. A
-// first event whose number is not since+1 means that some are gone.
-func (m *Manifest) Events(ctx context.Context, since int64) ([]Event, error) {
-	rows, err := m.db.Reader.QueryContext(ctx, `SELECT seq, at, entry_id, type, data FROM events WHERE seq > ? ORDER BY seq`, since)
+// EventsQuery says which events are wanted.
+type EventsQuery struct {
+	Since   int64  // those after this sequence number
+	EntryID string // of this worker only; "" is all
+	Limit   int    // how many at most; 0 is all
+	Newest  bool   // when there are more than Limit, the newest ones; else the oldest
+}
+
+// Events returns what is held, oldest first.
+func (m *Manifest) Events(ctx context.Context, q EventsQuery) ([]Event, error) {
+	order, limit := "ASC", int64(-1)
+	if q.Newest {
+		order = "DESC"
+	}
+	if q.Limit > 0 {
+		limit = int64(q.Limit)
+	}
+	rows, err := m.db.Reader.QueryContext(ctx, `SELECT seq, at, entry_id, type, data FROM events
+		WHERE seq > ? AND (? = '' OR entry_id = ?) ORDER BY seq `+order+` LIMIT ?`, q.Since, q.EntryID, q.EntryID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", sqlitefile.Classify(err))
 	}
@@ -73,6 +108,9 @@ func (m *Manifest) Events(ctx context.Context, since int64) ([]Event, error) {
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list events: %w", sqlitefile.Classify(err))
+	}
+	if q.Newest {
+		slices.Reverse(out)
 	}
 	return out, nil
 }

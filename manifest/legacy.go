@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"pipedai/internal/hostdir"
 )
 
 // legacyFile is manifest.json as earlier programs wrote it. Unknown keys are
@@ -32,6 +34,9 @@ type legacyEntry struct {
 
 // readLegacy reads and validates path; nil without error when there is none.
 func readLegacy(path string) ([]Entry, error) {
+	if err := hostdir.Plain(path); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLegacy, err)
+	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

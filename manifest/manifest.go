@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"pipedai/internal/hostdir"
 	"pipedai/internal/sqlitefile"
 )
 
@@ -39,7 +40,10 @@ const busyTimeout = 3 * time.Second
 
 // Manifest is the open file. Its methods may be called from any goroutine.
 type Manifest struct {
-	db *sqlitefile.DB
+	db    *sqlitefile.DB
+	cache entryCache
+	// reached is told where a write is; tests die there. Never nil.
+	reached func(point string)
 }
 
 // Open opens the manifest at path, creating it (0600, in a 0700 folder) when
@@ -47,10 +51,15 @@ type Manifest struct {
 // from before this format is imported once, in one transaction, and then
 // renamed to manifest.json.imported.
 //
-// It fails without having changed anything with ErrCorrupt, ErrReadOnly,
+// It fails without having changed anything with hostdir.ErrNotPlain, ErrCorrupt, ErrReadOnly,
 // ErrLocked, ErrNewerSchema or ErrLegacy; it never resets a file it cannot
 // read.
 func Open(ctx context.Context, path string) (*Manifest, error) {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := hostdir.Plain(path + suffix); err != nil {
+			return nil, fmt.Errorf("manifest: %w", err)
+		}
+	}
 	legacy := filepath.Join(filepath.Dir(path), "manifest.json")
 	imported, err := readLegacy(legacy)
 	if err != nil {
@@ -60,7 +69,7 @@ func Open(ctx context.Context, path string) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	m := &Manifest{db: db}
+	m := &Manifest{db: db, reached: func(string) {}}
 	// The folder holds the credentials too; an older program may have left it
 	// open to others. What cannot be changed belongs to somebody else.
 	_ = os.Chmod(filepath.Dir(path), 0o700)
@@ -87,10 +96,14 @@ func (m *Manifest) write(ctx context.Context, f func(*sql.Tx) error) error {
 		return sqlitefile.Classify(err)
 	}
 	defer tx.Rollback() // after Commit it does nothing
+	m.reached("begun")
 	if err := f(tx); err != nil {
 		return sqlitefile.Classify(err)
 	}
-	return sqlitefile.Classify(tx.Commit())
+	m.reached("written")
+	err = tx.Commit()
+	m.reached("committed")
+	return sqlitefile.Classify(err)
 }
 
 // Times are kept as microseconds since 1970.

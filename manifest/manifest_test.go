@@ -222,7 +222,7 @@ func TestManifest_Events(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	got, err := m.Events(ctx, 15)
+	got, err := m.Events(ctx, manifest.EventsQuery{Since: 15})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,31 @@
+package hostdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// ErrNotPlain says that something lies where a file of ours belongs that is no
+// plain file of ours.
+var ErrNotPlain = errors.New("it is left alone: move it away")
+
+// Plain refuses a path at which something else lies than a plain file of this
+// user: a link, a pipe or a stranger's file there was put by somebody else, and
+// whoever wrote through it would write where that one chose. Nothing there is
+// fine. The path is looked at, never opened.
+func Plain(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at %s: %w", path, err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a plain file; %w", path, ErrNotPlain)
+	case !ours(info):
+		return fmt.Errorf("%s belongs to another user; %w, or run this as that user", path, ErrNotPlain)
+	}
+	return nil
+}
