@@ -198,7 +198,7 @@ type LocalFrame struct {
 	Stream string `json:"stream,omitempty"` // "out" or "err"
 	Line   string `json:"line,omitempty"`
 
-	Sample json.RawMessage `json:"sample,omitempty"` // connectivity
+	Sample *ConnectivitySample `json:"sample,omitempty"` // connectivity
 }
 
 // BuildRequest is POST /api/workers.

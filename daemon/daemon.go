@@ -51,6 +51,9 @@ type Options struct {
 	StopWait time.Duration
 	// PollEvery is the pace of asking control planes; 0 means 15 s.
 	PollEvery time.Duration
+	// Internet are the URLs that tell an outage of a control plane from one of
+	// the network, see connectivity.DefaultInternet; none asks nobody.
+	Internet []string
 	// Policy says when a worker that ended is started again; the zero value is
 	// the supervisor's default.
 	Policy supervisor.Policy
@@ -136,7 +139,8 @@ func Run(ctx context.Context, o Options) error {
 
 	server := localapi.New(localapi.Options{
 		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Feed: h.feed,
-		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
+		Connectivity: h.connectivity.State,
+		Dashboard:    o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
 	o.Listening(info.URL())
 
@@ -176,6 +180,7 @@ func (h *host) run(ctx context.Context) error {
 	parts.Add("status", h.broadcast)
 	parts.Add("supervisor", h.supervise)
 	parts.Add("remote", h.remote.Run)
+	parts.Add("connectivity", h.connectivity.Run)
 	return parts.Run(ctx)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/client"
+	"pipedai/daemon/connectivity"
 	"pipedai/daemon/localapi"
 	"pipedai/daemon/remote"
 	"pipedai/enroll"
@@ -37,9 +38,10 @@ type host struct {
 	phase     atomic.Int32
 	dirty     chan struct{} // capacity 1: the status is another one
 
-	manifest   *manifest.Manifest
-	supervisor *supervisor.Supervisor
-	remote     *remote.Watcher
+	manifest     *manifest.Manifest
+	supervisor   *supervisor.Supervisor
+	remote       *remote.Watcher
+	connectivity *connectivity.Monitor
 
 	reconciling sync.Mutex // the manifest is read and applied under it
 	workers     keyed      // one action at a time per worker
@@ -64,6 +66,10 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 			return client.New(url, client.Options{Token: token, UserAgent: program + "/" + buildinfo.Version()})
 		},
 		Credential: h.credential, OnChange: h.changed, PollEvery: o.PollEvery, Log: o.Log,
+	})
+	h.connectivity = connectivity.New(connectivity.Options{
+		Planes: h.planes, Internet: o.Internet, File: o.Dir.Connectivity(),
+		OnSample: h.publishSample, OnVerdict: h.noteVerdict, Log: o.Log,
 	})
 	return h
 }

@@ -26,6 +26,7 @@ func (s *Server) table() []route {
 
 		{"GET", "/api/self", httpkit.JSON(k, s.self), false},
 		{"POST", "/api/reload", httpkit.JSON(k, s.reload), false},
+		{"GET", "/api/connectivity", httpkit.JSON(k, s.connectivity), true},
 		{"GET", pathEvents, http.HandlerFunc(s.events), false},
 
 		{"GET", "/api/workers", httpkit.JSON(k, s.workers), false},

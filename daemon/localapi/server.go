@@ -58,6 +58,9 @@ type Options struct {
 	Token   secret.Text
 	Backend Backend
 	Feed    *Feed
+	// Connectivity returns the latest sample of the network probes and up to n
+	// of the newest. It answers while the daemon starts, too.
+	Connectivity func(n int) api.Connectivity
 	// Dashboard serves the page's files; they hold no secret.
 	Dashboard http.Handler
 	// RunsDir is the folder of run event files.

@@ -116,6 +116,9 @@ func serveTest(t *testing.T) *fixture {
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.Server = New(Options{
 		Port: f.port, Token: testToken, Backend: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
+		Connectivity: func(n int) api.Connectivity {
+			return api.Connectivity{History: make([]api.ConnectivitySample, min(n, 3))}
+		},
 		Dashboard: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/" && r.URL.Path != "/assets/app.js" {
 				http.NotFound(w, r)

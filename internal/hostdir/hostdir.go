@@ -71,6 +71,9 @@ func (d Dir) Logs() string { return filepath.Join(d.home, "logs") }
 // Log is the captured output of one worker.
 func (d Dir) Log(id string) string { return filepath.Join(d.Logs(), id+".log") }
 
+// Connectivity is the recorded history of the network probes.
+func (d Dir) Connectivity() string { return filepath.Join(d.home, "connectivity.log") }
+
 // Runs is the folder of run event files.
 func (d Dir) Runs() string { return filepath.Join(d.home, "runs") }
 

@@ -140,6 +140,7 @@ func environmentTopic() *cobra.Command {
   PIPEDAI_API_URL         control plane that connect talks to
   PIPEDAI_CONNECT_TOKEN   enrolment code for connect
   PIPEDAI_WORKER_PROGRAM  the pipedai-worker to run
+  PIPEDAI_PROBE_INTERNET  URLs that the daemon probes besides control planes, or off
   PIPEDAI_ACCESSIBLE      1: no drawing, no line that changes
   NO_COLOR                no bold or coloured text`,
 	}

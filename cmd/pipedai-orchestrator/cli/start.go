@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pipedai/daemon"
+	"pipedai/daemon/connectivity"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
 	"pipedai/web"
@@ -19,6 +22,7 @@ type startOptions struct {
 	port          int
 	workerProgram string
 	stopGrace     time.Duration
+	probeInternet string
 	verbose       bool
 }
 
@@ -38,6 +42,9 @@ leaves the workers running.`,
 			if o.workerProgram == "" {
 				o.workerProgram = d.streams.Getenv("PIPEDAI_WORKER_PROGRAM")
 			}
+			if !cmd.Flags().Changed("probe-internet") {
+				o.probeInternet = cmp.Or(d.streams.Getenv("PIPEDAI_PROBE_INTERNET"), o.probeInternet)
+			}
 			return runStart(cmd.Context(), d, o)
 		},
 	}
@@ -46,6 +53,8 @@ leaves the workers running.`,
 	flags.IntVar(&o.port, "port", daemon.DefaultPort, "port to listen on; 0 takes any free one")
 	flags.StringVar(&o.workerProgram, "worker-program", "", "the pipedai-worker to run (default: beside this program, then on the PATH)")
 	flags.DurationVar(&o.stopGrace, "stop-grace", 5*time.Minute, "how long a stopped worker may finish its run")
+	flags.StringVar(&o.probeInternet, "probe-internet", strings.Join(connectivity.DefaultInternet, ","),
+		"URLs, separated by commas, that tell an outage of the network from one of a control plane; off asks nobody")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
 	return cmd
 }
@@ -57,6 +66,10 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	if o.stopGrace <= 0 {
 		return cliutil.UsageError("--stop-grace must be more than 0")
 	}
+	internet, err := connectivity.ParseInternet(o.probeInternet)
+	if err != nil {
+		return cliutil.Fail(cliutil.ExitUsage, err, "name URLs with --probe-internet, separated by commas, or: --probe-internet off")
+	}
 	dir, err := d.dir()
 	if err != nil {
 		return err
@@ -67,6 +80,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	}
 	err = daemon.Run(ctx, daemon.Options{
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
+		Internet:  internet,
 		Dashboard: web.Dashboard(),
 		Log:       slog.New(slog.NewTextHandler(d.streams.Err, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {

@@ -59,6 +59,12 @@ func (c *Client) Self(ctx context.Context) (out api.SelfStatus, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/self", nil, &out)
 }
 
+// Connectivity returns the latest sample of the network probes and up to n of
+// the newest, oldest first.
+func (c *Client) Connectivity(ctx context.Context, n int) (out api.Connectivity, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/connectivity?tail="+strconv.Itoa(n), nil, &out)
+}
+
 // Workers lists the managed workers.
 func (c *Client) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 	var out api.FusedWorkers

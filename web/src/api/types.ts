@@ -8,6 +8,54 @@ export type Time = string | null;
 /** Whatever JSON there is. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/**
+ * ConnectivitySample is one round of probes of the daemon: one line of
+ * connectivity.log, and the sample of a "connectivity" frame.
+ */
+export interface ConnectivitySample {
+  ts: number; // ms
+  verdict: "online" | "api-unreachable" | "offline" | "unknown";
+  api: Probe[] | null; // control planes, by their base URL
+  internet: Internet; // best of its targets
+  internetTargets?: Probe[];
+}
+
+/**
+ * Probe is one try to reach a server. One that answered has a latency and a
+ * status and no error, whatever the status; for one that did not both are
+ * null.
+ */
+export interface Probe {
+  url: string;
+  ok: boolean; // the status was 2xx
+  latencyMs: number | null;
+  status: number | null;
+  error?: string;
+}
+
+/**
+ * Internet is whether something beyond the control planes can be reached. Off
+ * says that the owner of the host wants nobody asked; it was added, as were
+ * the single targets of a sample.
+ */
+export interface Internet {
+  ok: boolean;
+  latencyMs: number | null;
+  status: number | null;
+  error?: string;
+  off?: boolean;
+}
+
+/**
+ * Connectivity answers GET /api/connectivity, history oldest first. Current is
+ * the latest sample of the running daemon; before its first one the verdict is
+ * "unknown".
+ */
+export interface Connectivity {
+  current: ConnectivitySample | null;
+  history: ConnectivitySample[] | null;
+}
+
 /** DeadLetter is a task run that failed for good. */
 export interface DeadLetter {
   id: string;
@@ -929,7 +977,7 @@ export interface LocalFrame {
   ts?: number;
   stream?: "out" | "err";
   line?: string;
-  sample?: Json; // connectivity
+  sample?: ConnectivitySample; // connectivity
 }
 
 /** BuildRequest is POST /api/workers. */

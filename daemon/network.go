@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+
+	"pipedai/api"
+	"pipedai/manifest"
+)
+
+// eventConnectivity is the type of the host event that a change of the verdict
+// becomes.
+const eventConnectivity = "connectivity.changed"
+
+// planes lists the control planes of this host, as often as workers name them.
+func (h *host) planes(ctx context.Context) ([]string, error) {
+	entries, err := h.manifest.Entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	urls := make([]string, 0, len(entries))
+	for _, e := range entries {
+		urls = append(urls, e.APIURL)
+	}
+	return urls, nil
+}
+
+func (h *host) publishSample(sample api.ConnectivitySample) {
+	h.feed.Publish(api.LocalFrame{Kind: "connectivity", Sample: &sample})
+}
+
+// noteVerdict makes a host event of a change, so that a failed run can be laid
+// beside it later. That the network was there when the daemon began is no news.
+func (h *host) noteVerdict(from string, sample api.ConnectivitySample) {
+	if from == api.VerdictUnknown && sample.Verdict == api.VerdictOnline {
+		return
+	}
+	h.o.Log.Info("connectivity changed", "from", from, "to", sample.Verdict)
+	data, err := json.Marshal(map[string]string{"from": from, "to": sample.Verdict})
+	if err == nil {
+		_, err = h.manifest.AppendEvent(context.Background(), manifest.Event{Type: eventConnectivity, Data: data})
+	}
+	if err != nil {
+		h.o.Log.Warn("note the change of connectivity", "error", err)
+	}
+}
