@@ -62,8 +62,8 @@ func (r *ride) claim() store.ClaimTasks {
 	return r.c.ask(r.slots)
 }
 
-// arrive dispatches what was claimed, none after a step that failed, and gives
-// the other slots back. It must be called once. enough says that nobody need
+// arrive gives the slots back that were not needed, and dispatches what was
+// claimed, none after a step that failed. It must be called once. enough says that nobody need
 // look for what is left.
 func (r *ride) arrive(runs []store.Claimed) (enough bool) {
 	if r == nil {
@@ -77,9 +77,11 @@ func (r *ride) arrive(runs []store.Claimed) (enough bool) {
 		}
 		return false
 	}
+	// The rest goes back first: a worker may report before the last dispatch is
+	// started, and that report is to find room for a ride of its own.
+	r.c.vacate(r.slots - len(runs))
 	for _, run := range runs {
 		r.c.fly(run, nil)
 	}
-	r.c.vacate(r.slots - len(runs))
 	return len(runs) < r.slots
 }
