@@ -122,6 +122,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { _ = hosts.Close() }()
+	if wasOpen, err := enroll.Protect(o.Dir.Credentials()); err != nil {
+		return err
+	} else if wasOpen {
+		o.Log.Warn("others could read the credentials of this host; their mode is 600 now", "file", o.Dir.Credentials())
+	}
 	creds, err := enroll.EnsureLocalToken(o.Dir.Credentials())
 	if err != nil {
 		return err

@@ -212,6 +212,7 @@ func (h *host) learnSecrets(entries []manifest.Entry) {
 		}
 	}
 	for _, e := range entries {
+		h.protect(e)
 		if file, err := enroll.ReadWorkerFile(e.ConfigPath); err == nil {
 			hide(file.WorkerToken)
 		}

@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 
 	"pipedai/api"
+	"pipedai/enroll"
 	"pipedai/manifest"
 )
 
@@ -42,5 +44,16 @@ func (h *host) noteVerdict(from string, sample api.ConnectivitySample) {
 	}
 	if err != nil {
 		h.o.Log.Warn("note the change of connectivity", "error", err)
+	}
+}
+
+// protect takes a worker's configuration away from others, for it holds a
+// token. A file that a person keeps elsewhere is theirs to change.
+func (h *host) protect(e manifest.Entry) {
+	if filepath.Dir(e.ConfigPath) != h.o.Dir.Workers() {
+		return
+	}
+	if wasOpen, err := enroll.Protect(e.ConfigPath); err != nil || wasOpen {
+		h.o.Log.Warn("others could read a worker's token", "worker", e.ID, "file", e.ConfigPath, "error", err)
 	}
 }

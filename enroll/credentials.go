@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -26,29 +27,64 @@ type Credentials struct {
 	// LocalToken opens the daemon's local API.
 	LocalToken secret.Text
 
-	operators map[string]string            // normalised apiUrl -> token
-	hosts     map[string]map[string]string // normalised apiUrl -> workspace -> token
+	operators  map[string]string                          // apiUrl -> token
+	workspaces map[string]map[string]workspaceCredentials // apiUrl -> workspace -> tokens
+	pools      map[string]string                          // apiUrl -> token
+}
+
+// workspaceCredentials are the credentials of one workspace, each kind in a
+// place of its own: connecting again does not cost a person the API key.
+type workspaceCredentials struct {
+	Host string `json:"host,omitempty"` // hos_
+	Key  string `json:"key,omitempty"`  // pwk_
+	Use  string `json:"use,omitempty"`  // the one that was stored last: "host" or "key"
+}
+
+const (
+	useHost = "host"
+	useKey  = "key"
+)
+
+func (c workspaceCredentials) token() string {
+	if c.Use == useKey && c.Key != "" || c.Host == "" {
+		return c.Key
+	}
+	return c.Host
 }
 
 // Operator returns the credential for one workspace of a control plane; empty
 // when there is none. A credential of that very workspace goes before the one
-// that older programs keep per control plane.
+// that older programs keep per control plane; of two kinds the one that was
+// stored last counts.
 func (c Credentials) Operator(apiURL, workspaceID string) secret.Text {
-	key := strings.TrimRight(apiURL, "/")
-	if token := c.hosts[key][workspaceID]; token != "" {
+	if token := lookup(c.workspaces, apiURL)[workspaceID].token(); token != "" {
 		return secret.Text(token)
 	}
-	return secret.Text(c.operators[key])
+	return secret.Text(lookup(c.operators, apiURL))
+}
+
+// Pool returns the token that lists the pool workers of a control plane; empty
+// when there is none.
+func (c Credentials) Pool(apiURL string) secret.Text { return secret.Text(lookup(c.pools, apiURL)) }
+
+// lookup finds what is kept for a control plane. Keys are written normalised;
+// a manifest may spell the URL as it was typed.
+func lookup[T any](kept map[string]T, apiURL string) (none T) {
+	key := strings.TrimRight(apiURL, "/")
+	if found, ok := kept[key]; ok {
+		return found
+	}
+	if normal, err := NormalizeURL(key); err == nil {
+		return kept[normal]
+	}
+	return none
 }
 
 // ControlPlanes lists the control planes this host holds a credential for.
 func (c Credentials) ControlPlanes() []string {
 	keys := map[string]bool{}
-	for k := range c.operators {
-		keys[k] = true
-	}
-	for k := range c.hosts {
-		keys[k] = true
+	for _, t := range c.Tokens() {
+		keys[t.APIURL] = true
 	}
 	return slices.Sorted(maps.Keys(keys))
 }
@@ -57,24 +93,27 @@ func (c Credentials) ControlPlanes() []string {
 // other places.
 func (c Credentials) Secrets() []secret.Text {
 	out := []secret.Text{c.LocalToken}
-	for _, token := range c.operators {
-		out = append(out, secret.Text(token))
-	}
-	for _, host := range c.hosts {
-		for _, token := range host {
+	for _, kept := range []map[string]string{c.operators, c.pools} {
+		for _, token := range kept {
 			out = append(out, secret.Text(token))
+		}
+	}
+	for _, workspaces := range c.workspaces {
+		for _, w := range workspaces {
+			out = append(out, secret.Text(w.Host), secret.Text(w.Key))
 		}
 	}
 	return out
 }
 
-// The members of the file. hosts was added beside operators, so that a second
-// workspace of one control plane does not overwrite the first.
+// The members of the file. workspaces was added beside operators, so that a
+// second workspace of one control plane does not overwrite the first.
 const (
-	memberVersion   = "version"
-	memberLocal     = "localToken"
-	memberOperators = "operators"
-	memberHosts     = "hosts"
+	memberVersion    = "version"
+	memberLocal      = "localToken"
+	memberOperators  = "operators"
+	memberPools      = "poolReadTokens"
+	memberWorkspaces = "workspaces"
 )
 
 // LoadCredentials reads the file and creates nothing: ErrNoCredentials when
@@ -106,45 +145,27 @@ func EnsureLocalToken(path string) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return Credentials{}, fmt.Errorf("protect credentials: %w", err)
-	}
-	return creds, nil
+	_, err = Protect(path)
+	return creds, err
 }
 
-// PutOperator keeps the credential for a workspace of a control plane, and
-// makes the local token if there is none. The slot that older programs read is
-// written too, unless it holds an API key that a person stored there.
-func PutOperator(path, apiURL, workspaceID string, token secret.Text) error {
-	key := strings.TrimRight(apiURL, "/")
-	_, err := updateCredentials(path, func(members map[string]json.RawMessage, c Credentials) error {
-		if c.LocalToken.Empty() {
-			if err := put(members, memberLocal, secret.New("oct").Reveal()); err != nil {
-				return err
-			}
-		}
-		hosts := c.hosts
-		if hosts == nil {
-			hosts = map[string]map[string]string{}
-		}
-		if hosts[key] == nil {
-			hosts[key] = map[string]string{}
-		}
-		hosts[key][workspaceID] = token.Reveal()
-		if err := put(members, memberHosts, hosts); err != nil {
-			return err
-		}
-		if strings.HasPrefix(c.operators[key], "pwk_") {
-			return nil
-		}
-		operators := c.operators
-		if operators == nil {
-			operators = map[string]string{}
-		}
-		operators[key] = token.Reveal()
-		return put(members, memberOperators, operators)
-	})
-	return err
+// Protect takes the file away from everybody but its owner, and reports
+// whether others could read or write it before. Without a file it does nothing.
+func Protect(path string) (wasOpen bool, err error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || runtime.GOOS == "windows" {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at credentials: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
+		return false, nil
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return true, fmt.Errorf("protect credentials: %w", err)
+	}
+	return true, nil
 }
 
 func updateCredentials(path string, change func(map[string]json.RawMessage, Credentials) error) (Credentials, error) {
@@ -186,14 +207,15 @@ func parseCredentials(path string, data []byte) (map[string]json.RawMessage, Cre
 	if data == nil {
 		members[memberVersion] = json.RawMessage("1")
 		members[memberOperators] = json.RawMessage("{}")
-		members["poolReadTokens"] = json.RawMessage("{}")
+		members[memberPools] = json.RawMessage("{}")
 		return members, creds, nil
 	}
 	var typed struct {
-		Version    int                          `json:"version"`
-		LocalToken string                       `json:"localToken"`
-		Operators  map[string]string            `json:"operators"`
-		Hosts      map[string]map[string]string `json:"hosts"`
+		Version    int                                        `json:"version"`
+		LocalToken string                                     `json:"localToken"`
+		Operators  map[string]string                          `json:"operators"`
+		Pools      map[string]string                          `json:"poolReadTokens"`
+		Workspaces map[string]map[string]workspaceCredentials `json:"workspaces"`
 	}
 	if err := json.Unmarshal(data, &members); err != nil {
 		return nil, creds, fmt.Errorf("%s is not valid JSON; repair it, or move it away and connect again", path)
@@ -204,7 +226,9 @@ func parseCredentials(path string, data []byte) (map[string]json.RawMessage, Cre
 	if typed.Version != 1 {
 		return nil, creds, fmt.Errorf("%s has version %d, this program knows version 1; it was written by a newer program", path, typed.Version)
 	}
-	creds.LocalToken, creds.operators, creds.hosts = secret.Text(typed.LocalToken), typed.Operators, typed.Hosts
+	creds = Credentials{
+		LocalToken: secret.Text(typed.LocalToken), operators: typed.Operators, pools: typed.Pools, workspaces: typed.Workspaces,
+	}
 	return members, creds, nil
 }
 

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,7 +95,7 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	if o.timeout < 0 {
 		return cliutil.UsageError("--timeout must not be negative")
 	}
-	code, err := enrolmentCode(d, o)
+	code, err := enrolmentCode(ctx, d, o)
 	if err != nil {
 		return err
 	}
@@ -186,43 +184,12 @@ func verify(ctx context.Context, apiURL string, token secret.Text, workspaceID, 
 	return false, nil
 }
 
-// maxCode bounds what is read as an enrolment code.
-const maxCode = 4 << 10
-
 // enrolmentCode takes the code from where the person put it; empty means that
-// somebody will approve. Standard input is read only when asked for: an open
-// pipe would hold the command up for ever.
-func enrolmentCode(d *deps, o connectOptions) (secret.Text, error) {
-	read := func(what string, r io.Reader) (secret.Text, error) {
-		data, err := io.ReadAll(io.LimitReader(r, maxCode+1))
-		if err != nil {
-			return "", fmt.Errorf("read the enrolment code from %s: %w", what, err)
-		}
-		code := bytes.TrimSpace(data)
-		if len(code) == 0 || len(data) > maxCode {
-			return "", cliutil.UsageError("%s holds no enrolment code", what)
-		}
-		return secret.Text(code), nil
-	}
-	switch {
-	case o.tokenStdin:
-		return read("standard input", d.streams.In)
-	case o.tokenFile != "":
-		file, err := os.Open(o.tokenFile)
-		if err != nil {
-			return "", fmt.Errorf("read the enrolment code: %w", err)
-		}
-		defer func() { _ = file.Close() }()
-		if info, err := file.Stat(); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-			d.notef("warning: others may read %s: chmod 600 %s\n", o.tokenFile, daemon.ShellQuote(o.tokenFile))
-		}
-		return read(o.tokenFile, file)
-	case strings.TrimSpace(o.token) != "":
-		d.notef("warning: other programs can see --token; use --token-stdin or --token-file\n")
-		return secret.Text(strings.TrimSpace(o.token)), nil
-	default:
-		return secret.Text(strings.TrimSpace(d.streams.Getenv("PIPEDAI_CONNECT_TOKEN"))), nil
-	}
+// somebody will approve. Standard input is read only when asked for.
+func enrolmentCode(ctx context.Context, d *deps, o connectOptions) (secret.Text, error) {
+	in := secretInput{what: "enrolment code", flag: o.token, stdin: o.tokenStdin, file: o.tokenFile, env: "PIPEDAI_CONNECT_TOKEN"}
+	code, _, err := in.read(ctx, d)
+	return code, err
 }
 
 // hostFacts is what the person who approves is shown of this host.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,10 +33,12 @@ type deps struct {
 	home    string // --home
 	// open shows a URL in the person's browser.
 	open func(url string) error
+	// pipeWait is how long standard input that nobody named may take to end.
+	pipeWait time.Duration
 }
 
 func newDeps(s cliutil.Streams) *deps {
-	return &deps{streams: s, open: openBrowser(s.Getenv)}
+	return &deps{streams: s, open: openBrowser(s.Getenv), pipeWait: pipeWait}
 }
 
 // dir resolves where this host keeps its files: --home, else PIPEDAI_HOME,
@@ -95,7 +98,7 @@ a dashboard on this machine.`,
 	root.PersistentFlags().StringVar(&d.home, "home", "", "folder of this host's files (default $PIPEDAI_HOME, or ~/.pipedai)")
 	root.AddCommand(
 		newConnectCmd(d), newStartCmd(d), newStatusCmd(d), newDashboardCmd(d),
-		newWorkersCmd(d), newLogsCmd(d), newVersionCmd(d),
+		newWorkersCmd(d), newLogsCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d), newVersionCmd(d),
 		exitCodesTopic(), environmentTopic(),
 	)
 	return root
@@ -139,6 +142,7 @@ func environmentTopic() *cobra.Command {
   PIPEDAI_HOME            folder of this host's files (default ~/.pipedai)
   PIPEDAI_API_URL         control plane that connect talks to
   PIPEDAI_CONNECT_TOKEN   enrolment code for connect
+  PIPEDAI_OPERATOR_TOKEN  token for login
   PIPEDAI_WORKER_PROGRAM  the pipedai-worker to run
   PIPEDAI_PROBE_INTERNET  URLs that the daemon probes besides control planes, or off
   PIPEDAI_ACCESSIBLE      1: no drawing, no line that changes
