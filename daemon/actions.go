@@ -33,7 +33,7 @@ const (
 // nothing else. disable, enable and delete are agreed with the control plane
 // first; nothing here changes when it refuses. All are idempotent.
 func (h *host) Act(ctx context.Context, id string, verb localapi.Action) (api.ActionResult, error) {
-	if h.phase.Load() == phaseStopping {
+	if h.phase.Load() >= phaseStopping {
 		return api.ActionResult{}, h.stopping()
 	}
 	entry, err := h.apply(ctx, id, verb)
@@ -211,7 +211,7 @@ func (h *host) forget(e manifest.Entry) {
 
 // Reload implements localapi.Backend.
 func (h *host) Reload(ctx context.Context, req api.ReloadRequest) (api.Reloaded, error) {
-	if h.phase.Load() == phaseStopping {
+	if h.phase.Load() >= phaseStopping {
 		return api.Reloaded{}, h.stopping()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)

@@ -57,6 +57,12 @@ type Options struct {
 	// Policy says when a worker that ended is started again; the zero value is
 	// the supervisor's default.
 	Policy supervisor.Policy
+	// ServiceManager is who starts the daemon again when it leaves in order to
+	// come back; empty when it does so itself.
+	ServiceManager string
+	// CannotRestart says why the daemon cannot come back by itself; empty when
+	// it can.
+	CannotRestart string
 	// Dashboard serves the page's files.
 	Dashboard http.Handler
 	// Listening is told the URL once nothing can be in the way any more; may be
@@ -101,9 +107,12 @@ func (o *Options) defaults() {
 //
 // When ctx ends it stops in order: no more actions, no more remote loops, the
 // workers (each finishes the run it has in hand), then the sockets and the
-// port. A daemon that is killed instead leaves its workers running.
+// port. A daemon that is killed instead leaves its workers running; so does one
+// that was asked to leave, which returns *LeftError.
 func Run(ctx context.Context, o Options) error {
 	o.defaults()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	if err := o.Dir.Make(); err != nil {
 		return err
 	}
@@ -132,6 +141,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	h := newHost(o, hosts)
+	h.end = end
 	info := Info{PID: os.Getpid(), Port: localnet.Port(listener), Version: buildinfo.Version(), StartedAt: api.At(h.startedAt)}
 	if info.Host, _, err = net.SplitHostPort(listener.Addr().String()); err != nil {
 		return fmt.Errorf("find the address of the local API: %w", err)
@@ -153,7 +163,12 @@ func Run(ctx context.Context, o Options) error {
 	var parts lifecycle.Group
 	parts.Add("local API", func(ctx context.Context) error { return serve(ctx, listener, server, o.Log) })
 	parts.Add("host", h.run)
-	return parts.Run(ctx)
+	err = parts.Run(ctx)
+	if left := h.left.Load(); left != nil && h.phase.Load() == phaseDetaching {
+		left.Port = info.Port
+		return errors.Join(left, err)
+	}
+	return err
 }
 
 // serve answers until ctx ends, then closes the sockets with a reason and
@@ -189,8 +204,9 @@ func (h *host) run(ctx context.Context) error {
 	return parts.Run(ctx)
 }
 
-// supervise runs the supervisor. When ctx ends the workers are stopped; were
-// the process killed instead, they would run on.
+// supervise runs the supervisor. When ctx ends the workers are stopped, unless
+// it was leave that ended it: then they run on, as they would had the process
+// been killed.
 func (h *host) supervise(ctx context.Context) error {
 	running, detach := context.WithCancel(context.WithoutCancel(ctx))
 	defer detach()
@@ -201,7 +217,7 @@ func (h *host) supervise(ctx context.Context) error {
 		detach()
 		return errors.Join(fmt.Errorf("take up the workers: %w", err), <-ended)
 	}
-	h.phase.CompareAndSwap(phaseStarting, phaseReady)
+	h.phase.Store(phaseReady)
 	h.changed()
 	h.o.Ready()
 	select {
@@ -209,7 +225,10 @@ func (h *host) supervise(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	h.phase.Store(phaseStopping)
+	if !h.phase.CompareAndSwap(phaseReady, phaseStopping) && workersOutlive {
+		detach()
+		return <-ended
+	}
 	h.changed()
 	h.o.Draining(h.runningWorkers())
 	err := h.supervisor.StopAll(running)

@@ -27,7 +27,8 @@ import (
 const (
 	phaseStarting int32 = iota
 	phaseReady
-	phaseStopping
+	phaseStopping  // the workers are being stopped
+	phaseDetaching // the daemon leaves, the workers stay
 )
 
 // host is the daemon's state: what the local API acts on.
@@ -42,6 +43,9 @@ type host struct {
 	supervisor   *supervisor.Supervisor
 	remote       *remote.Watcher
 	connectivity *connectivity.Monitor
+
+	end  context.CancelFunc        // ends Run
+	left atomic.Pointer[LeftError] // set before phaseDetaching
 
 	reconciling sync.Mutex // the manifest is read and applied under it
 	workers     keyed      // one action at a time per worker

@@ -17,9 +17,9 @@ import (
 
 // procInfo is what the system tells about a process.
 type procInfo struct {
-	pid, group, session int
-	start               int64 // clock ticks since boot
-	zombie              bool
+	pid, parent, group, session int
+	start                       int64 // clock ticks since boot
+	zombie                      bool
 }
 
 // readBootID identifies this boot.
@@ -44,7 +44,8 @@ func statProcess(pid int) (procInfo, error) {
 		return procInfo{}, fmt.Errorf("stat of process %d cannot be read", pid)
 	}
 	p := procInfo{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
-	var errs [3]error
+	var errs [4]error
+	p.parent, errs[3] = strconv.Atoi(fields[1])
 	p.group, errs[0] = strconv.Atoi(fields[2])
 	p.session, errs[1] = strconv.Atoi(fields[3])
 	p.start, errs[2] = strconv.ParseInt(fields[19], 10, 64)

@@ -47,6 +47,9 @@ func (r *runner) recover() error {
 	r.recovered = true
 	if err != nil {
 		exit := Exit{At: time.Now()}
+		if found.Exit != p.Exit { // the kernel told how
+			exit = *found.Exit
+		}
 		r.log.Info("worker ended while no daemon was here", "pid", p.PID)
 		r.cleared(exit)
 		r.update(func(s *Status) { s.LastExit = &exit; s.RestartReason = "ended while no daemon was here" })

@@ -109,8 +109,13 @@ func (l *osLauncher) follow(pid int, p *manifest.Process, child bool) (*unixProc
 	}
 	// Looked at after the watcher is there: now they speak of the same process.
 	info, err := statProcess(pid)
-	if err == nil && !child && (info.zombie || p.StartTime != 0 && info.start != p.StartTime) {
-		err = errGone
+	if err == nil && !child {
+		// A daemon that replaced its own program keeps its children, and so the
+		// right to hear how they end.
+		child = info.parent == os.Getpid()
+		if info.zombie || p.StartTime != 0 && info.start != p.StartTime {
+			err = errGone
+		}
 	}
 	if err != nil {
 		w.close()
@@ -164,6 +169,9 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 		rest := l.takeUp(p, to)
 		sweep(p.PID, p.StartTime, marker(p.FIFOOut), l.log)
 		rest.finish(0)
+		if exit, ours := endOf(p.PID, p.StartTime); ours {
+			p.Exit = &exit
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -218,20 +226,38 @@ func (u *unixProcess) finish(drain time.Duration) Exit {
 	u.sweepGroup()
 	if u.child {
 		status, err := reap(u.pid)
-		switch {
-		case err != nil:
+		if err != nil {
 			u.log.Error("reap worker", "error", err)
-		case status.Signaled():
-			name := unix.SignalName(status.Signal())
-			exit.Signal = &name
-		default:
-			code := status.ExitStatus()
-			exit.Code = &code
+		} else {
+			exit = exitOf(status)
 		}
 	}
 	u.capture.finish(drain)
 	<-u.watched
 	u.watcher.close()
+	return exit
+}
+
+// endOf reaps a recorded process that has ended if it is our child: one that
+// was started before this daemon replaced its own program, and ended meanwhile.
+func endOf(pid int, start int64) (_ Exit, ours bool) {
+	info, err := statProcess(pid)
+	if err != nil || !info.zombie || info.parent != os.Getpid() || start != 0 && info.start != start {
+		return Exit{}, false
+	}
+	status, err := reap(pid)
+	return exitOf(status), err == nil
+}
+
+func exitOf(status unix.WaitStatus) Exit {
+	exit := Exit{At: time.Now()}
+	if status.Signaled() {
+		name := unix.SignalName(status.Signal())
+		exit.Signal = &name
+	} else {
+		code := status.ExitStatus()
+		exit.Code = &code
+	}
 	return exit
 }
 

@@ -27,6 +27,8 @@ func (s *Server) table() []route {
 		{"GET", "/api/self", httpkit.JSON(k, s.self), false},
 		{"POST", "/api/reload", httpkit.JSON(k, s.reload), false},
 		{"GET", "/api/connectivity", httpkit.JSON(k, s.connectivity), true},
+		{"POST", "/api/restart", httpkit.JSON(k, s.leave(true)), false},
+		{"POST", "/api/detach", httpkit.JSON(k, s.leave(false)), false},
 		{"GET", pathEvents, http.HandlerFunc(s.events), false},
 
 		{"GET", "/api/workers", httpkit.JSON(k, s.workers), false},

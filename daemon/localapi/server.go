@@ -43,6 +43,9 @@ type Backend interface {
 	Logs(ctx context.Context, id string, n int) ([]api.LogLine, error)
 	// Known reports whether the worker is managed here.
 	Known(ctx context.Context, id string) (bool, error)
+	// Leave ends the daemon and leaves its workers running, after the answer is
+	// sent. It is the same however often it is asked.
+	Leave(ctx context.Context, comeBack bool, reason string) (api.Leaving, error)
 	// Self describes the daemon.
 	Self(ctx context.Context) (api.SelfStatus, error)
 }

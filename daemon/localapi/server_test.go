@@ -68,6 +68,10 @@ func (b *fakeBackend) Logs(_ context.Context, _ string, n int) ([]api.LogLine, e
 
 func (b *fakeBackend) Known(_ context.Context, id string) (bool, error) { return id == "w1", b.broken }
 
+func (b *fakeBackend) Leave(_ context.Context, comeBack bool, reason string) (api.Leaving, error) {
+	return api.Leaving{PID: 1, ComesBack: comeBack, By: reason}, b.broken
+}
+
 func (b *fakeBackend) Self(context.Context) (api.SelfStatus, error) {
 	return api.SelfStatus{State: "running"}, b.broken
 }

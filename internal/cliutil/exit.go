@@ -16,10 +16,11 @@ const (
 	ExitOK          = 0
 	ExitFailed      = 1
 	ExitUsage       = 2
-	ExitNotRunning  = 3 // or not healthy
-	ExitAuth        = 4 // pairing or signing in is needed
-	ExitTimeout     = 5 // waited long enough
-	ExitConflict    = 6 // another instance, a busy port, a lock
+	ExitNotRunning  = 3  // or not healthy
+	ExitAuth        = 4  // pairing or signing in is needed
+	ExitTimeout     = 5  // waited long enough
+	ExitConflict    = 6  // another instance, a busy port, a lock
+	ExitRestart     = 75 // a daemon asks its service manager to start it again
 	ExitInterrupted = 130
 )
 

@@ -23,22 +23,28 @@ const program = "pipedai-orchestrator"
 func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 	ctx, stop := cliutil.Signals(ctx)
 	defer stop()
-	return cliutil.Run(ctx, newRoot(newDeps(s)), s, args)
+	d := newDeps(s)
+	d.args = args
+	return cliutil.Run(ctx, newRoot(d), s, args)
 }
 
 // deps is what commands share. Costly things are functions, so that a command
 // that does not need them does not pay for them, and tests can replace them.
 type deps struct {
 	streams cliutil.Streams
-	home    string // --home
+	home    string   // --home
+	args    []string // the command line, for a daemon that starts itself anew
 	// open shows a URL in the person's browser.
 	open func(url string) error
 	// pipeWait is how long standard input that nobody named may take to end.
 	pipeWait time.Duration
+	// replace makes this process run the program anew; it returns only when
+	// that failed, or, where processes cannot do so, the exit code of the new one.
+	replace func(args []string) (int, error)
 }
 
 func newDeps(s cliutil.Streams) *deps {
-	return &deps{streams: s, open: openBrowser(s.Getenv), pipeWait: pipeWait}
+	return &deps{streams: s, open: openBrowser(s.Getenv), pipeWait: pipeWait, replace: replaceProgram}
 }
 
 // dir resolves where this host keeps its files: --home, else PIPEDAI_HOME,
@@ -97,7 +103,7 @@ a dashboard on this machine.`,
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.PersistentFlags().StringVar(&d.home, "home", "", "folder of this host's files (default $PIPEDAI_HOME, or ~/.pipedai)")
 	root.AddCommand(
-		newConnectCmd(d), newStartCmd(d), newStatusCmd(d), newDashboardCmd(d),
+		newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newStatusCmd(d), newDashboardCmd(d),
 		newWorkersCmd(d), newLogsCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d), newVersionCmd(d),
 		exitCodesTopic(), environmentTopic(),
 	)
@@ -130,6 +136,7 @@ func exitCodesTopic() *cobra.Command {
     4  pairing or signing in is needed, or was denied
     5  timed out waiting
     6  another instance, a busy port or a lock is in the way
+   75  start, as a service: start me again (restart, upgrade)
   130  interrupted`,
 	}
 }
@@ -145,6 +152,7 @@ func environmentTopic() *cobra.Command {
   PIPEDAI_OPERATOR_TOKEN  token for login
   PIPEDAI_WORKER_PROGRAM  the pipedai-worker to run
   PIPEDAI_PROBE_INTERNET  URLs that the daemon probes besides control planes, or off
+  PIPEDAI_SERVICE         set by the service unit: the service manager's name
   PIPEDAI_ACCESSIBLE      1: no drawing, no line that changes
   NO_COLOR                no bold or coloured text`,
 	}

@@ -4,7 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +38,8 @@ func newStartCmd(d *deps) *cobra.Command {
 		Long: `Runs the daemon until it is interrupted: it keeps the workers of this host
 running and serves the dashboard on this machine. An interrupt lets workers
 finish the runs they have in hand; a second one ends the daemon at once and
-leaves the workers running.`,
+leaves the workers running. "restart" replaces the daemon, in this terminal, and
+leaves them running, too.`,
 		Example: `  pipedai-orchestrator start
   pipedai-orchestrator start --port 0    # any free port`,
 		Args: cobra.NoArgs,
@@ -74,13 +79,14 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	if err != nil {
 		return err
 	}
+	manager := serviceManager(d.streams.Getenv)
 	level := slog.LevelInfo
 	if o.verbose {
 		level = slog.LevelDebug
 	}
 	err = daemon.Run(ctx, daemon.Options{
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
-		Internet:  internet,
+		Internet: internet, ServiceManager: manager,
 		Dashboard: web.Dashboard(),
 		Log:       slog.New(slog.NewTextHandler(d.streams.Err, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {
@@ -97,7 +103,43 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 			}
 		},
 	})
+	var left *daemon.LeftError
+	if errors.As(err, &left) {
+		return leave(d, left, manager)
+	}
 	return explainStart(d, o, err)
+}
+
+// serviceManager names who started this daemon and starts it again; empty in a
+// terminal. Only our units set the variable. It and the socket that the manager
+// listens on are this process's business and must not reach workers.
+func serviceManager(getenv func(string) string) string {
+	manager := getenv(serviceEnv)
+	_ = os.Unsetenv(serviceEnv) // a name that is set can be unset
+	return manager
+}
+
+// serviceEnv is set by the units.
+const serviceEnv = "PIPEDAI_SERVICE"
+
+// leave ends a daemon whose workers run on, the way its successor comes: by the
+// service manager, which knows the exit code, or in this very process.
+func leave(d *deps, left *daemon.LeftError, manager string) error {
+	switch {
+	case !left.ComeBack:
+		d.printf("The workers run on without a daemon. Take them up again: %s\n", d.command("start"))
+		return nil
+	case manager != "":
+		return cliutil.Silent(cliutil.ExitRestart)
+	}
+	d.printf("Restarting: %s\n", cliutil.Printable(left.Reason))
+	// The page that somebody has open finds the new daemon where the old one was.
+	code, err := d.replace(append(slices.Clone(d.args), "--port", strconv.Itoa(left.Port)))
+	if err != nil {
+		return cliutil.Fail(cliutil.ExitFailed, fmt.Errorf("start the new daemon: %w", err),
+			"the workers run on; start it yourself: "+d.command("start"))
+	}
+	return cliutil.Silent(code)
 }
 
 // explainStart adds what helps to the ways a daemon cannot start.

@@ -87,6 +87,17 @@ func (c *Client) Reload(ctx context.Context, req api.ReloadRequest) (out api.Rel
 	return out, c.call(ctx, http.MethodPost, "/api/reload", req, &out)
 }
 
+// Restart asks the daemon to be replaced by a new one, and Detach to end; both
+// leave the workers running. The answer comes before it does so.
+func (c *Client) Restart(ctx context.Context, req api.LeaveRequest) (out api.Leaving, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/restart", req, &out)
+}
+
+// Detach is described at Restart.
+func (c *Client) Detach(ctx context.Context, req api.LeaveRequest) (out api.Leaving, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/detach", req, &out)
+}
+
 // Logs returns the last n captured lines of a worker, oldest first.
 func (c *Client) Logs(ctx context.Context, id string, n int) ([]api.LogLine, error) {
 	var out api.LogLines

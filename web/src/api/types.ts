@@ -785,6 +785,27 @@ export interface IdempotencyAnswer {
   of?: string; // the task run it is about
 }
 
+/**
+ * LeaveRequest is POST /api/restart and POST /api/detach: the daemon ends and
+ * leaves its workers running. After a restart a new daemon takes them up again;
+ * after a detach nobody does until one is started.
+ */
+export interface LeaveRequest {
+  reason?: string;
+}
+
+/**
+ * Leaving answers both, before the daemon ends. PID and StartedAt name the
+ * daemon that leaves: the next one has another start.
+ */
+export interface Leaving {
+  pid: number;
+  startedAt: Time;
+  comesBack: boolean;
+  by: string; // "systemd", "launchd", "windows"; empty: it starts itself anew
+  workers: number; // how many run on; on Windows they are stopped first
+}
+
 /** FusedWorker is one worker of this host as three sources see it. */
 export interface FusedWorker {
   id: string;
