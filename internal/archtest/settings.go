@@ -105,12 +105,12 @@ func (s Settings) row(n *ast.CompositeLit, file string) {
 		}
 		switch value := pair.Value.(type) {
 		case *ast.BasicLit:
-			if member.Name == "flag" {
+			if strings.EqualFold(member.Name, "flag") {
 				s.flag(literal(value), file)
 			}
 		case *ast.CompositeLit:
 			for _, item := range value.Elts {
-				if text := literal(item); member.Name == "env" && text != "" {
+				if text := literal(item); strings.EqualFold(member.Name, "env") && text != "" {
 					s.Environment[text] = file
 				}
 			}

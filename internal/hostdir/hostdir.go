@@ -59,6 +59,9 @@ func (d Dir) WorkerConfig(slug string) string { return filepath.Join(d.Workers()
 // DaemonInfo is where a running daemon says how to reach it.
 func (d Dir) DaemonInfo() string { return filepath.Join(d.Orchestrator(), "daemon.json") }
 
+// Config is the configuration file of the daemon; most hosts have none.
+func (d Dir) Config() string { return filepath.Join(d.Orchestrator(), "config.yaml") }
+
 // Lock is held by the one daemon of this home.
 func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock") }
 
