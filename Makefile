@@ -18,7 +18,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
 
-.PHONY: help build run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-go test-web lint-go lint-web
+.PHONY: help build man run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-go test-web lint-go lint-web
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ web/node_modules/.stamp: web/package-lock.json
 
 generate: ## renew generated files
 	$(GO) generate ./...
+
+man: ## write manual pages of the three programs into bin/man/man1
+	@set -e; for program in $(PROGRAMS); do $(GO) run ./cmd/$$program reference --man bin/man/man1; done
+	@echo "read one: man -l bin/man/man1/pipedai-orchestrator.1"
 
 fmt: ## format Go and web sources
 	gofmt -w $$(git ls-files '*.go')

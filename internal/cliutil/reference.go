@@ -2,10 +2,29 @@ package cliutil
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
+
+// NewReferenceCmd is a hidden command that prints the tree as a document, for
+// `make generate`, or writes manual pages, for `make man`.
+func NewReferenceCmd(s Streams) *cobra.Command {
+	man := ""
+	cmd := &cobra.Command{
+		Use: "reference", Short: "Print the reference of all commands as Markdown", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if man != "" {
+				return WriteManual(cmd.Root(), man)
+			}
+			_, err := io.WriteString(s.Out, Reference(cmd.Root()))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&man, "man", "", "write manual pages into this folder instead")
+	return cmd
+}
 
 // Reference is the whole command tree as a Markdown document: of each command
 // what it is for, how it is called, examples and flags.

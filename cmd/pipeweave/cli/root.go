@@ -20,6 +20,8 @@ import (
 	"pipedai/internal/secret"
 )
 
+//go:generate sh -c "go run .. reference >../../../docs/cli/pipeweave.md"
+
 // Main runs the program and returns its exit code.
 func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 	ctx, stop := cliutil.Signals(ctx)
@@ -63,7 +65,7 @@ gives their workers something to do.`,
 		newServeCmd(d), newInitCmd(d), newDBCmd(d), newMaintenanceCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
 		newServicesCmd(d), newTasksCmd(d), newUploadsCmd(d), newQueueCmd(d), newStorageCmd(d),
-		newEnrollmentsCmd(d), newWorkersCmd(d), newTokensCmd(d), newConfigCmd(d), newVersionCmd(d), newReferenceCmd(d),
+		newEnrollmentsCmd(d), newWorkersCmd(d), newTokensCmd(d), newConfigCmd(d), newVersionCmd(d), cliutil.NewReferenceCmd(d.Streams),
 	)
 	return root
 }
