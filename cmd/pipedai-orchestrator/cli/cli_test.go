@@ -188,7 +188,7 @@ func (p *plane) redeemed() int {
 func TestRoot(t *testing.T) {
 	t.Parallel()
 	tm := newTerminal(t)
-	tm.run(t).want(t, 0, "Usage:", "Next: pipedai-orchestrator connect")
+	tm.run(t).want(t, 0, "Diagnose", "Next: pipedai-orchestrator connect")
 	tm.run(t, "--help").want(t, 0, "Examples:")
 	tm.run(t, "--version").want(t, 0, "pipedai-orchestrator ")
 	tm.run(t, "-V").want(t, 0, "pipedai-orchestrator ")
@@ -196,10 +196,10 @@ func TestRoot(t *testing.T) {
 	tm.run(t, "help", "exit-codes").want(t, 0, "130  interrupted")
 	tm.run(t, "completion", "bash").want(t, 0, "__start_pipedai-orchestrator")
 	for _, args := range [][]string{
-		{"stattus"}, {"--nope"}, {"start", "--port", "abc"}, {"start", "--port", "70000"}, {"start", "--port", "-1"}, {"start", "surplus"},
+		{"stattus"}, {"--nope"}, {"start", "--port", "abc"}, {"start", "--port", "70000"}, {"start", "--port", "-1"}, {"start", "box", "--port", "1"}, {"start", "--json"},
 		{"start", "--stop-grace", "0s"}, {"start", "--host", "0.0.0.0"},
 		{"connect", "--api-url", "api.example.com"}, {"connect", "--api-url", "http://api.example.com"}, {"connect", "--timeout", "-1s"},
-		{"connect", "--token", "x", "--token-stdin"}, {"logs"}, {"logs", "w1", "-n", "0"}, {"workers", "stop"},
+		{"connect", "--token", "x", "--token-stdin"}, {"logs"}, {"logs", "w1", "-n", "0"}, {"workers", "stop"}, {"stop"}, {"stop", "--all", "box"}, {"stop", "--daemon", "box"}, {"delete"},
 	} {
 		r := tm.run(t, args...)
 		if r.code != cliutil.ExitUsage || r.err == "" {
@@ -222,7 +222,8 @@ func TestWithoutADaemon(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &report); err != nil || report.State != "stopped" || len(report.Health) != 1 || r.code != 3 {
 		t.Errorf("status --json: %d %s", r.code, r.out)
 	}
-	for _, args := range [][]string{{"dashboard"}, {"workers"}, {"workers", "--json"}, {"logs", "w1"}, {"logs", "w1", "-f"}, {"workers", "stop", "w1"}} {
+	for _, args := range [][]string{{"dashboard"}, {"workers"}, {"workers", "--json"}, {"logs", "w1"}, {"logs", "w1", "-f"}, {"workers", "stop", "w1"},
+		{"list"}, {"stop", "--all"}, {"start", "w1"}, {"delete", "w1"}, {"stop", "--daemon"}} {
 		tm.run(t, args...).want(t, 3, "start it: pipedai-orchestrator start")
 	}
 	if _, err := os.Stat(tm.home); !errors.Is(err, os.ErrNotExist) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,8 @@ import (
 )
 
 const program = "pipedai-orchestrator"
+
+//go:generate sh -c "go run .. reference >../../../docs/cli/pipedai-orchestrator.md"
 
 // Main runs the program and returns its exit code. The first interrupt ends
 // what is under way in order, the second at once.
@@ -33,6 +36,7 @@ func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 type deps struct {
 	streams cliutil.Streams
 	home    string   // --home
+	noColor bool     // --no-color
 	args    []string // the command line, for a daemon that starts itself anew
 	// open shows a URL in the person's browser.
 	open func(url string) error
@@ -80,6 +84,14 @@ func (d *deps) command(args string) string {
 	return daemon.Command(d.home, args)
 }
 
+// The groups of the help.
+const (
+	groupHost     = "host"
+	groupWorkers  = "workers"
+	groupDiagnose = "diagnose"
+	groupService  = "service"
+)
+
 func newRoot(d *deps) *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
@@ -89,25 +101,50 @@ a dashboard on this machine.`,
 		Example: `  pipedai-orchestrator connect --api-url https://api.example.com
   pipedai-orchestrator start
   pipedai-orchestrator status`,
-		Version: buildinfo.Version(),
-		Args:    cobra.NoArgs,
+		Version:           buildinfo.Version(),
+		Args:              cobra.NoArgs,
+		DisableAutoGenTag: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmd.Help(); err != nil {
-				return err
-			}
-			d.printf("\nNext: %s\n", d.nextStep(cmd.Context()))
+			d.printf("%s\nNext: %s\n", shortHelp(cmd), d.nextStep(cmd.Context()))
 			return nil
 		},
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.PersistentFlags().StringVar(&d.home, "home", "", "folder of this host's files (default $PIPEDAI_HOME, or ~/.pipedai)")
-	root.AddCommand(
-		newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newStatusCmd(d), newDashboardCmd(d),
-		newWorkersCmd(d), newLogsCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d), newVersionCmd(d),
-		exitCodesTopic(), environmentTopic(),
+	root.PersistentFlags().BoolVar(&d.noColor, "no-color", false, "no bold or coloured text")
+	root.AddGroup(
+		&cobra.Group{ID: groupHost, Title: "Host"},
+		&cobra.Group{ID: groupWorkers, Title: "Workers"},
+		&cobra.Group{ID: groupDiagnose, Title: "Diagnose"},
+		&cobra.Group{ID: groupService, Title: "Service"},
 	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupHost, newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d), newConfigCmd(d))
+	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newLogsCmd(d))
+	add(groupWorkers, workerVerbs(d)...)
+	add(groupDiagnose, newStatusCmd(d), newInfoCmd(d))
+	root.AddCommand(newVersionCmd(d), exitCodesTopic(), environmentTopic(), cliutil.NewReferenceCmd(d.streams))
+	cliutil.Look(root, "Learn more: "+program+" help exit-codes|environment|config")
 	return root
+}
+
+// shortHelp is for somebody who typed nothing but the name.
+func shortHelp(root *cobra.Command) string {
+	out := root.Short + ".\n\n"
+	for _, group := range cliutil.CommandGroups(root) {
+		var names []string
+		for _, c := range group.Commands {
+			names = append(names, c.Name())
+		}
+		out += cliutil.Wrap(fmt.Sprintf("  %-10s", group.Title)+strings.Join(names, ", "), 79, 12) + "\n"
+	}
+	return out + "\nAll of it:  " + root.Name() + " --help\nOf one:     " + root.Name() + " <command> --help\n"
 }
 
 // nextStep is what most helps now.
@@ -144,16 +181,23 @@ func exitCodesTopic() *cobra.Command {
 func environmentTopic() *cobra.Command {
 	return &cobra.Command{
 		Use: "environment", Short: "Which environment variables are read",
-		Long: `Flags go before the environment, the environment before defaults.
+		Long: `Flags go before the environment, the environment before the configuration file,
+that before defaults.
 
   PIPEDAI_HOME            folder of this host's files (default ~/.pipedai)
+  PIPEDAI_CONFIG          configuration file of the daemon
+  PIPEDAI_HOST            loopback address the daemon listens on
+  PIPEDAI_PORT            port the daemon listens on
+  PIPEDAI_WORKER_PROGRAM  the pipedai-worker to run
+  PIPEDAI_STOP_GRACE      how long a stopped worker may finish its run
+  PIPEDAI_VERBOSE         true: the daemon logs more
   PIPEDAI_API_URL         control plane that connect talks to
   PIPEDAI_CONNECT_TOKEN   enrolment code for connect
   PIPEDAI_OPERATOR_TOKEN  token for login
-  PIPEDAI_WORKER_PROGRAM  the pipedai-worker to run
   PIPEDAI_PROBE_INTERNET  URLs that the daemon probes besides control planes, or off
   PIPEDAI_SERVICE         set by the service unit: the service manager's name
   PIPEDAI_ACCESSIBLE      1: no drawing, no line that changes
-  NO_COLOR                no bold or coloured text`,
+  NO_COLOR                no bold or coloured text
+  CLICOLOR_FORCE          colour even where no person looks`,
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +16,7 @@ import (
 	"pipedai/daemon/connectivity"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
+	"pipedai/internal/settings"
 	"pipedai/web"
 )
 
@@ -31,46 +30,61 @@ type startOptions struct {
 }
 
 func newStartCmd(d *deps) *cobra.Command {
-	o := startOptions{}
+	workers := verbOptions{verb: verbStart}
+	table := daemonSettings()
 	cmd := &cobra.Command{
-		Use:   "start",
-		Short: "Run the daemon in this terminal",
-		Long: `Runs the daemon until it is interrupted: it keeps the workers of this host
-running and serves the dashboard on this machine. An interrupt lets workers
-finish the runs they have in hand; a second one ends the daemon at once and
-leaves the workers running. "restart" replaces the daemon, in this terminal, and
-leaves them running, too.`,
+		Use:   "start [worker...]",
+		Short: "Run the daemon in this terminal, or start workers",
+		Long: `Without workers, runs the daemon until it is interrupted: it keeps the workers of
+this host running and serves the dashboard on this machine. An interrupt lets
+workers finish the runs they have in hand; a second one ends the daemon at once
+and leaves the workers running. "restart" replaces the daemon, in this terminal,
+and leaves them running, too.
+
+With workers, or --all, asks the running daemon to keep them running. A worker is
+named by its id, its label, or the beginning of either.`,
 		Example: `  pipedai-orchestrator start
-  pipedai-orchestrator start --port 0    # any free port`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.workerProgram == "" {
-				o.workerProgram = d.streams.Getenv("PIPEDAI_WORKER_PROGRAM")
+  pipedai-orchestrator start --port 0    # any free port
+  pipedai-orchestrator start build-box   # a worker that was stopped`,
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: d.completeWorkers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			workers.names = args
+			if len(args) > 0 || workers.all {
+				for _, s := range table {
+					if s.Key != keyHome && cmd.Flags().Changed(s.Flag) {
+						return cliutil.UsageError("--%s is for the daemon: leave the workers out", s.Flag)
+					}
+				}
+				return runVerb(cmd.Context(), d, workers)
 			}
-			if !cmd.Flags().Changed("probe-internet") {
-				o.probeInternet = cmp.Or(d.streams.Getenv("PIPEDAI_PROBE_INTERNET"), o.probeInternet)
+			if workers.json {
+				return cliutil.UsageError("--json is for workers: name some, or say --all")
 			}
-			return runStart(cmd.Context(), d, o)
+			all, err := d.resolve(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return runStart(cmd.Context(), d, startFrom(all))
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&o.host, "host", daemon.DefaultHost, "loopback address to listen on")
-	flags.IntVar(&o.port, "port", daemon.DefaultPort, "port to listen on; 0 takes any free one")
-	flags.StringVar(&o.workerProgram, "worker-program", "", "the pipedai-worker to run (default: beside this program, then on the PATH)")
-	flags.DurationVar(&o.stopGrace, "stop-grace", 5*time.Minute, "how long a stopped worker may finish its run")
-	flags.StringVar(&o.probeInternet, "probe-internet", strings.Join(connectivity.DefaultInternet, ","),
-		"URLs, separated by commas, that tell an outage of the network from one of a control plane; off asks nobody")
-	flags.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
+	table.Bind(cmd.Flags())
+	cmd.Flags().Lookup("verbose").Shorthand = "v"
+	workers.bind(cmd)
 	return cmd
 }
 
+// startFrom makes what start needs of the settings, which were checked.
+func startFrom(all settings.Choices) startOptions {
+	o := startOptions{
+		host: all[keyHost].Value, workerProgram: all[keyWorkerProgram].Value, verbose: all[keyVerbose].On(),
+		probeInternet: all[keyProbeInternet].Value,
+	}
+	o.port, _ = strconv.Atoi(all[keyPort].Value)
+	o.stopGrace, _ = time.ParseDuration(all[keyStopGrace].Value)
+	return o
+}
+
 func runStart(ctx context.Context, d *deps, o startOptions) error {
-	if o.port < 0 || o.port > 65535 {
-		return cliutil.UsageError("--port %d is not between 0 and 65535", o.port)
-	}
-	if o.stopGrace <= 0 {
-		return cliutil.UsageError("--stop-grace must be more than 0")
-	}
 	internet, err := connectivity.ParseInternet(o.probeInternet)
 	if err != nil {
 		return cliutil.Fail(cliutil.ExitUsage, err, "name URLs with --probe-internet, separated by commas, or: --probe-internet off")

@@ -142,7 +142,7 @@ func printStatus(d *deps, r statusReport) error {
 	}
 	if len(r.Workers) > 0 {
 		d.printf("\n")
-		if err := printWorkers(d, r.Workers); err != nil {
+		if err := printWorkers(d, r.Workers, listOptions{}); err != nil {
 			return err
 		}
 	}

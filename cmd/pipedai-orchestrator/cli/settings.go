@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"pipedai/daemon"
+	"pipedai/daemon/connectivity"
+	"pipedai/internal/cliutil"
+	"pipedai/internal/settings"
+)
+
+// The keys of the daemon's settings.
+const (
+	keyHome          = "home"
+	keyConfig        = "config"
+	keyHost          = "host"
+	keyPort          = "port"
+	keyWorkerProgram = "workerProgram"
+	keyStopGrace     = "stopGrace"
+	keyProbeInternet = "probeInternet"
+	keyVerbose       = "verbose"
+)
+
+// daemonSettings is the table of them all. docs/configuration.md explains
+// each, and a test compares the two.
+func daemonSettings() settings.Table {
+	return settings.Table{
+		{Key: keyHome, Flag: "home", Env: []string{"PIPEDAI_HOME"}, NoFile: true, Usage: "folder of this host's files"},
+		{Key: keyConfig, Flag: "config", Env: []string{"PIPEDAI_CONFIG"}, NoFile: true, Usage: "configuration file; default: orchestrator/config.yaml in the home, if there is one"},
+		{Key: keyHost, Flag: "host", Env: []string{"PIPEDAI_HOST"}, Default: daemon.DefaultHost, Usage: "loopback address to listen on"},
+		{Key: keyPort, Flag: "port", Env: []string{"PIPEDAI_PORT"}, Default: strconv.Itoa(daemon.DefaultPort), Check: checkPort, Usage: "port to listen on; 0 takes any free one"},
+		{Key: keyWorkerProgram, Flag: "worker-program", Env: []string{"PIPEDAI_WORKER_PROGRAM"}, Usage: "the pipedai-worker to run; default: beside this program, then on the PATH"},
+		{Key: keyStopGrace, Flag: "stop-grace", Env: []string{"PIPEDAI_STOP_GRACE"}, Default: "5m", Check: checkGrace, Usage: "how long a stopped worker may finish its run"},
+		{Key: keyProbeInternet, Flag: "probe-internet", Env: []string{"PIPEDAI_PROBE_INTERNET"}, Default: strings.Join(connectivity.DefaultInternet, ","), Check: checkProbes, Usage: "URLs, separated by commas, that tell an outage of the network from one of a control plane; off asks nobody"},
+		{Key: keyVerbose, Flag: "verbose", Env: []string{"PIPEDAI_VERBOSE"}, Default: "false", Kind: settings.Toggle, Usage: "log more"},
+	}
+}
+
+func checkPort(value string) error {
+	if n, err := strconv.Atoi(value); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%.60q is not between 0 and 65535", value)
+	}
+	return nil
+}
+
+func checkGrace(value string) error {
+	switch t, err := time.ParseDuration(value); {
+	case err != nil:
+		return fmt.Errorf("%.60q is no duration like 90s or 5m", value)
+	case t <= 0:
+		return errors.New("must be more than 0")
+	}
+	return nil
+}
+
+func checkProbes(value string) error {
+	_, err := connectivity.ParseInternet(value)
+	return err
+}
+
+// configFile is the configuration file, and whether somebody named it: only
+// then it must exist.
+func (d *deps) configFile(flags *pflag.FlagSet) (path string, named bool, err error) {
+	if flag := flags.Lookup("config"); flag != nil && flag.Changed {
+		return flag.Value.String(), true, nil
+	}
+	if path := d.streams.Getenv("PIPEDAI_CONFIG"); path != "" {
+		return path, true, nil
+	}
+	dir, err := d.dir()
+	return dir.Config(), false, err
+}
+
+// resolve decides the daemon's settings as they are here and now.
+func (d *deps) resolve(flags *pflag.FlagSet) (settings.Choices, error) {
+	file, named, err := d.configFile(flags)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil && (named || errors.Is(err, fs.ErrPermission)) {
+		return nil, cliutil.Fail(cliutil.ExitUsage, fmt.Errorf("read the configuration file: %w", err), "name a file that you may read with --config")
+	} // what else is wrong with the home is told by whoever needs it
+	all, err := daemonSettings().Resolve(flags, d.streams.Getenv, file, data)
+	if err != nil {
+		return nil, cliutil.Fail(cliutil.ExitUsage, err, "see: "+d.command("config show --origin"))
+	}
+	if c := all[keyHome]; c.Value == "" {
+		if dir, err := d.dir(); err == nil {
+			c.Value = dir.Home()
+			all[keyHome] = c
+		}
+	}
+	if c := all[keyConfig]; c.Value == "" && err == nil && data != nil {
+		c.Value = file
+		all[keyConfig] = c
+	}
+	return all, nil
+}
