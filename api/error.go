@@ -22,6 +22,9 @@ type Error struct {
 	Extra map[string]any `json:"-"`
 	// Status is the HTTP status; 0 when the server was not reached.
 	Status int `json:"-"`
+	// RetryAfter is how long the server asked to be left alone; 0 when it did
+	// not. Only clients set it.
+	RetryAfter time.Duration `json:"-"`
 }
 
 // Error returns the sentence, with the fix if there is one.

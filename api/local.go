@@ -165,11 +165,13 @@ type SelfStatus struct {
 
 // RemoteState is the link to one control plane.
 type RemoteState struct {
-	APIURL      string `json:"apiUrl"`
-	Reachable   bool   `json:"reachable"`
-	LastOKAt    Time   `json:"lastOkAt"`
-	Error       string `json:"error,omitempty"`
-	WorkspaceID string `json:"workspaceId,omitempty"`
+	APIURL       string `json:"apiUrl"`
+	Reachable    bool   `json:"reachable"`
+	LastOKAt     Time   `json:"lastOkAt"`
+	Error        string `json:"error,omitempty"`
+	WorkspaceID  string `json:"workspaceId,omitempty"`
+	Pool         bool   `json:"pool,omitempty"`        // the shared pool instead of a workspace
+	FailingSince Time   `json:"failingSince,omitzero"` // while it does not answer
 }
 
 // HealthItem is one thing that needs attention, with what helps.

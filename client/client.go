@@ -16,6 +16,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -144,8 +145,30 @@ func failure(resp *http.Response, data []byte) error {
 		out = &api.Error{Message: fmt.Sprintf("HTTP %d", resp.StatusCode)}
 	}
 	out.Status = resp.StatusCode
+	out.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return out
 }
 
+// maxRetryAfter bounds what a server may ask for: one that says a year is
+// mistaken.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads the header: seconds, or the instant to wait for.
+func retryAfter(value string, now time.Time) time.Duration {
+	var wait time.Duration
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}
+
 // escape makes one path segment of an id.
-func escape[T ~string](id T) string { return url.PathEscape(string(id)) }
+func escape[T ~string](id T) string {
+	switch id {
+	case ".", "..": // they would be taken for steps in the path
+		return strings.ReplaceAll(string(id), ".", "%2E")
+	}
+	return url.PathEscape(string(id))
+}

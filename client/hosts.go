@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"pipedai/api"
@@ -20,12 +21,21 @@ func (c *Client) Redeem(ctx context.Context, req api.RedeemRequest) (out api.Red
 	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/redeem", req, &out)
 }
 
-// Workers lists every worker of a workspace, following pages.
+// maxPages bounds how many pages of a list are followed.
+const maxPages = 1000
+
+// Workers lists every worker of a workspace, following pages. A server whose
+// pages do not end is an error, not a list.
 func (c *Client) Workers(ctx context.Context, workspace string) ([]api.RemoteWorker, error) {
 	var all []api.RemoteWorker
 	path := "/api/v1/workspaces/" + escape(workspace) + "/workers"
-	for query := ""; ; {
+	cursor := ""
+	for range maxPages {
 		var page api.RemoteWorkers
+		query := ""
+		if cursor != "" {
+			query = "?cursor=" + url.QueryEscape(cursor)
+		}
 		if err := c.call(ctx, http.MethodGet, path+query, nil, &page); err != nil {
 			return nil, err
 		}
@@ -33,8 +43,21 @@ func (c *Client) Workers(ctx context.Context, workspace string) ([]api.RemoteWor
 		if page.NextCursor == nil || *page.NextCursor == "" {
 			return all, nil
 		}
-		query = "?cursor=" + escape(*page.NextCursor)
+		if *page.NextCursor == cursor {
+			break
+		}
+		cursor = *page.NextCursor
 	}
+	return nil, &api.Error{
+		Status: http.StatusBadGateway, Code: api.CodeUpstream, Message: "GET " + path + ": the server's list of workers does not end",
+	}
+}
+
+// PoolWorkers lists the workers of the shared pool, with a token for that.
+func (c *Client) PoolWorkers(ctx context.Context) ([]api.RemoteWorker, error) {
+	var out api.RemoteWorkers
+	err := c.call(ctx, http.MethodGet, "/api/v1/pool-workers", nil, &out)
+	return out.Items, err
 }
 
 // DisableWorker stops giving a worker work. Runs in hand continue.

@@ -31,8 +31,14 @@ func (c *Client) stream(ctx context.Context, path string, since int64, each func
 	if since > 0 {
 		header.Set("Last-Event-ID", strconv.FormatInt(since, 10))
 	}
+	// From the first moment on: a server may be silent before its headers, too.
+	quiet := time.AfterFunc(silence, func() { cancel(errSilent) })
+	defer quiet.Stop()
 	resp, err := c.send(ctx, http.MethodGet, path, header, nil)
 	if err != nil {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			return unreached(http.MethodGet, path, errSilent)
+		}
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -41,8 +47,6 @@ func (c *Client) stream(ctx context.Context, path string, since int64, each func
 		return failure(resp, data)
 	}
 
-	quiet := time.AfterFunc(silence, func() { cancel(errSilent) })
-	defer quiet.Stop()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(make([]byte, 0, 64<<10), 4<<20)
 	var (

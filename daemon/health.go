@@ -57,6 +57,7 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 		self.ControlPlanes = append(self.ControlPlanes, api.RemoteState{
 			APIURL: p.APIURL, WorkspaceID: p.WorkspaceID,
 			Reachable: !p.OKAt.IsZero() && p.Err == "", LastOKAt: api.At(p.OKAt), Error: p.Err,
+			Pool: p.Pool, FailingSince: api.At(p.FailingSince),
 		})
 	}
 	_, missing := FindWorkerProgram(h.o.WorkerProgram)
@@ -84,7 +85,7 @@ func (h *host) state(workers int, planes []remote.Plane, items []api.HealthItem)
 		return StateNeedsLogin
 	}
 	for _, p := range planes {
-		if p.Unauthorised {
+		if p.Unauthorised && !p.Pool {
 			return StateNeedsLogin
 		}
 	}
@@ -115,6 +116,12 @@ func (h *host) health(workers []api.FusedWorker, planes []remote.Plane, programE
 	}
 	for _, p := range planes {
 		switch {
+		case p.Unauthorised && p.Pool:
+			items = append(items, api.HealthItem{
+				Code: "pool_token_refused", Severity: severityWarning, Message: p.APIURL + ": " + p.Err,
+				Fix:     "keep another token that lists pool workers",
+				Command: h.command("login --scope pool --api-url " + ShellQuote(p.APIURL) + " --token-stdin"),
+			})
 		case p.Unauthorised:
 			items = append(items, api.HealthItem{
 				Code: "credential_refused", Severity: severityError, Message: p.APIURL + ": " + p.Err,

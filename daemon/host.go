@@ -69,7 +69,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		Dial: func(url string, token secret.Text) remote.Client {
 			return client.New(url, client.Options{Token: token, UserAgent: program + "/" + buildinfo.Version()})
 		},
-		Credential: h.credential, OnChange: h.changed, PollEvery: o.PollEvery, Log: o.Log,
+		Credential: h.credential, PoolCredential: h.poolCredential, OnChange: h.changed, PollEvery: o.PollEvery, Log: o.Log,
 	})
 	h.connectivity = connectivity.New(connectivity.Options{
 		Planes: h.planes, Internet: o.Internet, File: o.Dir.Connectivity(),

@@ -3,10 +3,12 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 
 	"pipedai/api"
 	"pipedai/enroll"
+	"pipedai/internal/secret"
 	"pipedai/manifest"
 )
 
@@ -56,4 +58,14 @@ func (h *host) protect(e manifest.Entry) {
 	if wasOpen, err := enroll.Protect(e.ConfigPath); err != nil || wasOpen {
 		h.o.Log.Warn("others could read a worker's token", "worker", e.ID, "file", e.ConfigPath, "error", err)
 	}
+}
+
+// poolCredential looks the token up that lists the pool workers of a control
+// plane, fresh each time: login may have brought one.
+func (h *host) poolCredential(apiURL string) (secret.Text, error) {
+	creds, err := enroll.LoadCredentials(h.o.Dir.Credentials())
+	if err != nil && !errors.Is(err, enroll.ErrNoCredentials) {
+		return "", err
+	}
+	return creds.Pool(apiURL), nil
 }

@@ -11,11 +11,12 @@ import (
 
 	"pipedai/api"
 	"pipedai/internal/backoff"
+	"pipedai/internal/secret"
 	"pipedai/manifest"
 )
 
-// group is one workspace of a control plane. Fields below stop are guarded by
-// Watcher.mu; busy is held during a poll.
+// group is what one list call answers: one workspace of a control plane, or its
+// pool. Fields below stop are guarded by Watcher.mu; busy is held during a poll.
 type group struct {
 	key  key
 	stop context.CancelFunc
@@ -23,30 +24,47 @@ type group struct {
 	wake chan struct{} // capacity 1: something happened, ask now
 
 	workers      map[string]seen
+	begun        int // polls
 	okAt         time.Time
 	triedAt      time.Time
+	failingSince time.Time
 	err          string
+	failure      error
 	unauthorised bool
+	skipped      bool // there is nothing to ask with
 }
 
 type seen struct{ status api.RemoteStatus }
 
-// errCredential says that there is nothing to ask with.
-var errCredential = errors.New("this host has no credential for this control plane")
+var (
+	// errCredential says that there is nothing to ask with.
+	errCredential = errors.New("this host has no credential for this control plane")
+	// errPoolCredential says that of the pool; most hosts have none.
+	errPoolCredential = errors.New("this host has no token that lists pool workers")
+)
 
 // poll asks every interval, with jitter, and less often while it fails; and
-// when a lifecycle event says that there is news.
+// when a lifecycle event says that there is news. A control plane that wants to
+// be left alone for a while is.
 func (w *Watcher) poll(ctx context.Context, g *group) {
 	for failures := 0; ; {
-		wait := jitter(w.o.PollEvery)
-		if err := w.once(ctx, g); err != nil {
-			failures++
-			wait = max(wait, w.o.Retry.Delay(failures))
-		} else {
+		wait, wake := jitter(w.o.PollEvery), g.wake
+		err := w.once(ctx, g)
+		switch pause := retryAfter(err); {
+		case err == nil:
 			failures = 0
 			if w.expecting(g) {
 				wait = min(wait, expectPace)
 			}
+		case errors.Is(err, errPoolCredential):
+			failures = 0 // nobody was asked; a token may come any moment
+		case pause > 0:
+			failures++
+			// Up to a tenth later, so that not everybody comes back at once.
+			wait, wake = max(wait, w.o.Retry.Delay(failures), pause+rand.N(pause/10+1)), nil
+		default:
+			failures++
+			wait = max(wait, w.o.Retry.Delay(failures))
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -54,10 +72,19 @@ func (w *Watcher) poll(ctx context.Context, g *group) {
 			timer.Stop()
 			return
 		case <-timer.C:
-		case <-g.wake:
+		case <-wake:
 			timer.Stop()
 		}
 	}
+}
+
+// retryAfter is how long the server that gave the error wants to be left alone.
+func retryAfter(err error) time.Duration {
+	var answer *api.Error
+	if errors.As(err, &answer) {
+		return answer.RetryAfter
+	}
+	return 0
 }
 
 const (
@@ -73,7 +100,10 @@ func (w *Watcher) Expect(id string) {
 	defer w.mu.Unlock()
 	w.expected[id] = time.Now().Add(expectFor)
 	for _, e := range w.wanted {
-		if g := w.groups[key{e.APIURL, e.WorkspaceID}]; e.ID == id && g != nil {
+		if e.ID != id {
+			continue
+		}
+		if g := w.group(e); g != nil {
 			g.poke()
 		}
 	}
@@ -89,7 +119,8 @@ func (w *Watcher) expecting(g *group) bool {
 		}
 	}
 	return slices.ContainsFunc(w.wanted, func(e manifest.Entry) bool {
-		return key{e.APIURL, e.WorkspaceID} == g.key && !w.expected[e.ID].IsZero()
+		k, known := keyOf(e)
+		return known && k == g.key && !w.expected[e.ID].IsZero()
 	})
 }
 
@@ -110,9 +141,44 @@ func (w *Watcher) once(ctx context.Context, g *group) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return w.ask(ctx, g)
+}
+
+// fresh is once for somebody who needs an answer that is newer than the call,
+// and takes that of another one who waited for the same.
+func (w *Watcher) fresh(ctx context.Context, g *group) error {
+	w.mu.Lock()
+	begun := g.begun
+	w.mu.Unlock()
+	select {
+	case g.busy <- struct{}{}:
+		defer func() { <-g.busy }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	w.mu.Lock()
+	// Polls never overlap: one that began meanwhile has ended by now.
+	shared, failure := g.begun > begun, g.failure
+	w.mu.Unlock()
+	if shared && !errors.Is(failure, errNoAnswer) {
+		return failure
+	}
+	return w.ask(ctx, g)
+}
+
+// ask makes the call. g.busy is held.
+func (w *Watcher) ask(ctx context.Context, g *group) error {
+	w.mu.Lock()
+	g.begun++
+	g.failure = errNoAnswer // until there is one
+	w.mu.Unlock()
 	plane, err := w.dial(g.key)
 	var rows []api.RemoteWorker
-	if err == nil {
+	switch {
+	case err != nil:
+	case g.key.pool:
+		rows, err = plane.PoolWorkers(ctx)
+	default:
 		rows, err = plane.Workers(ctx, g.key.workspaceID)
 	}
 	if ctx.Err() != nil {
@@ -123,14 +189,25 @@ func (w *Watcher) once(ctx context.Context, g *group) error {
 	return err
 }
 
-// dial returns a client with the credential of a workspace.
+// errNoAnswer says that a poll was given up before there was an answer.
+var errNoAnswer = errors.New("the control plane was not heard out")
+
+// dial returns a client with the credential of a group.
 func (w *Watcher) dial(k key) (Client, error) {
-	token, err := w.o.Credential(k.apiURL, k.workspaceID)
+	none := errCredential
+	var token secret.Text
+	var err error
+	if k.pool {
+		none = errPoolCredential
+		token, err = w.o.PoolCredential(k.apiURL)
+	} else {
+		token, err = w.o.Credential(k.apiURL, k.workspaceID)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errCredential, err)
+		return nil, fmt.Errorf("%w: %w", none, err)
 	}
 	if token.Empty() {
-		return nil, errCredential
+		return nil, none
 	}
 	return w.o.Dial(k.apiURL, token), nil
 }
@@ -139,10 +216,14 @@ func (w *Watcher) keep(g *group, rows []api.RemoteWorker, err error) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	g.triedAt = now
+	g.triedAt, g.failure = now, err
+	g.skipped = errors.Is(err, errPoolCredential)
 	if err != nil {
 		if g.err == "" {
-			w.o.Log.Warn("control plane does not answer", "url", g.key.apiURL, "workspace", g.key.workspaceID, "error", err)
+			g.failingSince = now
+			if !g.skipped {
+				w.o.Log.Warn("control plane does not answer", "url", g.key.apiURL, "workspace", g.key.workspaceID, "error", err)
+			}
 		}
 		g.err, g.unauthorised = explain(err), unauthorised(err)
 		return
@@ -150,7 +231,7 @@ func (w *Watcher) keep(g *group, rows []api.RemoteWorker, err error) {
 	if g.err != "" {
 		w.o.Log.Info("control plane answers again", "url", g.key.apiURL, "workspace", g.key.workspaceID)
 	}
-	g.okAt, g.err, g.unauthorised = now, "", false
+	g.okAt, g.failingSince, g.err, g.unauthorised = now, time.Time{}, "", false
 	// The whole list is taken over: a worker that is not in it any more does
 	// not keep its old status.
 	g.workers = make(map[string]seen, len(rows))
@@ -176,19 +257,41 @@ func (w *Watcher) watchReleases(ctx context.Context, apiURL string, r *releases)
 	for failures := 0; ; {
 		wait := jitter(w.o.ReleasesEvery)
 		answer, err := w.o.Dial(apiURL, "").Releases(ctx)
+		if err == nil && (answer.Worker.Latest == "" || answer.Orchestrator.Latest == "") {
+			err = errReleases
+		}
 		if err != nil {
 			failures++
-			wait = backoff.Policy{Base: time.Minute, Max: time.Hour}.Delay(failures)
+			wait = max(backoff.Policy{Base: time.Minute, Max: time.Hour}.Delay(failures), retryAfter(err))
+			w.o.Log.Debug("the newest versions are not known", "url", apiURL, "error", err)
 		} else {
 			failures = 0
 			w.mu.Lock()
-			r.worker, r.orchestrator, r.at = known(answer.Worker.Latest), known(answer.Orchestrator.Latest), time.Now()
+			r.take(answer)
 			w.mu.Unlock()
 			w.o.OnChange()
 		}
 		if !backoff.Sleep(ctx, wait) {
 			return
 		}
+	}
+}
+
+// errReleases says that an answer does not name both programs.
+var errReleases = errors.New("the answer does not name the newest versions")
+
+// take keeps what an answer tells. One that knows nothing does not make what
+// was told before untrue; its age says how old that is.
+func (r *releases) take(answer api.Releases) {
+	worker, orchestrator := known(answer.Worker.Latest), known(answer.Orchestrator.Latest)
+	if worker != "" {
+		r.worker = worker
+	}
+	if orchestrator != "" {
+		r.orchestrator = orchestrator
+	}
+	if worker != "" || orchestrator != "" {
+		r.at = time.Now()
 	}
 }
 
@@ -207,7 +310,7 @@ func jitter(d time.Duration) time.Duration {
 
 func unauthorised(err error) bool {
 	var answer *api.Error
-	return errors.Is(err, errCredential) ||
+	return errors.Is(err, errCredential) || errors.Is(err, errPoolCredential) ||
 		errors.As(err, &answer) && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden)
 }
 

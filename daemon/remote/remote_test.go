@@ -31,6 +31,15 @@ type fake struct {
 	stream  func(ctx context.Context, each func(int64, api.LifecycleEvent)) error
 	latest  string
 	asked   int // for releases
+	pool    []api.RemoteWorker
+	pools   int // listings of the pool
+}
+
+func (f *fake) PoolWorkers(context.Context) ([]api.RemoteWorker, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pools++
+	return f.pool, nil
 }
 
 func (f *fake) Workers(ctx context.Context, _ string) ([]api.RemoteWorker, error) {
@@ -308,7 +317,7 @@ func TestWatcher_credentialCannotBeRead(t *testing.T) {
 		Dial:       func(string, secret.Text) Client { return &fake{} },
 		Credential: func(string, string) (secret.Text, error) { return "", errors.New("the file is damaged") },
 	})
-	if _, err := w.dial(key{"https://a.test", "ws1"}); !unauthorised(err) || !strings.Contains(err.Error(), "the file is damaged") {
+	if _, err := w.dial(key{apiURL: "https://a.test", workspaceID: "ws1"}); !unauthorised(err) || !strings.Contains(err.Error(), "the file is damaged") {
 		t.Errorf("error %v", err)
 	}
 }

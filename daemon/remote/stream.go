@@ -51,10 +51,13 @@ func (w *Watcher) follow(ctx context.Context, s *stream) {
 			failures = 0 // it worked; the connection merely ended
 		}
 		failures++
-		wait := w.o.Retry.Delay(failures)
+		wait := max(w.o.Retry.Delay(failures), retryAfter(err))
 		if refused(err) {
-			wait = refusedPause
+			wait = jitter(refusedPause)
 			w.mu.Lock()
+			if !s.resting {
+				w.o.Log.Warn("control plane refused the events of a worker", "url", s.key.apiURL, "worker", s.worker, "error", err)
+			}
 			s.resting = true
 			w.mu.Unlock()
 		}

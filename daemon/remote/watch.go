@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 // Client is what a Watcher asks a control plane; client.Client is one.
 type Client interface {
 	Workers(ctx context.Context, workspace string) ([]api.RemoteWorker, error)
+	PoolWorkers(ctx context.Context) ([]api.RemoteWorker, error)
 	Releases(ctx context.Context) (api.Releases, error)
 	WorkerEvents(ctx context.Context, workerID string, since int64, each func(id int64, event api.LifecycleEvent)) error
 }
@@ -30,6 +32,9 @@ type Options struct {
 	// there is none, or why it cannot be told. It is asked before every poll,
 	// so a new one is taken up.
 	Credential func(apiURL, workspaceID string) (secret.Text, error)
+	// PoolCredential returns the token that lists the pool workers of a control
+	// plane, in the same way; nil means that there is none for any.
+	PoolCredential func(apiURL string) (secret.Text, error)
 	// OnChange is called after every change of what View and Plane tell. It
 	// must not block.
 	OnChange func()
@@ -41,7 +46,19 @@ type Options struct {
 }
 
 // key names a group: what one list call answers.
-type key struct{ apiURL, workspaceID string }
+type key struct {
+	apiURL, workspaceID string
+	pool                bool
+}
+
+// keyOf returns the group whose answer tells about an entry, if any can: that
+// of a worker which was registered without a workspace is not known.
+func keyOf(e manifest.Entry) (key, bool) {
+	if e.Mode == manifest.ModePool {
+		return key{apiURL: e.APIURL, pool: true}, true
+	}
+	return key{apiURL: e.APIURL, workspaceID: e.WorkspaceID}, e.WorkspaceID != ""
+}
 
 // Watcher remembers what control planes said last. Make one with New.
 type Watcher struct {
@@ -67,6 +84,9 @@ func New(o Options) *Watcher {
 	if o.Retry == (backoff.Policy{}) {
 		o.Retry = backoff.Policy{Base: 2 * time.Second, Max: 2 * time.Minute}
 	}
+	if o.PoolCredential == nil {
+		o.PoolCredential = func(string) (secret.Text, error) { return "", nil }
+	}
 	if o.OnChange == nil {
 		o.OnChange = func() {}
 	}
@@ -80,10 +100,16 @@ func New(o Options) *Watcher {
 }
 
 // Follow says which workers to watch from now on. Loops of workers that are
-// gone end, those of new ones begin, and streams that were refused try again.
+// gone end, those of new ones begin, and what was refused is tried again: there
+// may be another credential.
 func (w *Watcher) Follow(entries []manifest.Entry) {
 	w.mu.Lock()
 	w.wanted = append([]manifest.Entry(nil), entries...)
+	for _, g := range w.groups {
+		if g.unauthorised {
+			g.poke()
+		}
+	}
 	w.mu.Unlock()
 	select {
 	case w.changed <- struct{}{}:
@@ -114,18 +140,22 @@ func (w *Watcher) adjust(ctx context.Context, running *sync.WaitGroup) {
 	groups, streams, planes := map[key]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range w.wanted {
 		planes[e.APIURL] = true
-		// Pool workers are not visible to a host's credential: asking would
-		// only ever be refused.
-		if e.Mode != manifest.ModeWorkspace || e.WorkspaceID == "" {
+		k, known := keyOf(e)
+		if !known {
 			continue
 		}
-		k := key{e.APIURL, e.WorkspaceID}
-		groups[k], streams[e.ID] = true, true
+		groups[k] = true
 		if w.groups[k] == nil {
 			g := &group{key: k, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), workers: map[string]seen{}}
 			w.groups[k] = g
 			loop(ctx, running, &g.stop, func(ctx context.Context) { w.poll(ctx, g) })
 		}
+		// The events of pool workers are not for a host's credential: asking
+		// would only ever be refused.
+		if k.pool {
+			continue
+		}
+		streams[e.ID] = true
 		if s := w.streams[e.ID]; s == nil || s.key != k || s.resting {
 			fresh := &stream{key: k, worker: e.ID}
 			if s != nil {
@@ -170,13 +200,23 @@ func loop(ctx context.Context, running *sync.WaitGroup, stop *context.CancelFunc
 	running.Go(func() { run(ctx) })
 }
 
+// group returns what tells about an entry; nil when nothing does, or not yet.
+// w.mu is held.
+func (w *Watcher) group(e manifest.Entry) *group {
+	if k, known := keyOf(e); known {
+		return w.groups[k]
+	}
+	return nil
+}
+
 // View is what is known of one worker.
 type View struct {
 	Status    *api.RemoteStatus // nil: never seen, or not listed any more
 	FetchedAt time.Time         // of the last answer that was asked for it
 	Err       string            // why it may be out of date; empty when it is not
 	Event     *api.LastEvent
-	Latest    string // newest version of the worker program; empty when unknown
+	Latest    string    // newest version of the worker program; empty when unknown
+	LatestAt  time.Time // when that was told
 }
 
 // View returns what is known of a worker of the manifest.
@@ -184,7 +224,7 @@ func (w *Watcher) View(e manifest.Entry) View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var v View
-	if g := w.groups[key{e.APIURL, e.WorkspaceID}]; g != nil {
+	if g := w.group(e); g != nil {
 		v.FetchedAt, v.Err = g.okAt, g.err
 		if known, ok := g.workers[e.ID]; ok {
 			status := known.status
@@ -198,29 +238,35 @@ func (w *Watcher) View(e manifest.Entry) View {
 		v.Event = &last
 	}
 	if r := w.releases[e.APIURL]; r != nil {
-		v.Latest = r.worker
+		v.Latest, v.LatestAt = r.worker, r.at
 	}
 	return v
 }
 
-// Plane is the link to one workspace of a control plane.
+// Plane is the link to one workspace of a control plane, or to its pool.
 type Plane struct {
 	APIURL, WorkspaceID string
+	Pool                bool
 	OKAt                time.Time // zero: never
 	TriedAt             time.Time // zero: not yet
 	Err                 string
-	Unauthorised        bool // the credential is missing or was refused
+	FailingSince        time.Time // zero while it answers
+	Unauthorised        bool      // the credential is missing or was refused
 }
 
-// Planes lists the links, in no order.
+// Planes lists the links, in no order. A pool that this host has no token for
+// is not one.
 func (w *Watcher) Planes() []Plane {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []Plane
 	for k, g := range w.groups {
+		if k.pool && g.skipped {
+			continue
+		}
 		out = append(out, Plane{
-			APIURL: k.apiURL, WorkspaceID: k.workspaceID,
-			OKAt: g.okAt, TriedAt: g.triedAt, Err: g.err, Unauthorised: g.unauthorised,
+			APIURL: k.apiURL, WorkspaceID: k.workspaceID, Pool: k.pool, OKAt: g.okAt, TriedAt: g.triedAt,
+			Err: g.err, FailingSince: g.failingSince, Unauthorised: g.unauthorised,
 		})
 	}
 	return out
@@ -239,13 +285,19 @@ func (w *Watcher) Orchestrator() (version string, at time.Time) {
 	return version, at
 }
 
-// Refresh asks about the workspace of an entry now, and returns when the
-// answer is in or ctx ends. An error is kept where View shows it.
-func (w *Watcher) Refresh(ctx context.Context, e manifest.Entry) {
+// errNotWatched says that nothing can tell about an entry.
+var errNotWatched = errors.New("no control plane is asked about this worker")
+
+// Refresh asks about an entry now, and returns what is known after an answer to
+// a question that was put after the call; or why there is none, with what was
+// known before. Callers that come together share one question.
+func (w *Watcher) Refresh(ctx context.Context, e manifest.Entry) (View, error) {
 	w.mu.Lock()
-	g := w.groups[key{e.APIURL, e.WorkspaceID}]
+	g := w.group(e)
 	w.mu.Unlock()
-	if g != nil {
-		_ = w.once(ctx, g)
+	if g == nil {
+		return w.View(e), errNotWatched
 	}
+	err := w.fresh(ctx, g)
+	return w.View(e), err
 }

@@ -971,6 +971,8 @@ export interface RemoteState {
   lastOkAt: Time;
   error?: string;
   workspaceId?: string;
+  pool?: boolean; // the shared pool instead of a workspace
+  failingSince?: Time; // while it does not answer
 }
 
 /** HealthItem is one thing that needs attention, with what helps. */
