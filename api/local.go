@@ -37,6 +37,7 @@ type LocalStatus struct {
 	LastExit  *LastExit `json:"lastExit"`
 
 	// Added.
+
 	Draining      bool   `json:"draining"`                // asked to stop, still working
 	LastError     string `json:"lastError,omitempty"`     // why it could not be started
 	NextStartAt   *int64 `json:"nextStartAt"`             // ms; while backing off
@@ -152,6 +153,7 @@ type SelfStatus struct {
 	LastCheckedAt Time    `json:"lastCheckedAt"`
 
 	// Added.
+
 	Hostname      string        `json:"hostname"`
 	OS            string        `json:"os"`
 	PID           int           `json:"pid"`

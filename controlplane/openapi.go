@@ -15,7 +15,10 @@ import (
 // from the reference.
 func (s *Server) description() openapi.Interface {
 	about := reference()
-	out := openapi.Interface{Title: "pipeweave", Version: s.o.Version, Intro: referenceIntro}
+	out := openapi.Interface{
+		Title: "pipeweave", Version: s.o.Version, Intro: referenceIntro,
+		Address: "http://127.0.0.1:3000", Refusals: refusals(),
+	}
 	if out.Version == "" {
 		out.Version = "unknown"
 	}

@@ -23,6 +23,20 @@ while its database does not answer or takes no writes, those that need it answer
 Tokens are sent as ` + "`Authorization: Bearer TOKEN`" + `. There are no CORS headers: a page of another origin cannot read an answer, and the
 guard before the routes refuses its requests. The server answers only to the Host names it was given.`
 
+// refusals are the errors that any route can answer.
+func refusals() []openapi.Refusal {
+	return []openapi.Refusal{
+		{Status: 400, Code: "invalid_request, validation_failed", When: "the body is not JSON, or not what the route reads: `details` is a tree with `_errors` at each place that is wrong"},
+		{Status: 401, Code: "unauthorized", When: "a token is needed, or the one given is not valid"},
+		{Status: 403, Code: "forbidden, foreign_host, foreign_origin", When: "the token does not allow it, or the Host or Origin is not this server's"},
+		{Status: 404, Code: "not_found", When: "no such route"},
+		{Status: 413, Code: "payload_too_large", When: "the body is larger than 10 MiB"},
+		{Status: 429, Code: "rate_limited", When: "too many failed attempts from this address; Retry-After says when"},
+		{Status: 500, Code: "internal", When: "the cause is in the log, under the request id"},
+		{Status: 503, Code: "not_ready", When: "the server is starting; Retry-After says when"},
+	}
+}
+
 // reference says of every route what its types do not.
 func reference() map[string]openapi.About {
 	out := engineReference()

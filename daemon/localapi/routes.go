@@ -17,11 +17,15 @@ type route struct {
 	anytime      bool // answers while the daemon is starting, too
 }
 
-// table is every route there is. All of it stands behind guard.go.
+func (rt route) pattern() string { return rt.method + " " + rt.path }
+
+// table is every route there is. All of it stands behind guard.go, and every
+// line is described in reference.go.
 func (s *Server) table() []route {
 	k := s.kit
 	return []route{
 		{"GET", pathHealthz, httpkit.JSON(k, s.healthz), true},
+		{"GET", "/api/openapi.json", http.HandlerFunc(s.openapi), true},
 		{"GET", "/metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}), true},
 
 		{"GET", "/api/self", httpkit.JSON(k, s.self), false},
@@ -53,7 +57,7 @@ func (s *Server) routes() http.Handler {
 		if !rt.anytime {
 			handler = s.whenReady(handler)
 		}
-		mux.Handle(rt.method+" "+rt.path, handler)
+		mux.Handle(rt.pattern(), handler)
 		methods[rt.method] = true
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -81,6 +81,8 @@ type Server struct {
 	runs    *runFiles
 	metrics *prometheus.Registry
 	guesses guesses
+	// document is the OpenAPI description, made when it is first asked for.
+	document func() ([]byte, error)
 
 	sockets sync.WaitGroup
 }
@@ -96,6 +98,7 @@ func New(o Options) *Server {
 	s := &Server{o: o, runs: newRunFiles(o.RunsDir)}
 	s.kit = &httpkit.Kit{Map: s.mapError, MaxBody: maxBody, Strict: true, Log: o.Log}
 	s.metrics = newMetrics(s)
+	s.document = sync.OnceValues(func() ([]byte, error) { return s.description().JSON() })
 	return s
 }
 

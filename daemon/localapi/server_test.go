@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ func (b *fakeBackend) Ready() bool {
 }
 
 func (b *fakeBackend) Workers(context.Context) ([]api.FusedWorker, error) {
-	return []api.FusedWorker{{ID: "w1", Label: "build-box", Local: &api.LocalStatus{ID: "w1", State: "running"}}}, b.broken
+	return []api.FusedWorker{{ID: "w1", Label: "build-box", Mode: "workspace", DesiredState: "enabled", Local: &api.LocalStatus{ID: "w1", State: "running"}}}, b.broken
 }
 
 func (b *fakeBackend) Act(_ context.Context, id string, verb Action) (api.ActionResult, error) {
@@ -73,7 +74,7 @@ func (b *fakeBackend) Leave(_ context.Context, comeBack bool, reason string) (ap
 }
 
 func (b *fakeBackend) Self(context.Context) (api.SelfStatus, error) {
-	return api.SelfStatus{State: "running"}, b.broken
+	return api.SelfStatus{State: "running", ControlPlanes: []api.RemoteState{}, Health: []api.HealthItem{}}, b.broken
 }
 
 func (b *fakeBackend) did() string {
@@ -121,7 +122,8 @@ func serveTest(t *testing.T) *fixture {
 	f.Server = New(Options{
 		Port: f.port, Token: testToken, Backend: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
 		Connectivity: func(n int) api.Connectivity {
-			return api.Connectivity{History: make([]api.ConnectivitySample, min(n, 3))}
+			sample := api.ConnectivitySample{Verdict: api.VerdictOnline, API: []api.Probe{}}
+			return api.Connectivity{History: slices.Repeat([]api.ConnectivitySample{sample}, min(n, 3))}
 		},
 		Dashboard: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/" && r.URL.Path != "/assets/app.js" {
@@ -131,7 +133,7 @@ func serveTest(t *testing.T) *fixture {
 			_, _ = io.WriteString(w, "the page")
 		}),
 	})
-	web := httpkit.Server(f.Handler(), log)
+	web := httpkit.Server(described(t).Wrap(f.Handler(), func(err error) { t.Errorf("not as described: %v", err) }), log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

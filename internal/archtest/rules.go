@@ -93,7 +93,7 @@ func Repository() Rules {
 			{"examples/...", []string{"worker", "storage", "storage/...", "examples/..."}},
 			{"e2e", with(leaves, "api", "client", "storage")},
 			{"tools/...", nil},
-			{"tools/httpref", []string{"controlplane"}},
+			{"tools/httpref", []string{"controlplane", "daemon/localapi"}},
 			{"tools/bench", with(leaves, "api", "client")},
 		},
 		Never: []Line{

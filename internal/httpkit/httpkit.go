@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ type None struct{}
 // validated by its struct tags (not at all when Req is None); the result is
 // encoded as JSON, or answered with 204 and no body when Resp is None.
 func JSON[Req, Resp any](k *Kit, fn func(context.Context, Req) (Resp, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return Typed{Body: typeOf[Req](), Answer: typeOf[Resp](), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var req Req
 		if _, none := any(req).(None); !none {
 			if err := k.Decode(w, r, &req); err != nil {
@@ -94,7 +95,22 @@ func JSON[Req, Resp any](k *Kit, fn func(context.Context, Req) (Resp, error)) ht
 			return
 		}
 		Write(w, status, resp)
-	})
+	})}
+}
+
+// Typed is what JSON returns: a handler that knows the types of its JSON, nil
+// for None, so that a description of the routes need not repeat them.
+type Typed struct {
+	http.Handler
+	Body, Answer reflect.Type
+}
+
+func typeOf[T any]() reflect.Type {
+	t := reflect.TypeFor[T]()
+	if t == reflect.TypeFor[None]() {
+		return nil
+	}
+	return t
 }
 
 // Write answers with JSON.

@@ -16,6 +16,18 @@ type Interface struct {
 	Title, Version string
 	Intro          string // Markdown, above the routes
 	Routes         []Route
+	// Address is where examples call it.
+	Address string
+	// Declared says that whatever may have a body must be declared as JSON.
+	Declared bool
+	// Refusals are the errors that any route can answer, for the page.
+	Refusals []Refusal
+}
+
+// Refusal is an error that any route can answer.
+type Refusal struct {
+	Status     int
+	Code, When string // Code may list several, with ", "
 }
 
 // described is an interface with its schemas made.

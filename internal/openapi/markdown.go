@@ -253,7 +253,10 @@ func (p *page) example(r Route) {
 	if strings.HasPrefix(r.BodyType, "multipart/") {
 		p.f(" -F file=@report.pdf")
 	}
-	p.f(" http://127.0.0.1:3000%s", path)
+	if m := r.method(); p.d.Declared && m != "GET" && m != "DELETE" {
+		p.f(` -H "Content-Type: application/json"`)
+	}
+	p.f(" %s%s", p.d.Address, path)
 	if r.Example != "" {
 		p.f(" -d '%s'", r.Example)
 	}
@@ -275,17 +278,8 @@ func (p *page) example(r Route) {
 // objects writes a table for every object that another one holds.
 func (p *page) objects() {
 	p.f("## Errors of every route\n\n| status | code | when |\n| --- | --- | --- |\n")
-	for _, row := range [][3]string{
-		{"400", "invalid_request, validation_failed", "the body is not JSON, or not what the route reads: `details` is a tree with `_errors` at each place that is wrong"},
-		{"401", "unauthorized", "a token is needed, or the one given is not valid"},
-		{"403", "forbidden, foreign_host, foreign_origin", "the token does not allow it, or the Host or Origin is not this server's"},
-		{"404", "not_found", "no such route"},
-		{"413", "payload_too_large", "the body is larger than 10 MiB"},
-		{"429", "rate_limited", "too many failed attempts from this address; Retry-After says when"},
-		{"500", "internal", "the cause is in the log, under the request id"},
-		{"503", "not_ready", "the server is starting; Retry-After says when"},
-	} {
-		p.f("| %s | `%s` | %s |\n", row[0], strings.ReplaceAll(row[1], ", ", "`, `"), row[2])
+	for _, r := range p.d.Refusals {
+		p.f("| %d | `%s` | %s |\n", r.Status, strings.ReplaceAll(r.Code, ", ", "`, `"), r.When)
 	}
 	p.f("\n## Objects\n\n")
 	names := slices.Sorted(slices.Values(p.d.schemas.order))

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -14,6 +15,9 @@ type Route struct {
 	About
 	Pattern string // as net/http has it: "GET /api/runs/{id}"
 	Access  string // who may call it, as a sentence; empty: everybody
+	Group   string // the heading it stands under; by default made from its path
+	// Unavailable says what 503 means, where it is not the usual.
+	Unavailable string
 	// Body and Answer are the Go types of the JSON in the request and in the
 	// 200 answer; nil for none. About can replace both.
 	Body, Answer reflect.Type
@@ -96,6 +100,9 @@ var idWord = regexp.MustCompile(`\{?\w+\}?`)
 
 // tag groups routes by the first word of their path that means something.
 func (r Route) tag() string {
+	if r.Group != "" {
+		return r.Group
+	}
 	words := strings.Split(strings.Trim(r.path(), "/"), "/")
 	hosts := len(words) > 1 && words[0] == "api" && words[1] == "v1"
 	if words[0] == "api" && len(words) > 1 {
@@ -199,7 +206,7 @@ func (r Route) failures() []Failure {
 	out := []Failure{
 		{Status: http.StatusForbidden, Error: "the Host or Origin is not this server's"},
 		{Status: http.StatusInternalServerError, Error: "an internal error; the log has it under the request id"},
-		{Status: http.StatusServiceUnavailable, Error: "the database does not answer or takes no writes now, or the server is starting: try again after Retry-After"},
+		{Status: http.StatusServiceUnavailable, Error: cmp.Or(r.Unavailable, "the database does not answer or takes no writes now, or the server is starting: try again after Retry-After")},
 	}
 	if r.Access != "" {
 		out[0].Error = "the token does not allow this, or the Host or Origin is not this server's"

@@ -1,7 +1,7 @@
-// Command httpref writes the reference page of the control plane's HTTP
-// interface from its table of routes.
+// Command httpref writes the reference page of an HTTP interface from its
+// table of routes: that of the control plane, or of the daemon of a host.
 //
-//	go run ./tools/httpref OUTPUT.md
+//	go run ./tools/httpref controlplane|local OUTPUT.md
 package main
 
 import (
@@ -9,18 +9,21 @@ import (
 	"os"
 
 	"pipedai/controlplane"
+	"pipedai/daemon/localapi"
 )
 
-//go:generate go run . ../../docs/http.md
+//go:generate go run . controlplane ../../docs/http.md
+//go:generate go run . local ../../docs/local-api.md
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: httpref OUTPUT.md")
+	pages := map[string]func() (string, error){"controlplane": controlplane.Reference, "local": localapi.Reference}
+	if len(os.Args) != 3 || pages[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: httpref controlplane|local OUTPUT.md")
 		os.Exit(2)
 	}
-	text, err := controlplane.Reference()
+	text, err := pages[os.Args[1]]()
 	if err == nil {
-		err = os.WriteFile(os.Args[1], []byte(text), 0o644) //nolint:gosec // a document, as public as the others
+		err = os.WriteFile(os.Args[2], []byte(text), 0o644) //nolint:gosec // a document, as public as the others
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "httpref:", err)
