@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"time"
@@ -36,6 +37,11 @@ type Entry struct {
 	Running bool
 	Enabled bool
 
+	// Settings are what it is given instead of the daemon's defaults. Upsert
+	// keeps those of an entry that is there already. What Entries returns is
+	// shared: it must not be changed.
+	Settings Settings
+
 	CreatedAt time.Time // set by Add when zero
 }
 
@@ -59,7 +65,7 @@ func (e Entry) Validate() error {
 	return nil
 }
 
-const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at`
+const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at, settings`
 
 // Add appends e; ErrDuplicate when its id or its configPath is taken.
 func (m *Manifest) Add(ctx context.Context, e Entry) error {
@@ -137,8 +143,12 @@ func insertEntry(ctx context.Context, tx *sql.Tx, e Entry) error {
 	if e.CreatedAt.IsZero() {
 		e.CreatedAt = time.Now()
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO entries (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.ID, e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, toDB(e.CreatedAt))
+	settings, err := e.Settings.encode()
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO entries (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.ID, e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, toDB(e.CreatedAt), settings)
 	return duplicate(err)
 }
 
@@ -152,7 +162,14 @@ func duplicate(err error) error {
 func scanEntry(row interface{ Scan(...any) error }) (Entry, error) {
 	var e Entry
 	var createdAt int64
-	err := row.Scan(&e.ID, &e.Label, &e.APIURL, &e.WorkspaceID, &e.ConfigPath, &e.Mode, &e.Running, &e.Enabled, &createdAt)
+	var settings string
+	err := row.Scan(&e.ID, &e.Label, &e.APIURL, &e.WorkspaceID, &e.ConfigPath, &e.Mode, &e.Running, &e.Enabled, &createdAt, &settings)
+	if err != nil {
+		return e, err
+	}
 	e.CreatedAt = fromDB(createdAt)
-	return e, err
+	if err := json.Unmarshal([]byte(settings), &e.Settings); err != nil {
+		return e, fmt.Errorf("settings of %s: %w", e.ID, err)
+	}
+	return e, nil
 }

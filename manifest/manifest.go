@@ -42,6 +42,7 @@ const busyTimeout = 3 * time.Second
 type Manifest struct {
 	db    *sqlitefile.DB
 	cache entryCache
+	group group
 	// reached is told where a write is; tests die there. Never nil.
 	reached func(point string)
 }
@@ -69,7 +70,7 @@ func Open(ctx context.Context, path string) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	m := &Manifest{db: db, reached: func(string) {}}
+	m := &Manifest{db: db, group: group{turn: make(chan struct{}, 1)}, reached: func(string) {}}
 	// The folder holds the credentials too; an older program may have left it
 	// open to others. What cannot be changed belongs to somebody else.
 	_ = os.Chmod(filepath.Dir(path), 0o700)

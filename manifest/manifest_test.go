@@ -173,7 +173,7 @@ func TestManifest_Process(t *testing.T) {
 	if err := m.PutProcess(ctx, older); !errors.Is(err, manifest.ErrStale) {
 		t.Errorf("older generation: %v, want ErrStale", err)
 	}
-	if err := m.ClearProcess(ctx, "w1", 1, nil); !errors.Is(err, manifest.ErrStale) {
+	if err := m.ClearProcess(ctx, "w1", 1, manifest.Exit{}); !errors.Is(err, manifest.ErrStale) {
 		t.Errorf("late end of an older generation: %v, want ErrStale", err)
 	}
 	if err := m.DropProcess(ctx, "w1"); err != nil {
@@ -188,8 +188,8 @@ func TestManifest_Process(t *testing.T) {
 	}
 
 	signal := "SIGKILL"
-	exit := &manifest.Exit{Signal: &signal, At: at}
-	if err := m.ClearProcess(ctx, "w1", 2, exit); err != nil {
+	exit := &manifest.Exit{How: manifest.Killed, Signal: &signal, At: at}
+	if err := m.ClearProcess(ctx, "w1", 2, *exit); err != nil {
 		t.Fatal(err)
 	}
 	p.Live, p.PID, p.StartTime, p.Exit = false, 0, 0, exit

@@ -26,22 +26,18 @@ type Process struct {
 	FIFOErr   string
 	StartedAt time.Time
 
+	// Cgroup is the folder of the control group the process was started in;
+	// "" when it has none of its own.
+	Cgroup string
+
 	Restarts      int // since the last stable run
 	TotalRestarts int // never lowered
 
 	Exit *Exit // how it, or the one before it, ended; nil when none did
 }
 
-// Exit is how a process ended. Code and Signal both nil: the OS did not tell,
-// because it was not our child when it ended, or it never ran.
-type Exit struct {
-	Code   *int
-	Signal *string // "SIGKILL"
-	At     time.Time
-}
-
 const processColumns = `id, generation, live, pid, start_time, boot_id, spec_hash, fifo_out, fifo_err, started_at,
-	restarts, total_restarts, exit_at, exit_code, exit_signal`
+	restarts, total_restarts, exit_at, exit_code, exit_signal, exit_how, exit_detail, cgroup`
 
 // Processes lists the record of every worker that ever ran here and was not
 // dropped, entries that are gone included.
@@ -79,25 +75,27 @@ func (m *Manifest) Process(ctx context.Context, id string) (Process, error) {
 
 // PutProcess records p. ErrStale when a newer generation is recorded: a late
 // writer must not hide a process that runs.
+//
+// Like ClearProcess and ReplaceProcess it is committed together with those of
+// other workers that arrive at the same time.
 func (m *Manifest) PutProcess(ctx context.Context, p Process) error {
-	var exitAt sql.NullInt64
-	var exitCode sql.NullInt64
-	var exitSignal sql.NullString
-	if p.Exit != nil {
-		exitAt, exitCode, exitSignal = exitToDB(*p.Exit)
+	err := m.together(ctx, func(ctx context.Context, tx *sql.Tx) error { return putProcess(ctx, tx, p) })
+	if err != nil {
+		return fmt.Errorf("record process of %s: %w", p.ID, err)
 	}
-	err := m.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO processes (`+processColumns+`)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET
-				generation = excluded.generation, live = excluded.live, pid = excluded.pid, start_time = excluded.start_time,
-				boot_id = excluded.boot_id, spec_hash = excluded.spec_hash, fifo_out = excluded.fifo_out, fifo_err = excluded.fifo_err,
-				started_at = excluded.started_at, restarts = excluded.restarts, total_restarts = excluded.total_restarts,
-				exit_at = excluded.exit_at, exit_code = excluded.exit_code, exit_signal = excluded.exit_signal
-			WHERE processes.generation <= excluded.generation`,
-			p.ID, p.Generation, p.Live, p.PID, p.StartTime, p.BootID, p.SpecHash, p.FIFOOut, p.FIFOErr, toDB(p.StartedAt),
-			p.Restarts, p.TotalRestarts, exitAt, exitCode, exitSignal)
-		return hitOr(res, err, ErrStale)
+	return nil
+}
+
+// ReplaceProcess records in one step that the generation before p ended as
+// p.Exit says, and that p is about to start.
+func (m *Manifest) ReplaceProcess(ctx context.Context, p Process) error {
+	err := m.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if p.Exit != nil {
+			if err := keepExit(ctx, tx, p.ID, p.Generation-1, *p.Exit); err != nil {
+				return err
+			}
+		}
+		return putProcess(ctx, tx, p)
 	})
 	if err != nil {
 		return fmt.Errorf("record process of %s: %w", p.ID, err)
@@ -108,17 +106,15 @@ func (m *Manifest) PutProcess(ctx context.Context, p Process) error {
 // ClearProcess records that generation of id ended. ErrStale when another
 // generation is recorded, which is then left alone. The row stays, so that
 // generations keep counting.
-func (m *Manifest) ClearProcess(ctx context.Context, id string, generation int64, exit *Exit) error {
-	var exitAt sql.NullInt64
-	var exitCode sql.NullInt64
-	var exitSignal sql.NullString
-	if exit != nil {
-		exitAt, exitCode, exitSignal = exitToDB(*exit)
-	}
-	err := m.write(ctx, func(tx *sql.Tx) error {
+func (m *Manifest) ClearProcess(ctx context.Context, id string, generation int64, exit Exit) error {
+	err := m.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := keepExit(ctx, tx, id, generation, exit); err != nil {
+			return err
+		}
+		e := exitToDB(&exit)
 		res, err := tx.ExecContext(ctx, `UPDATE processes SET live = 0, pid = 0, start_time = 0,
-			exit_at = ?, exit_code = ?, exit_signal = ? WHERE id = ? AND generation = ?`,
-			exitAt, exitCode, exitSignal, id, generation)
+			exit_at = ?, exit_code = ?, exit_signal = ?, exit_how = ?, exit_detail = ? WHERE id = ? AND generation = ?`,
+			e.at, e.code, e.signal, e.how, e.detail, id, generation)
 		return hitOr(res, err, ErrStale)
 	})
 	if err != nil {
@@ -127,11 +123,31 @@ func (m *Manifest) ClearProcess(ctx context.Context, id string, generation int64
 	return nil
 }
 
-// DropProcess forgets a worker that has no live process; dropping one that is
+func putProcess(ctx context.Context, tx *sql.Tx, p Process) error {
+	e := exitToDB(p.Exit)
+	res, err := tx.ExecContext(ctx, `INSERT INTO processes (`+processColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET
+			generation = excluded.generation, live = excluded.live, pid = excluded.pid, start_time = excluded.start_time,
+			boot_id = excluded.boot_id, spec_hash = excluded.spec_hash, fifo_out = excluded.fifo_out, fifo_err = excluded.fifo_err,
+			started_at = excluded.started_at, restarts = excluded.restarts, total_restarts = excluded.total_restarts,
+			exit_at = excluded.exit_at, exit_code = excluded.exit_code, exit_signal = excluded.exit_signal,
+			exit_how = excluded.exit_how, exit_detail = excluded.exit_detail, cgroup = excluded.cgroup
+		WHERE processes.generation <= excluded.generation`,
+		p.ID, p.Generation, p.Live, p.PID, p.StartTime, p.BootID, p.SpecHash, p.FIFOOut, p.FIFOErr, toDB(p.StartedAt),
+		p.Restarts, p.TotalRestarts, e.at, e.code, e.signal, e.how, e.detail, p.Cgroup)
+	return hitOr(res, err, ErrStale)
+}
+
+// DropProcess forgets a worker that has no live process, and how its processes
+// ended; dropping one that is
 // not recorded, or lives, does nothing.
 func (m *Manifest) DropProcess(ctx context.Context, id string) error {
-	err := m.write(ctx, func(tx *sql.Tx) error {
+	err := m.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM processes WHERE id = ? AND live = 0`, id)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `DELETE FROM exits WHERE id = ? AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.id = exits.id)`, id)
+		}
 		return err
 	})
 	if err != nil {
@@ -152,37 +168,16 @@ func hitOr(res sql.Result, err, miss error) error {
 	return err
 }
 
-func exitToDB(e Exit) (at, code sql.NullInt64, signal sql.NullString) {
-	at = sql.NullInt64{Int64: toDB(e.At), Valid: true}
-	if e.Code != nil {
-		code = sql.NullInt64{Int64: int64(*e.Code), Valid: true}
-	}
-	if e.Signal != nil {
-		signal = sql.NullString{String: *e.Signal, Valid: true}
-	}
-	return at, code, signal
-}
-
 func scanProcess(row interface{ Scan(...any) error }) (Process, error) {
 	var p Process
 	var startedAt int64
-	var exitAt, exitCode sql.NullInt64
-	var exitSignal sql.NullString
+	var e exitColumns
 	err := row.Scan(&p.ID, &p.Generation, &p.Live, &p.PID, &p.StartTime, &p.BootID, &p.SpecHash, &p.FIFOOut, &p.FIFOErr, &startedAt,
-		&p.Restarts, &p.TotalRestarts, &exitAt, &exitCode, &exitSignal)
+		&p.Restarts, &p.TotalRestarts, &e.at, &e.code, &e.signal, &e.how, &e.detail, &p.Cgroup)
 	if err != nil {
 		return Process{}, err
 	}
 	p.StartedAt = fromDB(startedAt)
-	if exitAt.Valid {
-		p.Exit = &Exit{At: fromDB(exitAt.Int64)}
-		if exitCode.Valid {
-			code := int(exitCode.Int64)
-			p.Exit.Code = &code
-		}
-		if exitSignal.Valid {
-			p.Exit.Signal = &exitSignal.String
-		}
-	}
+	p.Exit = e.exit()
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,6 +52,9 @@ func statProcess(pid int) (procInfo, error) {
 	}
 	return toInfo(k), nil
 }
+
+// sinceStart: macOS keeps the wall clock's time of a start only.
+func sinceStart(int64) (time.Duration, bool) { return 0, false }
 
 // listProcesses lists what is there.
 func listProcesses() ([]procInfo, error) {

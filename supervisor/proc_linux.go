@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,6 +51,19 @@ func statProcess(pid int) (procInfo, error) {
 	p.session, errs[1] = strconv.Atoi(fields[3])
 	p.start, errs[2] = strconv.ParseInt(fields[19], 10, 64)
 	return p, errors.Join(errs[:]...)
+}
+
+// tick is the unit of procInfo.start; what programs see of it is the same on
+// every machine.
+const tick = time.Second / 100
+
+// sinceStart is how long a process that began at start has run.
+func sinceStart(start int64) (time.Duration, bool) {
+	var now unix.Timespec
+	if start <= 0 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0, false
+	}
+	return max(0, time.Duration(now.Nano())-time.Duration(start)*tick), true
 }
 
 // listProcesses lists what is there; processes that end meanwhile are left out.

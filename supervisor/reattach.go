@@ -9,6 +9,25 @@ import (
 	"pipedai/manifest"
 )
 
+// found is what Reconcile read of a worker that nobody looks after yet.
+type found struct {
+	process manifest.Process
+	has     bool
+}
+
+// lookUp is the record of the worker, from Reconcile when it has just read all
+// of them.
+func (r *runner) lookUp(ctx context.Context) (manifest.Process, error) {
+	if f := r.found; f != nil {
+		r.found = nil
+		if !f.has {
+			return manifest.Process{}, manifest.ErrNotFound
+		}
+		return f.process, nil
+	}
+	return r.s.o.Records.Process(ctx, r.id)
+}
+
 // recover looks for the process an earlier daemon recorded and takes it over.
 // Only its pid, start time and boot id together prove that it is the one; a
 // process that fails the proof is left alone.
@@ -22,7 +41,7 @@ func (r *runner) recover() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
-	p, err := r.s.o.Records.Process(ctx, r.id)
+	p, err := r.lookUp(ctx)
 	if errors.Is(err, manifest.ErrNotFound) {
 		r.recovered = true
 		return nil
@@ -46,7 +65,7 @@ func (r *runner) recover() error {
 	}
 	r.recovered = true
 	if err != nil {
-		exit := Exit{At: time.Now()}
+		exit := Exit{At: time.Now(), How: manifest.Unknown, Detail: "ended while no daemon was here"}
 		if found.Exit != p.Exit { // the kernel told how
 			exit = *found.Exit
 		}
@@ -60,17 +79,21 @@ func (r *runner) recover() error {
 			r.log.Error("record process", "error", err)
 		}
 	}
-	r.proc, r.startedAt = proc, p.StartedAt
-	ran := time.Since(p.StartedAt)
+	ran, ok := proc.age()
+	if !ok {
+		ran = max(0, time.Since(p.StartedAt))
+	}
+	// Without its wall clock: that one may be set while the worker runs.
+	r.proc, r.startedAt = proc, time.Now().Add(-ran)
 	r.backoff.Stop()
 	r.move(evAttach, func(s *Status) {
 		s.LastError, s.NextStartAt = "", time.Time{}
 		s.PID, s.StartedAt, s.Reattached = found.PID, p.StartedAt, true
-		if ran < DefaultStable {
+		if ran < r.spec.Policy.stable() {
 			s.Restarts = p.Restarts
 		}
 	})
-	r.stable.Reset(max(0, DefaultStable-ran))
+	r.stable.Reset(max(0, r.spec.Policy.stable()-ran))
 	r.log.Info("re-attached to worker", "pid", found.PID, "generation", p.Generation)
 	return nil
 }

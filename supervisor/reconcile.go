@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"pipedai/manifest"
 )
 
 // Reconcile makes the supervised workers those of want: new ones are created
@@ -21,9 +23,21 @@ func (s *Supervisor) Reconcile(ctx context.Context, want []Want) error {
 	s.reconcile.Lock()
 	defer s.reconcile.Unlock()
 
+	// Only here are runners made, one call at a time: what is recorded of an id
+	// that has none cannot change before it gets one.
+	known := map[string]bool{}
+	s.mu.Lock()
+	for id := range s.runners {
+		known[id] = true
+	}
+	s.mu.Unlock()
 	recorded, err := s.o.Records.Processes(ctx)
 	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)
+	}
+	records := make(map[string]manifest.Process, len(recorded))
+	for _, p := range recorded {
+		records[p.ID] = p
 	}
 	var errs []error
 	fresh, err := func() ([]*runner, error) {
@@ -37,6 +51,10 @@ func (s *Supervisor) Reconcile(ctx context.Context, want []Want) error {
 			r, ok := s.runners[id]
 			if !ok {
 				r = newRunner(s, id)
+				if !known[id] {
+					p, has := records[id]
+					r.found = &found{p, has}
+				}
 				s.runners[id] = r
 				fresh = append(fresh, r)
 			}

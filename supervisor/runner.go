@@ -21,8 +21,9 @@ const drainTimeout = 500 * time.Millisecond
 
 // launcher makes and finds processes; the OS one is osLauncher.
 type launcher interface {
-	// bootID identifies this boot of the machine.
-	bootID() string
+	// identify fills in what is known of p before it is made: the boot of the
+	// machine and, where there is one, the control group.
+	identify(p *manifest.Process)
 	// launch starts a process for p, whose PID and StartTime it fills in.
 	launch(spec Spec, p *manifest.Process, to sink) (process, error)
 	// attach finds the live process p records; errGone when it is not there
@@ -41,6 +42,11 @@ type process interface {
 	// finish is called once, after done: it ends what is left of the group,
 	// drains the output for at most drain and says how the leader ended.
 	finish(drain time.Duration) Exit
+	// age is how long it has run, by a clock that nobody can set; false when
+	// there is none.
+	age() (time.Duration, bool)
+	// unlimited says which limits are not kept, and why.
+	unlimited() string
 	// detach gives it up without touching it, for the next daemon.
 	detach()
 }
@@ -68,7 +74,10 @@ type runner struct {
 	drop       bool
 	proc       process
 	generation int64
-	startedAt  time.Time // monotonic when we started it ourselves
+	found      *found    // what Reconcile read, until it is used
+	unrecorded *Exit     // the end of generation that is recorded with the next start
+	startedAt  time.Time // monotonic
+	warned     bool      // of a start that this host has no room for
 	waiters    []chan<- struct{}
 	backoff    *time.Timer
 	stable     *time.Timer
@@ -185,6 +194,7 @@ func (r *runner) stop(reply chan<- struct{}) {
 	}
 	if r.proc == nil {
 		r.backoff.Stop()
+		r.flush()
 		r.move(evStop, func(s *Status) { s.Restarts, s.NextStartAt = 0, time.Time{} })
 		if reply != nil {
 			close(reply)
@@ -221,23 +231,24 @@ func (r *runner) start() {
 		return // it does, and was taken over
 	}
 	r.move(evStart, func(s *Status) {
-		s.NextStartAt, s.Reattached, s.LastError = time.Time{}, false, ""
+		s.NextStartAt, s.Reattached, s.LastError, s.Unlimited = time.Time{}, false, "", ""
 	})
-	r.generation++
 	st := r.snapshot()
 	p := manifest.Process{
-		ID: r.id, Generation: r.generation, Live: true, BootID: r.s.os.bootID(), SpecHash: r.spec.hash(),
+		ID: r.id, Generation: r.generation + 1, Live: true, SpecHash: r.spec.hash(),
 		StartedAt: time.Now(), Restarts: st.Restarts, TotalRestarts: st.TotalRestarts, Exit: st.LastExit,
 	}
-	p.FIFOOut, p.FIFOErr = r.s.fifoPaths(r.id, r.generation)
-	if err := r.record(p); err != nil {
+	p.FIFOOut, p.FIFOErr = r.s.fifoPaths(r.id, p.Generation)
+	r.s.os.identify(&p)
+	if err := r.announce(p); err != nil {
 		// Not written down, it could be started twice. The disk may recover.
 		r.notSpawned(fmt.Errorf("not recorded: %w", err), true)
 		return
 	}
+	r.generation = p.Generation
 	proc, err := r.s.os.launch(r.spec, &p, r.sink)
 	if err != nil {
-		r.cleared(Exit{At: time.Now()})
+		r.cleared(Exit{At: time.Now(), How: manifest.NotStarted, Detail: err.Error()})
 		r.notSpawned(err, isTransient(err))
 		return
 	}
@@ -245,19 +256,57 @@ func (r *runner) start() {
 	// When this write fails the process is still found by its marker.
 	recordErr := r.record(p)
 	r.move(evSpawned, func(s *Status) {
-		s.PID, s.StartedAt = p.PID, p.StartedAt
+		s.PID, s.StartedAt, s.Unlimited = p.PID, p.StartedAt, proc.unlimited()
 		if recordErr != nil {
 			s.LastError = recordErr.Error()
 		}
 	})
 	r.stable.Reset(r.spec.Policy.stable())
+	r.warned = false
 	r.log.Info("worker started", "pid", p.PID, "generation", r.generation)
 }
 
+// announce writes down that p is about to be made, and in the same step how
+// the one before it ended when that is not recorded yet.
+func (r *runner) announce(p manifest.Process) error {
+	if r.unrecorded == nil {
+		return r.record(p)
+	}
+	p.Exit = r.unrecorded
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	if err := r.s.o.Records.ReplaceProcess(ctx, p); err != nil {
+		return err
+	}
+	r.unrecorded = nil
+	return nil
+}
+
+// flush records an end that was to be recorded with the next start, now that
+// there may be none.
+func (r *runner) flush() {
+	if r.unrecorded != nil {
+		r.cleared(*r.unrecorded)
+		r.unrecorded = nil
+	}
+}
+
+// spawnPause is the least time between two tries of a start that fails, however
+// short the policy's: nothing that is missing comes back within it.
+const spawnPause = 100 * time.Millisecond
+
 func (r *runner) notSpawned(err error, transient bool) {
-	r.log.Error("start worker", "error", err)
+	switch {
+	case !transient:
+		r.log.Error("start worker", "error", err)
+	case !r.warned: // it is tried until it works: once is enough
+		r.warned = true
+		r.log.Warn("start worker; it is tried again until this host has room", "error", err)
+	}
 	r.startedAt = time.Time{}
-	r.decide(ending{spawnErr: err, transient: transient}, Exit{At: time.Now()})
+	d := r.judge(ending{spawnErr: err, transient: transient})
+	d.delay = max(d.delay, spawnPause)
+	r.conclude(d, Exit{At: time.Now(), How: manifest.NotStarted, Detail: err.Error()}, err)
 }
 
 // ended follows the end of the leader.
@@ -266,9 +315,9 @@ func (r *runner) ended() {
 	r.stable.Stop()
 	exit := r.proc.finish(drainTimeout)
 	r.proc = nil
-	r.cleared(exit)
 	r.log.Info("worker ended", "how", describe(ending{exit: &exit}), "generation", r.generation)
 	if r.draining() {
+		r.cleared(exit)
 		r.move(evEnd, func(s *Status) { r.noProcess(s, exit); s.Restarts = 0; s.RestartReason = "" })
 		for _, w := range r.waiters {
 			close(w)
@@ -279,13 +328,26 @@ func (r *runner) ended() {
 		}
 		return
 	}
-	r.decide(ending{exit: &exit}, exit)
+	d := r.judge(ending{exit: &exit})
+	if d.action == actRestart && d.delay == 0 && r.mail.empty() {
+		r.unrecorded = &exit // in one step with the start that follows
+		r.conclude(d, exit, nil)
+		r.backoff.Stop()
+		r.start()
+		return
+	}
+	r.cleared(exit)
+	r.conclude(d, exit, nil)
 }
 
-// decide asks the policy and does what it says.
-func (r *runner) decide(e ending, exit Exit) {
+// judge asks the policy.
+func (r *runner) judge(e ending) decision {
 	st := r.snapshot()
-	d := decide(r.spec.Policy, history{restarts: st.Restarts, total: st.TotalRestarts, startedAt: r.startedAt}, e, time.Now(), r.s.jitter())
+	return decide(r.spec.Policy, history{restarts: st.Restarts, total: st.TotalRestarts, startedAt: r.startedAt}, e, time.Now(), r.s.jitter())
+}
+
+// conclude does what the policy says.
+func (r *runner) conclude(d decision, exit Exit, spawnErr error) {
 	ev := evRetry
 	switch d.action {
 	case actRest:
@@ -297,8 +359,8 @@ func (r *runner) decide(e ending, exit Exit) {
 	r.move(ev, func(s *Status) {
 		r.noProcess(s, exit)
 		s.Restarts, s.TotalRestarts, s.RestartReason = d.restarts, d.total, d.reason
-		if e.spawnErr != nil {
-			s.LastError = e.spawnErr.Error()
+		if spawnErr != nil {
+			s.LastError = spawnErr.Error()
 		}
 		if d.action == actRestart {
 			s.NextStartAt = time.Now().Add(d.delay)
@@ -325,7 +387,7 @@ func (r *runner) record(p manifest.Process) error {
 func (r *runner) cleared(exit Exit) {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
-	if err := r.s.o.Records.ClearProcess(ctx, r.id, r.generation, &exit); err != nil {
+	if err := r.s.o.Records.ClearProcess(ctx, r.id, r.generation, exit); err != nil {
 		// The next daemon finds out by itself that the process is gone.
 		r.log.Error("record end of worker", "error", err)
 	}

@@ -57,14 +57,18 @@ func (m *memory) PutProcess(_ context.Context, p manifest.Process) error {
 	return nil
 }
 
-func (m *memory) ClearProcess(_ context.Context, id string, generation int64, exit *manifest.Exit) error {
+func (m *memory) ReplaceProcess(ctx context.Context, p manifest.Process) error {
+	return m.PutProcess(ctx, p)
+}
+
+func (m *memory) ClearProcess(_ context.Context, id string, generation int64, exit manifest.Exit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.rows[id]
 	if p.Generation != generation {
 		return manifest.ErrStale
 	}
-	p.Live, p.PID, p.Exit = false, 0, exit
+	p.Live, p.PID, p.Exit = false, 0, &exit
 	m.rows[id] = p
 	return nil
 }
@@ -112,7 +116,10 @@ func (a *actor) kill() error               { a.killed = true; a.end(137); return
 func (a *actor) finish(time.Duration) Exit { return a.exit }
 func (a *actor) detach()                   {}
 
-func (*stage) bootID() string { return "boot" }
+func (a *actor) age() (time.Duration, bool) { return 0, false }
+func (a *actor) unlimited() string          { return "" }
+
+func (*stage) identify(p *manifest.Process) { p.BootID = "boot" }
 
 func (s *stage) launch(_ Spec, p *manifest.Process, _ sink) (process, error) {
 	s.mu.Lock()
@@ -305,7 +312,7 @@ func TestRunner_Generations(t *testing.T) {
 			t.Fatalf("after the race: %+v, %d launches", got, len(st.launched))
 		}
 		// The end of the first is told once more, late.
-		if err := m.ClearProcess(t.Context(), "w1", 1, nil); !errors.Is(err, manifest.ErrStale) {
+		if err := m.ClearProcess(t.Context(), "w1", 1, Exit{}); !errors.Is(err, manifest.ErrStale) {
 			t.Errorf("late end: %v, want ErrStale", err)
 		}
 		if p, _ := m.Process(t.Context(), "w1"); !p.Live || p.Generation != 2 || p.PID != got.PID {
@@ -336,6 +343,10 @@ func TestRunner_RecordFails(t *testing.T) {
 // While it cannot be told whether the worker runs already, none is started.
 func TestRunner_RecordCannotBeRead(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+		// A first look finds a process that cannot be watched; the record, which
+		// may be another one by then, is read again before the next.
+		m.rows["w1"] = manifest.Process{ID: "w1", Generation: 4, Live: true, PID: 77, BootID: "boot"}
+		st.deny = errors.New("too many open files")
 		m.deny = manifest.ErrLocked
 		reconcile(t, s, up(Policy{}))
 		time.Sleep(time.Minute)
@@ -343,7 +354,7 @@ func TestRunner_RecordCannotBeRead(t *testing.T) {
 			t.Fatalf("%+v, %d launches", got, len(st.at))
 		}
 		m.mu.Lock()
-		m.deny = nil
+		m.deny, st.deny = nil, nil
 		m.rows["w1"] = manifest.Process{ID: "w1", Generation: 4, TotalRestarts: 9, BootID: "boot"}
 		m.mu.Unlock()
 		time.Sleep(10 * time.Second)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -17,14 +18,16 @@ const markerEnv = "PIPEDAI_GENERATION"
 
 // osLauncher makes real processes.
 type osLauncher struct {
-	boot string
-	find func(program string) (string, error)
-	log  *slog.Logger
+	boot  string
+	find  func(program string) (string, error)
+	log   *slog.Logger
+	slots chan struct{} // as many as may be started at a time
+	parts               // of the system it runs on
 }
 
 var _ launcher = (*osLauncher)(nil)
 
-func newLauncher(log *slog.Logger, find func(string) (string, error)) *osLauncher {
+func newLauncher(log *slog.Logger, find func(string) (string, error), cgroup string) *osLauncher {
 	if find == nil {
 		find = exec.LookPath
 	}
@@ -34,23 +37,32 @@ func newLauncher(log *slog.Logger, find func(string) (string, error)) *osLaunche
 		log.Error("read boot id", "error", err)
 		boot = ""
 	}
-	return &osLauncher{boot: boot, find: find, log: log}
+	return &osLauncher{boot: boot, find: find, log: log, slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), parts: newParts(cgroup)}
 }
-
-func (l *osLauncher) bootID() string { return l.boot }
 
 // marker is the environment entry of the generation whose stdout is fifoOut.
 func marker(fifoOut string) string {
 	return markerEnv + "=" + strings.TrimSuffix(fifoOut, ".out")
 }
 
-// environment is the daemon's, with extra winning over it.
+// environment is the daemon's, with extra winning over it, and a later entry
+// over an earlier one. An entry without "=" takes the variable out.
 func environment(extra ...string) []string {
-	env := slices.Clone(os.Environ())
-	for _, entry := range extra {
+	env := os.Environ() // a copy
+	last := make(map[string]int, len(extra))
+	for i, entry := range extra {
 		name, _, _ := strings.Cut(entry, "=")
-		env = slices.DeleteFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") })
-		env = append(env, entry)
+		last[name] = i
+	}
+	env = slices.DeleteFunc(env, func(have string) bool {
+		name, _, _ := strings.Cut(have, "=")
+		_, replaced := last[name]
+		return replaced
+	})
+	for i, entry := range extra {
+		if name, _, set := strings.Cut(entry, "="); set && last[name] == i {
+			env = append(env, entry)
+		}
 	}
 	return env
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,12 +20,23 @@ type unixProcess struct {
 	pid     int
 	start   int64
 	marker  string
-	child   bool // ours to reap
+	child   bool // ours to reap, and only we can
 	watcher *watcher
 	capture *capture
 	ended   chan struct{} // closed when it ended
 	watched chan struct{} // closed when the watch is over
+	scan    *scanner
+	cgroup  cgroup
+	notes   string // see process.unlimited
 	log     *slog.Logger
+}
+
+// errNotProved: the number of a group may be that of another one by now.
+var errNotProved = errors.New("the group cannot be told from a later one")
+
+// identify implements launcher.
+func (l *osLauncher) identify(p *manifest.Process) {
+	p.BootID, p.Cgroup = l.boot, l.cgroups.path(p)
 }
 
 // launch starts a process in a session of its own, its stdin /dev/null, its
@@ -38,6 +48,10 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process,
 	if err != nil {
 		return nil, err
 	}
+	// Side by side, but not hundreds at once: they would only be in each
+	// other's way.
+	l.slots <- struct{}{}
+	defer func() { <-l.slots }()
 	files := fifoFiles(p)
 	defer func() {
 		if err != nil {
@@ -75,11 +89,10 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process,
 		}
 		sources = append(sources, s)
 	}
-	proc, err := os.StartProcess(program, append([]string{program}, spec.Args...), &os.ProcAttr{
+	proc, group, notes, err := l.startIn(program, spec, p, &os.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   environment(append(slices.Clone(spec.Env), marker(p.FIFOOut))...),
 		Files: []*os.File{null, ends[0], ends[1]},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		return nil, err
@@ -95,8 +108,10 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process,
 		// reaped, so the pid is its own.
 		killErr := unix.Kill(-pid, unix.SIGKILL)
 		_, _ = reap(pid)
+		group.remove(l.log)
 		return nil, errors.Join(err, killErr)
 	}
+	u.cgroup, u.notes = group, notes
 	u.capture = startCapture(to, l.log.With("worker", p.ID), files, sources[0], sources[1])
 	return u, nil
 }
@@ -123,7 +138,8 @@ func (l *osLauncher) follow(pid int, p *manifest.Process, child bool) (*unixProc
 	}
 	p.PID, p.StartTime = pid, info.start
 	u := &unixProcess{pid: pid, start: info.start, marker: marker(p.FIFOOut), child: child,
-		watcher: w, ended: make(chan struct{}), watched: make(chan struct{}), log: l.log.With("worker", p.ID)}
+		watcher: w, ended: make(chan struct{}), watched: make(chan struct{}),
+		scan: &l.scan, log: l.log.With("worker", p.ID)}
 	go u.watch()
 	return u, nil
 }
@@ -167,7 +183,12 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 		// What it started may have outlived it, and with it the FIFOs and what
 		// is in them: they are opened before their last holder is killed.
 		rest := l.takeUp(p, to)
-		sweep(p.PID, p.StartTime, marker(p.FIFOOut), l.log)
+		gone := unixProcess{pid: p.PID, start: p.StartTime, marker: marker(p.FIFOOut), scan: &l.scan,
+			cgroup: l.cgroups.find(p.Cgroup), log: l.log.With("worker", p.ID)}
+		if gone.killCgroup() != nil {
+			gone.sweep()
+		}
+		gone.cgroup.remove(gone.log)
 		rest.finish(0)
 		if exit, ours := endOf(p.PID, p.StartTime); ours {
 			p.Exit = &exit
@@ -176,6 +197,7 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.cgroup = l.cgroups.find(p.Cgroup)
 	u.capture = l.takeUp(p, to)
 	return u, nil
 }
@@ -209,6 +231,10 @@ func (l *osLauncher) cleanUp(p *manifest.Process) {
 	}
 }
 
+func (u *unixProcess) age() (time.Duration, bool) { return sinceStart(u.start) }
+
+func (u *unixProcess) unlimited() string { return u.notes }
+
 func (u *unixProcess) done() <-chan struct{} { return u.ended }
 
 func (u *unixProcess) detach() {
@@ -220,21 +246,28 @@ func (u *unixProcess) detach() {
 
 // finish implements process.
 func (u *unixProcess) finish(drain time.Duration) Exit {
-	exit := Exit{At: time.Now()}
+	exit := Exit{At: time.Now(), How: manifest.Unknown}
 	// Our child is a zombie until it is reaped, so its group and session keep
 	// their number until then.
-	u.sweepGroup()
+	u.killLeft()
+	var status unix.WaitStatus
+	known := false
 	if u.child {
-		status, err := reap(u.pid)
-		if err != nil {
+		var err error
+		if status, err = reap(u.pid); err != nil {
 			u.log.Error("reap worker", "error", err)
-		} else {
-			exit = exitOf(status)
 		}
+		known = err == nil
+	} else {
+		status, known = u.watcher.told()
+	}
+	if known {
+		exit = exitOf(status)
 	}
 	u.capture.finish(drain)
 	<-u.watched
 	u.watcher.close()
+	u.cgroup.remove(u.log)
 	return exit
 }
 
@@ -253,10 +286,10 @@ func exitOf(status unix.WaitStatus) Exit {
 	exit := Exit{At: time.Now()}
 	if status.Signaled() {
 		name := unix.SignalName(status.Signal())
-		exit.Signal = &name
+		exit.How, exit.Signal = manifest.Killed, &name
 	} else {
 		code := status.ExitStatus()
-		exit.Code = &code
+		exit.How, exit.Code = manifest.Exited, &code
 	}
 	return exit
 }

@@ -24,6 +24,7 @@ type windowsProcess struct {
 	cmd   *exec.Cmd
 	job   windows.Handle
 	ended chan struct{}
+	notes string // see process.unlimited
 
 	pipes  []*os.File
 	output sync.WaitGroup
@@ -35,11 +36,12 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (process, e
 	if err != nil {
 		return nil, err
 	}
-	job, err := newJob()
+	job, err := newJob(spec.Limits)
 	if err != nil {
 		return nil, err
 	}
-	w := &windowsProcess{job: job, ended: make(chan struct{})}
+	w := &windowsProcess{job: job, ended: make(chan struct{}),
+		notes: ignored(notIn(asked(spec.Limits), []string{limitMemory, limitPIDs}), "not kept on Windows")}
 	cmd := exec.Command(program, spec.Args...)
 	cmd.Dir = spec.Dir
 	cmd.Env = environment(append(append([]string(nil), spec.Env...), marker(p.FIFOOut))...)
@@ -84,8 +86,20 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (process, e
 	return w, nil
 }
 
+// parts: nothing but what every system has.
+type parts struct{}
+
+func newParts(string) parts { return parts{} }
+
+// identify implements launcher.
+func (l *osLauncher) identify(p *manifest.Process) { p.BootID = l.boot }
+
 // attach implements launcher: nothing outlives a daemon here.
 func (*osLauncher) attach(*manifest.Process, sink) (process, error) { return nil, errGone }
+
+func (w *windowsProcess) age() (time.Duration, bool) { return 0, false } // never found again
+
+func (w *windowsProcess) unlimited() string { return w.notes }
 
 func (w *windowsProcess) done() <-chan struct{} { return w.ended }
 
@@ -99,10 +113,10 @@ func (w *windowsProcess) ask() error {
 func (w *windowsProcess) kill() error { return windows.TerminateJobObject(w.job, 1) }
 
 func (w *windowsProcess) finish(drain time.Duration) Exit {
-	exit := Exit{At: time.Now()}
+	exit := Exit{At: time.Now(), How: manifest.Unknown}
 	if state := w.cmd.ProcessState; state != nil {
 		code := state.ExitCode()
-		exit.Code = &code
+		exit.How, exit.Code = manifest.Exited, &code
 	}
 	w.close(drain)
 	return exit
@@ -163,13 +177,21 @@ func readPipe(r io.Reader, stream string, to sink) {
 	}
 }
 
-func newJob() (windows.Handle, error) {
+func newJob(l Limits) (windows.Handle, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return 0, os.NewSyscallError("CreateJobObject", err)
 	}
 	info := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{}
 	info.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+	if l.MemoryBytes > 0 {
+		info.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_JOB_MEMORY
+		info.JobMemoryLimit = uintptr(l.MemoryBytes)
+	}
+	if l.PIDs > 0 {
+		info.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_ACTIVE_PROCESS
+		info.BasicLimitInformation.ActiveProcessLimit = uint32(l.PIDs)
+	}
 	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
 		uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)))
 	if err != nil {

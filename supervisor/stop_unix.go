@@ -4,8 +4,6 @@ package supervisor
 
 import (
 	"errors"
-	"log/slog"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,9 +12,13 @@ import (
 // while it is being killed.
 const sweeps = 5
 
-// ask implements process.
+// ask implements process. A process that was stopped (SIGSTOP) gets to its
+// SIGTERM only when it goes on.
 func (u *unixProcess) ask() error {
 	err := u.watcher.signal(unix.SIGTERM)
+	if err == nil {
+		err = u.watcher.signal(unix.SIGCONT)
+	}
 	if errors.Is(err, unix.ESRCH) {
 		return nil // it ended in the meantime
 	}
@@ -25,49 +27,73 @@ func (u *unixProcess) ask() error {
 
 // kill implements process.
 func (u *unixProcess) kill() error {
-	err := u.watcher.signalGroup(unix.SIGKILL)
+	if err := u.killCgroup(); err == nil {
+		return nil
+	}
+	err := u.killGroup()
 	if errors.Is(err, unix.ESRCH) {
 		err = nil
 	}
-	sweep(u.pid, u.start, u.marker, u.log)
+	u.sweep()
 	return err
 }
 
-// sweepGroup kills what is left of the group and the session.
-func (u *unixProcess) sweepGroup() {
-	if err := u.watcher.signalGroup(unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) {
+// killLeft kills what the leader, which has ended, has left of its group and
+// session.
+func (u *unixProcess) killLeft() {
+	if u.killCgroup() == nil {
+		return
+	}
+	if err := u.killGroup(); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) {
 		// EPERM: macOS says so of a group of zombies.
 		u.log.Warn("kill what is left of a worker's group", "error", err)
 	}
-	sweep(u.pid, u.start, u.marker, u.log)
+	u.sweep()
+}
+
+// killGroup signals the group where its number can be of no other: our child
+// holds its own until it is reaped, for others it takes a kernel that signals a
+// group through the pidfd.
+func (u *unixProcess) killGroup() error {
+	err := u.watcher.signalGroup(unix.SIGKILL, u.child)
+	if errors.Is(err, errNotProved) {
+		return u.watcher.signal(unix.SIGKILL) // and the sweep takes the rest
+	}
+	return err
 }
 
 // sweep kills the members of the session that leader led, the ones in groups
 // of their own included. A number proves nothing: when another process has the
 // leader's pid, the session is gone; when none has it, only processes that
 // carry the marker are touched.
-func sweep(leader int, start int64, marker string, log *slog.Logger) {
+func (u *unixProcess) sweep() {
+	leader := u.pid
 	for range sweeps {
-		all, err := listProcesses()
+		all, err := u.scan.list()
 		if err != nil {
-			log.Warn("look for what is left of a worker", "error", err)
+			u.log.Warn("look for what is left of a worker", "error", err)
 			return
 		}
-		pinned := false
-		if i := slices.IndexFunc(all, func(p procInfo) bool { return p.pid == leader }); i >= 0 {
-			if start != 0 && all[i].start != start {
-				return
+		var left []int
+		for _, p := range all {
+			if (p.session == leader || p.group == leader) && p.pid != leader {
+				left = append(left, p.pid)
 			}
-			pinned = true
 		}
 		killed := false
-		for _, p := range all {
-			if p.session != leader && p.group != leader || p.pid == leader || p.zombie {
-				continue
-			}
-			if pinned || hasEnv(p.pid, marker) {
-				killed = killExactly(p) || killed
-			}
+		for _, pid := range left {
+			killed = killExactly(pid, func(p procInfo) bool {
+				if p.zombie || p.session != leader && p.group != leader {
+					return false
+				}
+				// Looked at after p was: a leader that is there, if only as a
+				// zombie, was so then, and the number of the session is its own.
+				now, err := statProcess(leader)
+				if err == nil {
+					return u.start == 0 || now.start == u.start
+				}
+				return errors.Is(err, errGone) && hasEnv(pid, u.marker)
+			}) || killed
 		}
 		if !killed {
 			return
@@ -75,17 +101,17 @@ func sweep(leader int, start int64, marker string, log *slog.Logger) {
 	}
 }
 
-// killExactly kills p unless its pid is another process by now.
-func killExactly(p procInfo) bool {
-	w, err := watch(p.pid)
+// killExactly kills the process that has pid if ours says so of it; whatever
+// gets the number meanwhile is not touched.
+func killExactly(pid int, ours func(procInfo) bool) bool {
+	w, err := watch(pid)
 	if err != nil {
 		return false
 	}
 	defer w.close()
-	if now, err := statProcess(p.pid); err != nil || now.start != p.start || now.zombie {
-		return false
-	}
-	return w.signal(unix.SIGKILL) == nil
+	// Looked at after the watcher is there: now they speak of the same process.
+	p, err := statProcess(pid)
+	return err == nil && ours(p) && w.signal(unix.SIGKILL) == nil
 }
 
 // findMarked finds the session leader that carries marker: the process whose

@@ -34,6 +34,11 @@ type Options struct {
 	// Redact, when set, changes the text of a line before it goes anywhere.
 	Redact func(id, text string) string
 
+	// Cgroup is a folder of cgroup v2 in which workers get groups of their own,
+	// with the controllers that may be switched on there. Empty takes the part
+	// of the tree that was delegated to this process, if any. Linux only.
+	Cgroup string
+
 	LogMaxBytes int64 // a log file is rotated before it grows beyond; 5 MiB
 	LogBackups  int   // rotated files kept, <id>.log.1 the newest; 3
 
@@ -82,7 +87,7 @@ func New(o Options) *Supervisor {
 	}
 	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, ended: make(chan struct{})}
 	s.allDone = sync.NewCond(&s.mu)
-	s.os = newLauncher(o.Log, o.Find)
+	s.os = newLauncher(o.Log, o.Find, o.Cgroup)
 	return s
 }
 

@@ -30,12 +30,15 @@ type Spec struct {
 	ID      string // hostdir.ValidID
 	Program string // looked for at each start, see Options.Find
 	Args    []string
-	Env     []string // added to, and winning over, the daemon's environment
-	Dir     string   // "" is the daemon's
+	// Env is added to the daemon's environment and wins over it, a later entry
+	// over an earlier one; a name without "=" takes the variable out.
+	Env []string
+	Dir string // "" is the daemon's
 	// StopGrace is the time between asking the leader to end and killing its
 	// group; DefaultStopGrace when zero.
 	StopGrace time.Duration
 	Policy    Policy
+	Limits    Limits // what cannot be kept is told in Status.Unlimited
 }
 
 func (s Spec) validate() error {
@@ -72,7 +75,8 @@ type Want struct {
 }
 
 // Exit is how a process ended. Code and Signal both nil: it could not be
-// started, or it was not our child and the kernel does not tell.
+// started, or it was not our child and the kernel does not tell; How says
+// which.
 type Exit = manifest.Exit
 
 // Status is what is known about one worker, as of the call.
@@ -90,6 +94,8 @@ type Status struct {
 	LastError     string // why it could not be started, or not recorded
 	RestartReason string // what the restart policy said last
 
+	Unlimited string // which limits of the Spec are not kept, and why
+
 	Draining   bool // asked to stop, still working
 	Reattached bool // the process outlived an earlier daemon
 }
@@ -106,7 +112,8 @@ type Records interface {
 	Processes(ctx context.Context) ([]manifest.Process, error)
 	Process(ctx context.Context, id string) (manifest.Process, error)
 	PutProcess(ctx context.Context, p manifest.Process) error
-	ClearProcess(ctx context.Context, id string, generation int64, exit *manifest.Exit) error
+	ReplaceProcess(ctx context.Context, p manifest.Process) error
+	ClearProcess(ctx context.Context, id string, generation int64, exit manifest.Exit) error
 	DropProcess(ctx context.Context, id string) error
 }
 

@@ -72,11 +72,11 @@ func (w *watcher) signal(sig syscall.Signal) error {
 	return unix.Kill(w.pid, sig)
 }
 
-// signalGroup signals the group of the process while the process can be seen,
-// if only as a zombie: until then its number is not given away.
-func (w *watcher) signalGroup(sig syscall.Signal) error {
-	if info, err := statProcess(w.pid); err != nil || info.start != w.start {
-		return unix.ESRCH
+// signalGroup signals the group of a process that is pinned: our child, which
+// was not reaped. errNotProved for any other.
+func (w *watcher) signalGroup(sig syscall.Signal, pinned bool) error {
+	if !pinned {
+		return errNotProved
 	}
 	return unix.Kill(-w.pid, sig)
 }

@@ -55,16 +55,16 @@ func (w *watcher) signal(sig syscall.Signal) error {
 }
 
 // signalGroup signals the group the process leads or led, which the pidfd
-// keeps apart from a later one of the same number.
-func (w *watcher) signalGroup(sig syscall.Signal) error {
+// keeps apart from a later one of the same number. Before Linux 6.9 that takes
+// a number that is pinned, as that of a child that was not reaped is;
+// errNotProved when it is not.
+func (w *watcher) signalGroup(sig syscall.Signal, pinned bool) error {
 	err := w.send(sig, unix.PIDFD_SIGNAL_PROCESS_GROUP)
-	if !errors.Is(err, unix.EINVAL) {
+	switch {
+	case !errors.Is(err, unix.EINVAL):
 		return err
-	}
-	// Before Linux 6.9. While the leader can be seen, if only as a zombie, its
-	// number is not given away.
-	if w.send(0, 0) != nil {
-		return unix.ESRCH
+	case !pinned:
+		return errNotProved
 	}
 	return unix.Kill(-w.pid, sig)
 }
