@@ -75,6 +75,7 @@ const (
 	CodeNotReady        = "not_ready"
 	CodeUnavailable     = "unavailable" // the database does not answer, or takes no writes
 	CodeUpstream        = "upstream_failed"
+	CodeUnreachable     = "unreachable" // of a client: nothing was sent, so nothing was done
 	CodeInternal        = "internal"
 
 	CodeValidation        = "validation_failed"

@@ -84,6 +84,11 @@ type ActionResult struct {
 	// Draining says that a stop was accepted and the worker still finishes the
 	// run it has in hand. Added.
 	Draining bool `json:"draining,omitempty"`
+	// InFlight is how many runs the worker had in hand, as far as its control
+	// plane said. Added.
+	InFlight int `json:"inFlight,omitempty"`
+	// Operation names what goes on after this answer. Added.
+	Operation string `json:"operation,omitempty"`
 }
 
 // ReloadRequest is POST /api/reload: another program changed the manifest or
@@ -191,7 +196,7 @@ type HealthItem struct {
 // ?since=<seq> gets what it missed, or a fresh snapshot when that is no longer
 // held (Reset is then true).
 type LocalFrame struct {
-	Kind  string `json:"kind"` // "status", "log" or "connectivity"
+	Kind  string `json:"kind"` // "status", "log", "connectivity", "operation" or "event"
 	Seq   int64  `json:"seq"`
 	Reset bool   `json:"reset,omitempty"`
 
@@ -203,15 +208,7 @@ type LocalFrame struct {
 	Line   string `json:"line,omitempty"`
 
 	Sample *ConnectivitySample `json:"sample,omitempty"` // connectivity
-}
 
-// BuildRequest is POST /api/workers.
-type BuildRequest struct {
-	APIURL      string `json:"apiUrl" validate:"required,url"`
-	WorkspaceID string `json:"workspaceId,omitempty"`
-	Token       string `json:"token,omitempty"`
-	Label       string `json:"label,omitempty" validate:"max=255"`
-	Pool        bool   `json:"pool,omitempty"`
-	AuthMode    string `json:"authMode,omitempty"`
-	Hostname    string `json:"hostname,omitempty"`
+	Operation *Operation `json:"operation,omitempty"` // operation: as it is now
+	Event     *HostEvent `json:"event,omitempty"`     // event
 }

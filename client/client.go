@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -135,7 +136,13 @@ func unreached(method, path string, err error) error {
 	if errors.As(err, &inner) {
 		err = inner.Err // without the URL, which may hold what a log must not
 	}
-	return &api.Error{Code: api.CodeUpstream, Message: fmt.Sprintf("%s %s: no answer: %v", method, path, err)}
+	code := api.CodeUpstream
+	var dial *net.OpError
+	var name *net.DNSError
+	if errors.As(err, &name) || errors.As(err, &dial) && dial.Op == "dial" {
+		code = api.CodeUnreachable
+	}
+	return &api.Error{Code: code, Message: fmt.Sprintf("%s %s: no answer: %v", method, path, err)}
 }
 
 // failure rebuilds the server's error.

@@ -75,6 +75,27 @@ func (c *Client) DeleteWorker(ctx context.Context, workspace, id string) error {
 	return c.call(ctx, http.MethodDelete, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id), nil, nil)
 }
 
+// SelfDisable has a pool worker, whose token the client holds, given no more
+// work; SelfEnable undoes it.
+func (c *Client) SelfDisable(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/api/v1/pool-workers/"+escape(id)+"/self-disable", nil, nil)
+}
+
+// SelfEnable undoes SelfDisable.
+func (c *Client) SelfEnable(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/api/v1/pool-workers/"+escape(id)+"/self-enable", nil, nil)
+}
+
+// MintRegistration gets a token that admits one new worker to a workspace.
+func (c *Client) MintRegistration(ctx context.Context, workspace string, req api.MintRequest) (out api.MintedToken, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/registration-token", req, &out)
+}
+
+// RegisterWorker trades a registration token for a worker, once.
+func (c *Client) RegisterWorker(ctx context.Context, req api.RegisterWorkerRequest) (out api.RegisteredWorker, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/workers/register", req, &out)
+}
+
 // Releases tells the newest versions.
 func (c *Client) Releases(ctx context.Context) (out api.Releases, err error) {
 	return out, c.callFor(ctx, 10*time.Second, http.MethodGet, "/api/v1/releases/latest", nil, nil, &out)

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"pipedai/api"
-	"pipedai/client"
 	"pipedai/daemon/localapi"
+	"pipedai/internal/backoff"
 	"pipedai/manifest"
 	"pipedai/supervisor"
 )
@@ -29,24 +27,62 @@ const (
 
 // Act implements localapi.Backend.
 //
-// start and stop are this host's business: they change what it runs and
-// nothing else. disable, enable and delete are agreed with the control plane
-// first; nothing here changes when it refuses. All are idempotent.
-func (h *host) Act(ctx context.Context, id string, verb localapi.Action) (api.ActionResult, error) {
+// start, stop and restart are this host's business: they change what it runs
+// and nothing else, and need nobody. enable, disable and delete are agreed with
+// the control plane first, as operations. All are idempotent; those on one
+// worker are carried out in the order they came, and one that is asked for
+// twice at once is done once.
+func (h *host) Act(ctx context.Context, id string, req localapi.ActRequest) (api.ActionResult, error) {
 	if h.phase.Load() >= phaseStopping {
 		return api.ActionResult{}, h.stopping()
 	}
-	entry, err := h.apply(ctx, id, verb)
+	what := req
+	what.By = "" // whoever asks, it is the same action
+	answer, err := h.lanes.do(ctx, id, what, h.stopping(), func(ctx context.Context, order func()) (any, error) {
+		result, err := h.act(ctx, id, req, order)
+		data := map[string]any{"by": req.By}
+		if err != nil {
+			data["error"], _ = words(err)
+		}
+		if !errors.Is(err, localapi.ErrUnknownWorker) { // anybody could fill the log with those
+			h.events.add(api.HostAction+string(req.Verb), id, data)
+		}
+		return result, err
+	})
+	result, _ := answer.(api.ActionResult)
+	return result, err
+}
+
+func (h *host) act(ctx context.Context, id string, req localapi.ActRequest, order func()) (api.ActionResult, error) {
+	result := api.ActionResult{ID: id, Action: string(req.Verb), OK: true}
+	entry, err := h.manifest.Entry(ctx, id)
+	if errors.Is(err, manifest.ErrNotFound) {
+		if req.Verb != localapi.ActionDelete {
+			return result, localapi.ErrUnknownWorker
+		}
+		limit, cancel := context.WithTimeout(ctx, actTimeout)
+		defer cancel()
+		_, err = h.reload(limit) // it is what was asked for
+		return result, err
+	}
 	if err != nil {
-		return api.ActionResult{}, err
+		return result, err
 	}
-	result := api.ActionResult{ID: id, Action: string(verb), OK: true}
-	if verb == localapi.ActionStop || verb == localapi.ActionDelete {
-		result.Draining = !h.waitStopped(ctx, id)
+	if current := h.operations.of(id); current != nil {
+		if err := h.inTheWay(current, req); err != nil {
+			return result, err
+		}
 	}
-	if verb == localapi.ActionDelete {
-		h.forget(entry)
+	switch req.Verb {
+	case localapi.ActionStart, localapi.ActionStop, localapi.ActionRestart:
+		err = h.runHere(ctx, entry, req, &result, order)
+	default:
+		err = h.operate(ctx, entry, req, &result, order)
 	}
+	if err != nil {
+		return result, err
+	}
+	order()
 	refresh, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	h.remote.Refresh(refresh, entry)
@@ -54,116 +90,140 @@ func (h *host) Act(ctx context.Context, id string, verb localapi.Action) (api.Ac
 	return result, nil
 }
 
-// apply does what a verb changes, one verb at a time per worker. It does not
-// wait for processes to end, so that a start during a drain gets through.
-func (h *host) apply(ctx context.Context, id string, verb localapi.Action) (manifest.Entry, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
+// inTheWay refuses an action that an operation under way would undo, or be
+// undone by. What ends a worker here is never refused.
+func (h *host) inTheWay(current *operation, req localapi.ActRequest) error {
+	rec := current.record()
+	same := rec.Kind == string(req.Verb)
+	local := req.Verb == localapi.ActionStop ||
+		rec.Kind != "delete" && (req.Verb == localapi.ActionStart || req.Verb == localapi.ActionRestart)
+	if same || local {
+		return nil
+	}
+	return &api.Error{
+		Status: http.StatusConflict, Code: api.CodeConflict,
+		Message: fmt.Sprintf("%q is under way for this worker", rec.Kind), Details: map[string]any{"operation": rec.ID},
+		Fix: "wait for it: " + h.command("operations "+rec.ID) + ", or take it back: " + h.command("operations cancel "+rec.ID),
+	}
+}
+
+// runHere carries out start, stop and restart.
+func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRequest, result *api.ActionResult, order func()) error {
+	limit, cancel := context.WithTimeout(ctx, actTimeout)
 	defer cancel()
-	leave, err := h.workers.enter(ctx, id)
-	if err != nil {
-		return manifest.Entry{}, err
-	}
-	defer leave()
-	entry, err := h.manifest.Entry(ctx, id)
-	if errors.Is(err, manifest.ErrNotFound) {
-		if verb == localapi.ActionDelete { // it is what was asked for
-			_, err = h.reload(ctx)
-			return manifest.Entry{ID: id}, err
+	before, _ := h.supervisor.Status(e.ID)
+	up := req.Verb != localapi.ActionStop
+	if e.Running != up {
+		if err := h.manifest.SetRunning(limit, e.ID, up); err != nil {
+			return h.unwritten(err)
 		}
-		return entry, localapi.ErrUnknownWorker
 	}
-	if err != nil {
-		return entry, err
+	h.reached("act/" + string(req.Verb) + "/recorded")
+	again := []string{}
+	if req.Verb == localapi.ActionRestart && before.PID != 0 {
+		again = append(again, e.ID)
 	}
-	switch verb {
-	case localapi.ActionStart:
-		err = h.manifest.SetRunning(ctx, id, true)
-	case localapi.ActionStop:
-		err = h.manifest.SetRunning(ctx, id, false)
-	case localapi.ActionEnable, localapi.ActionDisable, localapi.ActionDelete:
-		err = h.agree(ctx, entry, verb)
-	default:
-		err = fmt.Errorf("unknown action %q", verb)
+	if _, err := h.reload(limit, again...); err != nil {
+		return err
 	}
-	if err != nil {
-		return entry, err
-	}
-	if _, err := h.reload(ctx); err != nil {
-		return entry, err
-	}
-	if verb == localapi.ActionStart {
+	if up {
 		// Reconciling leaves one that is backing off alone; a person does not.
-		err = h.supervisor.Start(id)
+		if err := h.supervisor.Start(e.ID); err != nil {
+			return err
+		}
 	}
-	return entry, err
+	if req.Now && req.Verb != localapi.ActionStart && before.PID != 0 {
+		if err := h.supervisor.Kill(e.ID); err != nil {
+			return err
+		}
+		if up { // killing it is stopping it
+			if err := h.supervisor.Start(e.ID); err != nil {
+				return err
+			}
+		}
+	}
+	order()
+	switch req.Verb {
+	case localapi.ActionStop:
+		result.InFlight = h.inFlight(e)
+		result.Draining = !h.waitFor(ctx, e.ID, true, func(s supervisor.Status, known bool) bool {
+			return !known || s.PID == 0 && (s.State == supervisor.Stopped || s.State == supervisor.Crashed)
+		})
+	case localapi.ActionRestart:
+		result.InFlight = h.inFlight(e)
+		result.Draining = !h.waitFor(ctx, e.ID, false, func(s supervisor.Status, known bool) bool {
+			return !known || s.PID != before.PID && s.State != supervisor.Starting
+		})
+	}
+	return nil
 }
 
-// agree asks the control plane for a change, and writes it down here after it
-// said yes.
-func (h *host) agree(ctx context.Context, e manifest.Entry, verb localapi.Action) error {
-	if e.Mode == manifest.ModePool {
-		return &api.Error{
-			Status: http.StatusConflict, Code: api.CodeConflict,
-			Message: "a pool worker is switched by the operators of the pool, not by this host",
-			Fix:     "to end it here use: " + h.command("workers stop "+e.ID),
+// operate carries out enable, disable and delete as operations, and waits for
+// the end as long as an answer may take.
+func (h *host) operate(ctx context.Context, e manifest.Entry, req localapi.ActRequest, result *api.ActionResult, order func()) error {
+	op := h.operations.of(e.ID) // of the same kind: it is asked for again
+	if op == nil {
+		var input any = switchInput{Drain: req.Drain}
+		if req.Verb == localapi.ActionDelete {
+			input = deleteInput{Now: req.Now}
+		}
+		limit, cancel := context.WithTimeout(ctx, actTimeout)
+		defer cancel()
+		var err error
+		if op, err = h.operations.begin(limit, string(req.Verb), e.ID, req.By, input, ""); err != nil {
+			return err
 		}
 	}
-	if e.WorkspaceID == "" {
-		return &api.Error{
-			Status: http.StatusConflict, Code: api.CodeConflict,
-			Message: "this worker was registered without a workspace", Fix: "connect it again: " + h.connect(e.APIURL),
-		}
+	if req.Verb != localapi.ActionEnable {
+		result.InFlight = h.inFlight(e)
 	}
-	token, err := h.credential(e.APIURL, e.WorkspaceID)
-	if err != nil {
-		return &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: err.Error()}
-	}
-	if token.Empty() {
-		return &api.Error{
-			Status: http.StatusConflict, Code: api.CodeConflict,
-			Message: "this host has no operator credential for " + e.APIURL,
-			Fix:     "run: " + h.connect(e.APIURL),
+	patience := time.NewTimer(h.o.StopWait)
+	defer patience.Stop()
+	settled := op.settled
+	for {
+		select {
+		case <-settled:
+			settled = nil
+			order()
+			continue
+		case <-op.ended:
+			return op.outcome()
+		case <-op.held:
+			select {
+			case <-op.ended:
+				return op.outcome()
+			default:
+			}
+			return h.heldUp(op)
+		case <-patience.C:
+		case <-ctx.Done():
 		}
-	}
-	plane := client.New(e.APIURL, client.Options{Token: token})
-	switch verb {
-	case localapi.ActionEnable:
-		if err := plane.EnableWorker(ctx, e.WorkspaceID, e.ID); err != nil {
-			return h.upstream("enable", e, err)
-		}
-		return h.manifest.SetEnabled(ctx, e.ID, true)
-	case localapi.ActionDisable:
-		if err := plane.DisableWorker(ctx, e.WorkspaceID, e.ID); err != nil {
-			return h.upstream("disable", e, err)
-		}
-		return h.manifest.SetEnabled(ctx, e.ID, false)
-	default:
-		if err := plane.DeleteWorker(ctx, e.WorkspaceID, e.ID); err != nil && !gone(err) {
-			return h.upstream("delete", e, err)
-		}
-		return h.manifest.Remove(ctx, e.ID)
+		result.Draining, result.Operation = true, op.record().ID
+		return nil
 	}
 }
 
-// gone reports whether the control plane does not know the worker any more.
-func gone(err error) bool {
-	var answer *api.Error
-	return errors.As(err, &answer) && answer.Status == http.StatusNotFound
-}
-
-// upstream words a control plane's refusal for the local caller: it is not the
-// local token that was refused, and nothing changed here.
-func (h *host) upstream(verb string, e manifest.Entry, err error) error {
+// heldUp words an operation that goes on by itself, but cannot now.
+func (h *host) heldUp(op *operation) error {
+	text, fix := words(op.outcome())
 	out := &api.Error{
-		Status: http.StatusBadGateway, Code: api.CodeUpstream,
-		Message: fmt.Sprintf("%s could not be %sd; nothing was changed here", e.Label, verb),
-		Detail:  err.Error(),
+		Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable, Message: text, Fix: fix,
+		Details: map[string]any{"operation": op.record().ID},
 	}
 	var answer *api.Error
-	if errors.As(err, &answer) && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden) {
-		out.Fix = "renew this host's credential: " + h.connect(e.APIURL)
+	if errors.As(op.outcome(), &answer) && answer.Status != 0 {
+		out.Status, out.Code = answer.Status, answer.Code
 	}
+	out.Detail = "it is tried again by itself, also after a restart of the daemon"
 	return out
+}
+
+// inFlight is how many runs a worker has in hand, as far as is known.
+func (h *host) inFlight(e manifest.Entry) int {
+	if s := h.remote.View(e).Status; s != nil && s.CurrentRunID != nil && *s.CurrentRunID != "" {
+		return 1
+	}
+	return 0
 }
 
 func (h *host) stopping() error {
@@ -173,38 +233,20 @@ func (h *host) stopping() error {
 	}
 }
 
-// waitStopped waits until the worker's process has ended, somebody wants it
-// running again, or patience runs out. It reports whether it has ended.
-func (h *host) waitStopped(ctx context.Context, id string) bool {
+// waitFor waits until a worker's process is as wanted, somebody wants the
+// opposite, or patience runs out. It reports whether it is as wanted.
+func (h *host) waitFor(ctx context.Context, id string, stop bool, done func(s supervisor.Status, known bool) bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.o.StopWait)
 	defer cancel()
-	tick := time.NewTicker(stopPoll)
-	defer tick.Stop()
 	for {
-		status, known := h.supervisor.Status(id)
-		if !known || status.PID == 0 && (status.State == supervisor.Stopped || status.State == supervisor.Crashed) {
+		if done(h.supervisor.Status(id)) {
 			return true
 		}
-		if e, err := h.manifest.Entry(ctx, id); err == nil && e.Running {
-			return true // started again meanwhile; this stop is history
+		if e, err := h.manifest.Entry(ctx, id); err == nil && e.Running == stop {
+			return true // turned round meanwhile; this is history
 		}
-		select {
-		case <-ctx.Done():
+		if !backoff.Sleep(ctx, stopPoll) {
 			return false
-		case <-tick.C:
-		}
-	}
-}
-
-// forget removes the configuration of a deleted worker, if it is one of ours.
-// A file that a person keeps elsewhere stays.
-func (h *host) forget(e manifest.Entry) {
-	if e.ConfigPath == "" || filepath.Dir(e.ConfigPath) != h.o.Dir.Workers() {
-		return
-	}
-	for _, path := range []string{e.ConfigPath, e.ConfigPath + ".lock"} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			h.o.Log.Warn("remove the configuration of a deleted worker", "worker", e.ID, "error", err)
 		}
 	}
 }
@@ -227,7 +269,7 @@ func (h *host) Reload(ctx context.Context, req api.ReloadRequest) (api.Reloaded,
 func (h *host) reload(ctx context.Context, restart ...string) (int, error) {
 	h.reconciling.Lock()
 	defer h.reconciling.Unlock()
-	entries, err := h.manifest.Entries(ctx)
+	entries, revision, err := h.manifest.EntriesAt(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -244,8 +286,21 @@ func (h *host) reload(ctx context.Context, restart ...string) (int, error) {
 	if err := h.supervisor.Reconcile(ctx, want); err != nil {
 		return 0, fmt.Errorf("reconcile workers: %w", err)
 	}
+	h.applied.Store(revision)
 	h.remote.Follow(entries)
 	return len(entries), nil
+}
+
+// notice takes up what another program changed in the manifest without telling.
+// It is called when something else woke us; nothing looks by the clock.
+func (h *host) notice(ctx context.Context) {
+	revision, err := h.manifest.Revision(ctx)
+	if err != nil || revision == h.applied.Load() || h.phase.Load() != phaseReady {
+		return
+	}
+	if _, err := h.reload(ctx); err != nil && ctx.Err() == nil {
+		h.o.Log.Warn("take up a changed manifest", "error", err)
+	}
 }
 
 // without returns want with some workers stopped.

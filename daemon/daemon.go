@@ -74,6 +74,11 @@ type Options struct {
 	// are stopped; may be nil.
 	Draining func(workers int)
 	Log      *slog.Logger
+
+	// What tests set: how long a drain waits and how often it looks, and who is
+	// told where an action is.
+	drainLimit, drainPace time.Duration
+	reached               func(point string)
 }
 
 func (o *Options) defaults() {
@@ -85,6 +90,12 @@ func (o *Options) defaults() {
 	}
 	if o.StopWait == 0 {
 		o.StopWait = 30 * time.Second
+	}
+	if o.drainLimit == 0 {
+		o.drainLimit = defaultDrainLimit
+	}
+	if o.drainPace == 0 {
+		o.drainPace = defaultDrainPace
 	}
 	if o.Listening == nil {
 		o.Listening = func(string) {}
@@ -146,6 +157,7 @@ func Run(ctx context.Context, o Options) error {
 	if info.Host, _, err = net.SplitHostPort(listener.Addr().String()); err != nil {
 		return fmt.Errorf("find the address of the local API: %w", err)
 	}
+	h.greet(info)
 	err = writeInfo(o.Dir, info)
 	if err != nil {
 		return err
@@ -153,7 +165,7 @@ func Run(ctx context.Context, o Options) error {
 	defer func() { _ = os.Remove(o.Dir.DaemonInfo()) }()
 
 	server := localapi.New(localapi.Options{
-		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Feed: h.feed,
+		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Feed: h.feed,
 		Connectivity: h.connectivity.State,
 		Dashboard:    o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
@@ -197,10 +209,13 @@ func serve(ctx context.Context, listener net.Listener, server *localapi.Server, 
 // run takes up the workers and keeps everything going until ctx ends.
 func (h *host) run(ctx context.Context) error {
 	var parts lifecycle.Group
+	parts.Add("events", h.events.run)
 	parts.Add("status", h.broadcast)
 	parts.Add("supervisor", h.supervise)
 	parts.Add("remote", h.remote.Run)
 	parts.Add("connectivity", h.connectivity.Run)
+	parts.Add("operations", h.operations.run)
+	parts.Add("actions", h.lanes.run)
 	return parts.Run(ctx)
 }
 
@@ -218,6 +233,7 @@ func (h *host) supervise(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("take up the workers: %w", err), <-ended)
 	}
 	h.phase.Store(phaseReady)
+	close(h.ready)
 	h.changed()
 	h.o.Ready()
 	select {

@@ -47,8 +47,13 @@ type host struct {
 	end  context.CancelFunc        // ends Run
 	left atomic.Pointer[LeftError] // set before phaseDetaching
 
-	reconciling sync.Mutex // the manifest is read and applied under it
-	workers     keyed      // one action at a time per worker
+	reconciling sync.Mutex    // the manifest is read and applied under it
+	applied     atomic.Int64  // revision of the manifest that was applied last
+	ready       chan struct{} // closed when workers are looked after
+	lanes       *lanes        // the actions on each worker, in order
+	operations  *operations   // those that take long
+	building    sync.Mutex    // builds are planned one at a time
+	events      *eventLog     // what happens, for later
 
 	secrets atomic.Pointer[strings.Replacer] // takes tokens out of worker output
 }
@@ -58,8 +63,9 @@ var _ localapi.Backend = (*host)(nil)
 func newHost(o Options, hosts *manifest.Manifest) *host {
 	h := &host{
 		o: o, startedAt: time.Now(), feed: localapi.NewFeed(), manifest: hosts,
-		dirty: make(chan struct{}, 1), workers: keyed{held: map[string]chan struct{}{}},
+		dirty: make(chan struct{}, 1), ready: make(chan struct{}), lanes: newLanes(),
 	}
+	h.operations, h.events = newOperations(h), newEventLog(h)
 	h.secrets.Store(strings.NewReplacer())
 	h.supervisor = supervisor.New(supervisor.Options{
 		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: FindWorkerProgram,
@@ -69,7 +75,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		Dial: func(url string, token secret.Text) remote.Client {
 			return client.New(url, client.Options{Token: token, UserAgent: program + "/" + buildinfo.Version()})
 		},
-		Credential: h.credential, PoolCredential: h.poolCredential, OnChange: h.changed, PollEvery: o.PollEvery, Log: o.Log,
+		Credential: h.credential, PoolCredential: h.poolCredential, OnChange: h.remoteChanged, PollEvery: o.PollEvery, Log: o.Log,
 	})
 	h.connectivity = connectivity.New(connectivity.Options{
 		Planes: h.planes, Internet: o.Internet, File: o.Dir.Connectivity(),
@@ -96,10 +102,26 @@ func (h *host) changed() {
 // processChanged follows a change of a worker's process. One that has just
 // come up is soon known to its control plane, and the next poll may be far.
 func (h *host) processChanged(id string) {
-	if s, known := h.supervisor.Status(id); known && s.State == supervisor.Running && !s.Draining {
-		h.remote.Expect(id)
+	if s, known := h.supervisor.Status(id); known {
+		if s.State == supervisor.Running && !s.Draining {
+			h.remote.Expect(id)
+		}
+		h.events.process(s)
 	}
 	h.changed()
+}
+
+// remoteChanged follows what a control plane said, or that it does not.
+func (h *host) remoteChanged() {
+	h.events.remote(h.remote.Planes())
+	h.changed()
+}
+
+// reached is told where an action is; tests die there.
+func (h *host) reached(point string) {
+	if h.o.reached != nil {
+		h.o.reached(point)
+	}
 }
 
 // broadcastPause gathers changes that come together into one frame.
@@ -113,6 +135,7 @@ func (h *host) broadcast(ctx context.Context) error {
 			return nil
 		case <-h.dirty:
 		}
+		h.notice(ctx)
 		items, err := h.Workers(ctx)
 		if err == nil {
 			h.feed.Publish(api.LocalFrame{Kind: "status", Items: items})
@@ -234,27 +257,4 @@ func (h *host) runningWorkers() int {
 		}
 	}
 	return n
-}
-
-// keyed is a set of locks, one per worker id.
-type keyed struct {
-	mu   sync.Mutex
-	held map[string]chan struct{} // capacity 1 each
-}
-
-// enter takes the lock of an id, or gives up when ctx ends.
-func (k *keyed) enter(ctx context.Context, id string) (leave func(), err error) {
-	k.mu.Lock()
-	lock := k.held[id]
-	if lock == nil {
-		lock = make(chan struct{}, 1)
-		k.held[id] = lock
-	}
-	k.mu.Unlock()
-	select {
-	case lock <- struct{}{}:
-		return func() { <-lock }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"path/filepath"
 
@@ -40,13 +39,7 @@ func (h *host) noteVerdict(from string, sample api.ConnectivitySample) {
 		return
 	}
 	h.o.Log.Info("connectivity changed", "from", from, "to", sample.Verdict)
-	data, err := json.Marshal(map[string]string{"from": from, "to": sample.Verdict})
-	if err == nil {
-		_, err = h.manifest.AppendEvent(context.Background(), manifest.Event{Type: eventConnectivity, Data: data})
-	}
-	if err != nil {
-		h.o.Log.Warn("note the change of connectivity", "error", err)
-	}
+	h.events.add(eventConnectivity, "", map[string]string{"from": from, "to": sample.Verdict})
 }
 
 // protect takes a worker's configuration away from others, for it holds a

@@ -44,6 +44,7 @@ const (
 	doWant  verb = iota + 1 // be as want says
 	doStart                 // start, now if it can be
 	doStop                  // stop; reply when there is no process
+	doKill                  // stop without grace
 	doDrop                  // stop, then forget the worker
 )
 

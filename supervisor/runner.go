@@ -180,6 +180,13 @@ func (r *runner) handle(c command) {
 		} // else it runs, or drains and starts again when it has ended
 	case doStop:
 		r.stop(c.reply)
+	case doKill:
+		r.stop(nil)
+		if r.proc != nil {
+			if err := r.proc.kill(); err != nil {
+				r.log.Error("kill worker", "error", err)
+			}
+		}
 	case doDrop:
 		r.drop = true
 		r.stop(c.reply)

@@ -185,6 +185,22 @@ func (s *Supervisor) Stop(ctx context.Context, id string) error {
 	}
 }
 
+// Kill stops a worker without any grace: its whole group is killed at once,
+// also when it drains already. It does not wait. ErrUnknown as with Start.
+func (s *Supervisor) Kill(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.runners[id]
+	switch {
+	case s.phase == phaseEnded:
+		return fmt.Errorf("kill %s: %w", id, ErrEnded)
+	case !ok:
+		return fmt.Errorf("kill %q: %w", id, ErrUnknown)
+	}
+	r.mail.post(command{verb: doKill})
+	return nil
+}
+
 // StopAll stops every worker, all at once, each with its own grace, and starts
 // none from then on. It waits for all of them, or until ctx ends.
 func (s *Supervisor) StopAll(ctx context.Context) error {

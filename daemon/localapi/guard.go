@@ -80,7 +80,7 @@ func (s *Server) authorised(r *http.Request) bool {
 	if s.sameToken(httpkit.Bearer(r)) {
 		return true
 	}
-	if r.URL.Path != pathEvents || r.Method != http.MethodGet || len(r.Header.Values("Authorization")) > 0 {
+	if r.URL.Path != pathEvents || r.Method != http.MethodGet || !wantsUpgrade(r) || len(r.Header.Values("Authorization")) > 0 {
 		return false
 	}
 	values := r.URL.Query()["token"]

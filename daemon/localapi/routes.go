@@ -36,14 +36,20 @@ func (s *Server) table() []route {
 		{"GET", pathEvents, http.HandlerFunc(s.events), false},
 
 		{"GET", "/api/workers", httpkit.JSON(k, s.workers), false},
+		{"POST", "/api/workers", httpkit.JSON(k, s.build), false},
 		{"POST", "/api/workers/{id}/start", httpkit.JSON(k, s.act(ActionStart)), false},
 		{"POST", "/api/workers/{id}/stop", httpkit.JSON(k, s.act(ActionStop)), false},
+		{"POST", "/api/workers/{id}/restart", httpkit.JSON(k, s.act(ActionRestart)), false},
 		{"POST", "/api/workers/{id}/enable", httpkit.JSON(k, s.act(ActionEnable)), false},
 		{"POST", "/api/workers/{id}/disable", httpkit.JSON(k, s.act(ActionDisable)), false},
 		{"DELETE", "/api/workers/{id}", httpkit.JSON(k, s.act(ActionDelete)), false},
 		{"GET", "/api/workers/{id}/logs", httpkit.JSON(k, s.logs), false},
 		{"GET", "/api/workers/{id}/runs", httpkit.JSON(k, s.workerRuns), false},
 		{"GET", "/api/workers/{id}/runs/{run}/events", httpkit.JSON(k, s.runEvents), false},
+
+		{"GET", "/api/operations", httpkit.JSON(k, s.operations), false},
+		{"GET", "/api/operations/{id}", httpkit.JSON(k, s.operation), false},
+		{"POST", "/api/operations/{id}/cancel", httpkit.JSON(k, s.cancelOperation), false},
 	}
 }
 

@@ -50,7 +50,7 @@ func TestRoutes_answers(t *testing.T) {
 		{"GET", "/api/workers/w1/runs", 200, `{"items":[]}`},
 		{"GET", "/api/workers/w1/runs/r1/events", 200, `{"items":[]}`},
 		{"GET", "/api/workers/w1/runs/r1/events?after=x", 400, "after"},
-		{"GET", "/api/events", 426, "WebSocket"},
+		{"GET", "/api/events", 200, `"next":1`},
 		{"GET", "/api/events?since=x", 400, "since"},
 		{"GET", "/metrics", 200, "pipedai_worker_up"},
 		{"GET", "/api/unknown", 404, `"error":"Not found"`},

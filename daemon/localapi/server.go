@@ -26,7 +26,16 @@ const (
 	ActionEnable  Action = "enable"
 	ActionDisable Action = "disable"
 	ActionDelete  Action = "delete"
+	ActionRestart Action = "restart"
 )
+
+// ActRequest is a verb with how it is meant. It is comparable.
+type ActRequest struct {
+	Verb  Action
+	Drain bool   // disable: answer when the run in hand has ended
+	Now   bool   // stop, restart, delete: do not wait for the run in hand
+	By    string // who asked: "cli", "dashboard" or another program
+}
 
 // Backend is what the routes act on. An unknown worker is ErrUnknownWorker.
 type Backend interface {
@@ -36,7 +45,7 @@ type Backend interface {
 	// Workers returns every managed worker, in manifest order.
 	Workers(ctx context.Context) ([]api.FusedWorker, error)
 	// Act carries out a verb, and is done or says what is still under way.
-	Act(ctx context.Context, id string, verb Action) (api.ActionResult, error)
+	Act(ctx context.Context, id string, req ActRequest) (api.ActionResult, error)
 	// Reload takes up what another program changed in the manifest.
 	Reload(ctx context.Context, req api.ReloadRequest) (api.Reloaded, error)
 	// Logs returns the last n captured lines, oldest first.
@@ -60,7 +69,9 @@ type Options struct {
 	// Token opens everything but the page's files and liveness.
 	Token   secret.Text
 	Backend Backend
-	Feed    *Feed
+	// Lifecycle is what builds workers and keeps the journals.
+	Lifecycle Lifecycle
+	Feed      *Feed
 	// Connectivity returns the latest sample of the network probes and up to n
 	// of the newest. It answers while the daemon starts, too.
 	Connectivity func(n int) api.Connectivity

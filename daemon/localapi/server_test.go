@@ -46,14 +46,21 @@ func (b *fakeBackend) Workers(context.Context) ([]api.FusedWorker, error) {
 	return []api.FusedWorker{{ID: "w1", Label: "build-box", Mode: "workspace", DesiredState: "enabled", Local: &api.LocalStatus{ID: "w1", State: "running"}}}, b.broken
 }
 
-func (b *fakeBackend) Act(_ context.Context, id string, verb Action) (api.ActionResult, error) {
+func (b *fakeBackend) Act(_ context.Context, id string, req ActRequest) (api.ActionResult, error) {
+	verb := string(req.Verb)
+	if req.Drain {
+		verb += " drain"
+	}
+	if req.Now {
+		verb += " now"
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if id != "w1" {
 		return api.ActionResult{}, ErrUnknownWorker
 	}
-	b.acts = append(b.acts, string(verb)+" "+id)
-	return api.ActionResult{ID: id, Action: string(verb), OK: true}, b.broken
+	b.acts = append(b.acts, verb+" "+id)
+	return api.ActionResult{ID: id, Action: string(req.Verb), OK: true}, b.broken
 }
 
 func (b *fakeBackend) Reload(_ context.Context, req api.ReloadRequest) (api.Reloaded, error) {
@@ -120,7 +127,7 @@ func serveTest(t *testing.T) *fixture {
 	f := &fixture{port: localnet.Port(listener), backend: &fakeBackend{}, feed: NewFeed(), log: &lockedBuffer{}, runsDir: t.TempDir()}
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.Server = New(Options{
-		Port: f.port, Token: testToken, Backend: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
+		Port: f.port, Token: testToken, Backend: f.backend, Lifecycle: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
 		Connectivity: func(n int) api.Connectivity {
 			sample := api.ConnectivitySample{Verdict: api.VerdictOnline, API: []api.Probe{}}
 			return api.Connectivity{History: slices.Repeat([]api.ConnectivitySample{sample}, min(n, 3))}

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"pipedai/api"
+	"pipedai/internal/httpkit"
 )
 
 const (
@@ -28,21 +29,19 @@ const (
 	reasonStopped = "the daemon is stopping"
 )
 
-// events serves the WebSocket. The first frame is a snapshot; a client that
+// events serves the WebSocket, or, to whoever asks for none, the events that
+// are kept. The first frame is a snapshot; a client that
 // names the last frame it saw (?since=) gets what it missed instead, if that
 // is still held.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	if !wantsUpgrade(r) {
+		w.Header().Set("Vary", "Upgrade")
+		httpkit.JSON(s.kit, s.hostEvents).ServeHTTP(w, r)
+		return
+	}
 	since, err := sinceOf(r)
 	if err != nil {
 		s.kit.Fail(w, r, err)
-		return
-	}
-	if !wantsUpgrade(r) {
-		w.Header().Set("Upgrade", "websocket")
-		s.kit.Fail(w, r, &api.Error{
-			Status: http.StatusUpgradeRequired, Code: api.CodeInvalid,
-			Message: "this is a WebSocket", Fix: "connect with ws://",
-		})
 		return
 	}
 	s.sockets.Add(1)
@@ -152,7 +151,7 @@ func sinceOf(r *http.Request) (int64, error) {
 	if err != nil || since < 0 {
 		return 0, &api.Error{
 			Status: http.StatusBadRequest, Code: api.CodeInvalid,
-			Message: "since must be the seq of a frame", Fix: "leave it out for a snapshot",
+			Message: "since must be the seq of a frame or an event", Fix: "leave it out to begin anew",
 		}
 	}
 	return since, nil

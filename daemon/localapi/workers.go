@@ -51,7 +51,23 @@ func (s *Server) act(verb Action) func(context.Context, httpkit.None) (api.Actio
 		if err := hostdir.ValidID(id); err != nil {
 			return api.ActionResult{}, err
 		}
-		return s.o.Backend.Act(ctx, id, verb)
+		req := ActRequest{Verb: verb, By: askedBy(httpkit.Request(ctx))}
+		var err error
+		if req.Drain, err = flag(ctx, "drain", verb == ActionDelete); err != nil {
+			return api.ActionResult{}, err
+		}
+		if req.Now, err = flag(ctx, "now", false); err != nil {
+			return api.ActionResult{}, err
+		}
+		switch {
+		case verb == ActionDelete:
+			req.Now = req.Now || !req.Drain // to drain is what it does by default
+			req.Drain = !req.Now
+		case verb != ActionDisable && httpkit.Query(ctx, "drain") != "",
+			verb != ActionStop && verb != ActionRestart && httpkit.Query(ctx, "now") != "":
+			return api.ActionResult{}, unusable("drain goes with disable and delete, now with stop, restart and delete")
+		}
+		return s.o.Backend.Act(ctx, id, req)
 	}
 }
 

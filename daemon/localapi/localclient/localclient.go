@@ -14,11 +14,13 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"pipedai/api"
+	"pipedai/internal/buildinfo"
 	"pipedai/internal/secret"
 )
 
@@ -72,14 +74,59 @@ func (c *Client) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 	return out.Items, err
 }
 
-// Act carries out a verb: start, stop, enable or disable.
-func (c *Client) Act(ctx context.Context, id, verb string) (out api.ActionResult, err error) {
-	return out, c.call(ctx, http.MethodPost, "/api/workers/"+url.PathEscape(id)+"/"+verb, struct{}{}, &out)
+// Act carries out a verb: start, stop, restart, enable or disable. Options are
+// "now" (stop and restart without waiting for the run in hand) and "drain"
+// (disable, and answer when it has ended).
+func (c *Client) Act(ctx context.Context, id, verb string, options ...string) (out api.ActionResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/workers/"+url.PathEscape(id)+"/"+verb+query(options), struct{}{}, &out)
 }
 
-// Delete removes a worker here and at its control plane.
-func (c *Client) Delete(ctx context.Context, id string) (out api.ActionResult, err error) {
-	return out, c.call(ctx, http.MethodDelete, "/api/workers/"+url.PathEscape(id), nil, &out)
+// Delete removes a worker here and at its control plane, once the run it has in
+// hand has ended; with the option "now" at once.
+func (c *Client) Delete(ctx context.Context, id string, options ...string) (out api.ActionResult, err error) {
+	return out, c.call(ctx, http.MethodDelete, "/api/workers/"+url.PathEscape(id)+query(options), nil, &out)
+}
+
+func query(options []string) string {
+	if len(options) == 0 {
+		return ""
+	}
+	return "?" + strings.Join(options, "=1&") + "=1"
+}
+
+// Build registers a new worker and runs it; the answer does not wait for that.
+func (c *Client) Build(ctx context.Context, req api.BuildRequest) (out api.BuildResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/workers?async=1", req, &out)
+}
+
+// Operations lists the newest long actions, newest first.
+func (c *Client) Operations(ctx context.Context, limit int) ([]api.Operation, error) {
+	var out api.Operations
+	err := c.call(ctx, http.MethodGet, "/api/operations?limit="+strconv.Itoa(limit), nil, &out)
+	return out.Items, err
+}
+
+// Operation tells about one.
+func (c *Client) Operation(ctx context.Context, id string) (out api.Operation, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/operations/"+url.PathEscape(id), nil, &out)
+}
+
+// CancelOperation has one taken back. It does not wait until it is.
+func (c *Client) CancelOperation(ctx context.Context, id string) (out api.Operation, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/operations/"+url.PathEscape(id)+"/cancel", struct{}{}, &out)
+}
+
+// HostEvents returns what happened after since, oldest first; the newest when
+// it is 0. An empty worker means all.
+func (c *Client) HostEvents(ctx context.Context, since int64, worker string, limit int) (out api.HostEvents, err error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if since > 0 {
+		q.Set("since", strconv.FormatInt(since, 10))
+	}
+	if worker != "" {
+		q.Set("worker", worker)
+	}
+	return out, c.call(ctx, http.MethodGet, "/api/events?"+q.Encode(), nil, &out)
 }
 
 // Reload tells the daemon that the manifest or worker configurations changed.
@@ -172,6 +219,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "pipedai-orchestrator/"+buildinfo.Version())
 	if !c.token.Empty() {
 		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
 	}

@@ -8,6 +8,27 @@ export type Time = string | null;
 /** Whatever JSON there is. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** BuildRequest is POST /api/workers: register a new worker and run it here. */
+export interface BuildRequest {
+  apiUrl: string;
+  workspaceId?: string;
+  token?: string;
+  label?: string;
+  pool?: boolean;
+  authMode?: "claude-max" | "api-key" | "claude_max" | "api_key";
+  hostname?: string;
+  tasks?: string[];
+}
+
+/**
+ * BuildResult answers it: the new worker with 201, or, when the answer was not
+ * to wait (?async=1, Prefer: respond-async), the operation with 202.
+ */
+export interface BuildResult {
+  id?: string;
+  operation?: Operation;
+}
+
 /**
  * ConnectivitySample is one round of probes of the daemon: one line of
  * connectivity.log, and the sample of a "connectivity" frame.
@@ -880,6 +901,8 @@ export interface ActionResult {
   action: string;
   ok: boolean;
   draining?: boolean;
+  inFlight?: number;
+  operation?: string;
 }
 
 /**
@@ -992,7 +1015,7 @@ export interface HealthItem {
  * held (Reset is then true).
  */
 export interface LocalFrame {
-  kind: "status" | "log" | "connectivity";
+  kind: "status" | "log" | "connectivity" | "operation" | "event";
   seq: number;
   reset?: boolean;
   items?: FusedWorker[]; // status; empty, not absent, without workers
@@ -1001,17 +1024,55 @@ export interface LocalFrame {
   stream?: "out" | "err";
   line?: string;
   sample?: ConnectivitySample; // connectivity
+  operation?: Operation; // operation: as it is now
+  event?: HostEvent; // event
 }
 
-/** BuildRequest is POST /api/workers. */
-export interface BuildRequest {
-  apiUrl: string;
-  workspaceId?: string;
-  token?: string;
-  label?: string;
-  pool?: boolean;
-  authMode?: string;
-  hostname?: string;
+/**
+ * Operation is a long action of a daemon. It has a journal on disk: a daemon
+ * that is killed in the middle goes on, or takes back, when it starts again.
+ */
+export interface Operation {
+  id: string;
+  kind: string; // "enable", "disable", "delete", "build", ...
+  workerId?: string; // once it is known
+  askedBy?: string; // "cli", "dashboard" or what the program calls itself
+  status: "running" | "succeeded" | "failed" | "cancelled";
+  step: string; // begun last; one of Steps
+  steps: string[] | null; // of its kind, in order
+  undoing: boolean;
+  progress: number; // percent
+  message?: string;
+  startedAt: Time;
+  updatedAt: Time;
+  endedAt: Time; // null while it runs
+  error?: string; // why it failed, or what it is held up by
+  fix?: string;
+  cancellable: boolean;
+  cancelAsked?: boolean;
+}
+
+/** Operations answers GET /api/operations, newest first. */
+export interface Operations {
+  items: Operation[] | null;
+}
+
+/** HostEvent is something that happened on a host and is kept. */
+export interface HostEvent {
+  seq: number;
+  at: Time;
+  workerId?: string; // none: it is about the host
+  type: string; // see the Host... constants
+  data: Json; // an object; its members go with the type
+}
+
+/**
+ * HostEvents answers GET /api/events when no WebSocket is asked for: what
+ * happened after ?since=, oldest first. Next is what to give as since to go on.
+ */
+export interface HostEvents {
+  items: HostEvent[] | null;
+  next: number;
 }
 
 /**
@@ -1141,6 +1202,46 @@ export interface QueueItems {
   total: number;
   limit: number;
   offset: number;
+}
+
+/**
+ * MintRequest asks for a registration token: POST
+ * /api/v1/workspaces/{ws}/workers/registration-token.
+ */
+export interface MintRequest {
+  label?: string;
+}
+
+/**
+ * MintedToken answers it. The token is shown this once, admits one worker, and
+ * lasts a quarter of an hour.
+ */
+export interface MintedToken {
+  id: string;
+  token: string; // wrk_...
+  lastFour: string;
+  expiresAt: Time;
+}
+
+/**
+ * RegisterWorkerRequest is POST /api/v1/workers/register: a worker program
+ * trades a registration token for a worker and its token, once. A hostname that
+ * is known in the workspace is the same worker, with a new token.
+ */
+export interface RegisterWorkerRequest {
+  token: string;
+  hostname: string;
+  os: string;
+  version: string;
+  label?: string;
+}
+
+/** RegisteredWorker answers it. */
+export interface RegisteredWorker {
+  workerId: string;
+  workerToken: string; // wkt_...
+  apiUrl: string;
+  workspaceId: string;
 }
 
 /** StorageContent answers GET /api/storage/{path} for a JSON object. */
