@@ -165,7 +165,7 @@ type SelfStatus struct {
 	StartedAt     Time          `json:"startedAt"`
 	Build         string        `json:"build"`
 	Home          string        `json:"home"`
-	State         string        `json:"state"` // "starting", "needs_login", "running", "degraded", "draining"
+	State         string        `json:"state"` // "starting", "needs_login", "revoked", "running", "degraded", "draining", "upgrading"
 	ControlPlanes []RemoteState `json:"controlPlanes"`
 	Health        []HealthItem  `json:"health"`
 }

@@ -17,7 +17,8 @@ import (
 // The states of a daemon, as "status" and GET /api/self tell them.
 const (
 	StateStarting   = "starting"
-	StateNeedsLogin = "needs_login" // no control plane, or it refuses us
+	StateNeedsLogin = "needs_login" // no control plane, or nothing to show it
+	StateRevoked    = "revoked"     // a control plane does not take this host's credential any more
 	StateRunning    = "running"
 	StateDegraded   = "degraded" // something in Health is an error
 	StateDraining   = "draining"
@@ -83,6 +84,11 @@ func (h *host) state(workers int, planes []remote.Plane, items []api.HealthItem)
 	}
 	if workers == 0 {
 		return StateNeedsLogin
+	}
+	for _, p := range planes {
+		if p.Refused && !p.Pool {
+			return StateRevoked
+		}
 	}
 	for _, p := range planes {
 		if p.Unauthorised && !p.Pool {

@@ -31,6 +31,7 @@ type group struct {
 	err          string
 	failure      error
 	unauthorised bool
+	refused      bool // there is a credential, and it was not taken
 	skipped      bool // there is nothing to ask with
 }
 
@@ -226,12 +227,13 @@ func (w *Watcher) keep(g *group, rows []api.RemoteWorker, err error) {
 			}
 		}
 		g.err, g.unauthorised = explain(err), unauthorised(err)
+		g.refused = g.unauthorised && !errors.Is(err, errCredential)
 		return
 	}
 	if g.err != "" {
 		w.o.Log.Info("control plane answers again", "url", g.key.apiURL, "workspace", g.key.workspaceID)
 	}
-	g.okAt, g.failingSince, g.err, g.unauthorised = now, time.Time{}, "", false
+	g.okAt, g.failingSince, g.err, g.unauthorised, g.refused = now, time.Time{}, "", false, false
 	// The whole list is taken over: a worker that is not in it any more does
 	// not keep its old status.
 	g.workers = make(map[string]seen, len(rows))

@@ -252,6 +252,7 @@ type Plane struct {
 	Err                 string
 	FailingSince        time.Time // zero while it answers
 	Unauthorised        bool      // the credential is missing or was refused
+	Refused             bool      // there is one, and the control plane does not take it
 }
 
 // Planes lists the links, in no order. A pool that this host has no token for
@@ -266,7 +267,7 @@ func (w *Watcher) Planes() []Plane {
 		}
 		out = append(out, Plane{
 			APIURL: k.apiURL, WorkspaceID: k.workspaceID, Pool: k.pool, OKAt: g.okAt, TriedAt: g.triedAt,
-			Err: g.err, FailingSince: g.failingSince, Unauthorised: g.unauthorised,
+			Err: g.err, FailingSince: g.failingSince, Unauthorised: g.unauthorised, Refused: g.refused,
 		})
 	}
 	return out

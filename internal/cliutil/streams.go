@@ -18,6 +18,9 @@ type Streams struct {
 	Out, Err io.Writer
 	// InTTY, OutTTY and ErrTTY say where a person is.
 	InTTY, OutTTY, ErrTTY bool
+	// Plain says that the terminal shows control sequences instead of obeying
+	// them, as old consoles do.
+	Plain bool
 	// Width of the terminal in columns; 0 when output is not a terminal.
 	Width int
 	// Getenv reads the environment.
@@ -34,6 +37,7 @@ func System() Streams {
 		Getenv: os.Getenv,
 	}
 	if s.OutTTY {
+		s.Plain = !obeys(os.Stdout)
 		if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 			s.Width = width
 		}

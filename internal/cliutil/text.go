@@ -6,11 +6,18 @@ import (
 )
 
 // Width is how many columns of a terminal a text takes: marks that combine
-// take none, characters of East Asian scripts and pictures take two.
+// and colours take none, characters of East Asian scripts and pictures take two.
 func Width(text string) int {
-	n := 0
+	n, colour := 0, false
 	for _, r := range text {
-		n += runeWidth(r)
+		switch {
+		case colour:
+			colour = r != 'm'
+		case r == '\x1b':
+			colour = true
+		default:
+			n += runeWidth(r)
+		}
 	}
 	return n
 }

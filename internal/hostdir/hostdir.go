@@ -62,6 +62,9 @@ func (d Dir) DaemonInfo() string { return filepath.Join(d.Orchestrator(), "daemo
 // Config is the configuration file of the daemon; most hosts have none.
 func (d Dir) Config() string { return filepath.Join(d.Orchestrator(), "config.yaml") }
 
+// Pairing is what a connect that waits for approval leaves word in.
+func (d Dir) Pairing() string { return filepath.Join(d.Orchestrator(), "pairing.json") }
+
 // Lock is held by the one daemon of this home.
 func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock") }
 

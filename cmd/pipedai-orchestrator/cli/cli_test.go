@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,7 @@ type terminal struct {
 	env    map[string]string
 	stdin  string
 	tty    bool
+	width  int // of the terminal; 0 is 80
 	opened func(url string) error
 }
 
@@ -89,7 +91,7 @@ func (tm *terminal) runTo(ctx context.Context, out, errs *buffer, args ...string
 		Getenv: func(name string) string { return tm.env[name] },
 	}
 	if tm.tty {
-		s.Width = 80
+		s.Width = cmp.Or(tm.width, 80)
 	}
 	d := newDeps(s)
 	d.open = func(url string) error {
@@ -98,7 +100,7 @@ func (tm *terminal) runTo(ctx context.Context, out, errs *buffer, args ...string
 		}
 		return tm.opened(url)
 	}
-	return cliutil.Run(ctx, newRoot(d), s, args)
+	return execute(ctx, d, args)
 }
 
 func (tm *terminal) run(t *testing.T, args ...string) result {
@@ -216,10 +218,10 @@ func TestRoot(t *testing.T) {
 func TestWithoutADaemon(t *testing.T) {
 	t.Parallel()
 	tm := newTerminal(t)
-	tm.run(t, "status").want(t, 3, "Daemon   stopped", "connect this host")
+	tm.run(t, "status").want(t, 3, "Daemon   not_installed", "connect this host")
 	r := tm.run(t, "status", "--json")
 	var report statusReport
-	if err := json.Unmarshal([]byte(r.out), &report); err != nil || report.State != "stopped" || len(report.Health) != 1 || r.code != 3 {
+	if err := json.Unmarshal([]byte(r.out), &report); err != nil || report.State != stateNotInstalled || len(report.Health) != 1 || r.code != 3 {
 		t.Errorf("status --json: %d %s", r.code, r.out)
 	}
 	for _, args := range [][]string{{"dashboard"}, {"workers"}, {"workers", "--json"}, {"logs", "w1"}, {"logs", "w1", "-f"}, {"workers", "stop", "w1"},

@@ -116,11 +116,21 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	show := newPresenter(pairing, d, o)
 	defer show.stop()
 	show.begin(apiURL, facts)
+	forget := func() {}
+	announce := func(p enroll.Pairing) {
+		show.pairing(p)
+		// So that status, asked in another terminal, knows what is waited for.
+		clear, err := enroll.WritePending(dir, enroll.Pending{APIURL: apiURL, UserCode: p.UserCode, URL: p.URL, ExpiresAt: api.At(p.ExpiresAt)})
+		if err == nil {
+			forget = clear
+		}
+	}
 	plane := client.New(apiURL, client.Options{UserAgent: userAgent(facts)})
 	result, err := enroll.Connect(pairing, enroll.Options{
 		APIURL: apiURL, Code: code, Label: o.label, Tasks: o.tasks, Facts: facts, Dir: dir,
-		Remote: plane, Verify: verify, OnPairing: show.pairing, OnWait: show.wait, ConfirmURL: show.confirm,
+		Remote: plane, Verify: verify, OnPairing: announce, OnWait: show.wait, ConfirmURL: show.confirm,
 	})
+	forget()
 	show.stop()
 	if err != nil {
 		return explainConnect(d, o, apiURL, err)

@@ -49,8 +49,8 @@ func (p *presenter) pairing(pairing enroll.Pairing) {
 		})
 		return
 	}
-	p.d.printf("\n  Open   %s\n  Enter  %s\n\n", pairing.URL, p.bold(groups(pairing.UserCode)))
-	if p.drawing() {
+	p.d.printf("\n  Open   %s\n  Enter  %s\n\n", pairing.URL, p.d.bold(groups(pairing.UserCode)))
+	if p.d.drawing() {
 		qrterminal.GenerateHalfBlock(pairing.URL, qrterminal.L, p.d.streams.Out)
 		p.d.printf("\n")
 	}
@@ -60,7 +60,7 @@ func (p *presenter) pairing(pairing enroll.Pairing) {
 			_ = p.d.open(address) // the URL is on the screen already
 		}
 	}
-	if !p.drawing() {
+	if !p.d.drawing() {
 		p.d.printf("Waiting for approval; the code is valid for %s.\n", humanDuration(time.Until(pairing.ExpiresAt)))
 		return
 	}
@@ -165,18 +165,6 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 		return
 	}
 	p.d.printf("\nNo service is installed: the daemon runs while its terminal does.\nNext: %s\n", p.d.command("start"))
-}
-
-// drawing reports whether pictures and lines that change are welcome.
-func (p *presenter) drawing() bool {
-	return p.d.streams.OutTTY && p.d.streams.Getenv("PIPEDAI_ACCESSIBLE") == "" && p.d.streams.Getenv("TERM") != "dumb"
-}
-
-func (p *presenter) bold(text string) string {
-	if !p.drawing() || p.d.streams.Getenv("NO_COLOR") != "" {
-		return text
-	}
-	return "\x1b[1m" + text + "\x1b[0m"
 }
 
 // groups shows a code in two halves, as it is easiest to compare.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os/exec"
@@ -66,7 +67,11 @@ func (d *deps) daemon(ctx context.Context) (reached, error) {
 	defer cancel()
 	health, err := r.Health(ctx)
 	var answer *api.Error
+	d.running = info.Version
 	switch {
+	case errors.As(err, &answer) && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return reached{}, cliutil.Failf(cliutil.ExitNotRunning, fmt.Sprintf("end it (kill -9 %d leaves the workers running), then start it: %s", info.PID, d.command("start")),
+			"the daemon (pid %d) is there and does not answer", info.PID)
 	case errors.As(err, &answer):
 		return reached{}, notRunning // a killed one left its file
 	case err != nil:
@@ -102,6 +107,13 @@ func (d *deps) explainHome(err error) error {
 	case errors.Is(err, manifest.ErrCorrupt):
 		return cliutil.Fail(cliutil.ExitFailed, err,
 			"put a copy of it back; or move it away and connect this host again: "+d.command("connect --api-url <url>"))
+	case errors.Is(err, fs.ErrPermission):
+		if dir, at := d.dir(); at == nil {
+			if owner, foreign := foreignOwner(dir.Home()); foreign {
+				return cliutil.Fail(cliutil.ExitConflict, err, "it belongs to the user "+owner+"; work as that user: sudo -u "+daemon.ShellQuote(owner)+" "+program)
+			}
+		}
+		fallthrough
 	case unusable(err):
 		return cliutil.Fail(cliutil.ExitFailed, err,
 			"it has to be a folder that you may read and write; choose another one with --home or PIPEDAI_HOME")

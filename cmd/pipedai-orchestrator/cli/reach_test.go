@@ -69,10 +69,10 @@ func TestHome_inTheWay(t *testing.T) {
 		code  int
 		texts []string
 	}{
-		"home is a file, status":    {"", []string{"status"}, 1, []string{"not a directory", "--home"}},
+		"home is a file, status":    {"", []string{"status"}, 3, []string{"Daemon   error", "not a directory", "--home"}},
 		"home is a file, start":     {"", []string{"start", "--port", "0"}, 1, []string{"not a directory", "--home"}},
 		"home is a file, connect":   {"", []string{"connect", "--api-url", "http://127.0.0.1:1"}, 1, []string{"not a directory", "--home"}},
-		"credentials, status":       {"orchestrator/credentials.json", []string{"status"}, 1, []string{"credentials.json is not valid JSON", "move it away"}},
+		"credentials, status":       {"orchestrator/credentials.json", []string{"status"}, 3, []string{"Daemon   error", "credentials.json is not valid JSON", "move it away"}},
 		"credentials, start":        {"orchestrator/credentials.json", []string{"start", "--port", "0"}, 1, []string{"credentials.json is not valid JSON"}},
 		"credentials, connect":      {"orchestrator/credentials.json", []string{"connect", "--api-url", "http://127.0.0.1:1"}, 1, []string{"not valid JSON"}},
 		"manifest, start":           {"orchestrator/manifest.db", []string{"start", "--port", "0"}, 1, []string{"damaged", "connect this host again: pipedai-orchestrator"}},

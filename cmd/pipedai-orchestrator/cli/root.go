@@ -28,7 +28,12 @@ func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 	defer stop()
 	d := newDeps(s)
 	d.args = args
-	return cliutil.Run(ctx, newRoot(d), s, args)
+	return execute(ctx, d, args)
+}
+
+// execute runs one command line.
+func execute(ctx context.Context, d *deps, args []string) int {
+	return cliutil.Run(ctx, newRoot(d), d.streams, args, d.explainDaemon)
 }
 
 // deps is what commands share. Costly things are functions, so that a command
@@ -37,6 +42,7 @@ type deps struct {
 	streams cliutil.Streams
 	home    string   // --home
 	noColor bool     // --no-color
+	running string   // version of the daemon that was reached last
 	args    []string // the command line, for a daemon that starts itself anew
 	// open shows a URL in the person's browser.
 	open func(url string) error

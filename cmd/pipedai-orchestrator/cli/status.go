@@ -1,21 +1,30 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
 	"pipedai/daemon"
+	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 )
 
-// stateStopped is the one state that only somebody else than the daemon can
-// tell.
-const stateStopped = "stopped"
+// The states that only somebody else than the daemon can tell. The others are
+// the daemon's own.
+const (
+	stateNotInstalled    = "not_installed"    // nobody ever set this host up
+	stateStopped         = "stopped"          // it was, and no daemon runs
+	statePendingApproval = "pending_approval" // a connect waits for somebody to approve
+	stateUpgrading       = "upgrading"        // an upgrade is under way; workers run
+	stateError           = "error"            // what is there cannot be used, or does not answer
+)
 
 // statusReport is what status --json prints. Members are added, never renamed.
 type statusReport struct {
@@ -26,161 +35,158 @@ type statusReport struct {
 	Home          string            `json:"home"`
 	StartedAt     api.Time          `json:"startedAt"`
 	UptimeSeconds int64             `json:"uptimeSeconds"`
+	Pairing       *pairingFacts     `json:"pairing"` // null: none waits for approval
 	ControlPlanes []api.RemoteState `json:"controlPlanes"`
 	Workers       []api.FusedWorker `json:"workers"`
 	Health        []api.HealthItem  `json:"health"`
 }
 
+// pairingFacts are a pairing that waits for approval.
+type pairingFacts struct {
+	APIURL    string   `json:"apiUrl"`
+	UserCode  string   `json:"userCode"`
+	URL       string   `json:"verificationUri"`
+	ExpiresAt api.Time `json:"expiresAt"`
+}
+
+type statusOptions struct {
+	json, watch bool
+}
+
 func newStatusCmd(d *deps) *cobra.Command {
-	asJSON := false
+	o := statusOptions{}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the daemon, its control planes and its workers",
-		Long: `Shows what runs on this host and what needs attention. Exits with 0 when all
-is well, 3 when the daemon is not running or something is not healthy, 4 when
-this host has to be connected.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), d, asJSON) },
+		Long: `Shows what runs on this host and what needs attention, each with what helps.
+
+The state is one of: not_installed, stopped, starting, needs_login,
+pending_approval, running, degraded, draining, upgrading, revoked, error.
+
+Exits with 0 when all is well (running, upgrading), 4 when this host has to be
+connected (needs_login, pending_approval, revoked), 3 otherwise.`,
+		Example: `  pipedai-orchestrator status
+  pipedai-orchestrator status --watch
+  pipedai-orchestrator status --json`,
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.watch {
+				return watchStatus(cmd.Context(), d, o.json)
+			}
+			return runStatus(cmd.Context(), d, o.json)
+		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show it again whenever it changes, until interrupted; with --json one line each")
 	return cmd
 }
 
 func runStatus(ctx context.Context, d *deps, asJSON bool) error {
-	report, err := gather(ctx, d)
+	report, err := d.gather(ctx)
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		err = cliutil.JSON(d.streams.Out, report)
 	} else {
-		err = printStatus(d, report)
+		err = d.printStatus(report)
 	}
 	if err != nil {
 		return err
 	}
-	switch report.State {
-	case daemon.StateRunning:
-		return nil
-	case daemon.StateNeedsLogin:
-		return cliutil.Silent(cliutil.ExitAuth)
+	return cliutil.Silent(report.exitCode())
+}
+
+// exitCode is how status ends: 0 is an error that says nothing, as it should.
+func (r statusReport) exitCode() int {
+	switch r.State {
+	case daemon.StateRunning, stateUpgrading:
+		return cliutil.ExitOK
+	case daemon.StateNeedsLogin, daemon.StateRevoked, statePendingApproval:
+		return cliutil.ExitAuth
 	default:
-		return cliutil.Silent(cliutil.ExitNotRunning)
+		return cliutil.ExitNotRunning
 	}
 }
 
-// gather asks the daemon, or says why there is none to ask.
-func gather(ctx context.Context, d *deps) (statusReport, error) {
+// watchEvery is the pace of status --watch. It asks, for it has to see a
+// daemon go away and come back.
+const watchEvery = 2 * time.Second
+
+// watchStatus shows the status until ctx ends. A terminal shows one screen that
+// changes; anything else gets what is new.
+func watchStatus(ctx context.Context, d *deps, asJSON bool) error {
+	screen := *d
+	var last string
+	for {
+		report, err := d.gather(ctx)
+		if err != nil {
+			return err
+		}
+		var text bytes.Buffer
+		screen.streams.Out = &text
+		if err := screen.printStatus(report); err != nil {
+			return err
+		}
+		// Time that passes is no news.
+		still := report
+		still.UptimeSeconds = 0
+		news, err := json.Marshal(still)
+		if err != nil {
+			return err
+		}
+		switch {
+		case asJSON && string(news) != last:
+			d.printJSON(report)
+		case asJSON:
+		case d.drawing():
+			d.printf("\x1b[H%s\x1b[J", strings.ReplaceAll(text.String(), "\n", "\x1b[K\n"))
+		case string(news) != last:
+			d.printf("%s\n", text.String())
+		}
+		last = string(news)
+		if !backoff.Sleep(ctx, watchEvery) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// gather finds out. It fails only when it was interrupted or there is no home
+// to look at: whatever else is wrong is what status is for.
+func (d *deps) gather(ctx context.Context) (statusReport, error) {
 	dir, err := d.dir()
 	if err != nil {
 		return statusReport{}, err
 	}
 	report := statusReport{
-		State: stateStopped, Home: dir.Home(),
-		ControlPlanes: []api.RemoteState{}, Workers: []api.FusedWorker{}, Health: []api.HealthItem{},
+		Home: dir.Home(), ControlPlanes: []api.RemoteState{}, Workers: []api.FusedWorker{}, Health: []api.HealthItem{},
 	}
 	local, err := d.daemon(ctx)
-	if err != nil {
-		if !errors.Is(err, daemon.ErrNoInfo) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return report, err
+	case errors.Is(err, daemon.ErrNoInfo):
+		d.withoutDaemon(dir, &report)
+	case err != nil:
+		report.fail("unusable", err)
+	default:
+		err = d.ofDaemon(ctx, local, &report)
+		if errors.Is(err, context.Canceled) {
 			return report, err
 		}
-		item := api.HealthItem{
-			Code: "daemon_stopped", Severity: "error", Message: "the daemon is not running",
-			Fix: "start it", Command: d.command("start"),
-		}
-		if _, err := daemon.ReadInfo(dir); err == nil { // one that ends in order takes its word away
-			item.Message = "the daemon ended without stopping its workers; they may still be running"
-		}
-		was, err := connected(dir)
 		if err != nil {
-			return report, d.explainHome(err)
+			report.fail("daemon_unusable", err)
 		}
-		if !was {
-			item.Fix, item.Command = "connect this host, then start the daemon", d.command("connect --api-url <url>")
-		}
+	}
+	if item, foreign := d.foreignHome(dir); foreign {
 		report.Health = append(report.Health, item)
-		return report, nil
 	}
-	report.State, report.PID, report.Version = daemon.StateStarting, local.info.PID, local.info.Version
-	report.StartedAt = local.info.StartedAt
-	report.UptimeSeconds = int64(time.Since(local.info.StartedAt.Time).Seconds())
-	report.URL = local.base()
-	self, err := local.Self(ctx)
-	var answer *api.Error
-	if errors.As(err, &answer) && answer.Code == api.CodeNotReady {
-		return report, nil
-	}
-	if err != nil {
-		return report, err
-	}
-	report.State, report.Version, report.PID = self.State, self.Version, self.PID
-	report.ControlPlanes, report.Health = self.ControlPlanes, self.Health
-	report.Workers, err = local.Workers(ctx)
-	return report, err
+	return report, nil
 }
 
-func printStatus(d *deps, r statusReport) error {
-	d.printf("Daemon   %s", r.State)
-	if r.PID != 0 {
-		d.printf("  (pid %d, up %s, version %s)", r.PID, humanDuration(time.Duration(r.UptimeSeconds)*time.Second), r.Version)
-	}
-	d.printf("\nHome     %s\n", r.Home)
-	if r.URL != "" {
-		d.printf("Page     %s  (open: %s)\n", r.URL, d.command("dashboard --open"))
-	}
-	for _, p := range r.ControlPlanes {
-		state := "reachable"
-		switch {
-		case p.Error != "" && p.LastOKAt.IsZero():
-			state = "never reached"
-		case p.Error != "":
-			state = "not reachable; last reached " + humanDuration(time.Since(p.LastOKAt.Time)) + " ago"
-		case !p.Reachable:
-			state = "not asked yet"
-		}
-		d.printf("Control  %s  %s\n", p.APIURL, state)
-	}
-	if len(r.Workers) > 0 {
-		d.printf("\n")
-		if err := printWorkers(d, r.Workers, listOptions{}); err != nil {
-			return err
-		}
-	}
-	if len(r.Health) > 0 {
-		d.printf("\n")
-	}
-	for _, item := range r.Health {
-		d.printf("%s: %s\n", item.Severity, item.Message)
-		if fix := joinFix(item); fix != "" {
-			d.printf("  %s\n", fix)
-		}
-	}
-	return nil
-}
-
-func joinFix(item api.HealthItem) string {
-	switch {
-	case item.Fix == "":
-		return item.Command
-	case item.Command == "":
-		return item.Fix
-	default:
-		return item.Fix + ": " + item.Command
-	}
-}
-
-// humanDuration is short: the two largest units.
-func humanDuration(t time.Duration) string {
-	t = max(t, 0).Round(time.Second)
-	days, hours, minutes, seconds := int(t.Hours())/24, int(t.Hours())%24, int(t.Minutes())%60, int(t.Seconds())%60
-	switch {
-	case days > 0:
-		return fmt.Sprintf("%dd %dh", days, hours)
-	case hours > 0:
-		return fmt.Sprintf("%dh %dm", hours, minutes)
-	case minutes > 0:
-		return fmt.Sprintf("%dm %ds", minutes, seconds)
-	default:
-		return fmt.Sprintf("%ds", seconds)
-	}
+// fail turns an error into a state, with what helps.
+func (r *statusReport) fail(code string, err error) {
+	_, text, fix := cliutil.Explain(err)
+	r.State = stateError
+	r.Health = append(r.Health, api.HealthItem{Code: code, Severity: "error", Message: text, Fix: fix})
 }

@@ -982,7 +982,7 @@ export interface SelfStatus {
   startedAt: Time;
   build: string;
   home: string;
-  state: "starting" | "needs_login" | "running" | "degraded" | "draining";
+  state: "starting" | "needs_login" | "revoked" | "running" | "degraded" | "draining" | "upgrading";
   controlPlanes: RemoteState[] | null;
   health: HealthItem[] | null;
 }
