@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipedai/daemon"
+	"pipedai/daemon/connectivity"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/hostdir"
@@ -48,6 +50,10 @@ type deps struct {
 	open func(url string) error
 	// pipeWait is how long standard input that nobody named may take to end.
 	pipeWait time.Duration
+	// proxy and roots are what checks of the network use; nil is the
+	// environment's and the system's.
+	proxy connectivity.ProxyFunc
+	roots *x509.CertPool
 	// replace makes this process run the program anew; it returns only when
 	// that failed, or, where processes cannot do so, the exit code of the new one.
 	replace func(args []string) (int, error)
@@ -131,10 +137,11 @@ a dashboard on this machine.`,
 			root.AddCommand(c)
 		}
 	}
-	add(groupHost, newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d), newConfigCmd(d))
+	add(groupHost, newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
+		newConfigCmd(d))
 	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newLogsCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
-	add(groupDiagnose, newStatusCmd(d), newInfoCmd(d))
+	add(groupDiagnose, newStatusCmd(d), newConnectivityCmd(d), newInfoCmd(d))
 	root.AddCommand(newVersionCmd(d), exitCodesTopic(), environmentTopic(), cliutil.NewReferenceCmd(d.streams))
 	cliutil.Look(root, "Learn more: "+program+" help exit-codes|environment|config")
 	return root
