@@ -26,14 +26,15 @@ import (
 //     of ready are never updated under way.
 //   - Only what is still pending is leased, and counted.
 //   - The first column is for flushClaim, the second says whether a claim that
-//     fell short left something behind. There is one row at least; without a
+//     fell short left something behind, where that is not for want of room: to
+//     look for it walks over all that was claimed and not cleaned away. There is one row at least; without a
 //     claim the rest of it is null.
 //
 // $1 services (none: those pushed to), $2 limit, $3 owner, $4 accepted, $5 accept within (ms),
 // $6 most running (0: any number), $7 shard of the counters, $8 to $11 where to begin in lanes (heads).
 const claimQuery = `
 with room as materialized (
-	select case when $6::int = 0 then $2::int else least($2::int, $6::int - (select sum(running) from counters)::int) end as n
+	select case when $6::int = 0 then $2::int else least($2::int, $6::int - ` + runningNow + `::int) end as n
 ), queues as materialized (
 	select id as queue from services where case when cardinality($1::text[]) = 0 then base_url <> '' else id = any($1::text[]) end
 ), held as materialized (
@@ -63,11 +64,11 @@ with room as materialized (
 	from lim where s.task_id = lim.task_id
 ), counted as (
 	update counters set pending = pending - u.n, running = running + u.n
-	from (select count(*) as n from upd) u where u.n > 0 and shard = $7
+	from (select count(*) as n from upd) u where u.n > 0 and shard = ` + rowsOf + ` + $7
 )
 select set_config('pipeweave.claimed', (select count(*) from upd)::text, false),
-	(select count(*) from upd) < $2 and exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
-		and not r.ctid = any(array(select tid from picked))),
+	case when $6::int = 0 and (select count(*) from upd) < $2 then exists (select 1 from ready r where r.lane = '' and r.queue = any(array(select queue from queues))
+		and not r.ctid = any(array(select tid from picked))) else false end,
 	extract(epoch from clock_timestamp() - statement_timestamp())::float8,
 	` + claimedCols + `
 from (select) one left join upd t on true ` + withInput
@@ -179,6 +180,10 @@ func (s *Store) claim(ctx context.Context, p store.ClaimTasks, limit int) (got [
 		b.Queue("commit")
 		b.Queue(flushClaim)
 	})
+	if err == nil && len(got) > 0 {
+		s.counts.steps.Add(1)
+		s.moveCounts(ctx)
+	}
 	return got, waiting, err
 }
 

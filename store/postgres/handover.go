@@ -46,7 +46,7 @@ with slot as materialized (
 	select h.* from slot join slots s on s.task_id = slot.task_id join services v on v.id = s.queue cross join lateral (
 		select r.ctid as tid, r.priority, r.seq from ready r where r.queue = s.queue and r.lane = s.task_id
 		order by r.priority, r.seq limit slot.n for update skip locked) h
-	where s.cap > 0 and s.used <= s.cap and v.base_url <> '' and ($6::int = 0 or (select sum(running) from counters) < $6::int)
+	where s.cap > 0 and s.used <= s.cap and v.base_url <> '' and ($6::int = 0 or ` + runningNow + ` < $6::int)
 		and (select sum(n) from slot) <= $2
 ), gone as (
 	delete from ready where ctid = any(array(select tid from picked)) returning task_run_id, task_id, lane
@@ -57,7 +57,7 @@ with slot as materialized (
 ), counted as (
 	update counters set pending = pending + $9 - u.n, running = running + $10 + u.n, completed = completed + $11,
 		failed = failed + $12, dead_letters = dead_letters + $13
-	from (select count(*) as n from upd) u where shard = $7
+	from (select count(*) as n from upd) u where shard = ` + rowsOf + ` + $7
 )
 select ` + claimedCols + ` from upd t ` + withInput
 

@@ -15,7 +15,10 @@ import (
 // is found when the moment is over. What this process puts there ends it.
 const (
 	headsLast   = time.Second
-	headsWindow = 1000 // commits are late by less than so many task runs, as a rule
+	headsMost   = 5 * time.Second        // where a full claim takes so long that one a second were too much
+	headsShare  = 20                     // a full claim may take one part of the time in so many
+	headsWindow = 1000                   // commits are late by less than so many task runs, as a rule
+	headsBack   = 100 * time.Millisecond // between two claims that begin so far back
 	slowClaim   = 5 * time.Millisecond
 	slowRow     = 100 * time.Microsecond // more for each row that was claimed
 )
@@ -24,7 +27,8 @@ const (
 type heads struct {
 	mu    sync.Mutex
 	until time.Time
-	reset int // counts what made them void
+	back  time.Time // when a claim last began before the heads
+	reset int       // counts what made them void
 	of    map[lane]place
 }
 
@@ -54,10 +58,14 @@ func (h *heads) columns(now time.Time) headColumns {
 	if !now.Before(h.until) {
 		h.of = nil
 	}
+	window := int64(0)
+	if len(h.of) > 0 && now.Sub(h.back) >= headsBack {
+		h.back, window = now, headsWindow
+	}
 	cols := headColumns{reset: h.reset, queues: []string{}, lanes: []string{}, priorities: []int{}, seqs: []int64{}}
 	for l, p := range h.of {
 		cols.queues, cols.lanes = append(cols.queues, l.queue), append(cols.lanes, l.name)
-		cols.priorities, cols.seqs = append(cols.priorities, p.priority), append(cols.seqs, p.seq)
+		cols.priorities, cols.seqs = append(cols.priorities, p.priority), append(cols.seqs, p.seq-window)
 	}
 	return cols
 }
@@ -82,10 +90,10 @@ func (h *heads) learn(cols headColumns, got []claimed, took time.Duration, now t
 		return
 	}
 	if full {
-		h.until, h.of = now.Add(headsLast), map[lane]place{}
+		last := max(headsLast, min(headsMost, took*headsShare))
+		h.until, h.back, h.of = now.Add(last), now, map[lane]place{}
 	}
 	for l, p := range of {
-		p.seq -= headsWindow
 		if at, known := h.of[l]; h.of != nil && (full || known && at.before(p)) {
 			h.of[l] = p
 		}

@@ -40,7 +40,7 @@ func TestClaimTasks_beforeHead(t *testing.T) {
 	// slow is a full claim of the run with this number that took long.
 	slow := func(seq int64) {
 		var c claimed
-		c.service, c.seq, c.TaskRun.Priority = pipeline.ServiceID("svc"), seq+headsWindow, 100
+		c.service, c.seq, c.TaskRun.Priority = pipeline.ServiceID("svc"), seq, 100
 		s.heads.learn(headColumns{reset: s.heads.reset}, []claimed{c}, time.Hour, time.Now())
 	}
 
@@ -92,10 +92,19 @@ func TestHeads(t *testing.T) {
 	h.learn(h.columns(now), at(5000), time.Second, now)
 	h.learn(h.columns(now), at(9000), time.Millisecond, now)
 	h.learn(h.columns(now), at(7000), time.Millisecond, now) // which was overtaken
-	if got := h.columns(now); len(got.seqs) != 1 || got.seqs[0] != 9000-headsWindow {
+	if got := h.columns(now); len(got.seqs) != 1 || got.seqs[0] != 9000 {
 		t.Errorf("the head is %+v", got)
 	}
-	if got := h.columns(now.Add(headsLast)); len(got.queues) != 0 {
+	if got := h.columns(now.Add(headsBack)); len(got.seqs) != 1 || got.seqs[0] != 9000-headsWindow {
+		t.Errorf("commits that were late are passed over: %+v", got)
+	}
+	if got := h.columns(now.Add(headsBack)); len(got.seqs) != 1 || got.seqs[0] != 9000 {
+		t.Errorf("every claim begins before the head: %+v", got)
+	}
+	if got := h.columns(now.Add(headsLast)); len(got.seqs) != 1 {
+		t.Errorf("forgotten after %s, where a full claim takes one", headsLast)
+	}
+	if got := h.columns(now.Add(headsMost)); len(got.queues) != 0 {
 		t.Errorf("remembered for too long: %+v", got)
 	}
 	before := h.columns(now)

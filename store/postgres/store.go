@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,8 @@ type Store struct {
 	defs   recent[string, store.Task]              // by id and version of the row
 	homes  recent[string, store.Service]
 	heads  heads
+	counts counts
+	looked atomic.Pointer[time.Time] // when a glance last went through many leases
 
 	patience time.Duration // how long a step waits for a connection
 }
@@ -219,14 +222,6 @@ func (s *Store) together(ctx context.Context, what string, queue func(b *pgx.Bat
 		return err
 	}))
 }
-
-// shardOf is the shard of the counters that the steps of a connection change.
-// Those of other connections would have to wait for their commits; processes
-// of one server are numbered one after the other, so few share one.
-func shardOf(c *pgxpool.Conn) int { return int(c.Conn().PgConn().PID() % shards) }
-
-// shards is the number of rows in counters.
-const shards = 64
 
 // again calls do until it neither lost a deadlock, nor saw a state that moved,
 // nor lost its connection before it could have changed anything.

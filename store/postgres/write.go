@@ -251,13 +251,3 @@ func freedColumns(c *flow.Changes) (tasks []string, n []int) {
 	}
 	return tasks, n
 }
-
-// count changes the kept counts.
-func (t *tx) count(c flow.Counts) {
-	if c == (flow.Counts{}) {
-		return
-	}
-	t.end.Queue(`update counters set pending = pending + $1, running = running + $2, completed = completed + $3,
-		failed = failed + $4, dead_letters = dead_letters + $5 where shard = $6`,
-		c.Pending, c.Running, c.Completed, c.Failed, c.DeadLetters, shardOf(t.c))
-}
