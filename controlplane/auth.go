@@ -57,6 +57,7 @@ var (
 	hostsView   = access{roleViewer, []string{kindHost}}
 	hostsSwitch = access{roleOperator, []string{kindHost}}
 	hostsDelete = access{roleAdmin, []string{kindHost}}
+	hostsMint   = access{roleAdmin, []string{kindHost}}
 	pairingView = access{roleViewer, nil}
 	pairing     = access{roleAdmin, nil}
 	tokens      = access{roleAdmin, nil}

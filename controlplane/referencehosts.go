@@ -57,6 +57,23 @@ func hostReference() map[string]openapi.About {
 			Summary: "Remove a worker", Detail: "Its tokens are void at once.",
 			Params: worker, Errors: []openapi.Failure{workerMissing},
 		},
+		"POST /api/v1/workspaces/{ws}/workers/registration-token": {
+			Summary: "Mint a token that admits one new worker",
+			Detail:  "It lasts a quarter of an hour and is in the answer and nowhere else. What a host mints is for workers of that host.",
+			Params:  []openapi.Param{workspace},
+			Answers: []openapi.Answer{{Status: 201, Text: "the token, shown this once", Body: api.MintedToken{}}},
+			Example: `{"label":"build box"}`,
+		},
+		"POST /api/v1/workers/register": {
+			Summary: "Trade a registration token for a worker and its token",
+			Detail:  "Works once. A hostname that is known in the workspace is the same worker; its earlier token is void then.",
+			Answers: []openapi.Answer{{Status: 201, Text: "the worker", Body: api.RegisteredWorker{}}},
+			Errors: []openapi.Failure{
+				openapi.Fail(403, "access_denied"), openapi.Fail(404, "not_found"), openapi.Fail(409, "already_consumed"),
+				openapi.Fail(410, "expired_token"), openapi.Fail(429, "rate_limited"),
+			},
+			Example: `{"token":"wrk_…","hostname":"box-pdf","os":"linux","version":"1.0.0"}`,
+		},
 		"GET /api/v1/workers/{id}/events/stream": {
 			Summary: "What happens to a worker, as server-sent events",
 			Detail:  "The data is a LifecycleEvent. A new reader is greeted with the newest event; one that comes back gets what it missed.",

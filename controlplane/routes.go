@@ -99,6 +99,8 @@ func (s *Server) routes() []route {
 		{"POST /api/v1/workspaces/{ws}/workers/{id}/disable", hostsSwitch, handle(s, "Failed to disable worker", s.disableWorker)},
 		{"POST /api/v1/workspaces/{ws}/workers/{id}/enable", hostsSwitch, handle(s, "Failed to enable worker", s.enableWorker)},
 		{"DELETE /api/v1/workspaces/{ws}/workers/{id}", hostsDelete, handle(s, "Failed to delete worker", s.deleteWorker)},
+		{"POST /api/v1/workspaces/{ws}/workers/registration-token", hostsMint, handle(s, "Failed to mint the token", s.mintRegistration)},
+		{"POST /api/v1/workers/register", anyone, handle(s, "Failed to register", s.registerWorker)},
 		{"GET /api/v1/workers/{id}/events/stream", hostsView, http.HandlerFunc(s.workerEvents)},
 
 		// Hosts: what a worker does by itself

@@ -212,8 +212,9 @@ func (s *Server) reachable(ctx context.Context, id store.WorkerID) (store.Worker
 }
 
 // reach says which workers a caller may touch: an operator all of the
-// workspace, a host those of the same hostname as the one it was enrolled
-// with, so that a stolen host credential is no power over other hosts.
+// workspace, a host those of the hostname that it was enrolled with and those
+// that it had registered, so that a stolen host credential is no power over
+// other hosts.
 func (s *Server) reach(ctx context.Context) (func(store.Worker) bool, error) {
 	id := caller(ctx)
 	if id.kind != kindHost {
@@ -226,7 +227,7 @@ func (s *Server) reach(ctx context.Context) (func(store.Worker) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(w store.Worker) bool { return w.Hostname == own.Hostname }, nil
+	return func(w store.Worker) bool { return w.KeptBy() == own.KeptBy() }, nil
 }
 
 func (s *Server) wireWorker(ctx context.Context, w store.Worker) (api.RemoteWorker, error) {

@@ -20,6 +20,8 @@ type (
 // Hosts keeps the control plane's side of enrolled hosts. Secrets reach it
 // only as hashes (SHA-256, hex).
 type Hosts interface {
+	Admissions
+
 	// DefaultWorkspace returns the workspace that exists from the first
 	// migration on, with its environment.
 	DefaultWorkspace(ctx context.Context) (Workspace, error)
@@ -48,7 +50,8 @@ type Hosts interface {
 	Worker(ctx context.Context, id WorkerID) (Worker, error)
 	SetWorkerDisabled(ctx context.Context, id WorkerID, disabled bool) (Worker, error)
 	// DeleteWorker removes it from lists and revokes its tokens; ErrNotFound
-	// when it is gone.
+	// when it is gone. A host token that is bound to it goes over to another
+	// worker of the same host, if there is one.
 	DeleteWorker(ctx context.Context, id WorkerID) error
 	// TouchWorker notes a heartbeat.
 	TouchWorker(ctx context.Context, b WorkerBeat) (Worker, error)
@@ -116,6 +119,7 @@ type Worker struct {
 	ID           WorkerID
 	Workspace    WorkspaceID
 	Hostname     string
+	Host         string // of the host that keeps it; empty: Hostname
 	Label        string
 	OS           string
 	Version      string
@@ -123,6 +127,14 @@ type Worker struct {
 	CurrentRun   string    // wire id of a run in hand; empty: none
 	LastSeenAt   time.Time // zero: never
 	RegisteredAt time.Time
+}
+
+// KeptBy is the name of the host that keeps the worker.
+func (w Worker) KeptBy() string {
+	if w.Host != "" {
+		return w.Host
+	}
+	return w.Hostname
 }
 
 // WorkerBeat is a heartbeat of a worker.

@@ -2,6 +2,7 @@ package localapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,20 +15,20 @@ var _ Lifecycle = (*fakeBackend)(nil)
 
 func (b *fakeBackend) Build(_ context.Context, req api.BuildRequest, _ string, wait bool) (api.BuildResult, error) {
 	if !wait {
-		return api.BuildResult{Operation: &api.Operation{ID: "op_1", Kind: "build", Steps: []string{}}}, nil
+		return api.BuildResult{Operation: &api.Operation{ID: "op_1", Kind: "build", Status: "running", Steps: []string{}}}, nil
 	}
 	return api.BuildResult{ID: "built-" + req.Label}, nil
 }
 
 func (b *fakeBackend) Operations(_ context.Context, limit int) ([]api.Operation, error) {
-	return []api.Operation{{ID: "op_1", Kind: "delete", Progress: limit, Steps: []string{}}}, nil
+	return []api.Operation{{ID: "op_1", Kind: "delete", Status: "running", Progress: limit, Steps: []string{}}}, nil
 }
 
 func (b *fakeBackend) Operation(_ context.Context, id string) (api.Operation, error) {
 	if id != "op_1" {
 		return api.Operation{}, &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "no operation has this id"}
 	}
-	return api.Operation{ID: id, Steps: []string{}}, nil
+	return api.Operation{ID: id, Status: "running", Steps: []string{}}, nil
 }
 
 func (b *fakeBackend) CancelOperation(ctx context.Context, id, _ string) (api.Operation, error) {
@@ -35,7 +36,7 @@ func (b *fakeBackend) CancelOperation(ctx context.Context, id, _ string) (api.Op
 }
 
 func (b *fakeBackend) HostEvents(_ context.Context, since int64, worker string, _ int) (api.HostEvents, error) {
-	return api.HostEvents{Items: []api.HostEvent{{Seq: since + 1, WorkerID: worker, Type: "worker.started"}}, Next: since + 1}, b.broken
+	return api.HostEvents{Items: []api.HostEvent{{Seq: since + 1, WorkerID: worker, Type: "worker.started", Data: json.RawMessage("{}")}}, Next: since + 1}, b.broken
 }
 
 func TestLifecycle_routes(t *testing.T) {

@@ -41,7 +41,7 @@ var (
 
 // action describes a verb on one worker.
 func action(summary, detail string, more ...openapi.Failure) openapi.About {
-	return openapi.About{Summary: summary, Detail: detail, Errors: append(more, workerUnknown)}
+	return openapi.About{Summary: summary, Detail: detail, Errors: append(more, workerUnknown, badFlag)}
 }
 
 func tailOf(what, def string, most int) openapi.Param {
@@ -79,27 +79,65 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Example: `{"reason":"maintenance"}`, Errors: []openapi.Failure{openapi.Fail(409, "the daemon is stopping already")},
 		},
 		"GET /api/events": {
-			Summary: "What changes, over a WebSocket",
+			Summary: "What happened, oldest first; or, over a WebSocket, what changes",
 			Detail:  eventsDetail,
 			Params: []openapi.Param{
 				{Name: "token", Text: "the token, for clients that cannot send headers"},
-				{Name: "since", Text: "the seq of the last frame seen: what was missed comes instead of the snapshot, if it is still held", Type: "integer"},
+				{Name: "since", Text: "over HTTP, the next of the last answer; over a WebSocket the seq of the last frame seen: what was missed comes instead of the snapshot, if it is still held", Type: "integer"},
+				{Name: "worker", Text: "over HTTP: events of this worker only"},
+				{Name: "limit", Text: "over HTTP: how many at most; without since, the newest", Type: "integer", Default: "200", Min: 1, Max: maxEvents},
 			},
-			Answers: []openapi.Answer{{Status: 101, Body: api.LocalFrame{}, Text: "text frames, each of them:"}},
-			Errors:  []openapi.Failure{openapi.Fail(426, "this is a WebSocket")},
+			Answers: []openapi.Answer{
+				{Status: 200, Body: api.HostEvents{}, Text: "the events that are kept; their numbers are not those of frames"},
+				{Status: 101, Body: api.LocalFrame{}, Text: "text frames, each of them:"},
+			},
+			Errors: []openapi.Failure{openapi.Fail(404, "worker is no possible id")},
 		},
 
 		"GET /api/workers": {Summary: "Every worker of this host as manifest, supervisor and control plane see it, in the order of the manifest"},
+		"POST /api/workers": {
+			Summary: "Register a new worker and run it here",
+			Detail:  "What can be found wrong is found before a token is asked for. With `?async=1` or `Prefer: respond-async` the answer does not wait: it is 202 and holds the operation.",
+			Params:  []openapi.Param{{Name: "async", Text: "1 does not wait"}},
+			Answers: []openapi.Answer{
+				{Status: 201, Body: api.BuildResult{}, Text: "the worker"},
+				{Status: 202, Body: api.BuildResult{}, Text: "the operation that goes on"},
+			},
+			Errors: []openapi.Failure{
+				openapi.Fail(409, "the label is taken, or a credential or the worker program is missing"), openapi.Fail(422, "the token or a task file cannot be used"),
+				upstreamFailed, unwritten, badFlag,
+			},
+			Example: `{"apiUrl":"https://api.example.com","label":"pdf"}`,
+		},
 		"POST /api/workers/{id}/start": action("Keep a worker running",
-			"This host's business alone. One that waits to be started again starts at once; one that is stopping starts again when it has stopped."),
-		"POST /api/workers/{id}/stop": action("Let a worker finish its run, then keep it stopped",
-			"This host's business alone. The answer waits a while for the end of the process; `draining` says that it goes on."),
-		"POST /api/workers/{id}/enable":  action("Ask the control plane to give a worker work", "Nothing changes here when it refuses.", upstreamFailed, noWorkspace),
-		"POST /api/workers/{id}/disable": action("Ask the control plane to give a worker no more work", "Nothing changes here when it refuses.", upstreamFailed, noWorkspace),
+			"This host's business alone. One that waits to be started again starts at once; one that is stopping starts again when it has stopped.", underWay, unwritten),
+		"POST /api/workers/{id}/stop": withNow(action("Let a worker finish its run, then keep it stopped",
+			"This host's business alone. The answer waits a while for the end of the process; `draining` says that it goes on.", unwritten)),
+		"POST /api/workers/{id}/restart": withNow(action("Let a worker finish its run, then start it again",
+			"This host's business alone. One that is stopped is started.", underWay, unwritten)),
+		"POST /api/workers/{id}/enable": action("Ask the control plane to give a worker work", "Nothing changes here when it refuses.", upstreamFailed, noWorkspace, underWay, unwritten),
+		"POST /api/workers/{id}/disable": {
+			Summary: "Ask the control plane to give a worker no more work",
+			Detail:  "Nothing changes here when it refuses. The run in hand goes on, and so does the process.",
+			Params:  []openapi.Param{{Name: "drain", Text: "1 answers when the run in hand has ended, or after a while with the operation that waits for it"}},
+			Errors:  []openapi.Failure{upstreamFailed, noWorkspace, underWay, unwritten, workerUnknown, badFlag},
+		},
 		"DELETE /api/workers/{id}": {
 			Summary: "Remove a worker here and at its control plane",
-			Detail:  "Nothing changes here when the control plane refuses; one that does not know the worker is content. An id that is not managed is no error.",
-			Errors:  []openapi.Failure{upstreamFailed, noWorkspace, workerUnknown},
+			Detail: "It gets no more work, finishes the run it has in hand, and is removed then; the answer waits a while for that, and says with `draining` and `operation` that it goes on. " +
+				"Nothing changes here when the control plane refuses; one that does not know the worker is content. An id that is not managed is no error.",
+			Params: []openapi.Param{{Name: "now", Text: "1 does not wait for the run in hand"}},
+			Errors: []openapi.Failure{upstreamFailed, noWorkspace, underWay, unwritten, workerUnknown, badFlag},
+		},
+		"GET /api/operations": {
+			Summary: "Long actions, newest first: at least the newest 200 are kept",
+			Params:  []openapi.Param{{Name: "limit", Text: "how many at most", Type: "integer", Default: "50", Min: 1, Max: maxOperations}},
+		},
+		"GET /api/operations/{id}": {Summary: "One long action", Errors: []openapi.Failure{operationUnknown}},
+		"POST /api/operations/{id}/cancel": {
+			Summary: "Have a long action taken back",
+			Detail:  "The answer does not wait until it is.",
+			Errors:  []openapi.Failure{operationUnknown, openapi.Fail(409, "it has ended, or it is too late")},
 		},
 		"GET /api/workers/{id}/logs": {
 			Summary: "The newest lines that a worker wrote, oldest first",
@@ -122,8 +160,21 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 	}
 }
 
+// withNow adds the parameter that ends a run in hand.
+func withNow(a openapi.About) openapi.About {
+	a.Params = []openapi.Param{{Name: "now", Text: "1 does not wait for the run in hand: the whole process group is killed"}}
+	return a
+}
+
+var (
+	badFlag          = openapi.Fail(400, "a parameter is neither 1 nor 0, or is not one of this verb")
+	underWay         = openapi.Fail(409, "an operation on the worker is under way")
+	unwritten        = openapi.Fail(503, "the manifest cannot be written; what the control plane agreed to is made good by itself")
+	operationUnknown = openapi.Fail(404, "no operation has this id")
+)
+
 // noWorkspace is what an entry of an old worker program lacks.
 var noWorkspace = openapi.Fail(409, "the worker cannot be switched from this host")
 
-const eventsDetail = "The first frame is a snapshot of all workers; every frame carries a number. A client that comes back names the last one it saw. What a client sends is ignored. " +
+const eventsDetail = "Over a WebSocket the first frame is a snapshot of all workers; every frame carries a number. Frames of kind `operation` and `event` tell of long actions and of what is kept. A client that comes back names the last one it saw. What a client sends is ignored. " +
 	"The daemon pings every 20 seconds. Close codes: 1001 the daemon is stopping, 4408 the client reads too slowly; either way it comes back with since."

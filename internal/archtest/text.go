@@ -25,7 +25,7 @@ var private = []string{".." + "/shared", "/work" + "/main", "/work" + "/shared",
 // made are files that a program writes.
 func made(name string) bool {
 	switch name {
-	case "docs/http.md", "web/src/api/types.ts", "internal/openapi/comments.json":
+	case "docs/http.md", "docs/local-api.md", "web/src/api/types.ts", "internal/openapi/comments.json":
 		return true
 	}
 	return strings.HasSuffix(name, "package-lock.json") || strings.HasPrefix(name, "docs/cli/")

@@ -123,10 +123,10 @@ func (s *Store) PolledEnrollment(ctx context.Context, id store.EnrollmentID, now
 	return tooEarly, err
 }
 
-const workerCols = `id, workspace_id, hostname, label, os, version, disabled, current_run, last_seen_at, registered_at`
+const workerCols = `id, workspace_id, hostname, host, label, os, version, disabled, current_run, last_seen_at, registered_at`
 
 func scanWorker(row scanner, w *store.Worker) error {
-	return row.Scan(&w.ID, &w.Workspace, &w.Hostname, &w.Label, &w.OS, &w.Version, &w.Disabled, &w.CurrentRun,
+	return row.Scan(&w.ID, &w.Workspace, &w.Hostname, &w.Host, &w.Label, &w.OS, &w.Version, &w.Disabled, &w.CurrentRun,
 		timeCol{&w.LastSeenAt}, timeCol{&w.RegisteredAt})
 }
 
@@ -203,6 +203,9 @@ func (s *Store) DeleteWorker(ctx context.Context, id store.WorkerID) error {
 		}
 		if n == 0 {
 			return store.ErrNotFound
+		}
+		if err := t.handHostToken(id); err != nil {
+			return err
 		}
 		err = t.run(`update tokens set revoked_at = ?2 where worker_id = ?1 and revoked_at is null`, id, us(t.now))
 		return err

@@ -17,6 +17,9 @@ var hostCases = []testCase{
 	{name: "one worker per hostname", run: oneWorkerPerHost},
 	{name: "tokens", run: tokens},
 	{name: "a worker's life", run: workerLife},
+	{name: "a registration", run: registration},
+	{name: "a registration is used once", run: registeredOnce},
+	{name: "a host registers its own workers", run: hostRegisters},
 	{name: "events", run: workerEvents},
 }
 

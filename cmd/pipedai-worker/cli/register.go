@@ -91,9 +91,7 @@ func register(ctx context.Context, s cliutil.Streams, o registerOptions) error {
 		return cliutil.Fail(cliutil.ExitFailed, err, "choose another file with --config")
 	}
 	c := client.New(o.apiURL, client.Options{UserAgent: "pipedai-worker/" + buildinfo.Version()})
-	result, err := c.Redeem(ctx, api.RedeemRequest{
-		Code: o.token.Reveal(), Hostname: o.hostname, OS: platform(), Version: buildinfo.Version(), Label: o.label,
-	})
+	result, err := trade(ctx, c, o)
 	if err != nil {
 		return explainRedeem(err, o.apiURL)
 	}
@@ -105,6 +103,19 @@ func register(ctx context.Context, s cliutil.Streams, o registerOptions) error {
 	}
 	_, err = fmt.Fprintf(s.Out, "registered as worker %s, configuration in %s\n", result.WorkerID, o.config)
 	return err
+}
+
+// trade gets a worker for the code: an enrolment code or a registration token.
+func trade(ctx context.Context, c *client.Client, o registerOptions) (api.RedeemResult, error) {
+	if code := o.token.Reveal(); strings.HasPrefix(code, "wrk_") || strings.HasPrefix(code, "pool_") {
+		got, err := c.RegisterWorker(ctx, api.RegisterWorkerRequest{
+			Token: code, Hostname: o.hostname, OS: platform(), Version: buildinfo.Version(), Label: o.label,
+		})
+		return api.RedeemResult{WorkerID: got.WorkerID, WorkerToken: got.WorkerToken, APIURL: got.APIURL, WorkspaceID: got.WorkspaceID}, err
+	}
+	return c.Redeem(ctx, api.RedeemRequest{
+		Code: o.token.Reveal(), Hostname: o.hostname, OS: platform(), Version: buildinfo.Version(), Label: o.label,
+	})
 }
 
 // writable checks that the file can be written.
