@@ -174,7 +174,7 @@ func pair(ctx context.Context, o Options) (api.RedeemResult, error) {
 	interval, deadline := pollTimes(start, time.Now())
 	p := Pairing{
 		UserCode: start.UserCode, URL: start.VerificationURI, CompleteURL: start.VerificationURIComplete,
-		Interval: interval, ExpiresAt: deadline,
+		Interval: interval, ExpiresAt: deadline, ClockOff: clockOff(start, time.Now()),
 	}
 	if o.OnPairing != nil {
 		o.OnPairing(p)

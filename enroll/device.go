@@ -34,6 +34,9 @@ type Pairing struct {
 	CompleteURL string // the same page with the code filled in
 	ExpiresAt   time.Time
 	Interval    time.Duration
+	// ClockOff is how far this host's clock is ahead of the control plane's,
+	// negative when it is behind; 0 when that is less than a minute or not known.
+	ClockOff time.Duration
 }
 
 // Wait tells why polling goes on; for a line to the person.
@@ -49,6 +52,8 @@ const (
 	slowDownStep    = 5 * time.Second
 	defaultLife     = 10 * time.Minute
 	maxLife         = 24 * time.Hour
+	leastLife       = 5 * time.Minute // of what was told by another clock
+	maxClockOff     = time.Minute
 )
 
 // pollTimes derives the pace and the end of a pairing. The relative life
@@ -63,12 +68,29 @@ func pollTimes(start api.DeviceStart, now time.Time) (interval time.Duration, de
 
 	life := seconds(start.ExpiresIn)
 	if life <= 0 && !start.ExpiresAt.IsZero() {
-		life = start.ExpiresAt.Sub(now)
+		// A clock that is a few minutes ahead must not end it early: the control
+		// plane says so itself when the code has expired.
+		if life = start.ExpiresAt.Sub(now); life > 0 {
+			life = max(life, leastLife)
+		}
 	}
 	if life <= 0 || life > maxLife {
 		life = defaultLife
 	}
 	return interval, now.Add(life)
+}
+
+// clockOff compares the two ways in which the end of a code is told.
+func clockOff(start api.DeviceStart, now time.Time) time.Duration {
+	life := seconds(start.ExpiresIn)
+	if life <= 0 || start.ExpiresAt.IsZero() {
+		return 0
+	}
+	off := now.Sub(start.ExpiresAt.Add(-life))
+	if off.Abs() < maxClockOff {
+		return 0
+	}
+	return off
 }
 
 // seconds converts a number from the wire; absurd ones read as zero.

@@ -45,7 +45,8 @@ func newConnectCmd(d *deps) *cobra.Command {
 		Short: "Connect this host to a control plane",
 		Long: `Connects this host: prints a code, waits until somebody approves it at the
 control plane, and keeps the credentials. With an enrolment code nobody needs to
-approve. Running it again is safe.`,
+approve; one that is piped in is used without being asked for. Running it again
+is safe.`,
 		Example: `  pipedai-orchestrator connect --api-url https://api.example.com
   pipedai-orchestrator connect --api-url https://api.example.com --tasks tasks.yaml
   pipedai-orchestrator connect --api-url https://api.example.com --token-stdin < code.txt`,
@@ -195,9 +196,12 @@ func verify(ctx context.Context, apiURL string, token secret.Text, workspaceID, 
 }
 
 // enrolmentCode takes the code from where the person put it; empty means that
-// somebody will approve. Standard input is read only when asked for.
+// somebody will approve.
 func enrolmentCode(ctx context.Context, d *deps, o connectOptions) (secret.Text, error) {
-	in := secretInput{what: "enrolment code", flag: o.token, stdin: o.tokenStdin, file: o.tokenFile, env: "PIPEDAI_CONNECT_TOKEN"}
+	in := secretInput{
+		what: "enrolment code", flag: o.token, stdin: o.tokenStdin, file: o.tokenFile, env: "PIPEDAI_CONNECT_TOKEN",
+		piped: true, optional: true,
+	}
 	code, _, err := in.read(ctx, d)
 	return code, err
 }
@@ -255,7 +259,7 @@ func explainConnect(d *deps, o connectOptions, apiURL string, err error) error {
 		return cliutil.Fail(cliutil.ExitAuth, err, "if that is right: "+d.command(o.again(moved.To)))
 	case errors.As(err, &answer) && answer.Status == 0:
 		return cliutil.Fail(cliutil.ExitNotRunning, fmt.Errorf("%s could not be reached: %w", apiURL, err),
-			"check the URL, the network, and that the control plane is up")
+			"see what is in the way: "+d.command("connectivity --check --api-url "+daemon.ShellQuote(apiURL)))
 	case errors.Is(err, enroll.ErrTaskFile):
 		return cliutil.Fail(cliutil.ExitUsage, err, "name files that are there with --tasks")
 	}

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,13 +92,23 @@ func TestConnect_codes(t *testing.T) {
 		tm.env["PIPEDAI_CONNECT_TOKEN"], tm.env["PIPEDAI_API_URL"] = "enr_code", p.URL
 		tm.run(t, "connect").want(t, 0, "Connected")
 	})
+	t.Run("piped in", func(t *testing.T) {
+		t.Parallel()
+		tm := newTerminal(t)
+		tm.stdin = "enr_code\n"
+		r := tm.run(t, "connect", "--api-url", p.URL)
+		r.want(t, 0, "Connected")
+		if strings.Contains(r.out, "Enter") {
+			t.Errorf("a person was asked to approve: %s", r.out)
+		}
+	})
 	t.Run("nothing on standard input", func(t *testing.T) {
 		t.Parallel()
 		newTerminal(t).run(t, "connect", "--api-url", p.URL, "--token-stdin").want(t, 2, "no enrolment code")
 	})
 }
 
-func TestConnect_refusals(t *testing.T) {
+func TestConnect_D2_refusals(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -169,4 +182,26 @@ func TestConnect_C4_interrupt(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(tm.home, "orchestrator", "workers", "*")); len(files) > 0 {
 		t.Errorf("files were written: %v", files)
 	}
+}
+
+// A certificate that does not prove the control plane ends it before anything
+// is sent or written, with the way to find out who is in between.
+func TestConnect_D13_certificateRefused(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 10)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the refused handshake is what is tested
+	server.StartTLS()
+	defer server.Close()
+	tm := newTerminal(t)
+	tm.stdin = "enr_the-code"
+	r := tm.run(t, "connect", "--api-url", server.URL, "--token-stdin")
+	r.want(t, 3, "certificate", "connectivity --check --api-url "+server.URL)
+	if strings.Contains(r.out+r.err, "the-code") || len(asked) > 0 {
+		t.Errorf("the code went out or was printed: %s", r.err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(tm.home, "orchestrator", "workers", "*")); len(files) > 0 {
+		t.Errorf("files were written: %v", files)
+	}
+	tm.run(t, "connectivity", "--check", "--api-url", server.URL).want(t, 1, "failed  tls", `"Acme Co"`)
 }

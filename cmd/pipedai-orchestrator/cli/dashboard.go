@@ -23,6 +23,10 @@ opens it: do not share it.`,
 				return cliutil.JSON(d.streams.Out, map[string]string{"url": local.dashboardURL()})
 			}
 			if open {
+				// A page of a daemon that is only just starting would show an error.
+				if err := local.waitReady(cmd.Context()); err != nil {
+					return err
+				}
 				if err := d.open(local.dashboardURL()); err == nil {
 					d.printf("Opening %s in your browser.\n", local.base())
 					return nil

@@ -41,6 +41,14 @@ func (p *presenter) begin(apiURL string, facts enroll.Facts) {
 
 // pairing shows the code, and only then tries a browser.
 func (p *presenter) pairing(pairing enroll.Pairing) {
+	if off := pairing.ClockOff; off != 0 {
+		direction := "ahead"
+		if off < 0 {
+			direction = "behind"
+		}
+		p.d.notef("warning: the clock is off by %s: this host is %s. Pairing goes on; certificates may be refused later.\n",
+			humanDuration(off.Abs()), direction)
+	}
 	if p.o.json {
 		p.event(map[string]any{
 			"event": "pairing", "userCode": pairing.UserCode, "verificationUri": pairing.URL,

@@ -16,6 +16,7 @@ import (
 	"pipedai/daemon"
 	"pipedai/daemon/localapi/localclient"
 	"pipedai/enroll"
+	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/hostdir"
 	"pipedai/internal/secret"
@@ -81,6 +82,31 @@ func (d *deps) daemon(ctx context.Context) (reached, error) {
 	}
 	r.ready = health.Ready
 	return r, nil
+}
+
+// readyWait is how long a daemon that is starting is waited for.
+const readyWait = 15 * time.Second
+
+// waitReady returns when the daemon looks after its workers.
+func (r reached) waitReady(ctx context.Context) error {
+	if r.ready {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyWait)
+	defer cancel()
+	pace := backoff.Policy{Base: 50 * time.Millisecond, Max: time.Second}
+	for tries := 1; ; tries++ {
+		health, err := r.Health(ctx)
+		if err == nil && health.Ready {
+			return nil
+		}
+		if !pace.Wait(ctx, tries) {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ctx.Err()
+			}
+			return cliutil.Fail(cliutil.ExitTimeout, fmt.Errorf("the daemon (pid %d) is still starting", r.info.PID), "try again in a moment")
+		}
+	}
 }
 
 // connected reports whether this host was ever connected.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +22,8 @@ const (
 	// pipeWait is how long standard input that nobody named may take to end: a
 	// service manager or a CI job may hold it open for ever.
 	pipeWait = 10 * time.Second
+	// optionalWait is the same for what one can do without.
+	optionalWait = 2 * time.Second
 )
 
 // secretInput says where a code or token may come from.
@@ -31,6 +34,8 @@ type secretInput struct {
 	file  string
 	env   string // name of the variable
 	piped bool   // what is piped in counts, too, when nothing else is there
+	// optional means that one can do without: nothing piped in is nothing given.
+	optional bool
 }
 
 // read takes the secret from the first place that was named: standard input, a
@@ -63,11 +68,19 @@ func (in secretInput) take(where string, r io.Reader) (secret.Text, error) {
 		return "", fmt.Errorf("read the %s from %s: %w", in.what, where, err)
 	}
 	text := bytes.TrimSpace(data)
-	if len(text) == 0 || len(data) > maxSecret {
-		return "", cliutil.UsageError("%s holds no %s", where, in.what)
+	switch {
+	case len(text) == 0:
+		return "", cliutil.Fail(cliutil.ExitUsage, &emptyError{where, in.what}, "")
+	case len(data) > maxSecret:
+		return "", cliutil.UsageError("%s holds more than a %s", where, in.what)
 	}
 	return secret.Text(text), nil
 }
+
+// emptyError says that a place holds nothing.
+type emptyError struct{ where, what string }
+
+func (e *emptyError) Error() string { return e.where + " holds no " + e.what }
 
 func (in secretInput) fromFile(d *deps) (secret.Text, error) {
 	file, err := os.Open(in.file)
@@ -87,18 +100,29 @@ func (in secretInput) fromPipe(ctx context.Context, d *deps) (secret.Text, bool,
 		text secret.Text
 		err  error
 	}
+	wait := d.pipeWait
+	if in.optional {
+		wait = min(wait, optionalWait)
+	}
 	came := make(chan result, 1)
 	go func() {
 		text, err := in.take("standard input", d.streams.In)
 		came <- result{text, err}
 	}()
-	timer := time.NewTimer(d.pipeWait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case r := <-came:
-		return r.text, true, r.err
+		var usage *emptyError
+		if in.optional && errors.As(r.err, &usage) {
+			return "", false, nil
+		}
+		return r.text, r.err == nil, r.err
 	case <-timer.C:
-		return "", false, cliutil.UsageError("no %s came on standard input within %s", in.what, d.pipeWait)
+		if in.optional {
+			return "", false, nil
+		}
+		return "", false, cliutil.UsageError("no %s came on standard input within %s", in.what, wait)
 	case <-ctx.Done():
 		return "", false, context.Cause(ctx)
 	}
