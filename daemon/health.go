@@ -161,7 +161,7 @@ func (h *host) workerHealth(w api.FusedWorker) (api.HealthItem, bool) {
 	}
 	item := api.HealthItem{Severity: severityError, Fix: "read what it wrote", Command: h.command("logs " + w.ID)}
 	if w.Local.LastError != "" { // it never ran, so it wrote nothing
-		item.Fix, item.Command = "once that is mended, start it at once", h.command("workers start "+w.ID)
+		item.Fix, item.Command = "once that is mended, start it at once", h.command("start "+w.ID)
 	}
 	switch w.Local.State {
 	case string(supervisor.BackingOff):

@@ -72,7 +72,7 @@ func agreeStep(enabled bool) func(context.Context, *operation) error {
 		if errors.Is(err, errGoneUpstream) {
 			return &api.Error{
 				Status: http.StatusConflict, Code: api.CodeConflict, Message: e.Label + ": " + errGoneUpstream.Error(),
-				Fix: "connect this host again: " + op.h.connect(e.APIURL) + ", or remove the worker: " + op.h.command("workers delete "+e.ID),
+				Fix: "connect this host again: " + op.h.connect(e.APIURL) + ", or remove the worker: " + op.h.command("delete "+e.ID),
 			}
 		}
 		return settleUpstream(op, err)

@@ -84,7 +84,7 @@ func (h *host) switchPool(ctx context.Context, e manifest.Entry, enabled bool, v
 // poolRefusal says what a host can do about a pool worker, which is to end it.
 func (h *host) poolRefusal(e manifest.Entry) error {
 	return conflict("a pool worker is switched and removed by the operators of the pool, not by this host",
-		"to end it here use: "+h.command("workers stop "+e.ID))
+		"to end it here use: "+h.command("stop "+e.ID))
 }
 
 // deleteUpstream removes a worker at its control plane. One that is not known
@@ -135,7 +135,7 @@ func (h *host) upstream(verb string, e manifest.Entry, err error) error {
 		out.Message = fmt.Sprintf("whether %s was %sd is not known", e.Label, verb)
 		out.Fix = "it is asked again until there is an answer; to take it back: " + h.command("operations")
 	case answer.Status == 0:
-		out.Fix = "check the network and that " + e.APIURL + " is up; to stop the worker here at once: " + h.command("workers stop "+e.ID)
+		out.Fix = "check the network and that " + e.APIURL + " is up; to stop the worker here at once: " + h.command("stop "+e.ID)
 	}
 	return &upstreamError{out, answer}
 }

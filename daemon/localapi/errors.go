@@ -17,7 +17,7 @@ func (s *Server) mapError(err error) *api.Error {
 	case errors.Is(err, ErrUnknownWorker), errors.Is(err, hostdir.ErrBadID):
 		return &api.Error{
 			Status: http.StatusNotFound, Code: api.CodeNotFound,
-			Message: "no managed worker has this id", Fix: "list them with: " + s.o.Command("workers"),
+			Message: "no managed worker has this id", Fix: "list them with: " + s.o.Command("list"),
 		}
 	}
 	return nil

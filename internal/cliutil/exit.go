@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -116,7 +117,7 @@ func Run(ctx context.Context, root *cobra.Command, s Streams, args []string, exp
 	switch {
 	case err == nil, errors.As(err, &known): // said with its code
 	case !started && cmd.HasAvailableSubCommands():
-		err = Fail(ExitUsage, err, "see: "+cmd.CommandPath()+" --help")
+		err = Fail(ExitUsage, err, suggest(cmd)+"see: "+cmd.CommandPath()+" --help")
 	case !started:
 		err = Fail(ExitUsage, err, "usage: "+cmd.UseLine())
 	default:
@@ -126,12 +127,41 @@ func Run(ctx context.Context, root *cobra.Command, s Streams, args []string, exp
 	}
 	code, text, fix := Explain(err)
 	if text != "" {
-		_, _ = fmt.Fprintf(s.Err, "%s: %s\n", root.Name(), text)
+		_, _ = fmt.Fprintf(s.Err, "%s: %s\n", root.Name(), brief(text))
 	}
 	if fix != "" {
 		_, _ = fmt.Fprintf(s.Err, "  %s\n", fix)
 	}
 	return code
+}
+
+// longestTypo is how long a word may be to be taken for a command misspelt.
+const longestTypo = 40
+
+// suggest offers the commands that are spelt like the word that was not
+// understood.
+func suggest(cmd *cobra.Command) string {
+	word := cmd.Flags().Arg(0)
+	if word == "" || len(word) > longestTypo {
+		return ""
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	names := cmd.SuggestionsFor(word)
+	if len(names) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(names, " or ") + "? "
+}
+
+// longestError is as much of an error as anybody reads: it may repeat an
+// argument, which may be a file.
+const longestError = 4 << 10
+
+func brief(text string) string {
+	if len(text) <= longestError {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longestError], "") + "…"
 }
 
 func wrapRunE(cmd *cobra.Command, started *bool) {

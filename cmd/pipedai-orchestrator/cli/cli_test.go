@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -26,6 +27,9 @@ import (
 	"pipedai/internal/localnet"
 )
 
+// stubborn is the label of a worker that does not end when it is asked to.
+const stubborn = "stubborn"
+
 // The test binary is also the worker program.
 func TestMain(m *testing.M) {
 	switch {
@@ -35,6 +39,9 @@ func TestMain(m *testing.M) {
 	case len(os.Args) == 4 && os.Args[1] == "run" && os.Args[2] == "--config":
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, syscall.SIGTERM)
+		if strings.Contains(os.Args[3], stubborn) {
+			stop = nil
+		}
 		fmt.Println("worker is up")
 		<-stop
 		return
@@ -47,6 +54,7 @@ type terminal struct {
 	home   string
 	env    map[string]string
 	stdin  string
+	in     io.Reader // instead of stdin
 	tty    bool
 	width  int // of the terminal; 0 is 80
 	opened func(url string) error
@@ -87,8 +95,11 @@ type result struct {
 
 func (tm *terminal) runTo(ctx context.Context, out, errs *buffer, args ...string) int {
 	s := cliutil.Streams{
-		In: strings.NewReader(tm.stdin), Out: out, Err: errs, OutTTY: tm.tty, ErrTTY: tm.tty,
+		In: strings.NewReader(tm.stdin), Out: out, Err: errs, InTTY: tm.tty, OutTTY: tm.tty, ErrTTY: tm.tty,
 		Getenv: func(name string) string { return tm.env[name] },
+	}
+	if tm.in != nil {
+		s.In = tm.in
 	}
 	if tm.tty {
 		s.Width = cmp.Or(tm.width, 80)

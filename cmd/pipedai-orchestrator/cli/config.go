@@ -191,7 +191,7 @@ func (d *deps) editConfig(flags *pflag.FlagSet, key string, change func([]byte) 
 	d.printf("%s is %s now (%s).\n", key, display(c.Value), c.Origin)
 	if dir, err := d.dir(); err == nil {
 		if _, err := os.Stat(dir.DaemonInfo()); err == nil {
-			d.notef("A daemon that runs keeps what it was started with until it is started again.\n")
+			d.notef("A daemon that runs keeps what it was started with; workers do not notice: %s\n", d.command("restart"))
 		}
 	}
 	return nil

@@ -13,7 +13,9 @@ func newDashboardCmd(d *deps) *cobra.Command {
 		Short: "Print the link that opens the dashboard",
 		Long: `Prints the link to the dashboard of this host. The link carries the token that
 opens it: do not share it.`,
-		Args: cobra.NoArgs,
+		Example:           "  pipedai-orchestrator dashboard --open",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			local, err := d.daemon(cmd.Context())
 			if err != nil {

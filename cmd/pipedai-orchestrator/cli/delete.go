@@ -12,7 +12,7 @@ import (
 	"pipedai/internal/cliutil"
 )
 
-var verbDelete = verb{name: "delete", short: "Take workers from this host and revoke their credentials", done: "deleted", ends: true,
+var verbDelete = verb{name: "delete", short: "Take workers from this host and revoke their credentials", done: "deleted", ends: true, canNow: true,
 	long: `Deletes workers: the control plane forgets them and revokes their tokens, their
 processes end, and the files that connect or build wrote for them are removed.
 Their logs, their run history and a file that was adopted stay. It cannot be

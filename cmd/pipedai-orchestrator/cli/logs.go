@@ -25,7 +25,7 @@ func newLogsCmd(d *deps) *cobra.Command {
 		Short: "Show what a worker wrote",
 		Example: `  pipedai-orchestrator logs build-box
   pipedai-orchestrator logs build-box -f`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: d.completeWorker,
 		RunE: func(cmd *cobra.Command, args []string) error { return runLogs(cmd.Context(), d, args[0], o) },
 	}
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with new lines until interrupted")

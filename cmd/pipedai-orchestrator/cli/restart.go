@@ -14,6 +14,9 @@ import (
 	"pipedai/internal/cliutil"
 )
 
+// restartPatience is how long the command waits for a new daemon.
+const restartPatience = time.Minute
+
 type restartOptions struct {
 	timeout time.Duration
 	json    bool
@@ -32,19 +35,37 @@ type restartReport struct {
 }
 
 func newRestartCmd(d *deps) *cobra.Command {
-	o := restartOptions{}
+	workers := verbOptions{verb: verbRestart}
 	cmd := &cobra.Command{
-		Use:   "restart",
-		Short: "Restart the daemon; workers do not notice",
-		Long: `Replaces the running daemon by a new one and waits until that answers. The
-workers keep running all the time, and no line of their output is lost. On
-Windows workers cannot outlive their daemon: there they are stopped first and
-started again.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runRestart(cmd.Context(), d, o) },
+		Use:   "restart [worker...]",
+		Short: "Restart the daemon, workers do not notice; or restart workers",
+		Long: `Without workers, replaces the running daemon by a new one and waits until that
+answers, a minute at most or as --timeout says. The workers keep running all the
+time, and no line of their output is lost. On Windows workers cannot outlive
+their daemon: there they are stopped first and started again.
+
+With workers, or --all, the daemon stays, and those workers finish the runs they
+have in hand and start anew.` + namesText,
+		Example: `  pipedai-orchestrator restart             # the daemon
+  pipedai-orchestrator restart build-box   # a worker
+  pipedai-orchestrator restart --all --wait`,
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: d.completeWorkers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			workers.names = args
+			if len(args) > 0 || workers.all {
+				return runVerb(cmd.Context(), d, workers)
+			}
+			if workers.now {
+				return cliutil.UsageError("--now is for workers: name some, or say --all")
+			}
+			o := restartOptions{timeout: restartPatience, json: workers.json}
+			if cmd.Flags().Changed("timeout") {
+				o.timeout = workers.timeout
+			}
+			return runRestart(cmd.Context(), d, o)
+		},
 	}
-	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "how long to wait for the new daemon")
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	workers.bind(cmd)
 	return cmd
 }
 

@@ -72,10 +72,10 @@ func runLogout(ctx context.Context, d *deps, o logoutOptions) error {
 func newTokensCmd(d *deps) *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
-		Use:   "tokens",
-		Short: "List the tokens this host keeps, without the tokens",
-		Args:  cobra.NoArgs,
-		RunE:  func(_ *cobra.Command, _ []string) error { return runTokens(d, asJSON) },
+		Use:     "tokens",
+		Short:   "List the tokens this host keeps, without the tokens",
+		Example: "  pipedai-orchestrator tokens", Args: cobra.NoArgs,
+		RunE: func(_ *cobra.Command, _ []string) error { return runTokens(d, asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pipedai/api"
+	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 )
 
@@ -20,6 +21,7 @@ type verb struct {
 	name, short, long string
 	done              string // "box is ..." afterwards
 	ends              bool   // its end is the end of a process, which may take long
+	canNow, canDrain  bool   // it has --now, --drain
 }
 
 var (
@@ -27,18 +29,24 @@ var (
 		long: `Keeps workers running, now and whenever the daemon runs. One that waits to be
 started again after a failure is started at once. Starting one that runs does
 nothing.`}
-	verbStop = verb{name: "stop", short: "Let workers finish their runs, then keep them stopped", done: "stopped", ends: true,
+	verbStop = verb{name: "stop", short: "Let workers finish their runs, then keep them stopped", done: "stopped", ends: true, canNow: true,
 		long: `Lets workers finish the runs they have in hand, up to the stop grace, then keeps
 them stopped until they are started again. The answer comes when they have
 ended, or after half a minute: the stop goes on by itself. With --wait the
-command stays until they have ended. Without workers it does nothing: name some,
-or say --all for all of them, or --daemon for the daemon with all of them.`}
+command stays until they have ended; with --now their runs are lost.
+
+Without workers it does nothing: name some, or say --all for all of them, or
+--daemon for the daemon with all of them.`}
 	verbEnable = verb{name: "enable", short: "Ask the control plane to give workers work", done: "enabled",
 		long: `Asks the control plane to give workers work again. Whether they run on this host
 is another matter: see start.`}
-	verbDisable = verb{name: "disable", short: "Ask the control plane to give workers no more work", done: "disabled",
+	verbDisable = verb{name: "disable", short: "Ask the control plane to give workers no more work", done: "disabled", ends: true, canDrain: true,
 		long: `Asks the control plane to give workers no more work. They finish what they have
-and keep running; see stop.`}
+and keep running; see stop. With --drain the command stays until they have
+finished.`}
+	// verbRestart belongs to the command that restarts the daemon as well.
+	verbRestart = verb{name: "restart", short: "Let workers finish their runs, then start them anew", done: "restarted", ends: true, canNow: true,
+		long: `Lets workers finish the runs they have in hand, then starts them anew.`}
 )
 
 // verbOptions are the flags of a verb.
@@ -47,9 +55,26 @@ type verbOptions struct {
 	names   []string
 	all     bool
 	wait    bool
+	now     bool
+	drain   bool
 	timeout time.Duration
 	json    bool
 }
+
+// options are how the verb is meant, as the local API takes it.
+func (o verbOptions) options() []string {
+	var out []string
+	if o.now {
+		out = append(out, "now")
+	}
+	if o.drain {
+		out = append(out, "drain")
+	}
+	return out
+}
+
+// patient reports whether the command stays until all is over.
+func (o verbOptions) patient() bool { return o.wait || o.drain || o.timeout > 0 }
 
 // workerVerbs are the commands that act on workers, but for start, which is a
 // command of the daemon as well.
@@ -79,8 +104,14 @@ A worker is named by its id, its label, or the beginning of either.`
 func (o *verbOptions) bind(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.all, "all", false, "all workers of this host")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	if o.verb.canNow {
+		cmd.Flags().BoolVar(&o.now, "now", false, "do not wait for runs in hand: they are lost")
+	}
+	if o.verb.canDrain {
+		cmd.Flags().BoolVar(&o.drain, "drain", false, "stay until they have finished the runs in hand")
+	}
 	if o.verb.ends {
-		cmd.Flags().BoolVar(&o.wait, "wait", false, "stay until their processes have ended")
+		cmd.Flags().BoolVar(&o.wait, "wait", false, "stay until it is over")
 		cmd.Flags().DurationVar(&o.timeout, "timeout", 0, "wait, but not longer than this; what was asked for goes on")
 	}
 }
@@ -114,8 +145,11 @@ type verbResult struct {
 	Action   string `json:"action"`
 	OK       bool   `json:"ok"`
 	Draining bool   `json:"draining"` // accepted, and its process still finishes a run
-	Error    string `json:"error,omitempty"`
-	Code     string `json:"code,omitempty"`
+	InFlight int    `json:"inFlight"` // runs it had in hand
+	// Operation names what goes on; see the command operations.
+	Operation string `json:"operation,omitempty"`
+	Error     string `json:"error,omitempty"`
+	Code      string `json:"code,omitempty"`
 
 	err error
 }
@@ -194,15 +228,23 @@ func actOn(ctx context.Context, local reached, o verbOptions, w api.FusedWorker)
 	var result api.ActionResult
 	var err error
 	if o.verb.name == verbDelete.name {
-		result, err = local.Delete(ctx, w.ID)
+		result, err = local.Delete(ctx, w.ID, o.options()...)
 	} else {
-		result, err = local.Act(ctx, w.ID, o.verb.name)
+		result, err = local.Act(ctx, w.ID, o.verb.name, o.options()...)
 	}
-	r.OK, r.Draining = err == nil, result.Draining
-	if err == nil && r.Draining && (o.wait || o.timeout > 0) {
-		err = untilEnded(ctx, local, w.ID)
+	r.Draining, r.InFlight, r.Operation = result.Draining, result.InFlight, result.Operation
+	switch {
+	case err != nil || !o.patient():
+	case r.Operation != "":
+		err = untilOver(ctx, local, r.Operation)
+		if err == nil {
+			r.Draining, r.Operation = false, ""
+		}
+	case r.Draining:
+		err = untilEnded(ctx, local, w)
 		r.Draining = err != nil
 	}
+	r.OK = err == nil
 	if err != nil {
 		r.err, r.Error = err, err.Error()
 		var answer *api.Error
@@ -213,8 +255,28 @@ func actOn(ctx context.Context, local reached, o verbOptions, w api.FusedWorker)
 	return r
 }
 
-// untilEnded follows the status until the worker has no process.
-func untilEnded(ctx context.Context, local reached, id string) error {
+// untilOver waits for the end of an operation, and fails as it failed.
+func untilOver(ctx context.Context, local reached, id string) error {
+	pace := backoff.Policy{Base: 50 * time.Millisecond, Max: time.Second}
+	for tries := 1; ; tries++ {
+		op, err := local.Operation(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case op.EndedAt.IsZero():
+		case op.Error != "":
+			return cliutil.Fail(cliutil.ExitFailed, errors.New(op.Error), op.Fix)
+		default:
+			return nil
+		}
+		if !pace.Wait(ctx, tries) {
+			return ctx.Err()
+		}
+	}
+}
+
+// untilEnded follows the status until the process that the worker had is gone.
+func untilEnded(ctx context.Context, local reached, was api.FusedWorker) error {
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()
 	ended := false
@@ -224,8 +286,8 @@ func untilEnded(ctx context.Context, local reached, id string) error {
 		}
 		ended = true
 		for _, w := range f.Items {
-			if w.ID == id && w.Local != nil && (w.Local.PID != nil || w.Local.Draining) {
-				ended = w.Running // somebody started it again: this stop is history
+			if w.ID == was.ID && pidOf(w) != 0 && pidOf(w) == pidOf(was) {
+				ended = false
 			}
 		}
 		if ended {
@@ -243,6 +305,10 @@ func untilEnded(ctx context.Context, local reached, id string) error {
 func (d *deps) tellVerb(v verb, r verbResult, several bool) {
 	label := cliutil.Printable(r.Label)
 	switch {
+	case r.err == nil && r.Operation != "":
+		d.printf("%s is being %s; follow it: %s\n", label, v.done, d.command("operations "+r.Operation))
+	case r.err == nil && r.Draining && v.name == verbRestart.name:
+		d.printf("%s finishes the run it has in hand and then starts anew.\n", label)
 	case r.err == nil && r.Draining:
 		d.printf("%s finishes the run it has in hand and then stops.\n", label)
 	case r.err == nil:

@@ -10,9 +10,11 @@ import (
 func newVersionCmd(d *deps) *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Use:               "version",
+		Short:             "Print the version",
+		Example:           "  pipedai-orchestrator version --json",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
 				return cliutil.JSON(d.streams.Out, buildinfo.Get())
