@@ -18,6 +18,14 @@ type ahead struct {
 	tasks     map[pipeline.TaskID]flow.Task
 	joins     map[runTask]*pipeline.Edges // nil: there is no row
 	outputs   map[runTask]*store.Upstream // nil: it did not complete
+	versions  map[pipeline.RunID]string   // of the rows of runs that are locked
+}
+
+// output is the result of a task that completed. It holds as long as the row of
+// its run has that version: whoever makes task runs void writes it anew.
+type output struct {
+	store.Upstream
+	version string
 }
 
 type runTask struct {
@@ -91,6 +99,9 @@ func (t *tx) lookAhead(b *pgx.Batch, ending map[pipeline.RunID][]pipeline.TaskID
 					continue
 				}
 				for _, up := range ancestors {
+					if _, known := t.s.outputs.get(runTask{run, up}); known {
+						continue // Outputs sees whether it still holds
+					}
 					if _, again := a.outputs[runTask{run, up}]; !again {
 						a.outputs[runTask{run, up}] = nil
 						outputs[run] = append(outputs[run], up)
@@ -110,7 +121,7 @@ func (t *tx) lookAhead(b *pgx.Batch, ending map[pipeline.RunID][]pipeline.TaskID
 		queueJoins(b, joins, func(run pipeline.RunID, task pipeline.TaskID, e pipeline.Edges) { a.joins[runTask{run, task}] = &e })
 	}
 	if len(outputs) > 0 {
-		queueOutputs(b, outputs, func(run pipeline.RunID, up store.Upstream) { a.outputs[runTask{run, up.Task}] = &up })
+		t.queueOutputs(b, outputs, func(run pipeline.RunID, up store.Upstream) { a.outputs[runTask{run, up.Task}] = &up })
 	}
 }
 
@@ -164,7 +175,8 @@ func queueJoins(b *pgx.Batch, of map[pipeline.RunID][]pipeline.TaskID, found fun
 	})
 }
 
-func queueOutputs(b *pgx.Batch, of map[pipeline.RunID][]pipeline.TaskID, found func(pipeline.RunID, store.Upstream)) {
+// queueOutputs reads results under the locks of their runs, and remembers them.
+func (t *tx) queueOutputs(b *pgx.Batch, of map[pipeline.RunID][]pipeline.TaskID, found func(pipeline.RunID, store.Upstream)) {
 	runs, tasks := pairs(of)
 	// A plain join could be planned the other way round, with all of the history
 	// against a few pairs. Behind offset 0 it cannot.
@@ -176,6 +188,9 @@ func queueOutputs(b *pgx.Batch, of map[pipeline.RunID][]pipeline.TaskID, found f
 			var up store.Upstream
 			err := row.Scan(&run, &up.Task, asText(&up.OutputPath), asText(&up.SHA256), jsonCol{&up.Assets})
 			found(run, up)
+			if version := t.ahead.versions[run]; version != "" && err == nil {
+				t.s.outputs.add(runTask{run, up.Task}, output{up, version})
+			}
 			return err
 		})
 	})

@@ -108,7 +108,7 @@ const (
 	// not known yet.
 	readRuns = `select rs.pipeline_run_id, rs.failure_mode, r.status, rs.open, rs.completed, rs.broken, rs.ends_completed,
 			rs.priority, r.input_path, r.error, rs.end_output, r.output_path,
-			case when r.id = any($2) then r.structure_snapshot end, case when r.id = any($2) then rs.entry_tasks end, r.metadata
+			case when r.id = any($2) then r.structure_snapshot end, case when r.id = any($2) then rs.entry_tasks end, r.metadata, r.xmin::text
 		from run_state rs join pipeline_runs r on r.id = rs.pipeline_run_id where rs.pipeline_run_id = any($1)`
 	takeLeases = `with mine as (
 			select l.task_run_id from lease l join unnest($1::text[], $2::bigint[], $3::text[]) u(id, attempt, owner)
@@ -222,6 +222,9 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 			unknown = append(unknown, string(id))
 		}
 	}
+	if t.ahead.versions == nil {
+		t.ahead.versions = map[pipeline.RunID]string{}
+	}
 	b.Queue(lockRuns, list(ids))
 	b.Queue(readRuns, list(ids), unknown).Query(func(rows pgx.Rows) error {
 		return each(rows, nil, func(row scanner) error {
@@ -229,9 +232,11 @@ func (t *tx) queueRuns(b *pgx.Batch, ids []pipeline.RunID) *[]*flow.Run {
 			var structure pipeline.Structure
 			var entries []pipeline.TaskID
 			var metadata json.RawMessage
+			var version string
 			err := row.Scan(&r.ID, &r.Mode, &r.Status, &r.Open, &r.Tally.Completed, &r.Tally.Broken, &r.Tally.EndsCompleted,
 				&r.Priority, asText(&r.InputPath), asText(&r.Error), asText(&r.EndOutput), asText(&r.OutputPath),
-				jsonCol{&structure}, &entries, jsonCol{&metadata})
+				jsonCol{&structure}, &entries, jsonCol{&metadata}, &version)
+			t.ahead.versions[r.ID] = version
 			r.Placement = flow.Placement(metadata)
 			if r.Graph = graphs[r.ID]; r.Graph == nil && err == nil {
 				r.Graph = pipeline.NewGraph(structure, entries)
@@ -292,17 +297,28 @@ func (t *tx) Tasks(_ context.Context, ids []pipeline.TaskID) (map[pipeline.TaskI
 	return t.ahead.tasks, err
 }
 
-// Outputs reads results of tasks that completed.
+// Outputs reads results of tasks that completed, as far as they are not known.
 func (t *tx) Outputs(_ context.Context, of map[pipeline.RunID][]pipeline.TaskID) (map[pipeline.RunID]map[pipeline.TaskID]store.Upstream, error) {
-	if out, known := pickOf(t.ahead.outputs, of); known {
+	out, unknown := map[pipeline.RunID]map[pipeline.TaskID]store.Upstream{}, map[pipeline.RunID][]pipeline.TaskID{}
+	for run, tasks := range of {
+		out[run] = map[pipeline.TaskID]store.Upstream{}
+		for _, task := range tasks {
+			key := runTask{run, task}
+			up, read := t.ahead.outputs[key]
+			if read && up != nil {
+				out[run][task] = *up
+			} else if known, ok := t.s.outputs.get(key); !read && ok && known.version == t.ahead.versions[run] {
+				out[run][task] = known.Upstream
+			} else if !read {
+				unknown[run] = append(unknown[run], task)
+			}
+		}
+	}
+	if len(unknown) == 0 {
 		return out, nil
 	}
-	out := map[pipeline.RunID]map[pipeline.TaskID]store.Upstream{}
-	for run := range of {
-		out[run] = map[pipeline.TaskID]store.Upstream{}
-	}
 	var b pgx.Batch
-	queueOutputs(&b, of, func(run pipeline.RunID, up store.Upstream) { out[run][up.Task] = up })
+	t.queueOutputs(&b, unknown, func(run pipeline.RunID, up store.Upstream) { out[run][up.Task] = up })
 	return out, t.c.SendBatch(t.ctx, &b).Close()
 }
 

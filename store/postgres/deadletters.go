@@ -259,6 +259,8 @@ func (t *tx) supersedes(c *flow.Changes) {
 	t.end.Queue(`update task_runs t set superseded_by = u.by from unnest($1::text[], $2::text[]) u(id, by) where t.id = u.id`, ids, by)
 	t.end.Queue(`update dlq d set retried_at = $3, retry_run_id = u.by from unnest($1::text[], $2::text[]) u(id, by)
 		where d.task_run_id = u.id and d.retried_at is null`, ids, by, t.now)
+	// What a run's tasks came to is remembered under the version of its row.
+	t.end.Queue(`update pipeline_runs r set status = r.status from task_runs t where t.id = any($1) and r.id = t.pipeline_run_id`, ids)
 }
 
 // reopens opens pipeline runs that had ended, and notes new first failures.

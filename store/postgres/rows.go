@@ -136,6 +136,23 @@ func (c jsonCol) Scan(v any) error {
 	}
 }
 
+// refsCol decodes upstream refs. It asks them and not encoding/json, which would
+// look through all of it twice before it does.
+type refsCol struct{ to *store.UpstreamRefs }
+
+func (c refsCol) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		return c.to.UnmarshalJSON([]byte(v))
+	case []byte:
+		return c.to.UnmarshalJSON(v)
+	default:
+		return fmt.Errorf("scan %T as JSON", v)
+	}
+}
+
 type unit struct {
 	to   *time.Duration
 	size time.Duration
@@ -214,7 +231,7 @@ const taskRunCols = `t.id, t.task_id, t.pipeline_run_id, t.status, t.attempt, t.
 func taskRunDest(t *store.TaskRun, order *[]pipeline.TaskID) []any {
 	return []any{&t.ID, &t.Task, asText(&t.Run), &t.Status, &t.Attempt, &t.MaxRetries, &t.Priority, &t.CodeHash,
 		&t.CodeVersion, &t.CodeChanged, &t.FirstRun, asText(&t.InputPath), asText(&t.OutputPath), &t.OutputSize,
-		asText(&t.LogsPath), jsonCol{&t.Assets}, jsonCol{&t.UpstreamRefs}, order, &t.SelectedNext,
+		asText(&t.LogsPath), jsonCol{&t.Assets}, refsCol{&t.UpstreamRefs}, order, &t.SelectedNext,
 		jsonCol{&t.PreviousAttempts}, asText(&t.Error), asText(&t.ErrorCode), asText(&t.IdempotencyKey),
 		timeCol{&t.ScheduledFor}, timeCol{&t.CreatedAt}, timeCol{&t.StartedAt}, timeCol{&t.HeartbeatAt},
 		timeCol{&t.CompletedAt}, jsonCol{&t.Metadata}, asText(&t.OutputSHA256), asText(&t.SupersededBy)}

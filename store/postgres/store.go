@@ -37,16 +37,17 @@ type Options struct {
 
 // Store is a store.Store in PostgreSQL. Close it when done.
 type Store struct {
-	pool   *pgxpool.Pool
-	target string
-	self   string // what this store's own notices say, so that it does not wake itself
-	log    *slog.Logger
-	graphs recent[pipeline.RunID, *pipeline.Graph] // of runs, whose snapshots never change
-	defs   recent[string, store.Task]              // by id and version of the row
-	homes  recent[string, store.Service]
-	heads  heads
-	counts counts
-	looked atomic.Pointer[time.Time] // when a glance last went through many leases
+	pool    *pgxpool.Pool
+	target  string
+	self    string // what this store's own notices say, so that it does not wake itself
+	log     *slog.Logger
+	graphs  recent[pipeline.RunID, *pipeline.Graph] // of runs, whose snapshots never change
+	outputs recent[runTask, output]
+	defs    recent[string, store.Task] // by id and version of the row
+	homes   recent[string, store.Service]
+	heads   heads
+	counts  counts
+	looked  atomic.Pointer[time.Time] // when a glance last went through many leases
 
 	patience time.Duration // how long a step waits for a connection
 }
