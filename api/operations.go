@@ -71,4 +71,6 @@ const (
 
 	HostLinkLost      = "link.lost" // apiUrl, workspaceId, error
 	HostLinkRecovered = "link.recovered"
+
+	HostConnectivityChanged = "connectivity.changed" // from, to: verdicts
 )

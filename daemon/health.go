@@ -136,7 +136,8 @@ func (h *host) health(workers []api.FusedWorker, planes []remote.Plane, programE
 		case p.Err != "":
 			items = append(items, api.HealthItem{
 				Code: "control_plane_unreachable", Severity: severityError, Message: p.APIURL + ": " + p.Err,
-				Fix: "workers keep running and reconnect by themselves; check the network and the control plane",
+				Fix:     "workers keep running and reconnect by themselves; see what is in the way",
+				Command: h.command("connectivity --check"),
 			})
 		}
 	}

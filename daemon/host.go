@@ -152,16 +152,6 @@ func (h *host) publishLine(id string, l supervisor.Line) {
 	h.feed.Publish(api.LocalFrame{Kind: "log", ID: id, TS: l.TS.UnixMilli(), Stream: l.Stream, Line: l.Text})
 }
 
-// credential looks the operator's token up, fresh each time: connect may have
-// brought a new one.
-func (h *host) credential(apiURL, workspaceID string) (secret.Text, error) {
-	creds, err := enroll.LoadCredentials(h.o.Dir.Credentials())
-	if err != nil && !errors.Is(err, enroll.ErrNoCredentials) {
-		return "", err
-	}
-	return creds.Operator(apiURL, workspaceID), nil
-}
-
 // Workers implements localapi.Backend.
 func (h *host) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 	entries, err := h.manifest.Entries(ctx)

@@ -11,10 +11,6 @@ import (
 	"pipedai/manifest"
 )
 
-// eventConnectivity is the type of the host event that a change of the verdict
-// becomes.
-const eventConnectivity = "connectivity.changed"
-
 // planes lists the control planes of this host, as often as workers name them.
 func (h *host) planes(ctx context.Context) ([]string, error) {
 	entries, err := h.manifest.Entries(ctx)
@@ -39,7 +35,7 @@ func (h *host) noteVerdict(from string, sample api.ConnectivitySample) {
 		return
 	}
 	h.o.Log.Info("connectivity changed", "from", from, "to", sample.Verdict)
-	h.events.add(eventConnectivity, "", map[string]string{"from": from, "to": sample.Verdict})
+	h.events.add(api.HostConnectivityChanged, "", map[string]string{"from": from, "to": sample.Verdict})
 }
 
 // protect takes a worker's configuration away from others, for it holds a
@@ -53,12 +49,29 @@ func (h *host) protect(e manifest.Entry) {
 	}
 }
 
-// poolCredential looks the token up that lists the pool workers of a control
-// plane, fresh each time: login may have brought one.
+// credential looks the operator's token up, fresh each time: connect may have
+// brought a new one.
+func (h *host) credential(apiURL, workspaceID string) (secret.Text, error) {
+	creds, err := h.credentialsFor(apiURL)
+	return creds.Operator(apiURL, workspaceID), err
+}
+
+// poolCredential does so for the token that lists the pool workers of a control
+// plane.
 func (h *host) poolCredential(apiURL string) (secret.Text, error) {
-	creds, err := enroll.LoadCredentials(h.o.Dir.Credentials())
-	if err != nil && !errors.Is(err, enroll.ErrNoCredentials) {
-		return "", err
+	creds, err := h.credentialsFor(apiURL)
+	return creds.Pool(apiURL), err
+}
+
+// credentialsFor reads what this host keeps, unless the control plane is one
+// that nothing of it may be sent to. An old manifest may name such.
+func (h *host) credentialsFor(apiURL string) (enroll.Credentials, error) {
+	if _, err := enroll.NormalizeURL(apiURL); err != nil {
+		return enroll.Credentials{}, err
 	}
-	return creds.Pool(apiURL), nil
+	creds, err := enroll.LoadCredentials(h.o.Dir.Credentials())
+	if errors.Is(err, enroll.ErrNoCredentials) {
+		err = nil
+	}
+	return creds, err
 }

@@ -15,7 +15,7 @@ func (x *examination) auth(ctx context.Context) {
 	fix := Check{Name: CheckAuth, Fix: "bring a credential", Command: x.plane.Login}
 	switch {
 	case x.plane.TokenErr != nil:
-		fix.Message, fix.Fix, fix.Command = "the credentials of this host cannot be read: "+x.plane.TokenErr.Error(), "mend the file, or move it away and connect again", ""
+		fix.Message, fix.Fix, fix.Command = "the credentials of this host cannot be used: "+x.plane.TokenErr.Error(), "mend that, or connect again", x.plane.Login
 		x.add(fix)
 		return
 	case x.plane.WorkspaceID == "":

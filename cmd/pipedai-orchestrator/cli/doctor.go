@@ -75,7 +75,11 @@ func (d *deps) planesToCheck(ctx context.Context, named []string) ([]connectivit
 	}
 	for i := range planes.all {
 		p := &planes.all[i]
-		p.Token, p.TokenErr = creds.Operator(p.URL, p.WorkspaceID), credsErr
+		if _, err := enroll.NormalizeURL(p.URL); err != nil {
+			p.TokenErr = err // an old manifest may name a URL that no credential may be sent to
+		} else {
+			p.Token, p.TokenErr = creds.Operator(p.URL, p.WorkspaceID), credsErr
+		}
 		p.Login = d.command(connectOptions{}.again(p.URL))
 	}
 	return planes.all, nil
