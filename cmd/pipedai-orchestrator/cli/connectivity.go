@@ -47,10 +47,11 @@ helps. It exits with 1 when something fails.`,
 		},
 	}
 	check := &cobra.Command{
-		Use:   "check",
-		Short: "Check now: the same as connectivity --check",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), d, o) },
+		Use:     "check",
+		Short:   "Check now: the same as connectivity --check",
+		Example: "  pipedai-orchestrator connectivity check",
+		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), d, o) },
 	}
 	flags := cmd.PersistentFlags()
 	flags.BoolVar(&o.json, "json", false, "print JSON; of the history one object per line")

@@ -141,7 +141,7 @@ a dashboard on this machine.`,
 		newConfigCmd(d))
 	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newLogsCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
-	add(groupDiagnose, newStatusCmd(d), newConnectivityCmd(d), newInfoCmd(d))
+	add(groupDiagnose, newStatusCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
 	root.AddCommand(newVersionCmd(d), exitCodesTopic(), environmentTopic(), cliutil.NewReferenceCmd(d.streams))
 	cliutil.Look(root, "Learn more: "+program+" help exit-codes|environment|config")
 	return root

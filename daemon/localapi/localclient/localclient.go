@@ -129,6 +129,11 @@ func (c *Client) HostEvents(ctx context.Context, since int64, worker string, lim
 	return out, c.call(ctx, http.MethodGet, "/api/events?"+q.Encode(), nil, &out)
 }
 
+// Get returns the answer to any read as it is; for those who keep it.
+func (c *Client) Get(ctx context.Context, path string) (out json.RawMessage, err error) {
+	return out, c.call(ctx, http.MethodGet, path, nil, &out)
+}
+
 // Reload tells the daemon that the manifest or worker configurations changed.
 func (c *Client) Reload(ctx context.Context, req api.ReloadRequest) (out api.Reloaded, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/reload", req, &out)
