@@ -20,6 +20,8 @@ const (
 	actTimeout = 90 * time.Second
 	// refreshTimeout bounds how long an answer waits for fresh remote status.
 	refreshTimeout = 5 * time.Second
+	// lookTimeout bounds how long an action waits to hear of runs in flight.
+	lookTimeout = 2 * time.Second
 	// stopPoll is how often a wait for a process looks; changes wake no waiter,
 	// for several may wait.
 	stopPoll = 25 * time.Millisecond
@@ -163,6 +165,11 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 func (h *host) operate(ctx context.Context, e manifest.Entry, req localapi.ActRequest, result *api.ActionResult, order func()) error {
 	op := h.operations.of(e.ID) // of the same kind: it is asked for again
 	if op == nil {
+		if req.Verb != localapi.ActionEnable {
+			look, cancel := context.WithTimeout(ctx, lookTimeout)
+			h.remote.Refresh(look, e) // how many runs are in flight is of interest now
+			cancel()
+		}
 		var input any = switchInput{Drain: req.Drain}
 		if req.Verb == localapi.ActionDelete {
 			input = deleteInput{Now: req.Now}
@@ -173,6 +180,9 @@ func (h *host) operate(ctx context.Context, e manifest.Entry, req localapi.ActRe
 		if op, err = h.operations.begin(limit, string(req.Verb), e.ID, req.By, input, ""); err != nil {
 			return err
 		}
+	}
+	if req.Verb == localapi.ActionDelete {
+		order() // it may drain for long: what comes meanwhile is told so, or stops it here
 	}
 	if req.Verb != localapi.ActionEnable {
 		result.InFlight = h.inFlight(e)

@@ -245,7 +245,7 @@ type child struct {
 	ended chan struct{}
 }
 
-func spawnDaemon(t *testing.T, dir hostdir.Dir) *child {
+func spawnDaemon(t *testing.T, dir hostdir.Dir, env ...string) *child {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -253,6 +253,7 @@ func spawnDaemon(t *testing.T, dir hostdir.Dir) *child {
 	}
 	c := &child{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), self), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), roleVar+"=daemon", "PIPEDAI_HOME="+dir.Home())
+	c.cmd.Env = append(c.cmd.Env, env...)
 	c.cmd.Stderr = os.Stderr
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)

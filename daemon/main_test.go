@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,9 +22,11 @@ import (
 	"go.uber.org/goleak"
 
 	"pipedai/api"
+	"pipedai/client"
 	"pipedai/daemon/localapi/localclient"
 	"pipedai/enroll"
 	"pipedai/internal/hostdir"
+	"pipedai/internal/secret"
 	"pipedai/manifest"
 	"pipedai/supervisor"
 )
@@ -32,6 +35,7 @@ import (
 const (
 	roleVar  = "PIPEDAI_TEST_ROLE"  // "worker" or "daemon"
 	drainVar = "PIPEDAI_TEST_DRAIN" // how long the worker takes to stop
+	dieVar   = "PIPEDAI_TEST_DIE"   // where the daemon dies
 )
 
 func TestMain(m *testing.M) {
@@ -46,6 +50,9 @@ func TestMain(m *testing.M) {
 
 // workerMain counts on its standard output until it is asked to end.
 func workerMain() int {
+	if len(os.Args) > 1 && os.Args[1] == "register" {
+		return registerMain()
+	}
 	drain, _ := time.ParseDuration(os.Getenv(drainVar))
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
@@ -64,6 +71,28 @@ func workerMain() int {
 	}
 }
 
+// registerMain trades a token as the worker program does.
+func registerMain() int {
+	flags := map[string]string{}
+	for i := 2; i+1 < len(os.Args); i++ {
+		flags[os.Args[i]] = os.Args[i+1]
+	}
+	token, _ := io.ReadAll(os.Stdin)
+	got, err := client.New(flags["--api-url"], client.Options{}).RegisterWorker(context.Background(), api.RegisterWorkerRequest{
+		Token: strings.TrimSpace(string(token)), Hostname: flags["--hostname"], OS: "linux", Version: "1", Label: flags["--label"],
+	})
+	if err == nil {
+		err = enroll.WriteWorkerFile(flags["--config"], enroll.WorkerFile{
+			WorkerID: got.WorkerID, WorkerToken: secret.Text(got.WorkerToken), APIURL: got.APIURL, WorkspaceID: got.WorkspaceID,
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "refused with", strings.TrimSpace(string(token)), err)
+		return 1
+	}
+	return 0
+}
+
 // daemonMain is a daemon that a test can kill.
 func daemonMain() int {
 	dir, err := hostdir.Resolve(os.Getenv)
@@ -74,6 +103,16 @@ func daemonMain() int {
 	defer stop()
 	o := testOptions(dir)
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if point := os.Getenv(dieVar); point != "" {
+		o.Log = slog.New(slog.DiscardHandler)
+		o.reached = func(at string) {
+			if at == point {
+				self, _ := os.FindProcess(os.Getpid())
+				_ = self.Kill()
+				select {} // until it takes effect
+			}
+		}
+	}
 	err = Run(ctx, o)
 	var left *LeftError
 	if errors.As(err, &left) && left.ComeBack {
@@ -93,7 +132,7 @@ func testOptions(dir hostdir.Dir) Options {
 	}
 	return Options{
 		Dir: dir, WorkerProgram: self, Dashboard: http.NotFoundHandler(),
-		WorkerEnv: []string{roleVar + "=worker"},
+		WorkerEnv: []string{roleVar + "=worker"}, drainPace: 10 * time.Millisecond,
 		PollEvery: 20 * time.Millisecond, StopGrace: 20 * time.Second,
 		Policy: supervisor.Policy{Backoff: []time.Duration{10 * time.Millisecond}},
 	}
@@ -105,7 +144,9 @@ type plane struct {
 	mu      sync.Mutex
 	workers map[string]*api.RemoteWorker
 	calls   []string
-	refuse  int // status to answer changes with; 0 carries them out
+	refuse  int    // status to answer changes with; 0 carries them out
+	minted  int    // tokens
+	token   string // that is good now
 }
 
 func newPlane(t *testing.T, ids ...string) *plane {
@@ -145,6 +186,32 @@ func newPlane(t *testing.T, ids ...string) *plane {
 	mux.Handle("POST /api/v1/workspaces/ws1/workers/{id}/disable", change(func(id string) { p.workers[id].Disabled = true }))
 	mux.Handle("POST /api/v1/workspaces/ws1/workers/{id}/enable", change(func(id string) { p.workers[id].Disabled = false }))
 	mux.Handle("DELETE /api/v1/workspaces/ws1/workers/{id}", change(func(id string) { delete(p.workers, id) }))
+	mux.HandleFunc("POST /api/v1/workspaces/ws1/workers/registration-token", func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.refuse != 0 {
+			http.Error(w, `{"error":"no"}`, p.refuse)
+			return
+		}
+		p.minted++
+		p.token = fmt.Sprintf("wrk_registration-%d", p.minted)
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(api.MintedToken{ID: "reg_1", Token: p.token})
+	})
+	mux.HandleFunc("POST /api/v1/workers/register", func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		var req api.RegisterWorkerRequest
+		if json.NewDecoder(r.Body).Decode(&req) != nil || req.Token == "" || req.Token != p.token {
+			http.Error(w, `{"error":"already_consumed"}`, http.StatusConflict)
+			return
+		}
+		p.token = ""
+		id := "built-" + req.Hostname // the same hostname is the same worker
+		p.workers[id] = &api.RemoteWorker{ID: id, Status: "online", Label: req.Label}
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(api.RegisteredWorker{WorkerID: id, WorkerToken: "wkt_" + id, APIURL: p.URL, WorkspaceID: "ws1"})
+	})
 	mux.HandleFunc("GET /api/v1/releases/latest", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"pipedaiWorker":{"latest":"9.0.0","source":"test"},"pipedaiOrchestrator":{"latest":"unknown","source":"test"}}`))
 	})
@@ -163,6 +230,27 @@ func (p *plane) set(refuse int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse = refuse
+}
+
+// run gives a worker a run in hand; empty takes it away.
+func (p *plane) run(id, run string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.workers[id].CurrentRunID = nil
+	if run != "" {
+		p.workers[id].CurrentRunID = &run
+	}
+}
+
+// remote is what the control plane thinks of a worker; nil when it knows none.
+func (p *plane) remote(id string) *api.RemoteWorker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.workers[id] == nil {
+		return nil
+	}
+	out := *p.workers[id]
+	return &out
 }
 
 func (p *plane) did() string {
