@@ -149,6 +149,22 @@ func EnsureLocalToken(path string) (Credentials, error) {
 	return creds, err
 }
 
+// ReplaceLocalToken puts a new local token into the file, which must be there.
+// A daemon that runs takes it up when somebody comes with it.
+func ReplaceLocalToken(path string) (Credentials, error) {
+	if _, err := LoadCredentials(path); err != nil {
+		return Credentials{}, err
+	}
+	creds, err := updateCredentials(path, func(members map[string]json.RawMessage, _ Credentials) error {
+		return put(members, memberLocal, secret.New("oct").Reveal())
+	})
+	if err != nil {
+		return Credentials{}, err
+	}
+	_, err = Protect(path)
+	return creds, err
+}
+
 // Protect takes the file away from everybody but its owner, and reports
 // whether others could read or write it before. Without a file it does nothing.
 func Protect(path string) (wasOpen bool, err error) {

@@ -1,8 +1,6 @@
 package localapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"mime"
 	"net"
 	"net/http"
@@ -30,6 +28,12 @@ const (
 // hold no secret, and must say that its body is JSON if it has one to act on.
 func (s *Server) guard(next http.Handler) http.Handler {
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hidesOrigin(r) {
+			s.kit.Fail(w, r, &api.Error{
+				Status: http.StatusForbidden, Code: api.CodeForeignOrigin, Message: "a page has to say where it is from",
+			})
+			return
+		}
 		if !public(r) && !s.authorised(r) {
 			s.refuse(w, r)
 			return
@@ -77,20 +81,25 @@ func public(r *http.Request) bool {
 // authorised checks the token. Browsers cannot set headers on a WebSocket, so
 // there, and only there, it may ride in the query.
 func (s *Server) authorised(r *http.Request) bool {
-	if s.sameToken(httpkit.Bearer(r)) {
+	return s.holds(s.token.Load(), r) || s.renewToken() && s.holds(s.token.Load(), r)
+}
+
+func (s *Server) holds(t *token, r *http.Request) bool {
+	if t.is(httpkit.Bearer(r)) {
 		return true
 	}
 	if r.URL.Path != pathEvents || r.Method != http.MethodGet || !wantsUpgrade(r) || len(r.Header.Values("Authorization")) > 0 {
 		return false
 	}
 	values := r.URL.Query()["token"]
-	return len(values) == 1 && s.sameToken(secret.Text(values[0]))
+	return len(values) == 1 && t.is(secret.Text(values[0]))
 }
 
-// sameToken compares digests, so that not even the length can be timed.
-func (s *Server) sameToken(got secret.Text) bool {
-	a, b := sha256.Sum256([]byte(got.Reveal())), sha256.Sum256([]byte(s.o.Token.Reveal()))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && !s.o.Token.Empty()
+// hidesOrigin reports whether a browser asks for a WebSocket without saying
+// for which page. Real ones always say.
+func hidesOrigin(r *http.Request) bool {
+	return r.URL.Path == pathEvents && wantsUpgrade(r) && r.Header.Get("Origin") == "" &&
+		strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")
 }
 
 // refuse answers a request without the token, the same way whatever was wrong

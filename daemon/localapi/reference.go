@@ -84,7 +84,8 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Params: []openapi.Param{
 				{Name: "token", Text: "the token, for clients that cannot send headers"},
 				{Name: "since", Text: "over HTTP, the next of the last answer; over a WebSocket the seq of the last frame seen: what was missed comes instead of the snapshot, if it is still held", Type: "integer"},
-				{Name: "worker", Text: "over HTTP: events of this worker only"},
+				{Name: "worker", Text: "only what is about this worker; the status is about all"},
+				{Name: "logs", Text: "over a WebSocket: 0 for no lines of logs, or ids with commas between for lines of those workers; otherwise lines of all"},
 				{Name: "limit", Text: "over HTTP: how many at most; without since, the newest", Type: "integer", Default: "200", Min: 1, Max: maxEvents},
 			},
 			Answers: []openapi.Answer{
@@ -177,4 +178,4 @@ var (
 var noWorkspace = openapi.Fail(409, "the worker cannot be switched from this host")
 
 const eventsDetail = "Over a WebSocket the first frame is a snapshot of all workers; every frame carries a number. Frames of kind `operation` and `event` tell of long actions and of what is kept. A client that comes back names the last one it saw. What a client sends is ignored. " +
-	"The daemon pings every 20 seconds. Close codes: 1001 the daemon is stopping, 4408 the client reads too slowly; either way it comes back with since."
+	"The daemon pings every 20 seconds. Close codes: 1001 the daemon is stopping, 4401 the token was replaced, 4408 the client reads too slowly; either way it comes back with since."

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -67,7 +68,14 @@ type Options struct {
 	Host string
 	Port int
 	// Token opens everything but the page's files and liveness.
-	Token   secret.Text
+	Token secret.Text
+	// CurrentToken reads the token anew, after a request came with one that is
+	// not Token; nil never does. When it is another one it takes Token's place,
+	// sockets opened with the old one are closed, and TokenReplaced, if there is
+	// one, is told.
+	CurrentToken  func() (secret.Text, error)
+	TokenReplaced func()
+
 	Backend Backend
 	// Lifecycle is what builds workers and keeps the journals.
 	Lifecycle Lifecycle
@@ -92,6 +100,8 @@ type Server struct {
 	runs    *runFiles
 	metrics *prometheus.Registry
 	guesses guesses
+	token   atomic.Pointer[token]
+	recheck recheck
 	// document is the OpenAPI description, made when it is first asked for.
 	document func() ([]byte, error)
 
@@ -108,6 +118,10 @@ func New(o Options) *Server {
 	}
 	s := &Server{o: o, runs: newRunFiles(o.RunsDir)}
 	s.kit = &httpkit.Kit{Map: s.mapError, MaxBody: maxBody, Strict: true, Log: o.Log}
+	if s.o.TokenReplaced == nil {
+		s.o.TokenReplaced = func() {}
+	}
+	s.token.Store(newToken(o.Token))
 	s.metrics = newMetrics(s)
 	s.document = sync.OnceValues(func() ([]byte, error) { return s.description().JSON() })
 	return s

@@ -25,7 +25,9 @@ const (
 // none that fits.
 const (
 	closeSlow     = websocket.StatusCode(4408)
+	closeRevoked  = websocket.StatusCode(4401)
 	reasonSlow    = "too slow: reconnect with ?since="
+	reasonRevoked = "the token was replaced: open the dashboard anew"
 	reasonStopped = "the daemon is stopping"
 )
 
@@ -44,6 +46,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.kit.Fail(w, r, err)
 		return
 	}
+	// The guard has let the request in with a token that may have been replaced
+	// since; what revokes this one is looked up first and checked again.
+	token := s.token.Load()
+	if !s.holds(token, r) {
+		s.refuse(w, r)
+		return
+	}
 	s.sockets.Add(1)
 	defer s.sockets.Done()
 	conn, err := websocket.Accept(w, r, nil) // answers the client itself when it fails
@@ -55,11 +64,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 
 	// Subscribe first, look second: the snapshot is at least as new as the
 	// place in the feed, so nothing falls between.
-	sub := s.o.Feed.Subscribe(since)
+	query := r.URL.Query()
+	sub := s.o.Feed.Subscribe(since, wantsOf(query.Get("worker"), query.Get("logs")))
 	defer sub.Close()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
 	s.sockets.Go(func() { discard(ctx, cancel, conn) })
+	s.sockets.Go(func() { revoke(ctx, cancel, conn, token) })
 
 	if err := s.greet(ctx, conn, sub, since); err != nil {
 		return
@@ -67,15 +78,21 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	s.pump(ctx, conn, sub)
 }
 
+// revoke closes the socket when the token that opened it is replaced, also
+// while a frame is stuck in it.
+func revoke(ctx context.Context, cancel context.CancelFunc, conn *websocket.Conn, opened *token) {
+	select {
+	case <-ctx.Done():
+	case <-opened.revoked:
+		_ = conn.Close(closeRevoked, reasonRevoked)
+		cancel()
+	}
+}
+
 // greet sends the snapshot or what was missed.
 func (s *Server) greet(ctx context.Context, conn *websocket.Conn, sub *Subscription, since int64) error {
 	if sub.resumed {
-		for _, e := range sub.backlog {
-			if err := send(ctx, conn, e.data); err != nil {
-				return err
-			}
-		}
-		return nil
+		return nil // what was missed is pending
 	}
 	items, err := s.o.Backend.Workers(ctx)
 	if err != nil {
@@ -98,16 +115,19 @@ func (s *Server) pump(ctx context.Context, conn *websocket.Conn, sub *Subscripti
 		select {
 		case <-ctx.Done():
 			return
-		case e, open := <-sub.frames:
-			if !open {
-				if sub.dropped() {
-					_ = conn.Close(closeSlow, reasonSlow)
-				} else {
-					_ = conn.Close(websocket.StatusGoingAway, reasonStopped)
+		case <-sub.filled:
+			frames, ended := sub.take()
+			for _, data := range frames {
+				if send(ctx, conn, data) != nil {
+					return
 				}
-				return
 			}
-			if send(ctx, conn, e.data) != nil {
+			switch {
+			case ended && sub.dropped():
+				_ = conn.Close(closeSlow, reasonSlow)
+				return
+			case ended:
+				_ = conn.Close(websocket.StatusGoingAway, reasonStopped)
 				return
 			}
 		case <-ping.C:

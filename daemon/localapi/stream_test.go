@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"pipedai/api"
+	"pipedai/internal/secret"
 )
 
 func (f *fixture) wsURL(query string) string {
@@ -85,6 +87,10 @@ func TestEvents_W1_W2_refusedBeforeTheUpgrade(t *testing.T) {
 		}
 	}
 	own := http.Header{"Origin": {fmt.Sprintf("http://127.0.0.1:%d", f.port)}}
+	browser := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"}}
+	if conn, status := f.dial(t, "?token="+token, browser); conn != nil || status != 403 {
+		t.Errorf("a browser that does not say which page asks: %d", status)
+	}
 	if conn, status := f.dial(t, "?token="+token, own); conn == nil {
 		t.Errorf("our own page: %d", status)
 	}
@@ -218,7 +224,9 @@ func TestEvents_endIsExplained(t *testing.T) {
 func TestFeed_holdsABoundedPast(t *testing.T) {
 	t.Parallel()
 	feed := NewFeed()
-	first := feed.Subscribe(0).seq
+	began := feed.Subscribe(0, wants{})
+	first := began.seq
+	began.Close() // and may come back
 	for i := range feedHeld * 3 {
 		feed.Publish(logFrame(strconv.Itoa(i)))
 	}
@@ -226,13 +234,141 @@ func TestFeed_holdsABoundedPast(t *testing.T) {
 		t.Errorf("%d frames held", len(feed.held))
 	}
 	newest := first + feedHeld*3
-	if sub := feed.Subscribe(newest); !sub.resumed || len(sub.backlog) != 0 {
+	if sub := feed.Subscribe(newest, wants{}); !sub.resumed || len(sub.pending) != 0 {
 		t.Errorf("at the newest: %+v", sub)
 	}
-	if sub := feed.Subscribe(newest - 10); !sub.resumed || len(sub.backlog) != 10 {
-		t.Errorf("ten behind: resumed %v with %d", sub.resumed, len(sub.backlog))
+	if sub := feed.Subscribe(newest-10, wants{}); !sub.resumed || len(sub.pending) != 10 {
+		t.Errorf("ten behind: resumed %v with %d", sub.resumed, len(sub.pending))
 	}
-	if sub := feed.Subscribe(first); sub.resumed {
+	if sub := feed.Subscribe(first, wants{}); sub.resumed {
 		t.Error("resumed from what is not held any more")
+	}
+}
+
+func TestFeed_boundsBytesAndKeepsOneStatus(t *testing.T) {
+	t.Parallel()
+	feed := NewFeed()
+	slow := feed.Subscribe(0, wants{noLogs: true})
+	for range 100 {
+		feed.Publish(api.LocalFrame{Kind: kindStatus, Items: make([]api.FusedWorker, 20)})
+	}
+	if got, ended := slow.take(); len(got) != 1 || ended {
+		t.Errorf("%d statuses wait for a slow reader, ended %v; only the newest says something", len(got), ended)
+	}
+	if len(feed.held) != 1 {
+		t.Errorf("%d statuses held", len(feed.held))
+	}
+	line := strings.Repeat("x", 1<<20)
+	for range 40 {
+		feed.Publish(logFrame(line))
+	}
+	if feed.bytes > feedHeldBytes+2<<20 || len(feed.held) > 10 {
+		t.Errorf("%d frames of %d bytes held", len(feed.held), feed.bytes)
+	}
+}
+
+// While nobody watches, a flood of lines is only counted; whoever comes back
+// to a feed that only counted gets a snapshot, not a gap.
+func TestFeed_idleHoldsNothing(t *testing.T) {
+	t.Parallel()
+	feed := NewFeed()
+	now := time.Now()
+	feed.now = func() time.Time { return now }
+	if !feed.Idle() {
+		t.Error("nobody ever came, and it is not idle")
+	}
+	sub := feed.Subscribe(0, wants{})
+	seen := sub.seq
+	sub.Close()
+	feed.Publish(logFrame("missed"))
+	if back := feed.Subscribe(seen, wants{}); !back.resumed || len(back.pending) != 1 {
+		t.Errorf("back in time: resumed %v with %d", back.resumed, len(back.pending))
+	} else {
+		back.Close()
+	}
+	now = now.Add(feedMemory + time.Second)
+	feed.Publish(logFrame("for nobody"))
+	if len(feed.held) != 0 {
+		t.Errorf("%d frames held for nobody", len(feed.held))
+	}
+	if late := feed.Subscribe(seen, wants{}); late.resumed {
+		t.Error("resumed over a gap")
+	}
+}
+
+func TestFeed_subscriptions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, worker, logs, want string
+	}{
+		{"an old client", "", "", "status a b conn"},
+		{"no logs", "", "0", "status conn"},
+		{"all logs", "", "1", "status a b conn"},
+		{"logs of one", "", "b", "status b conn"},
+		{"logs of both", "", "b,a", "status a b conn"},
+		{"one worker", "a", "", "status a conn"},
+		{"one worker without logs", "a", "0", "status conn"},
+	} {
+		feed := NewFeed()
+		sub := feed.Subscribe(0, wantsOf(tt.worker, tt.logs))
+		feed.Publish(api.LocalFrame{Kind: kindStatus, Line: "status"})
+		feed.Publish(api.LocalFrame{Kind: kindLog, ID: "a", Line: "a"})
+		feed.Publish(api.LocalFrame{Kind: kindLog, ID: "b", Line: "b"})
+		feed.Publish(api.LocalFrame{Kind: "connectivity", Line: "conn"})
+		var got []string
+		frames, _ := sub.take()
+		for _, data := range frames {
+			var frame api.LocalFrame
+			if err := json.Unmarshal(data, &frame); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, frame.Line)
+		}
+		if text := strings.Join(got, " "); text != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, text, tt.want)
+		}
+	}
+}
+
+// Whoever has the old token is told to go within moments of the first use of
+// the new one; who waits behind a full socket, too.
+func TestEvents_W3_replacedTokenClosesSockets(t *testing.T) {
+	t.Parallel()
+	f := serveTest(t)
+	var current atomic.Pointer[secret.Text]
+	first, second := testToken, secret.Text("oct_another-one-of-the-same-length-as-before-00")
+	current.Store(&first)
+	f.o.CurrentToken = func() (secret.Text, error) { return *current.Load(), nil }
+	replaced := make(chan struct{}, 10)
+	f.o.TokenReplaced = func() { replaced <- struct{}{} }
+	conn, _ := f.dial(t, "?token="+first.Reveal(), nil)
+	next(t, conn)
+
+	if status, _, _ := f.ask(t, f.plain("GET", "/api/workers", "Authorization: Bearer "+second.Reveal())); status != 401 {
+		t.Fatalf("before it is the token: %d", status)
+	}
+	current.Store(&second)
+	began := time.Now()
+	for deadline := began.Add(5 * time.Second); ; {
+		if status, _, _ := f.ask(t, f.plain("GET", "/api/workers", "Authorization: Bearer "+second.Reveal())); status == 200 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the new token is not taken up: %d", status)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, _, err := conn.Read(ctx)
+	if websocket.CloseStatus(err) != closeRevoked || !strings.Contains(err.Error(), "replaced") {
+		t.Errorf("closed with %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if status, _, _ := f.ask(t, f.plain("GET", "/api/workers")); status != 401 {
+		t.Errorf("the old token: %d", status)
+	}
+	if len(replaced) != 1 {
+		t.Errorf("told %d times", len(replaced))
 	}
 }
