@@ -166,7 +166,7 @@ func Run(ctx context.Context, o Options) error {
 
 	server := localapi.New(localapi.Options{
 		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Feed: h.feed,
-		Connectivity: h.connectivity.State,
+		CurrentToken: h.localToken, TokenReplaced: h.tokenReplaced, Connectivity: h.connectivity.State,
 		Dashboard:    o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
 	o.Listening(info.URL())

@@ -136,15 +136,25 @@ func (h *host) broadcast(ctx context.Context) error {
 		case <-h.dirty:
 		}
 		h.notice(ctx)
-		items, err := h.Workers(ctx)
-		if err == nil {
-			h.feed.Publish(api.LocalFrame{Kind: "status", Items: items})
-		} else if ctx.Err() == nil {
-			h.o.Log.Warn("read workers", "error", err)
-		}
+		h.publishStatus(ctx)
 		if !backoff.Sleep(ctx, broadcastPause) {
 			return nil
 		}
+	}
+}
+
+// publishStatus makes a status frame. While nobody listens it is only counted:
+// whoever comes gets a snapshot.
+func (h *host) publishStatus(ctx context.Context) {
+	if h.feed.Idle() {
+		h.feed.Publish(api.LocalFrame{Kind: "status"})
+		return
+	}
+	items, err := h.Workers(ctx)
+	if err == nil {
+		h.feed.Publish(api.LocalFrame{Kind: "status", Items: items})
+	} else if ctx.Err() == nil {
+		h.o.Log.Warn("read workers", "error", err)
 	}
 }
 

@@ -355,6 +355,7 @@ func TestEvents_W3_replacedTokenClosesSockets(t *testing.T) {
 		} else if time.Now().After(deadline) {
 			t.Fatalf("the new token is not taken up: %d", status)
 		}
+		<-time.After(tokenRecheck / 4)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

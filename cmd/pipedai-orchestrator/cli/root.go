@@ -138,7 +138,7 @@ a dashboard on this machine.`,
 		}
 	}
 	add(groupHost, newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
-		newConfigCmd(d))
+		newTokenCmd(d), newConfigCmd(d))
 	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newLogsCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
 	add(groupDiagnose, newStatusCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
