@@ -21,8 +21,9 @@ func newTokenCmd(d *deps) *cobra.Command {
 		Short: "Replace the token of the local API",
 		Long: `The local API and the dashboard of this host open with one token, which stays on
 this machine. Tokens for control planes are another matter: see tokens.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  pipedai-orchestrator token rotate`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	asJSON := false
 	rotate := &cobra.Command{
