@@ -44,14 +44,18 @@ type LocalStatus struct {
 	TotalRestarts int    `json:"totalRestarts"`           // never lowered
 	Reattached    bool   `json:"reattached"`              // outlived an earlier daemon
 	RestartReason string `json:"restartReason,omitempty"` // what the restart policy said
+	NotLimited    string `json:"notLimited,omitempty"`    // which of its limits are not kept here, and why
 }
 
 // LastExit is how the last process ended. Both null: it could not be started,
-// or the kernel did not tell.
+// or the kernel did not tell; How says which.
 type LastExit struct {
 	Code   *int    `json:"code"`
 	Signal *string `json:"signal"`
 	At     int64   `json:"at"` // ms
+
+	// How is "exited", "killed", "unknown" or "not-started". Added.
+	How string `json:"how,omitempty"`
 }
 
 // RemoteStatus is what the control plane said last.

@@ -20,6 +20,7 @@ import (
 	"pipedai/internal/hostdir"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
+	"pipedai/supervisor"
 )
 
 const (
@@ -290,7 +291,7 @@ func (h *host) register(ctx context.Context, op *operation, in buildInput) error
 		args = append(args, "--pool")
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = append(append(os.Environ(), workerEnv(h.o.WorkerEnv, h.o.Dir.Home())...), "AUTH_MODE="+in.AuthMode)
+	cmd.Env = supervisor.Environment(append(h.commonEnv(), "AUTH_MODE="+in.AuthMode)...)
 	cmd.Dir, cmd.WaitDelay = h.o.Dir.Workers(), time.Second
 	cmd.Stdin = strings.NewReader(op.token.Reveal() + "\n")
 	out := &tail{limit: maxOutput}
@@ -379,7 +380,7 @@ func buildAdd(ctx context.Context, op *operation) error {
 	}
 	e := manifest.Entry{
 		ID: file.WorkerID, Label: in.Label, APIURL: file.APIURL, WorkspaceID: file.WorkspaceID, ConfigPath: in.ConfigPath,
-		Mode: manifest.ModeWorkspace, Running: true, Enabled: true,
+		Mode: manifest.ModeWorkspace, Running: true, Enabled: true, Settings: manifest.Settings{AuthMode: in.AuthMode},
 	}
 	if in.Pool {
 		e.Mode, e.WorkspaceID = manifest.ModePool, ""

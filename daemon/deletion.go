@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"pipedai/enroll"
 	"pipedai/manifest"
 	"pipedai/supervisor"
 )
@@ -180,10 +181,15 @@ func (h *host) want(ctx context.Context, e manifest.Entry, running bool) error {
 	return err
 }
 
-// forget removes what is left of a deleted worker: its configuration, if it is
-// one of ours. A file that a person keeps elsewhere stays.
+// forget removes what is left of a deleted worker: its secret variables, and
+// its configuration, if it is one of ours. A file that a person keeps elsewhere stays.
 func (h *host) forget(worker, configPath string) {
 	h.events.forget(worker)
+	if configPath != "" {
+		if err := enroll.RemoveWorkerEnv(configPath); err != nil {
+			h.o.Log.Warn("remove the secret variables of a deleted worker", "worker", worker, "error", err)
+		}
+	}
 	if configPath == "" || filepath.Dir(configPath) != h.o.Dir.Workers() {
 		return
 	}

@@ -83,7 +83,7 @@ func newer(latest, current string) bool {
 func localStatus(s supervisor.Status) *api.LocalStatus {
 	out := &api.LocalStatus{
 		ID: s.ID, State: string(s.State), Restarts: s.Restarts, TotalRestarts: s.TotalRestarts,
-		Draining: s.Draining, Reattached: s.Reattached, LastError: s.LastError, RestartReason: s.RestartReason,
+		Draining: s.Draining, Reattached: s.Reattached, LastError: s.LastError, RestartReason: s.RestartReason, NotLimited: s.Unlimited,
 	}
 	if s.PID != 0 {
 		pid, at := s.PID, s.StartedAt.UnixMilli()
@@ -94,7 +94,7 @@ func localStatus(s supervisor.Status) *api.LocalStatus {
 		out.NextStartAt = &at
 	}
 	if s.LastExit != nil {
-		out.LastExit = &api.LastExit{Code: s.LastExit.Code, Signal: s.LastExit.Signal, At: s.LastExit.At.UnixMilli()}
+		out.LastExit = &api.LastExit{Code: s.LastExit.Code, Signal: s.LastExit.Signal, At: s.LastExit.At.UnixMilli(), How: string(s.LastExit.How)}
 	}
 	return out
 }

@@ -145,6 +145,12 @@ func (h *host) health(workers []api.FusedWorker, planes []remote.Plane, programE
 		if item, unwell := h.workerHealth(w); unwell {
 			items = append(items, item)
 		}
+		if w.Local != nil && w.Local.NotLimited != "" {
+			items = append(items, api.HealthItem{
+				Code: "limits_not_kept", Severity: severityWarning, Message: w.Label + ": " + w.Local.NotLimited,
+				Fix: "give the daemon's unit Delegate=yes, or take the limits out", Command: h.command("workers show " + w.ID),
+			})
+		}
 	}
 	return items
 }

@@ -1,10 +1,8 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,25 +199,6 @@ func (h *host) Logs(_ context.Context, id string, n int) ([]api.LogLine, error) 
 	return out, nil
 }
 
-// spec is how a worker's process is started.
-func (h *host) spec(e manifest.Entry) supervisor.Spec {
-	args := append([]string(nil), h.o.WorkerArgs...)
-	return supervisor.Spec{
-		ID: e.ID, Program: cmp.Or(h.o.WorkerProgram, workerProgram), Args: append(args, "run", "--config", e.ConfigPath),
-		Env: workerEnv(h.o.WorkerEnv, h.o.Dir.Home()), Dir: filepath.Dir(e.ConfigPath),
-		StopGrace: h.o.StopGrace, Policy: h.o.Policy,
-	}
-}
-
-// workerEnv is what a worker's environment has besides the daemon's: what it
-// must know of this host, and our own secrets blanked.
-func workerEnv(extra []string, home string) []string {
-	return append([]string{
-		"PIPEDAI_HOME=" + home, "PIPEDAI_LOCAL_RUN_EVENTS=1",
-		"PIPEDAI_OPERATOR_TOKEN=", "PIPEDAI_CONNECT_TOKEN=", "PIPEWEAVE_API_TOKEN=",
-	}, extra...)
-}
-
 // minSecret is the length below which a text is too ordinary to be taken out
 // of other texts.
 const minSecret = 12
@@ -242,6 +221,11 @@ func (h *host) learnSecrets(entries []manifest.Entry) {
 		h.protect(e)
 		if file, err := enroll.ReadWorkerFile(e.ConfigPath); err == nil {
 			hide(file.WorkerToken)
+		}
+		if env, err := enroll.ReadWorkerEnv(e.ConfigPath); err == nil {
+			for _, value := range env {
+				hide(value)
+			}
 		}
 	}
 	h.secrets.Store(strings.NewReplacer(pairs...))

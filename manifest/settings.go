@@ -18,6 +18,7 @@ import (
 type Settings struct {
 	Dir       string            `json:"dir,omitempty"`       // absolute; "" is the folder of its worker.json
 	Env       map[string]string `json:"env,omitempty"`       // for all to see
+	AuthMode  string            `json:"authMode,omitempty"`  // as it was registered: "claude-max" or "api-key"
 	StopGrace time.Duration     `json:"stopGrace,omitempty"` // ns; 0 is the daemon's default
 	Restart   Restart           `json:"restart,omitzero"`
 	Limits    Limits            `json:"limits,omitzero"`
@@ -58,7 +59,7 @@ const (
 
 // reservedEnv are the names a worker's environment has its meaning from.
 var reservedEnv = map[string]bool{
-	"PIPEDAI_HOME": true, "PIPEDAI_LOCAL_RUN_EVENTS": true, "PIPEDAI_GENERATION": true,
+	"PIPEDAI_HOME": true, "PIPEDAI_LOCAL_RUN_EVENTS": true, "AUTH_MODE": true, "PIPEDAI_GENERATION": true,
 	"PIPEDAI_OPERATOR_TOKEN": true, "PIPEDAI_CONNECT_TOKEN": true, "PIPEWEAVE_API_TOKEN": true,
 }
 
@@ -73,6 +74,11 @@ func (s Settings) Validate() error {
 	}
 	if err := ValidEnv("env", s.Env); err != nil {
 		return err
+	}
+	switch s.AuthMode {
+	case "", "claude-max", "claude_max", "api-key", "api_key":
+	default:
+		return bad("authMode", "%.40q is neither claude-max nor api-key", s.AuthMode)
 	}
 	if s.StopGrace < 0 || s.StopGrace > maxStopGrace {
 		return bad("stopGraceMs", "must be between 0 and %s", maxStopGrace)

@@ -110,6 +110,14 @@ func decide(p Policy, h history, e ending, now time.Time, jitter float64) decisi
 	return decision{action: actRestart, delay: delay, restarts: restarts, total: h.total + 1, reason: reason}
 }
 
+// Steps are the pauses of p with the default filled in.
+func (p Policy) Steps() []time.Duration {
+	if len(p.Backoff) == 0 {
+		return slices.Clone(defaultBackoff)
+	}
+	return slices.Clone(p.Backoff)
+}
+
 func (p Policy) stable() time.Duration {
 	if p.Stable <= 0 {
 		return DefaultStable

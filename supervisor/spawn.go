@@ -45,9 +45,9 @@ func marker(fifoOut string) string {
 	return markerEnv + "=" + strings.TrimSuffix(fifoOut, ".out")
 }
 
-// environment is the daemon's, with extra winning over it, and a later entry
+// Environment is the daemon's, with extra winning over it, and a later entry
 // over an earlier one. An entry without "=" takes the variable out.
-func environment(extra ...string) []string {
+func Environment(extra ...string) []string {
 	env := os.Environ() // a copy
 	last := make(map[string]int, len(extra))
 	for i, entry := range extra {

@@ -91,7 +91,7 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process,
 	}
 	proc, group, notes, err := l.startIn(program, spec, p, &os.ProcAttr{
 		Dir:   spec.Dir,
-		Env:   environment(append(slices.Clone(spec.Env), marker(p.FIFOOut))...),
+		Env:   Environment(append(slices.Clone(spec.Env), marker(p.FIFOOut))...),
 		Files: []*os.File{null, ends[0], ends[1]},
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (process, e
 		notes: ignored(notIn(asked(spec.Limits), []string{limitMemory, limitPIDs}), "not kept on Windows")}
 	cmd := exec.Command(program, spec.Args...)
 	cmd.Dir = spec.Dir
-	cmd.Env = environment(append(append([]string(nil), spec.Env...), marker(p.FIFOOut))...)
+	cmd.Env = Environment(append(append([]string(nil), spec.Env...), marker(p.FIFOOut))...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP, HideWindow: true}
 	var ends []*os.File
 	fail := func(err error) (process, error) {

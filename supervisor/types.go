@@ -14,8 +14,8 @@ import (
 )
 
 // DefaultStopGrace is how long a worker may take to stop when its Spec does
-// not say.
-const DefaultStopGrace = 30 * time.Second
+// not say. Long: what it has in hand is somebody's work.
+const DefaultStopGrace = 5 * time.Minute
 
 // Errors callers branch on.
 var (

@@ -110,6 +110,17 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			},
 			Example: `{"apiUrl":"https://api.example.com","label":"pdf"}`,
 		},
+		"GET /api/workers/{id}": {
+			Summary: "One worker, with its settings and how its last processes ended",
+			Detail:  "Of its environment only the names are told.", Errors: []openapi.Failure{workerUnknown},
+		},
+		"PATCH /api/workers/{id}": {
+			Summary: "Change what a worker is given: environment, folder, stop grace, restarts, limits",
+			Detail: "What is left out stays; 0, an empty text and an empty list bring the default back, null takes a variable out. It takes effect when the process starts the next time. " +
+				"Members that are not known are refused. Values of secretEnv are kept in a file of the owner's and never told.",
+			Body: api.WorkerSettingsChange{}, Example: `{"limits":{"memoryBytes":2147483648,"cpu":1.5},"env":{"MODEL":"small","OLD":null},"stopGraceMs":600000}`,
+			Errors: []openapi.Failure{openapi.Fail(422, "a setting is out of its bounds; nothing was changed"), workerUnknown},
+		},
 		"POST /api/workers/{id}/start": action("Keep a worker running",
 			"This host's business alone. One that waits to be started again starts at once; one that is stopping starts again when it has stopped.", underWay, unwritten),
 		"POST /api/workers/{id}/stop": withNow(action("Let a worker finish its run, then keep it stopped",

@@ -37,6 +37,8 @@ func (s *Server) table() []route {
 
 		{"GET", "/api/workers", httpkit.JSON(k, s.workers), false},
 		{"POST", "/api/workers", httpkit.JSON(k, s.build), false},
+		{"GET", "/api/workers/{id}", httpkit.JSON(k, s.worker), false},
+		{"PATCH", "/api/workers/{id}", httpkit.JSON(k, s.changeWorker), false},
 		{"POST", "/api/workers/{id}/start", httpkit.JSON(k, s.act(ActionStart)), false},
 		{"POST", "/api/workers/{id}/stop", httpkit.JSON(k, s.act(ActionStop)), false},
 		{"POST", "/api/workers/{id}/restart", httpkit.JSON(k, s.act(ActionRestart)), false},
@@ -90,7 +92,7 @@ func (s *Server) routes() http.Handler {
 // otherMethods lists the methods that the path of a request does answer to.
 func otherMethods(mux *http.ServeMux, r *http.Request, methods map[string]bool) []string {
 	var allowed []string
-	for _, m := range []string{"GET", "POST", "DELETE"} {
+	for _, m := range []string{"GET", "POST", "PATCH", "DELETE"} {
 		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
 		if _, pattern := mux.Handler(probe); methods[m] && pattern != "" {
 			allowed = append(allowed, m)

@@ -45,6 +45,12 @@ type Backend interface {
 	Ready() bool
 	// Workers returns every managed worker, in manifest order.
 	Workers(ctx context.Context) ([]api.FusedWorker, error)
+	// Worker returns one worker with its settings and how its last processes
+	// ended; ErrUnknownWorker.
+	Worker(ctx context.Context, id string) (api.WorkerDetail, error)
+	// ChangeWorker changes its settings, from its next start on; ErrUnknownWorker,
+	// or *api.Error with 422 and nothing changed.
+	ChangeWorker(ctx context.Context, id string, change api.WorkerSettingsChange) (api.WorkerDetail, error)
 	// Act carries out a verb, and is done or says what is still under way.
 	Act(ctx context.Context, id string, req ActRequest) (api.ActionResult, error)
 	// Reload takes up what another program changed in the manifest.

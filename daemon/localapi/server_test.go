@@ -63,6 +63,21 @@ func (b *fakeBackend) Act(_ context.Context, id string, req ActRequest) (api.Act
 	return api.ActionResult{ID: id, Action: string(req.Verb), OK: true}, b.broken
 }
 
+func (b *fakeBackend) Worker(_ context.Context, id string) (api.WorkerDetail, error) {
+	if id != "w1" {
+		return api.WorkerDetail{}, ErrUnknownWorker
+	}
+	return api.WorkerDetail{Worker: api.FusedWorker{ID: id}}, b.broken
+}
+
+func (b *fakeBackend) ChangeWorker(ctx context.Context, id string, change api.WorkerSettingsChange) (api.WorkerDetail, error) {
+	out, err := b.Worker(ctx, id)
+	if change.Limits != nil && change.Limits.PIDs != nil {
+		out.Settings.Limits.PIDs = *change.Limits.PIDs
+	}
+	return out, err
+}
+
 func (b *fakeBackend) Reload(_ context.Context, req api.ReloadRequest) (api.Reloaded, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

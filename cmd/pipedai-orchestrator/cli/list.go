@@ -48,7 +48,7 @@ func newWorkersCmd(d *deps) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), d, o) },
 	}
 	o.bind(cmd)
-	cmd.AddCommand(newVerbCmd(d, verbStart), newVerbCmd(d, verbRestart))
+	cmd.AddCommand(newShowCmd(d), newSetCmd(d), newVerbCmd(d, verbStart), newVerbCmd(d, verbRestart))
 	cmd.AddCommand(workerVerbs(d)...)
 	return cmd
 }

@@ -74,6 +74,16 @@ func (c *Client) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 	return out.Items, err
 }
 
+// Worker asks for one worker with its settings and its last exits.
+func (c *Client) Worker(ctx context.Context, id string) (out api.WorkerDetail, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/workers/"+url.PathEscape(id), nil, &out)
+}
+
+// ChangeWorker changes its settings, from its next start on.
+func (c *Client) ChangeWorker(ctx context.Context, id string, change api.WorkerSettingsChange) (out api.WorkerDetail, err error) {
+	return out, c.call(ctx, http.MethodPatch, "/api/workers/"+url.PathEscape(id), change, &out)
+}
+
 // Act carries out a verb: start, stop, restart, enable or disable. Options are
 // "now" (stop and restart without waiting for the run in hand) and "drain"
 // (disable, and answer when it has ended).

@@ -862,16 +862,18 @@ export interface LocalStatus {
   totalRestarts: number; // never lowered
   reattached: boolean; // outlived an earlier daemon
   restartReason?: string; // what the restart policy said
+  notLimited?: string; // which of its limits are not kept here, and why
 }
 
 /**
  * LastExit is how the last process ended. Both null: it could not be started,
- * or the kernel did not tell.
+ * or the kernel did not tell; How says which.
  */
 export interface LastExit {
   code: number | null;
   signal: string | null;
   at: number; // ms
+  how?: string;
 }
 
 /** RemoteStatus is what the control plane said last. */
@@ -1369,4 +1371,94 @@ export interface UploadStats {
   expired: number;
   claimed: number;
   deleted: number;
+}
+
+/**
+ * WorkerDetail answers GET /api/workers/{id}: the worker with what it is given
+ * and how its last processes ended.
+ */
+export interface WorkerDetail {
+  worker: FusedWorker;
+  settings: WorkerSettings;
+  exits: WorkerExit[] | null; // newest first, at most 20
+}
+
+/**
+ * WorkerSettings is what one worker is given instead of the daemon's defaults,
+ * with the defaults filled in. It takes effect when its process starts.
+ */
+export interface WorkerSettings {
+  dir: string;
+  env: WorkerEnv[] | null; // names only: values are never told
+  authMode: string;
+  stopGraceMs: number;
+  restart: WorkerRestarts;
+  limits: WorkerLimits;
+}
+
+/** WorkerEnv is one variable of a worker's environment. */
+export interface WorkerEnv {
+  name: string;
+  secret: boolean; // its value is kept in a file of the owner's, not in the manifest
+}
+
+/** WorkerRestarts is when a worker that ended by itself is started again. */
+export interface WorkerRestarts {
+  backoffMs: number[] | null; // before the 1st, 2nd, ... restart in a row; the last repeats
+  stableMs: number; // a run of this length forgets the restarts before it
+  budget: number; // restarts in a row before it is left crashed; negative: for ever
+  finalCodes: number[] | null; // exit codes after which it is not started again
+}
+
+/**
+ * WorkerLimits is what a worker with everything it starts may use; 0 is no
+ * limit.
+ */
+export interface WorkerLimits {
+  memoryBytes: number;
+  cpu: number; // whole processors
+  pids: number;
+  nofile: number; // open files, of each process
+}
+
+/** WorkerExit is how one process of a worker ended. */
+export interface WorkerExit {
+  generation: number;
+  how: "exited" | "killed" | "unknown" | "not-started";
+  code: number | null;
+  signal: string | null;
+  detail?: string;
+  startedAt: number; // ms
+  endedAt: number; // ms
+}
+
+/**
+ * WorkerSettingsChange is PATCH /api/workers/{id}. Members that are left out
+ * stay as they are; what is named replaces what was, and 0, "" and [] bring the
+ * default back. Members it does not know are refused.
+ */
+export interface WorkerSettingsChange {
+  dir?: string;
+  env?: Record<string, string | null>; // null takes a variable out
+  secretEnv?: Record<string, string | null>; // kept apart, in a 0600 file
+  authMode?: string; // "claude-max", "api-key" or ""
+  stopGraceMs?: number;
+  restart?: WorkerRestartsChange;
+  limits?: WorkerLimitsChange;
+}
+
+/** WorkerRestartsChange changes WorkerRestarts. */
+export interface WorkerRestartsChange {
+  backoffMs?: number[];
+  stableMs?: number;
+  budget?: number;
+  finalCodes?: number[];
+}
+
+/** WorkerLimitsChange changes WorkerLimits. */
+export interface WorkerLimitsChange {
+  memoryBytes?: number;
+  cpu?: number;
+  pids?: number;
+  nofile?: number;
 }
