@@ -67,7 +67,10 @@ func (b *fakeBackend) Worker(_ context.Context, id string) (api.WorkerDetail, er
 	if id != "w1" {
 		return api.WorkerDetail{}, ErrUnknownWorker
 	}
-	return api.WorkerDetail{Worker: api.FusedWorker{ID: id}}, b.broken
+	return api.WorkerDetail{
+		Worker: api.FusedWorker{ID: id, Mode: "workspace", DesiredState: "enabled"}, Exits: []api.WorkerExit{},
+		Settings: api.WorkerSettings{Env: []api.WorkerEnv{}, Restart: api.WorkerRestarts{BackoffMs: []int64{}, FinalCodes: []int{}}},
+	}, b.broken
 }
 
 func (b *fakeBackend) ChangeWorker(ctx context.Context, id string, change api.WorkerSettingsChange) (api.WorkerDetail, error) {
@@ -211,7 +214,7 @@ func (f *fixture) plain(method, path string, extra ...string) string {
 		"Authorization": {"Bearer " + testToken.Reveal()},
 		"Connection":    {"close"},
 	}
-	if method == "POST" {
+	if method == "POST" || method == "PATCH" {
 		headers["Content-Type"] = []string{"application/json"}
 		headers["Content-Length"] = []string{"2"}
 	}
@@ -234,7 +237,7 @@ func (f *fixture) plain(method, path string, extra ...string) string {
 		}
 	}
 	out.WriteString("\r\n")
-	if method == "POST" {
+	if method == "POST" || method == "PATCH" {
 		out.WriteString("{}")
 	}
 	return out.String()
