@@ -125,6 +125,8 @@ func TestWatcher_poolWithItsToken(t *testing.T) {
 		var used []secret.Text
 		w := New(Options{
 			Dial: func(_ string, t secret.Text) Client {
+				mu.Lock()
+				defer mu.Unlock()
 				if !t.Empty() {
 					used = append(used, t)
 				}
@@ -203,9 +205,12 @@ func TestReleases_incompleteAnswer(t *testing.T) {
 		go func() { ended <- w.Run(ctx) }()
 		w.Follow([]manifest.Entry{entry("w1")})
 		time.Sleep(3 * time.Hour)
-		if f.n < 5 || f.n > 12 || w.View(entry("w1")).Latest != "" {
-			t.Errorf("asked %d times", f.n)
-		}
+		latest := w.View(entry("w1")).Latest
+		f.set(func() {
+			if f.n < 5 || f.n > 12 || latest != "" {
+				t.Errorf("asked %d times, told %q", f.n, latest)
+			}
+		})
 		cancel()
 		<-ended
 	})
@@ -217,6 +222,8 @@ type halfReleases struct {
 }
 
 func (h *halfReleases) Releases(context.Context) (api.Releases, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.n++
 	return api.Releases{Worker: api.Release{Latest: "9.9.9"}}, nil
 }
