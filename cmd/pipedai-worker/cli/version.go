@@ -12,7 +12,7 @@ import (
 func newVersionCmd(s cliutil.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs, Example: "  pipedai-worker version --json",
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
 				return cliutil.JSON(s.Out, buildinfo.Get())
