@@ -45,6 +45,8 @@ type LocalStatus struct {
 	Reattached    bool   `json:"reattached"`              // outlived an earlier daemon
 	RestartReason string `json:"restartReason,omitempty"` // what the restart policy said
 	NotLimited    string `json:"notLimited,omitempty"`    // which of its limits are not kept here, and why
+	LogBytes      int64  `json:"logBytes"`                // of captured output on disk
+	LogDropped    int64  `json:"logDropped"`              // lines that could not be written since the daemon began
 }
 
 // LastExit is how the last process ended. Both null: it could not be started,
@@ -142,18 +144,6 @@ type LocalHealth struct {
 	PID    int    `json:"pid"`
 }
 
-// LogLine is one captured line of worker output.
-type LogLine struct {
-	TS     int64  `json:"ts"`     // ms
-	Stream string `json:"stream"` // "out" or "err"
-	Line   string `json:"line"`
-}
-
-// LogLines answers GET /api/workers/{id}/logs, oldest first.
-type LogLines struct {
-	Items []LogLine `json:"items"`
-}
-
 // SelfStatus answers GET /api/self.
 type SelfStatus struct {
 	Version       string  `json:"version"`
@@ -210,6 +200,7 @@ type LocalFrame struct {
 	TS     int64  `json:"ts,omitempty"`
 	Stream string `json:"stream,omitempty"` // "out" or "err"
 	Line   string `json:"line,omitempty"`
+	Pos    *int64 `json:"pos,omitempty"` // see LogLine; absent for a line that could not be written
 
 	Sample *ConnectivitySample `json:"sample,omitempty"` // connectivity
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -233,8 +234,8 @@ func TestRun_P6_killedDaemonLosesNothing(t *testing.T) {
 		t.Error("the worker did not stop")
 	}
 	counted(t, dir, "w1")
-	lines, err := second.Logs(t.Context(), "w1", 5)
-	if err != nil || len(lines) != 5 || lines[4].Line != "done" {
+	page, err := second.Logs(t.Context(), "w1", url.Values{"tail": {"5"}})
+	if lines := page.Items; err != nil || len(lines) != 5 || lines[4].Line != "done" {
 		t.Errorf("the last lines: %+v, %v", lines, err)
 	}
 }

@@ -84,6 +84,7 @@ func localStatus(s supervisor.Status) *api.LocalStatus {
 	out := &api.LocalStatus{
 		ID: s.ID, State: string(s.State), Restarts: s.Restarts, TotalRestarts: s.TotalRestarts,
 		Draining: s.Draining, Reattached: s.Reattached, LastError: s.LastError, RestartReason: s.RestartReason, NotLimited: s.Unlimited,
+		LogBytes: s.LogBytes, LogDropped: s.LogDropped,
 	}
 	if s.PID != 0 {
 		pid, at := s.PID, s.StartedAt.UnixMilli()

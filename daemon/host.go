@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,9 +12,9 @@ import (
 	"pipedai/daemon/connectivity"
 	"pipedai/daemon/localapi"
 	"pipedai/daemon/remote"
-	"pipedai/enroll"
 	"pipedai/internal/backoff"
 	"pipedai/internal/buildinfo"
+	"pipedai/internal/redact"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
 	"pipedai/supervisor"
@@ -53,7 +52,7 @@ type host struct {
 	building    sync.Mutex    // builds are planned one at a time
 	events      *eventLog     // what happens, for later
 
-	secrets atomic.Pointer[strings.Replacer] // takes tokens out of worker output
+	secrets atomic.Pointer[redact.Set] // taken out of worker output
 }
 
 var _ localapi.Backend = (*host)(nil)
@@ -64,10 +63,9 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		dirty: make(chan struct{}, 1), ready: make(chan struct{}), lanes: newLanes(),
 	}
 	h.operations, h.events = newOperations(h), newEventLog(h)
-	h.secrets.Store(strings.NewReplacer())
 	h.supervisor = supervisor.New(supervisor.Options{
 		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: FindWorkerProgram,
-		OnChange: h.processChanged, OnLine: h.publishLine, Redact: h.redact, Log: o.Log,
+		OnChange: h.processChanged, OnLines: h.publishLines, Secrets: h.hidden, Log: o.Log,
 	})
 	h.remote = remote.New(remote.Options{
 		Dial: func(url string, token secret.Text) remote.Client {
@@ -156,8 +154,25 @@ func (h *host) publishStatus(ctx context.Context) {
 	}
 }
 
-func (h *host) publishLine(id string, l supervisor.Line) {
-	h.feed.Publish(api.LocalFrame{Kind: "log", ID: id, TS: l.TS.UnixMilli(), Stream: l.Stream, Line: l.Text})
+// publishLines hands what a worker wrote to whoever listens. Without anybody
+// lines are not even made; the feed notes that there was something.
+func (h *host) publishLines(id string, lines []supervisor.Line) bool {
+	if len(lines) == 0 {
+		if h.feed.Idle() {
+			h.feed.Publish(api.LocalFrame{Kind: "log", ID: id}) // only counted
+			return false
+		}
+		return true
+	}
+	frames := make([]api.LocalFrame, len(lines))
+	for i, l := range lines {
+		frames[i] = api.LocalFrame{Kind: "log", ID: id, TS: l.TS.UnixMilli(), Stream: l.Stream, Line: l.Text}
+		if l.Pos >= 0 {
+			frames[i].Pos = &l.Pos
+		}
+	}
+	h.feed.Publish(frames...)
+	return true
 }
 
 // Workers implements localapi.Backend.
@@ -185,53 +200,6 @@ func (h *host) Known(ctx context.Context, id string) (bool, error) {
 	}
 	return err == nil, err
 }
-
-// Logs implements localapi.Backend.
-func (h *host) Logs(_ context.Context, id string, n int) ([]api.LogLine, error) {
-	lines, err := h.supervisor.Tail(id, n)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]api.LogLine, 0, len(lines))
-	for _, l := range lines {
-		out = append(out, api.LogLine{TS: l.TS.UnixMilli(), Stream: l.Stream, Line: l.Text})
-	}
-	return out, nil
-}
-
-// minSecret is the length below which a text is too ordinary to be taken out
-// of other texts.
-const minSecret = 12
-
-// learnSecrets collects the tokens of this host, to keep them out of captured
-// output.
-func (h *host) learnSecrets(entries []manifest.Entry) {
-	var pairs []string
-	hide := func(t secret.Text) {
-		if len(t.Reveal()) >= minSecret {
-			pairs = append(pairs, t.Reveal(), t.String())
-		}
-	}
-	if creds, err := enroll.LoadCredentials(h.o.Dir.Credentials()); err == nil {
-		for _, t := range creds.Secrets() {
-			hide(t)
-		}
-	}
-	for _, e := range entries {
-		h.protect(e)
-		if file, err := enroll.ReadWorkerFile(e.ConfigPath); err == nil {
-			hide(file.WorkerToken)
-		}
-		if env, err := enroll.ReadWorkerEnv(e.ConfigPath); err == nil {
-			for _, value := range env {
-				hide(value)
-			}
-		}
-	}
-	h.secrets.Store(strings.NewReplacer(pairs...))
-}
-
-func (h *host) redact(_, text string) string { return h.secrets.Load().Replace(text) }
 
 func (h *host) runningWorkers() int {
 	n := 0

@@ -70,7 +70,7 @@ func TestSettings_P22_reachOnlyThatWorker(t *testing.T) {
 	if !strings.HasPrefix(env, "PIPEDAI_OPERATOR_TOKEN\nPIPEDAI_CONNECT_TOKEN\nPIPEWEAVE_API_TOKEN\n") {
 		t.Errorf("tokens are not taken out:\n%s", env)
 	}
-	if h.redact("", "it is "+hush+" there") != "it is *** there" {
+	if h.hidden("").Text("it is "+hush+" there") != "it is *** there" {
 		t.Error("the secret value is not taken out of output")
 	}
 	info, err := os.Stat(enroll.WorkerEnvFile(e.ConfigPath))

@@ -12,8 +12,13 @@ import (
 	"time"
 )
 
-// chunk is how many bytes of a stream are handled at a time.
-const chunk = 64 << 10
+// A stream that brings little at a time, and often, is looked at once in
+// gatherFor at most, so that a round takes more than a line. Output after a
+// while of silence is taken at once.
+const (
+	gatherFor   = time.Millisecond
+	gatherBelow = chunk / 4 // bytes in a round
+)
 
 // finalRounds bounds what is read from a stream after its process ended: a
 // grandchild that escaped may never stop writing.
@@ -33,6 +38,8 @@ type source interface {
 	begin(n int, offset int64, file uint64)
 	commit()
 	consume(n int) error
+	// release ends the round: what peek returned must not be used any more.
+	release()
 	// interrupt makes wait return after d.
 	interrupt(d time.Duration)
 	close()
@@ -45,13 +52,14 @@ type capture struct {
 	sources  []source
 	files    []string // removed when the process has ended
 	detached atomic.Bool
+	ending   chan struct{} // closed by finish and detach
 	wg       sync.WaitGroup
 }
 
 // startCapture takes the sources over and closes them in the end. A stream
 // that could not be opened is nil.
 func startCapture(to sink, log *slog.Logger, files []string, out, err source) *capture {
-	c := &capture{to: to, log: log, files: files}
+	c := &capture{to: to, log: log, files: files, ending: make(chan struct{})}
 	for stream, s := range map[string]source{"out": out, "err": err} {
 		if s != nil {
 			c.sources = append(c.sources, s)
@@ -64,6 +72,7 @@ func startCapture(to sink, log *slog.Logger, files []string, out, err source) *c
 // finish is called when the process has ended: it takes what is still there,
 // waits at most drain for the pipes to end, and removes them.
 func (c *capture) finish(drain time.Duration) {
+	close(c.ending)
 	for _, s := range c.sources {
 		s.interrupt(drain)
 	}
@@ -78,6 +87,7 @@ func (c *capture) finish(drain time.Duration) {
 // detach stops reading; what is unread stays in the FIFOs.
 func (c *capture) detach() {
 	c.detached.Store(true)
+	close(c.ending)
 	for _, s := range c.sources {
 		s.interrupt(0)
 	}
@@ -86,75 +96,87 @@ func (c *capture) detach() {
 
 func (c *capture) follow(s source, stream string) {
 	defer s.close()
+	f := &formatter{stream: stream, secrets: c.to.secrets}
 	seen := 0
+	var last time.Time // end of the last round
 	for {
 		err := s.wait(seen)
+		if err == nil {
+			var n, all int
+			n, all, err = c.round(s, f, seen)
+			seen = all - n
+			if all < gatherBelow && time.Since(last) < 2*gatherFor {
+				c.pause(gatherFor)
+			}
+			last = time.Now()
+		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 				c.log.Error("read worker output", "stream", stream, "error", err)
 			}
 			break
 		}
-		data, err := s.peek()
-		if err != nil {
-			c.log.Error("read worker output", "stream", stream, "error", err)
-			break
-		}
-		// Data that cannot be seen beyond must be taken as it is, or nothing
-		// would move any more.
-		n, err := c.take(s, stream, data, len(data) <= seen)
-		if err != nil {
-			c.log.Error("read worker output", "stream", stream, "error", err)
-			break
-		}
-		seen = len(data) - n
 	}
 	if c.detached.Load() {
 		return
 	}
 	for range finalRounds {
-		data, err := s.peek()
-		if err != nil || len(data) == 0 {
-			return
-		}
-		n, err := c.take(s, stream, data, false)
-		if n == 0 && err == nil {
-			_, err = c.take(s, stream, data, true)
-		}
+		n, all, err := c.round(s, f, -1)
 		if err != nil {
 			c.log.Error("read worker output", "stream", stream, "error", err)
+		}
+		if err != nil || all == 0 || n == 0 {
 			return
 		}
 	}
 }
 
+// pause lets output gather, unless the stream is to end.
+func (c *capture) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ending:
+	}
+}
+
+// round looks at what the source has, and moves its whole lines to the log
+// file. It returns how many bytes were moved, of how many.
+//
+// seen is how much was there before and could not be moved: data that cannot
+// be seen beyond must be taken as it is, or nothing would move any more. When
+// it is negative the stream has ended, and the rest is a line.
+func (c *capture) round(s source, f *formatter, seen int) (n, all int, err error) {
+	defer s.release()
+	data, err := s.peek()
+	if err != nil || len(data) == 0 {
+		return 0, 0, err
+	}
+	n, err = c.take(s, f, data, seen >= 0 && len(data) <= seen)
+	if n == 0 && err == nil && seen < 0 {
+		n, err = c.take(s, f, data, true)
+	}
+	return n, len(data), err
+}
+
+// lineBuffers are what lines are formatted in, of streams that have some.
+var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // take moves the whole lines of data from the source to the log file and
 // returns how many bytes that were.
-func (c *capture) take(s source, stream string, data []byte, final bool) (int, error) {
-	now := time.Now()
-	var lines []Line
-	total := 0
-	for {
-		text, n, cut := nextLine(data[total:], final)
-		if n == 0 {
-			break
-		}
-		total += n
-		l := Line{TS: now, Stream: stream, Text: toText(text, cut)}
-		if c.to.log.redact != nil {
-			l.Text = c.to.log.redact(l.Text)
-		}
-		lines = append(lines, l)
-	}
+func (c *capture) take(s source, f *formatter, data []byte, final bool) (int, error) {
+	buf := lineBuffers.Get().(*[]byte)
+	defer lineBuffers.Put(buf)
+	out, total, lines := f.format((*buf)[:0], data, time.Now(), final)
+	*buf = out
 	if total == 0 {
 		return 0, nil
 	}
-	c.to.log.commit(lines, func(offset int64, file uint64) { s.begin(total, offset, file) }, s.commit)
+	pos := c.to.log.commit(out, lines, func(offset int64, file uint64) { s.begin(total, offset, file) }, s.commit)
 	if err := s.consume(total); err != nil {
 		return total, err
 	}
-	for _, l := range lines {
-		c.to.onLine(l)
-	}
+	c.to.onLines(out, pos)
 	return total, nil
 }

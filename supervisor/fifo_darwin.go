@@ -1,8 +1,6 @@
 package supervisor
 
-import "log/slog"
-
 // newSource: macOS has no tee(2).
-func newSource(fd int, _ string, _ *logFile, _ *slog.Logger) (source, error) {
+func newSource(fd int, _ string, _ sink) (source, error) {
 	return newReadSource(fd)
 }

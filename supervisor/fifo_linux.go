@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"syscall"
 	"time"
@@ -18,44 +17,40 @@ const pipeSize = 1 << 20
 // teeSource reads a FIFO so that a SIGKILL of the daemon at any instruction
 // neither loses nor doubles a byte: tee(2) copies without consuming, the copy
 // goes to the log file, and only then is the same number of bytes consumed.
-// The progress record says which of these steps was under way (see progress).
+// Which of these steps is under way stands in a round.
 //
 // What is left: bytes that are in the FIFO when the last process that holds it
 // ends while no daemon is there (the kernel frees a FIFO nobody holds open),
 // lines dropped because the disk was full, and a power cut, after which the
 // log file may miss what the system had not yet written to the disk.
 type teeSource struct {
-	f       *os.File // the FIFO, non-blocking
-	conn    syscall.RawConn
-	scratch [2]int // a pipe of our own: where tee puts the copy
-	pos     *progress
-	buf     []byte // the copy
+	f      *os.File // the FIFO, non-blocking
+	conn   syscall.RawConn
+	name   string
+	rounds *rounds
+	r      *round // between peek and release
+	first  func([]byte) (int, error)
 }
 
 // newSource opens a stream for reading, and finishes what a daemon that was
 // killed had begun.
-func newSource(fd int, progressFile string, log *logFile, slog *slog.Logger) (source, error) {
-	s := &teeSource{f: os.NewFile(uintptr(fd), "worker output"), scratch: [2]int{-1, -1}, buf: make([]byte, chunk)}
-	size := growPipe(fd)
+func newSource(fd int, name string, to sink) (source, error) {
+	s := &teeSource{f: os.NewFile(uintptr(fd), "worker output"), name: name, rounds: to.rounds}
+	s.first = s.read
+	if to.log.at != nil { // a fail-point within the consumption, too
+		s.first = func(buf []byte) (int, error) {
+			n, err := s.read(buf[:(len(buf)+1)/2])
+			to.log.step("half consumed")
+			return n, err
+		}
+	}
+	growPipe(fd)
 	conn, err := s.f.SyscallConn()
 	if err == nil {
 		s.conn = conn
-		err = unix.Pipe2(s.scratch[:], unix.O_CLOEXEC|unix.O_NONBLOCK)
-	}
-	if err == nil {
-		// As many slots as the FIFO has, so that a copy shows all of it.
-		_, err = unix.FcntlInt(uintptr(s.scratch[0]), unix.F_SETPIPE_SZ, size)
-		if errors.Is(err, unix.EPERM) {
-			err = nil // the user's pipes are at their limit; the default must do
-		}
-	}
-	if err == nil {
-		s.pos, err = openProgress(progressFile, slog)
-	}
-	if err == nil {
 		var available int
 		if available, err = unix.IoctlGetInt(fd, unix.TIOCINQ); err == nil {
-			err = s.pos.recover(log, available, s.read)
+			err = s.rounds.recover(name, to.log, available, s.first)
 		}
 	}
 	if err != nil {
@@ -108,9 +103,14 @@ func hungUp(fd int) bool {
 }
 
 func (s *teeSource) peek() ([]byte, error) {
+	r, err := s.rounds.take(s.name)
+	if err != nil {
+		return nil, err
+	}
+	s.r = r
 	var n int64
-	err := s.control(func(fd int) (err error) {
-		n, err = unix.Tee(fd, s.scratch[1], chunk, unix.SPLICE_F_NONBLOCK)
+	err = s.control(func(fd int) (err error) {
+		n, err = unix.Tee(fd, r.scratch[1], chunk, unix.SPLICE_F_NONBLOCK)
 		return err
 	})
 	switch {
@@ -119,29 +119,27 @@ func (s *teeSource) peek() ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("tee: %w", err)
 	}
-	for got := 0; got < int(n); {
-		m, err := unix.Read(s.scratch[0], s.buf[got:n])
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read copy: %w", err)
-		}
-		got += m
-	}
-	return s.buf[:n], nil
+	s.rounds.at("copied")
+	return r.data[:n], r.read(int(n))
 }
 
-func (s *teeSource) begin(n int, offset int64, file uint64) { s.pos.begin(s.buf[:n], offset, file) }
+func (s *teeSource) begin(n int, offset int64, file uint64) { s.r.begin(n, offset, file) }
 
-func (s *teeSource) commit() { s.pos.commit() }
+func (s *teeSource) commit() { s.r.commit() }
 
 func (s *teeSource) consume(n int) error {
-	if !s.pos.pending() { // the lines were dropped before they were begun
-		s.pos.begin(s.buf[:n], -1, 0)
-		s.pos.commit()
+	if !s.r.pending() { // the lines were dropped before they were begun
+		s.r.begin(n, -1, 0)
+		s.r.commit()
 	}
-	return s.pos.consume(s.read)
+	return s.r.consume(s.first)
+}
+
+func (s *teeSource) release() {
+	if s.r != nil {
+		s.rounds.give(s.r)
+		s.r = nil
+	}
 }
 
 // read consumes from the FIFO.
@@ -177,13 +175,6 @@ func (s *teeSource) interrupt(d time.Duration) {
 }
 
 func (s *teeSource) close() {
+	s.release()
 	_ = s.f.Close()
-	for _, fd := range s.scratch {
-		if fd >= 0 {
-			_ = unix.Close(fd)
-		}
-	}
-	if s.pos != nil {
-		s.pos.close()
-	}
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pipedai/internal/redact"
+	"pipedai/internal/workerlog"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -22,6 +25,7 @@ type pipe struct {
 	name string
 	w    *os.File
 	log  *logFile
+	to   sink
 }
 
 func newPipe(t *testing.T) *pipe {
@@ -33,7 +37,19 @@ func newPipe(t *testing.T) *pipe {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Close() })
-	return &pipe{t: t, name: name, w: w, log: newLogFile(filepath.Join(dir, "w1.log"), 1<<30, 3, quiet)}
+	p := &pipe{t: t, name: name, w: w, log: newLogFile(filepath.Join(dir, "w1.log"), 1<<30, 3, quiet)}
+	p.newDaemon()
+	return p
+}
+
+// newDaemon forgets what is in memory only.
+func (p *pipe) newDaemon() {
+	if p.to.rounds != nil {
+		p.to.rounds.close()
+	}
+	p.to = sink{log: p.log, rounds: newRounds(filepath.Dir(p.name), quiet, func(string) {}),
+		secrets: func() *redact.Set { return nil }, onLines: func([]byte, int64) {}}
+	p.t.Cleanup(p.to.rounds.close)
 }
 
 // open takes the stream up as a new daemon does.
@@ -43,7 +59,7 @@ func (p *pipe) open() *teeSource {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	s, err := newSource(fd, p.name+".pos", p.log, quiet)
+	s, err := newSource(fd, p.name, p.to)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -60,7 +76,7 @@ func (p *pipe) write(text string) {
 // follow reads everything that is there into the log.
 func (p *pipe) follow(s source) {
 	p.t.Helper()
-	c := startCapture(sink{log: p.log, onLine: func(Line) {}}, quiet, nil, s, nil)
+	c := startCapture(p.to, quiet, nil, s, nil)
 	c.finish(50 * time.Millisecond)
 }
 
@@ -81,26 +97,26 @@ func TestTeeSource_KilledAtEveryStep(t *testing.T) {
 		"after the append, before the commit": func(_ *testing.T, p *pipe, s *teeSource) {
 			s.begin(whole, p.size(), p.number())
 			for _, l := range lines {
-				p.append(string(appendLine(nil, l)))
+				p.append(string(formatted(l)))
 			}
 		},
 		"after the commit": func(_ *testing.T, p *pipe, s *teeSource) {
-			p.log.commit(lines, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
+			p.log.commit(formatted(lines...), 3, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
 		},
 		"half consumed": func(t *testing.T, p *pipe, s *teeSource) {
-			p.log.commit(lines, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
-			if n, err := s.read(s.pos.landing[:5]); n != 5 || err != nil {
+			p.log.commit(formatted(lines...), 3, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
+			if n, err := s.read(s.r.landing[:5]); n != 5 || err != nil {
 				t.Fatal(n, err)
 			}
 		},
 		"all consumed, not yet noted": func(t *testing.T, p *pipe, s *teeSource) {
-			p.log.commit(lines, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
-			if n, err := s.read(s.pos.landing[:whole]); n != whole || err != nil {
+			p.log.commit(formatted(lines...), 3, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
+			if n, err := s.read(s.r.landing[:whole]); n != whole || err != nil {
 				t.Fatal(n, err)
 			}
 		},
 		"after the round": func(t *testing.T, p *pipe, s *teeSource) {
-			p.log.commit(lines, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
+			p.log.commit(formatted(lines...), 3, func(o int64, f uint64) { s.begin(whole, o, f) }, s.commit)
 			if err := s.consume(whole); err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +126,7 @@ func TestTeeSource_KilledAtEveryStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPipe(t)
-			p.log.commit([]Line{{TS: time.Now(), Stream: "err", Text: "earlier"}}, nothing, func() {})
+			p.log.commit(formatted(Line{TS: time.Now(), Stream: "err", Text: "earlier"}), 1, nothing, func() {})
 			p.write(text)
 			s := p.open()
 			if data, err := s.peek(); string(data) != text || err != nil {
@@ -120,6 +136,7 @@ func TestTeeSource_KilledAtEveryStep(t *testing.T) {
 			// Killed: the kernel closes the descriptors, nothing else happens.
 			s.close()
 			p.log.close()
+			p.newDaemon()
 			p.write(" of it\nfour\n")
 			p.follow(p.open())
 			got := strings.Join(texts(t, p.log.path, 100), "|")
@@ -144,6 +161,7 @@ func TestTeeSource_KilledAndFIFOFreed(t *testing.T) {
 	s.begin(8, p.size(), p.number())
 	p.append("2030-02-03T04:05:06.007Z out one\n2030-02-03T04:05:06.007Z out t")
 	s.close()
+	p.newDaemon()
 	p.w.Close() // the last holder
 	p.follow(p.open())
 	if got := strings.Join(texts(t, p.log.path, 100), "|"); got != "earlier|one" {
@@ -180,7 +198,7 @@ func (p *pipe) number() uint64 {
 		p.t.Fatal(err)
 	}
 	defer f.Close()
-	return fileNumber(f)
+	return workerlog.Number(f)
 }
 
 // Both ways to read a stream deliver every line once, however it is written.
@@ -204,11 +222,14 @@ func TestSource_Delivers(t *testing.T) {
 			const n = 20_000
 			var mu sync.Mutex
 			var got []string
-			c := startCapture(sink{log: p.log, onLine: func(l Line) {
+			p.to.onLines = func(data []byte, pos int64) {
 				mu.Lock()
 				defer mu.Unlock()
-				got = append(got, l.Text)
-			}}, quiet, nil, s, nil)
+				for _, l := range workerlog.Split(data, pos) {
+					got = append(got, l.Text)
+				}
+			}
+			c := startCapture(p.to, quiet, nil, s, nil)
 			var text strings.Builder
 			for i := range n {
 				fmt.Fprintf(&text, "%d %s\n", i, strings.Repeat("y", i%50))
@@ -249,13 +270,26 @@ func TestTeeSource_TinySlots(t *testing.T) {
 	}
 	defer file.Close()
 	text := strings.Repeat("z", 40) + "\n"
+	var tiny []*round
 	if _, err := file.WriteString(text); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unix.FcntlInt(uintptr(s.scratch[0]), unix.F_SETPIPE_SZ, 4096); err != nil { // one slot
-		t.Fatal(err)
+	for range cap(p.to.rounds.turn) { // one slot in each of the pipes for copies
+		if _, err := s.peek(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.FcntlInt(uintptr(s.r.scratch[0]), unix.F_SETPIPE_SZ, 4096); err != nil {
+			t.Fatal(err)
+		}
+		p.to.rounds.mu.Lock()
+		tiny = append(tiny, s.r)
+		p.to.rounds.mu.Unlock()
 	}
-	c := startCapture(sink{log: p.log, onLine: func(Line) {}}, quiet, nil, s, nil)
+	for _, r := range tiny {
+		s.r = r
+		s.release()
+	}
+	c := startCapture(p.to, quiet, nil, s, nil)
 	offset := int64(0)
 	for range len(text) {
 		if _, err := unix.Splice(int(file.Fd()), &offset, int(p.w.Fd()), nil, 1, 0); err != nil {
@@ -282,6 +316,7 @@ func TestTeeSource_RewindKeepsForeignFile(t *testing.T) {
 	}
 	s.begin(4, 0, p.number()+1) // of a file that was moved away since
 	s.close()
+	p.newDaemon()
 	p.follow(p.open())
 	if got := strings.Join(texts(t, p.log.path, 100), "|"); got != "kept|new" {
 		t.Errorf("log has %q", got)

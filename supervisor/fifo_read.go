@@ -20,7 +20,9 @@ import (
 type readSource struct {
 	fd   int
 	wake [2]int // readable end, writable end: interrupts poll
-	buf  []byte
+
+	whole *[chunk]byte // nil while there is nothing
+	buf   []byte       // of whole
 
 	mu    sync.Mutex
 	timer *time.Timer
@@ -28,7 +30,7 @@ type readSource struct {
 }
 
 func newReadSource(fd int) (*readSource, error) {
-	s := &readSource{fd: fd, buf: make([]byte, 0, chunk)}
+	s := &readSource{fd: fd}
 	if err := unix.Pipe(s.wake[:]); err != nil {
 		return nil, fmt.Errorf("make wake pipe: %w", err)
 	}
@@ -58,8 +60,16 @@ func (s *readSource) wait(seen int) error {
 	}
 }
 
-// fill reads what there is and room for.
+// readBuffers are what streams are read into that have something.
+var readBuffers = sync.Pool{New: func() any { return new([chunk]byte) }}
+
+// fill reads what there is and room for. A silent stream holds no buffer.
 func (s *readSource) fill() (int, error) {
+	if s.whole == nil {
+		s.whole = readBuffers.Get().(*[chunk]byte)
+		s.buf = s.whole[:0]
+	}
+	defer s.release()
 	if len(s.buf) == cap(s.buf) {
 		return 0, nil
 	}
@@ -93,6 +103,13 @@ func (s *readSource) commit()                  {}
 func (s *readSource) consume(n int) error {
 	s.buf = s.buf[:copy(s.buf, s.buf[n:])]
 	return nil
+}
+
+func (s *readSource) release() {
+	if s.whole != nil && len(s.buf) == 0 {
+		readBuffers.Put(s.whole)
+		s.whole, s.buf = nil, nil
+	}
 }
 
 func (s *readSource) interrupt(d time.Duration) {

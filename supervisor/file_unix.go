@@ -4,17 +4,12 @@ package supervisor
 
 import (
 	"os"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// fileNumber tells one file from another under the same name.
-func fileNumber(f *os.File) uint64 {
-	info, err := f.Stat()
-	if err != nil {
-		return 0
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return st.Ino
-	}
-	return 0
+// openLog opens a log to append to. It follows no link and waits for no reader
+// of a FIFO: somebody else may have put one there.
+func openLog(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 }

@@ -116,6 +116,8 @@ func child(role []string) int {
 				time.Sleep(time.Millisecond)
 			}
 		}
+	case "lines":
+		return floodLines(number(1), number(2))
 	case "odd": // binary, long and unfinished lines
 		os.Stdout.WriteString("nul\x00 esc\x1b[31m bad\xff\r\n\n")
 		os.Stdout.WriteString(strings.Repeat("é", 10000) + "\n")
@@ -274,12 +276,8 @@ func (r *rig) lines(id string, n int) []string {
 	r.t.Helper()
 	var texts []string
 	eventually(r.t, fmt.Sprintf("%d lines of %s", n, id), func() bool {
-		lines, err := r.Tail(id, 1<<20)
-		if err != nil {
-			r.t.Fatal(err)
-		}
 		texts = texts[:0]
-		for _, l := range lines {
+		for _, l := range linesOf(r.t, r.logPath(id), 1<<20) {
 			texts = append(texts, l.Text)
 		}
 		return len(texts) >= n

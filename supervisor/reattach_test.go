@@ -108,10 +108,7 @@ func TestReattach_AfterSIGKILL(t *testing.T) {
 		t.Errorf("exit of a process that is not our child: %+v %+v, want SIGTERM, or unknown before Linux 6.15", st, st.LastExit)
 	}
 
-	lines, err := r.Tail("w1", 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
+	lines := linesOf(t, r.logPath("w1"), 1<<20)
 	var numbers []int
 	last := map[string]int{"out": -1, "err": -1}
 	for i, l := range lines {

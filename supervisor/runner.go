@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"pipedai/internal/redact"
 	"pipedai/manifest"
 )
 
@@ -52,8 +53,11 @@ type process interface {
 
 // sink takes the output of a worker.
 type sink struct {
-	log    *logFile
-	onLine func(Line)
+	log     *logFile
+	rounds  *rounds
+	secrets func() *redact.Set // never nil
+	// onLines takes the lines that were written, and the position of the first.
+	onLines func(data []byte, pos int64)
 }
 
 // runner looks after one worker. Fields above mu belong to the goroutine of
@@ -92,14 +96,7 @@ func newRunner(s *Supervisor, id string) *runner {
 		status:  Status{ID: id, State: Stopped},
 		backoff: stoppedTimer(), stable: stoppedTimer(), grace: stoppedTimer(),
 	}
-	r.sink = sink{log: newLogFile(s.logPath(id), s.o.LogMaxBytes, s.o.LogBackups, r.log), onLine: func(l Line) {
-		if s.o.OnLine != nil {
-			s.o.OnLine(id, l)
-		}
-	}}
-	if s.o.Redact != nil {
-		r.sink.log.redact = func(text string) string { return s.o.Redact(id, text) }
-	}
+	r.sink = s.newSink(id, r.log)
 	return r
 }
 
@@ -332,7 +329,9 @@ func (r *runner) update(change func(*Status)) {
 func (r *runner) snapshot() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.status
+	st := r.status
+	st.LogBytes, st.LogDropped = r.sink.log.held.Load(), r.sink.log.lost.Load()
+	return st
 }
 
 func (r *runner) state() State { return r.snapshot().State }

@@ -161,13 +161,13 @@ func (l *osLauncher) open(name string, to sink) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSource(fd, name+".pos", to.log, l.log)
+	return newSource(fd, name, to)
 }
 
 // attach implements launcher.
 func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 	if l.boot == "" || p.BootID != l.boot {
-		l.cleanUp(p)
+		l.cleanUp(p, to)
 		return nil, errGone // the machine was rebooted: whatever has that pid is another
 	}
 	if p.PID == 0 {
@@ -175,7 +175,7 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 		p.StartTime = 0
 	}
 	if p.PID <= 0 {
-		l.cleanUp(p)
+		l.cleanUp(p, to)
 		return nil, errGone
 	}
 	u, err := l.follow(p.PID, p, false)
@@ -209,7 +209,7 @@ func (l *osLauncher) takeUp(p *manifest.Process, to sink) *capture {
 		s, err := l.open(name, to)
 		if errors.Is(err, os.ErrNotExist) && p.StartTime != 0 {
 			if fd, lost := lostFIFO(p, i+1); lost == nil {
-				s, err = newSource(fd, name+".pos", to.log, l.log)
+				s, err = newSource(fd, name, to)
 			}
 		}
 		if err != nil {
@@ -223,8 +223,9 @@ func (l *osLauncher) takeUp(p *manifest.Process, to sink) *capture {
 }
 
 // cleanUp removes the files of a process that is gone.
-func (l *osLauncher) cleanUp(p *manifest.Process) {
+func (l *osLauncher) cleanUp(p *manifest.Process, to sink) {
 	for _, name := range fifoFiles(p) {
+		to.rounds.forget(name)
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			l.log.Warn("remove FIFO", "worker", p.ID, "error", err)
 		}
@@ -306,16 +307,14 @@ func reap(pid int) (unix.WaitStatus, error) {
 }
 
 func fifoFiles(p *manifest.Process) []string {
-	return []string{p.FIFOOut, p.FIFOErr, p.FIFOOut + ".pos", p.FIFOErr + ".pos"}
+	return []string{p.FIFOOut, p.FIFOErr}
 }
 
 // makeFIFO makes name anew and opens it for a child. The descriptor blocks:
 // that is what programs expect of their stdout.
 func makeFIFO(name string) (*os.File, error) {
-	for _, old := range []string{name, name + ".pos"} {
-		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
 	}
 	if err := unix.Mkfifo(name, 0o600); err != nil {
 		return nil, &os.PathError{Op: "mkfifo", Path: name, Err: err}

@@ -146,8 +146,9 @@ func (w *windowsProcess) close(drain time.Duration) {
 
 // readPipe writes one stream to the log file until it ends.
 func readPipe(r io.Reader, stream string, to sink) {
-	in := bufio.NewReaderSize(r, 64<<10)
-	var data []byte
+	in := bufio.NewReaderSize(r, chunk)
+	f := &formatter{stream: stream, secrets: to.secrets}
+	var data, out []byte
 	for ended := false; !ended; {
 		if _, err := in.Peek(1); err != nil {
 			ended = true
@@ -155,24 +156,11 @@ func readPipe(r io.Reader, stream string, to sink) {
 		more, _ := in.Peek(in.Buffered())
 		data = append(data, more...)
 		_, _ = in.Discard(len(more))
-		var lines []Line
-		for {
-			text, n, cut := nextLine(data, ended)
-			if n == 0 {
-				break
-			}
-			l := Line{TS: time.Now(), Stream: stream, Text: toText(text, cut)}
-			if to.log.redact != nil {
-				l.Text = to.log.redact(l.Text)
-			}
-			lines, data = append(lines, l), data[n:]
-		}
-		if len(lines) == 0 {
-			continue
-		}
-		to.log.commit(lines, func(int64, uint64) {}, func() {})
-		for _, l := range lines {
-			to.onLine(l)
+		var n, lines int
+		out, n, lines = f.format(out[:0], data, time.Now(), ended)
+		data = append(data[:0], data[n:]...)
+		if lines > 0 {
+			to.onLines(out, to.log.commit(out, lines, func(int64, uint64) {}, func() {}))
 		}
 	}
 }
@@ -215,7 +203,9 @@ func readBootID() (string, error) { return "windows", nil }
 // closeOnExec: handles are not inherited unless a spawn says so.
 func closeOnExec() {}
 
-func fileNumber(*os.File) uint64 { return 0 }
+func openLog(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+}
 
 func isTransient(err error) bool {
 	return errors.Is(err, windows.ERROR_NOT_ENOUGH_MEMORY) || errors.Is(err, windows.ERROR_NO_SYSTEM_RESOURCES) ||

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"pipedai/internal/hostdir"
+	"pipedai/internal/redact"
 )
 
 // Options configure a Supervisor.
@@ -22,17 +22,21 @@ type Options struct {
 	LogDir  string // <id>.log and its backups
 	FIFODir string // the FIFOs of running workers; not used on Windows
 
-	// OnChange is told after a worker's Status changed, OnLine after a line is
-	// in its log file. Both are called from the worker's goroutines and must
-	// not block; they may call Status but not Stop.
+	// OnChange is told after a worker's Status changed, OnLines after lines are
+	// in its log file, those that came together at a time. Both are called from
+	// the worker's goroutines and must not block; they may call Status but not
+	// Stop. OnLines returns whether lines are wanted at all: it is asked first
+	// with none, and lines are made only when it says so. Lines that could not
+	// be written have position -1.
 	OnChange func(id string)
-	OnLine   func(id string, l Line)
+	OnLines  func(id string, lines []Line) bool
 	// Find turns a Spec's Program into the path that is run. It is asked at
 	// every start, so that a program that was missing is found once it is there.
 	// nil looks in PATH.
 	Find func(program string) (string, error)
-	// Redact, when set, changes the text of a line before it goes anywhere.
-	Redact func(id, text string) string
+	// Secrets, when set, returns what is taken out of output before it goes
+	// anywhere. It is asked often and must be quick.
+	Secrets func(id string) *redact.Set
 
 	// Cgroup is a folder of cgroup v2 in which workers get groups of their own,
 	// with the controllers that may be switched on there. Empty takes the part
@@ -43,6 +47,9 @@ type Options struct {
 	LogBackups  int   // rotated files kept, <id>.log.1 the newest; 3
 
 	Log *slog.Logger
+
+	// onStep is told each step of taking output; tests kill the daemon there.
+	onStep func(step string)
 }
 
 // Supervisor keeps the workers it was asked for. All methods may be called
@@ -52,6 +59,7 @@ type Supervisor struct {
 	log    *slog.Logger
 	os     launcher
 	jitter func() float64
+	rounds *rounds
 
 	reconcile sync.Mutex // one at a time
 
@@ -88,6 +96,11 @@ func New(o Options) *Supervisor {
 	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, ended: make(chan struct{})}
 	s.allDone = sync.NewCond(&s.mu)
 	s.os = newLauncher(o.Log, o.Find, o.Cgroup)
+	s.rounds = newRounds(o.FIFODir, o.Log, func(step string) {
+		if o.onStep != nil {
+			o.onStep(step)
+		}
+	})
 	return s
 }
 
@@ -136,6 +149,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	cancel()
 	runners.Wait()
+	s.rounds.close()
 	close(s.ended)
 	return nil
 }
@@ -263,20 +277,6 @@ func (s *Supervisor) Statuses() []Status {
 	}
 	slices.SortFunc(out, func(a, b Status) int { return strings.Compare(a.ID, b.ID) })
 	return out
-}
-
-// Tail returns the newest n lines of a worker's log, oldest first, across
-// rotated files. It reads the files, so it also knows what earlier daemons
-// captured, and workers that are gone. Nothing captured yet is no error.
-func (s *Supervisor) Tail(id string, n int) ([]Line, error) {
-	if err := hostdir.ValidID(id); err != nil {
-		return nil, fmt.Errorf("tail: %w", err)
-	}
-	lines, err := tailFiles(s.logPath(id), s.o.LogBackups, n)
-	if err != nil {
-		return nil, fmt.Errorf("tail %s: %w", id, err)
-	}
-	return lines, nil
 }
 
 // forget takes a dropped runner that has no process out, unless somebody

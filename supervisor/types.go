@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pipedai/internal/hostdir"
+	"pipedai/internal/workerlog"
 	"pipedai/manifest"
 )
 
@@ -98,14 +99,13 @@ type Status struct {
 
 	Draining   bool // asked to stop, still working
 	Reattached bool // the process outlived an earlier daemon
+
+	LogBytes   int64 // of captured output on disk, once something was captured
+	LogDropped int64 // lines that could not be written, since this daemon began
 }
 
 // Line is one captured line of output.
-type Line struct {
-	TS     time.Time
-	Stream string // "out" or "err"
-	Text   string // valid UTF-8, without the line end
-}
+type Line = workerlog.Line
 
 // Records is where processes are recorded; *manifest.Manifest keeps it.
 type Records interface {

@@ -62,13 +62,19 @@ func (f *Feed) idle() bool {
 	return len(f.subs) == 0 && (f.left.IsZero() || f.now().Sub(f.left) > feedMemory)
 }
 
-// Publish numbers a frame and sends it to everybody who wants it.
-func (f *Feed) Publish(body api.LocalFrame) {
+// Publish numbers frames and sends them to everybody who wants them.
+func (f *Feed) Publish(bodies ...api.LocalFrame) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return
 	}
+	for _, body := range bodies {
+		f.publish(body)
+	}
+}
+
+func (f *Feed) publish(body api.LocalFrame) {
 	f.seq++
 	if f.idle() {
 		f.held, f.bytes, f.since = nil, 0, f.seq

@@ -152,8 +152,23 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Errors:  []openapi.Failure{operationUnknown, openapi.Fail(409, "it has ended, or it is too late")},
 		},
 		"GET /api/workers/{id}/logs": {
-			Summary: "The newest lines that a worker wrote, oldest first",
-			Params:  []openapi.Param{tailOf("lines", "500", maxLogTail)}, Errors: []openapi.Failure{workerUnknown},
+			Summary: "Lines that a worker wrote, oldest first: the newest, or a page of them",
+			Detail: "Every line has a position that survives rotation and restarts; a frame of the WebSocket has the same. Ask for what is after the last line you have, and nothing is missing or double. " +
+				"A search looks at files for two seconds at most and says how far it got.",
+			Params: append([]openapi.Param{
+				tailOf("lines", "500", maxLogTail),
+				{Name: "limit", Text: "how many lines; goes before tail", Type: "integer", Min: 1, Max: maxLogLimit},
+				{Name: "after", Text: "a position: the oldest lines behind it; -1 begins at the first", Type: "integer"},
+				{Name: "before", Text: "a position: the newest lines before it", Type: "integer"},
+				{Name: "count", Text: "1: count the lines that fit, too", Enum: []string{"0", "1"}},
+			}, logFilterParams...),
+			Errors: []openapi.Failure{workerUnknown},
+		},
+		"GET /api/workers/{id}/logs/download": {
+			Summary: "Everything that is held of what a worker wrote, as text",
+			Params:  logFilterParams,
+			Answers: []openapi.Answer{{Type: "text/plain", Text: "lines of time, stream and text"}},
+			Errors:  []openapi.Failure{workerUnknown},
 		},
 		"GET /api/workers/{id}/runs": {
 			Summary: "The runs of which a worker left events on this host, newest first, at most 50",
@@ -184,6 +199,14 @@ var (
 	unwritten        = openapi.Fail(503, "the manifest cannot be written; what the control plane agreed to is made good by itself")
 	operationUnknown = openapi.Fail(404, "no operation has this id")
 )
+
+var logFilterParams = []openapi.Param{
+	{Name: "since", Text: "a time, RFC 3339 or milliseconds: not older lines"},
+	{Name: "until", Text: "a time: older lines"},
+	{Name: "stream", Text: "lines of one stream", Enum: []string{"out", "err"}},
+	{Name: "grep", Text: "lines that hold this text, at most 1,000 bytes"},
+	{Name: "regex", Text: "1: grep is a regular expression (RE2)", Enum: []string{"0", "1"}},
+}
 
 // noWorkspace is what an entry of an old worker program lacks.
 var noWorkspace = openapi.Fail(409, "the worker cannot be switched from this host")

@@ -46,6 +46,7 @@ func (s *Server) table() []route {
 		{"POST", "/api/workers/{id}/disable", httpkit.JSON(k, s.act(ActionDisable)), false},
 		{"DELETE", "/api/workers/{id}", httpkit.JSON(k, s.act(ActionDelete)), false},
 		{"GET", "/api/workers/{id}/logs", httpkit.JSON(k, s.logs), false},
+		{"GET", "/api/workers/{id}/logs/download", http.HandlerFunc(s.downloadLogs), false},
 		{"GET", "/api/workers/{id}/runs", httpkit.JSON(k, s.workerRuns), false},
 		{"GET", "/api/workers/{id}/runs/{run}/events", httpkit.JSON(k, s.runEvents), false},
 

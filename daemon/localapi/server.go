@@ -12,6 +12,7 @@ import (
 	"pipedai/api"
 	"pipedai/internal/httpkit"
 	"pipedai/internal/secret"
+	"pipedai/internal/workerlog"
 )
 
 // maxBody bounds a request body; the largest legal one is far smaller.
@@ -55,8 +56,8 @@ type Backend interface {
 	Act(ctx context.Context, id string, req ActRequest) (api.ActionResult, error)
 	// Reload takes up what another program changed in the manifest.
 	Reload(ctx context.Context, req api.ReloadRequest) (api.Reloaded, error)
-	// Logs returns the last n captured lines, oldest first.
-	Logs(ctx context.Context, id string, n int) ([]api.LogLine, error)
+	// Logs opens the captured output of a worker. The caller closes it.
+	Logs(ctx context.Context, id string) (*workerlog.Files, error)
 	// Known reports whether the worker is managed here.
 	Known(ctx context.Context, id string) (bool, error)
 	// Leave ends the daemon and leaves its workers running, after the answer is

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"pipedai/internal/httpkit"
 	"pipedai/internal/localnet"
 	"pipedai/internal/secret"
+	"pipedai/internal/workerlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,6 +31,8 @@ const testToken = secret.Text("oct_the-token-of-this-very-installation-000000")
 
 // fakeBackend manages one worker, w1, and remembers what it was asked to do.
 type fakeBackend struct {
+	logs string // folder
+
 	mu       sync.Mutex
 	starting bool
 	acts     []string
@@ -88,8 +92,11 @@ func (b *fakeBackend) Reload(_ context.Context, req api.ReloadRequest) (api.Relo
 	return api.Reloaded{Workers: 1}, b.broken
 }
 
-func (b *fakeBackend) Logs(_ context.Context, _ string, n int) ([]api.LogLine, error) {
-	return []api.LogLine{{TS: 1, Stream: "out", Line: "tail " + strconv.Itoa(n)}}, b.broken
+func (b *fakeBackend) Logs(_ context.Context, id string) (*workerlog.Files, error) {
+	if b.broken != nil {
+		return nil, b.broken
+	}
+	return workerlog.Open(filepath.Join(b.logs, id+".log"))
 }
 
 func (b *fakeBackend) Known(_ context.Context, id string) (bool, error) { return id == "w1", b.broken }
@@ -142,7 +149,7 @@ func serveTest(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{port: localnet.Port(listener), backend: &fakeBackend{}, feed: NewFeed(), log: &lockedBuffer{}, runsDir: t.TempDir()}
+	f := &fixture{port: localnet.Port(listener), backend: &fakeBackend{logs: t.TempDir()}, feed: NewFeed(), log: &lockedBuffer{}, runsDir: t.TempDir()}
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.Server = New(Options{
 		Port: f.port, Token: testToken, Backend: f.backend, Lifecycle: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,

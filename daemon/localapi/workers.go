@@ -9,12 +9,6 @@ import (
 	"pipedai/internal/httpkit"
 )
 
-// Limits of the tails that are served.
-const (
-	defaultLogTail = 500
-	maxLogTail     = 2000
-)
-
 func (s *Server) healthz(context.Context, httpkit.None) (api.LocalHealth, error) {
 	health := api.LocalHealth{Status: "starting", PID: os.Getpid()}
 	if s.o.Backend.Ready() {
@@ -71,25 +65,13 @@ func (s *Server) act(verb Action) func(context.Context, httpkit.None) (api.Actio
 	}
 }
 
-func (s *Server) logs(ctx context.Context, _ httpkit.None) (api.LogLines, error) {
-	n, err := httpkit.Int(httpkit.Request(ctx), "tail", defaultLogTail, 1, maxLogTail)
-	if err != nil {
-		return api.LogLines{}, err
-	}
-	id, err := s.knownWorker(ctx)
-	if err != nil {
-		return api.LogLines{}, err
-	}
-	lines, err := s.o.Backend.Logs(ctx, id, n)
-	if lines == nil {
-		lines = []api.LogLine{}
-	}
-	return api.LogLines{Items: lines}, err
-}
-
 // knownWorker returns the id in the path, if a managed worker has it.
 func (s *Server) knownWorker(ctx context.Context) (string, error) {
-	id := httpkit.PathValue(ctx, "id")
+	return s.known(ctx, httpkit.PathValue(ctx, "id"))
+}
+
+// known returns the id, if a managed worker has it.
+func (s *Server) known(ctx context.Context, id string) (string, error) {
 	if err := hostdir.ValidID(id); err != nil {
 		return "", err
 	}

@@ -71,6 +71,9 @@ func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock
 // FIFOs is the folder of the workers' output pipes.
 func (d Dir) FIFOs() string { return filepath.Join(d.Orchestrator(), "fifo") }
 
+// DaemonLog is the daemon's own log, where no service manager keeps one.
+func (d Dir) DaemonLog() string { return filepath.Join(d.Orchestrator(), "daemon.log") }
+
 // Logs is the folder of captured worker output.
 func (d Dir) Logs() string { return filepath.Join(d.home, "logs") }
 

@@ -212,7 +212,7 @@ func TestRoot(t *testing.T) {
 		{"stattus"}, {"--nope"}, {"start", "--port", "abc"}, {"start", "--port", "70000"}, {"start", "--port", "-1"}, {"start", "box", "--port", "1"}, {"start", "--json"},
 		{"start", "--stop-grace", "0s"}, {"start", "--host", "0.0.0.0"},
 		{"connect", "--api-url", "api.example.com"}, {"connect", "--api-url", "http://api.example.com"}, {"connect", "--timeout", "-1s"},
-		{"connect", "--token", "x", "--token-stdin"}, {"logs"}, {"logs", "w1", "-n", "0"}, {"workers", "stop"}, {"stop"}, {"stop", "--all", "box"}, {"stop", "--daemon", "box"}, {"delete"},
+		{"connect", "--token", "x", "--token-stdin"}, {"logs", "--stream", "both"}, {"logs", "w1", "-n", "0"}, {"logs", "--since", "yesterday"}, {"logs", "--regex", "--grep", "("}, {"workers", "stop"}, {"stop"}, {"stop", "--all", "box"}, {"stop", "--daemon", "box"}, {"delete"},
 	} {
 		r := tm.run(t, args...)
 		if r.code != cliutil.ExitUsage || r.err == "" {

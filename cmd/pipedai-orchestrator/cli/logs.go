@@ -3,151 +3,187 @@ package cli
 import (
 	"context"
 	"errors"
+	"net/url"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
-	"pipedai/internal/backoff"
+	"pipedai/daemon"
 	"pipedai/internal/cliutil"
+	"pipedai/internal/workerlog"
 )
 
 type logsOptions struct {
-	follow bool
-	tail   int
-	json   bool
+	names        []string
+	follow       bool
+	tail         int
+	tailSet      bool
+	since, until string
+	grep, stream string
+	regex        bool
+	json, raw    bool
+	daemon       bool
 }
+
+const (
+	maxLogsTail = 5000
+	logsPage    = 1000 // lines asked for at a time
+)
 
 func newLogsCmd(d *deps) *cobra.Command {
 	o := logsOptions{}
 	cmd := &cobra.Command{
-		Use:   "logs <worker>",
-		Short: "Show what a worker wrote",
+		Use:   "logs [worker...]",
+		Short: "Show what workers wrote",
+		Long: `Shows the newest lines that workers wrote, of all workers when none is named; of
+several, in the order of time and with their names. With --since or --until, all
+lines of that time. Without a running daemon the files are read.
+
+A worker is named by its id, its label, or the beginning of either. Times are RFC
+3339 (2030-02-03T04:05:06Z) or how long ago (10m).`,
 		Example: `  pipedai-orchestrator logs build-box
-  pipedai-orchestrator logs build-box -f`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: d.completeWorker,
-		RunE: func(cmd *cobra.Command, args []string) error { return runLogs(cmd.Context(), d, args[0], o) },
+  pipedai-orchestrator logs build-box -f
+  pipedai-orchestrator logs --since 10m --grep error --stream err`,
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: d.completeWorkers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.names, o.tailSet = args, cmd.Flags().Changed("tail")
+			return runLogs(cmd.Context(), d, o)
+		},
 	}
-	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with new lines until interrupted")
-	cmd.Flags().IntVarP(&o.tail, "tail", "n", 100, "how many lines to begin with, 1 to 2000")
-	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object per line")
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.follow, "follow", "f", false, "go on with new lines until interrupted, also through restarts of the daemon")
+	flags.IntVarP(&o.tail, "tail", "n", 100, "how many lines of each worker, 1 to 5000")
+	flags.StringVar(&o.since, "since", "", "only lines since then")
+	flags.StringVar(&o.until, "until", "", "only lines before then")
+	flags.StringVar(&o.grep, "grep", "", "only lines that hold this text")
+	flags.BoolVar(&o.regex, "regex", false, "--grep is a regular expression (RE2)")
+	flags.StringVar(&o.stream, "stream", "", "only lines of out or err")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object per line")
+	flags.BoolVar(&o.raw, "raw", false, "print control characters as they are, where output is not a terminal")
+	flags.BoolVar(&o.daemon, "daemon", false, "show the daemon's own log")
 	return cmd
 }
 
-func runLogs(ctx context.Context, d *deps, name string, o logsOptions) error {
-	if o.tail < 1 || o.tail > 2000 {
-		return cliutil.UsageError("--tail %d is not between 1 and 2000", o.tail)
+// query checks the options and makes the filter of them.
+func (o logsOptions) query(now time.Time) (q workerlog.Query, err error) {
+	if o.tail < 1 || o.tail > maxLogsTail {
+		return q, cliutil.UsageError("--tail %d is not between 1 and %d", o.tail, maxLogsTail)
+	}
+	if q.Since, err = moment("since", o.since, now); err != nil {
+		return q, err
+	}
+	if q.Until, err = moment("until", o.until, now); err != nil {
+		return q, err
+	}
+	if o.follow && o.until != "" {
+		return q, cliutil.UsageError("--until and --follow exclude each other")
+	}
+	switch q.Stream = o.stream; q.Stream {
+	case "", "out", "err":
+	default:
+		return q, cliutil.UsageError("--stream %.20q is neither out nor err", o.stream)
+	}
+	if len(o.grep) > 1000 {
+		return q, cliutil.UsageError("--grep is longer than 1000 bytes")
+	}
+	if !o.regex {
+		q.Text = o.grep
+		return q, nil
+	}
+	if q.Pattern, err = regexp.Compile(o.grep); err != nil {
+		return q, cliutil.UsageError("--grep: %v", err)
+	}
+	return q, nil
+}
+
+func moment(name, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return at, cliutil.UsageError("--%s %.40q is neither a time (2030-02-03T04:05:06Z) nor how long ago (10m)", name, text)
+	}
+	return at, nil
+}
+
+// logSource is where lines come from: the daemon, or the files.
+type logSource interface {
+	page(ctx context.Context, id string, q workerlog.Query) (api.LogLines, error)
+}
+
+func runLogs(ctx context.Context, d *deps, o logsOptions) error {
+	q, err := o.query(time.Now())
+	if err != nil {
+		return err
+	}
+	if o.daemon {
+		return showDaemonLog(ctx, d, o)
 	}
 	local, err := d.daemon(ctx)
+	if errors.Is(err, daemon.ErrNoInfo) && !o.follow {
+		return logsOfFiles(ctx, d, o, q, err)
+	}
 	if err != nil {
 		return err
 	}
-	worker, err := findWorker(ctx, d, local, name)
+	workers, err := local.Workers(ctx)
 	if err != nil {
 		return err
 	}
-	if o.follow {
-		return (&follower{d: d, id: worker.ID, o: o}).run(ctx)
+	show := &logPrinter{d: d, o: o}
+	if len(o.names) == 0 {
+		show.targets = workers
 	}
-	lines, err := local.Logs(ctx, worker.ID, o.tail)
-	if err != nil {
-		return err
-	}
-	for _, l := range lines {
-		printLine(d, o, l)
-	}
-	return nil
-}
-
-func printLine(d *deps, o logsOptions, l api.LogLine) {
-	if o.json {
-		d.printJSON(l)
-		return
-	}
-	d.printf("%s %s %s\n", api.At(time.UnixMilli(l.TS)), l.Stream, l.Line)
-}
-
-// follower prints a worker's lines, each once. The stream is opened before the
-// tail is read, so that nothing falls between; after a reconnect that could
-// not be resumed it goes on behind the last line it printed.
-type follower struct {
-	d     *deps
-	id    string
-	o     logsOptions
-	since int64
-	began bool
-	last  api.LogLine         // printed last
-	ahead map[api.LogLine]int // printed from the tail, still to come by the stream
-}
-
-// run follows until ctx ends. A daemon that goes away is waited for, once
-// there was one.
-func (f *follower) run(ctx context.Context) error {
-	pace := backoff.Policy{Base: 250 * time.Millisecond, Max: 5 * time.Second}
-	for failures := 0; ; {
-		local, err := f.d.daemon(ctx)
-		if err == nil {
-			err = local.Events(ctx, f.since, func(frame api.LocalFrame) {
-				failures = 0
-				f.frame(ctx, local, frame)
-			})
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !f.began {
+	for _, name := range o.names {
+		w, err := d.pick(workers, name)
+		if err != nil {
 			return err
 		}
-		if failures == 0 {
-			f.d.notef("The daemon hung up; waiting for it to come back.\n")
-		}
-		failures++
-		if !pace.Wait(ctx, failures) {
-			return context.Cause(ctx)
-		}
+		show.add(w)
 	}
+	if o.follow {
+		return newFollower(show, q).run(ctx, local)
+	}
+	return show.history(ctx, remoteLogs{local}, q, nil)
 }
 
-func (f *follower) frame(ctx context.Context, local reached, frame api.LocalFrame) {
-	f.since = frame.Seq
-	if frame.Kind == "status" && (!f.began || frame.Reset) {
-		f.began = true
-		f.catchUp(ctx, local)
-	}
-	if frame.Kind != "log" || frame.ID != f.id {
-		return
-	}
-	line := api.LogLine{TS: frame.TS, Stream: frame.Stream, Line: frame.Line}
-	if f.ahead[line] > 0 {
-		f.ahead[line]--
-		return
-	}
-	f.print(line)
+// remoteLogs asks the daemon.
+type remoteLogs struct{ reached }
+
+func (r remoteLogs) page(ctx context.Context, id string, q workerlog.Query) (api.LogLines, error) {
+	return r.Logs(ctx, id, wireQuery(q))
 }
 
-// catchUp prints what the file has beyond the last line printed.
-func (f *follower) catchUp(ctx context.Context, local reached) {
-	f.ahead = map[api.LogLine]int{}
-	lines, err := local.Logs(ctx, f.id, f.o.tail)
-	if err != nil {
-		if !errors.Is(err, context.Canceled) {
-			f.d.notef("The lines so far could not be read: %v\n", err)
-		}
-		return
-	}
-	for i := len(lines) - 1; i >= 0; i-- {
-		if lines[i] == f.last {
-			lines = lines[i+1:]
-			break
+// wireQuery spells a query as the route reads it.
+func wireQuery(q workerlog.Query) url.Values {
+	v := url.Values{"limit": {strconv.Itoa(q.Limit)}}
+	set := func(name, value string) {
+		if value != "" {
+			v.Set(name, value)
 		}
 	}
-	for _, l := range lines {
-		f.print(l)
-		f.ahead[l]++
+	for name, at := range map[string]*int64{"after": q.After, "before": q.Before} {
+		if at != nil {
+			v.Set(name, strconv.FormatInt(*at, 10))
+		}
 	}
-}
-
-func (f *follower) print(l api.LogLine) {
-	printLine(f.d, f.o, l)
-	f.last = l
+	for name, at := range map[string]time.Time{"since": q.Since, "until": q.Until} {
+		if !at.IsZero() {
+			v.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	set("stream", q.Stream)
+	set("grep", q.Text)
+	if q.Pattern != nil {
+		v.Set("grep", q.Pattern.String())
+		v.Set("regex", "1")
+	}
+	return v
 }

@@ -160,11 +160,10 @@ func (c *Client) Detach(ctx context.Context, req api.LeaveRequest) (out api.Leav
 	return out, c.call(ctx, http.MethodPost, "/api/detach", req, &out)
 }
 
-// Logs returns the last n captured lines of a worker, oldest first.
-func (c *Client) Logs(ctx context.Context, id string, n int) ([]api.LogLine, error) {
-	var out api.LogLines
-	err := c.call(ctx, http.MethodGet, "/api/workers/"+url.PathEscape(id)+"/logs?tail="+strconv.Itoa(n), nil, &out)
-	return out.Items, err
+// Logs returns some lines of a worker's log, the newest when the query says
+// nothing else. Its parameters are those of the route.
+func (c *Client) Logs(ctx context.Context, id string, query url.Values) (out api.LogLines, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/workers/"+url.PathEscape(id)+"/logs?"+query.Encode(), nil, &out)
 }
 
 // Runs lists the run event files of a worker, newest first.

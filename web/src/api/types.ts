@@ -863,6 +863,8 @@ export interface LocalStatus {
   reattached: boolean; // outlived an earlier daemon
   restartReason?: string; // what the restart policy said
   notLimited?: string; // which of its limits are not kept here, and why
+  logBytes: number; // of captured output on disk
+  logDropped: number; // lines that could not be written since the daemon began
 }
 
 /**
@@ -960,18 +962,6 @@ export interface LocalHealth {
   pid: number;
 }
 
-/** LogLine is one captured line of worker output. */
-export interface LogLine {
-  ts: number; // ms
-  stream: "out" | "err";
-  line: string;
-}
-
-/** LogLines answers GET /api/workers/{id}/logs, oldest first. */
-export interface LogLines {
-  items: LogLine[] | null;
-}
-
 /** SelfStatus answers GET /api/self. */
 export interface SelfStatus {
   version: string;
@@ -1025,9 +1015,32 @@ export interface LocalFrame {
   ts?: number;
   stream?: "out" | "err";
   line?: string;
+  pos?: number; // see LogLine; absent for a line that could not be written
   sample?: ConnectivitySample; // connectivity
   operation?: Operation; // operation: as it is now
   event?: HostEvent; // event
+}
+
+/** LogLine is one captured line of worker output. */
+export interface LogLine {
+  ts: number; // ms; 0 for a line that is not in the format of the log
+  stream: "out" | "err";
+  line: string;
+  pos: number;
+}
+
+/** LogLines answers GET /api/workers/{id}/logs, oldest first. */
+export interface LogLines {
+  items: LogLine[] | null;
+  older: number;
+  newer: number;
+  more: boolean;
+  gap: boolean;
+  partial: boolean;
+  oldest: number;
+  end: number;
+  count?: number;
+  countPartial?: boolean;
 }
 
 /**
