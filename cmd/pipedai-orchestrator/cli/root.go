@@ -139,9 +139,9 @@ a dashboard on this machine.`,
 	}
 	add(groupHost, newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
 		newTokenCmd(d), newConfigCmd(d))
-	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newLogsCmd(d))
+	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newBuildCmd(d), newLogsCmd(d), newOperationsCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
-	add(groupDiagnose, newStatusCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
+	add(groupDiagnose, newStatusCmd(d), newEventsCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
 	root.AddCommand(newVersionCmd(d), exitCodesTopic(), environmentTopic(), cliutil.NewReferenceCmd(d.streams))
 	cliutil.Look(root, "Learn more: "+program+" help exit-codes|environment|config")
 	return root
