@@ -121,10 +121,3 @@ func (d *deps) showOperation(op api.Operation) {
 		d.printf("Take it back: %s\n", d.command("operations cancel "+op.ID))
 	}
 }
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
