@@ -164,7 +164,7 @@ func TestSupervisor_KillsGroupAfterGrace(t *testing.T) {
 	}
 }
 
-func TestSupervisor_Grandchild(t *testing.T) {
+func TestSupervisor_P5_grandchildKeepsOutputOpen(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"group", "setsid"} {
 		t.Run(how, func(t *testing.T) {

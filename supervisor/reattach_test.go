@@ -175,7 +175,7 @@ func TestReattach_AfterDetach(t *testing.T) {
 }
 
 // A host full of workers: all are taken over, none is started again.
-func TestReattach_Many(t *testing.T) {
+func TestSupervisor_P6_allOutliveTheDaemon(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var want []Want
@@ -289,7 +289,7 @@ func TestReattach_PIDNotRecorded(t *testing.T) {
 }
 
 // A pid that another process has by now is neither signalled nor taken over.
-func TestReattach_StalePID(t *testing.T) {
+func TestSupervisor_P7_stalePIDs(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*manifest.Process){
 		"other start time": func(p *manifest.Process) { p.StartTime++ },

@@ -98,6 +98,7 @@ type actor struct {
 	asked  chan struct{}
 	killed bool
 	deaf   bool // does not end when asked
+	old    time.Duration
 }
 
 func (a *actor) end(code int) {
@@ -116,7 +117,7 @@ func (a *actor) kill() error               { a.killed = true; a.end(137); return
 func (a *actor) finish(time.Duration) Exit { return a.exit }
 func (a *actor) detach()                   {}
 
-func (a *actor) age() (time.Duration, bool) { return 0, false }
+func (a *actor) age() (time.Duration, bool) { return a.old, a.old > 0 }
 func (a *actor) unlimited() string          { return "" }
 
 func (*stage) identify(p *manifest.Process) { p.BootID = "boot" }
