@@ -208,7 +208,7 @@ func TestSupervisor_P18_ids(t *testing.T) {
 		if err := s.Reconcile(t.Context(), []Want{{Spec: Spec{ID: id, Program: "x"}, Running: true}}); err == nil {
 			t.Errorf("%q is supervised", id)
 		}
-		if _, err := s.Tail(id, 1); err == nil {
+		if _, err := s.Logs(id); err == nil {
 			t.Errorf("the log of %q is read", id)
 		}
 		e := manifest.Entry{ID: id, Label: "x", APIURL: "http://x", ConfigPath: "/x", Mode: manifest.ModePool}
