@@ -14,6 +14,6 @@ type Leaving struct {
 	PID       int    `json:"pid"`
 	StartedAt Time   `json:"startedAt"`
 	ComesBack bool   `json:"comesBack"`
-	By        string `json:"by"`      // "systemd", "launchd", "windows"; empty: it starts itself anew
+	By        string `json:"by"`      // "systemd", "systemd-user", "launchd", "windows", "nssm"; empty: it starts itself anew
 	Workers   int    `json:"workers"` // how many run on; on Windows they are stopped first
 }

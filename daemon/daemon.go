@@ -60,6 +60,9 @@ type Options struct {
 	// ServiceManager is who starts the daemon again when it leaves in order to
 	// come back; empty when it does so itself.
 	ServiceManager string
+	// Restarting is asked when the daemon is told to stop: whether that is only
+	// to start it again, so that its workers may run on. nil says never.
+	Restarting func(ctx context.Context) bool
 	// CannotRestart says why the daemon cannot come back by itself; empty when
 	// it can.
 	CannotRestart string
@@ -241,6 +244,7 @@ func (h *host) supervise(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+	h.leaveIfRestarting(running)
 	if !h.phase.CompareAndSwap(phaseReady, phaseStopping) && workersOutlive {
 		detach()
 		return <-ended

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"time"
 
 	"pipedai/api"
 )
@@ -13,6 +14,9 @@ import (
 // workersOutlive reports whether workers can outlive a daemon here. On Windows
 // they are in job objects, which end with it.
 const workersOutlive = runtime.GOOS != "windows"
+
+// jobTimeout bounds how long a stop waits to hear what it is for.
+const jobTimeout = 3 * time.Second
 
 // LeftError is what Run returns after it was asked to leave: everything of the
 // daemon is over, and its workers run. Whoever called Run starts a new daemon
@@ -58,6 +62,19 @@ func (h *host) Leave(_ context.Context, comeBack bool, reason string) (api.Leavi
 	h.o.Log.Info("leaving the workers running", "restart", comeBack, "reason", mine.Reason, "workers", answer.Workers)
 	h.end() // the server ends last, after it has sent this answer
 	return answer, nil
+}
+
+// leaveIfRestarting turns a stop that is the first half of a restart into
+// leaving.
+func (h *host) leaveIfRestarting(ctx context.Context) {
+	if h.o.Restarting == nil || h.phase.Load() != phaseReady {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
+	defer cancel()
+	if h.o.Restarting(ctx) && h.left.CompareAndSwap(nil, &LeftError{ComeBack: true, Reason: "the service is restarted"}) {
+		h.phase.CompareAndSwap(phaseReady, phaseDetaching)
+	}
 }
 
 func (h *host) leaving(comeBack bool) api.Leaving {

@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh run        for `make run`: Go, Node, a C compiler, git
 #   scripts/setup.sh test       the same, and a PostgreSQL server and Chromium
+#   scripts/setup.sh systemd    Go, git, and what boots a systemd of its own (root)
 #   scripts/setup.sh chromium   print which browser the tests would use
 #
 # Quick and silent when everything is there. SETUP_ROOT is where absolute paths
@@ -136,12 +137,32 @@ check_test_tools() {
   has_chromium || need "Chromium" "the page tests run in a real browser (or set CHROMIUM to one)" "$(chromium_hint)"
 }
 
+# check_systemd: what `make test-systemd` needs besides Go.
+check_systemd() {
+  if [ "$(uname -s)" != Linux ] || [ "$(id -u)" != 0 ]; then
+    need "root on Linux" "a machine is booted in namespaces of its own" "sudo make test-systemd"
+    return
+  fi
+  local tool package
+  for tool in debootstrap:debootstrap unshare:util-linux nsenter:util-linux; do
+    package=${tool#*:} tool=${tool%:*}
+    command -v "$tool" >/dev/null && continue
+    if may_install; then
+      as_root apt-get update -qq </dev/null >&2 || true
+      install_package "$package"
+    fi
+    command -v "$tool" >/dev/null || need "$tool" "not found" "apt-get install -y $package"
+  done
+  grep -q ' cgroup2 ' /proc/self/mounts || need cgroup2 "mounted nowhere" "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
+}
+
 if [ "$what" = chromium ]; then
   find_browser
   exit
 fi
 check_tools
 if [ "$what" = test ]; then check_test_tools; fi
+if [ "$what" = systemd ]; then check_systemd; fi
 if [ -n "$missing" ]; then
   say ""
   say "Install what is listed above, then run the same command again."

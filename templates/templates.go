@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-//go:embed starter
+//go:embed starter service
 var files embed.FS
 
 // Starter is a small pipeline of two command tasks, as `pipeweave init` writes
@@ -17,4 +17,14 @@ func Starter() fs.FS {
 		panic(err) // the folder is part of the program
 	}
 	return starter
+}
+
+// Service is the units of the daemon as the service managers of systems read
+// them. daemon/osservice fills them in and does the quoting.
+func Service() fs.FS {
+	service, err := fs.Sub(files, "service")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	return service
 }

@@ -92,6 +92,7 @@ func Repository() Rules {
 				"cmd/pipedai-worker/...")},
 			{"examples/...", []string{"worker", "storage", "storage/...", "examples/..."}},
 			{"e2e", with(leaves, "api", "client", "storage")},
+			{"e2e/systemd/...", nil},
 			{"tools/...", nil},
 			{"tools/httpref", []string{"controlplane", "daemon/localapi"}},
 			{"tools/bench", with(leaves, "api", "client")},

@@ -28,8 +28,8 @@ var (
 	defineFlag    = regexp.MustCompile(`^(?:String|StringArray|StringSlice|Bool|Int|Int64|Uint|Float64|Duration|Count)(?:Var)?P?$`)
 	documented    = regexp.MustCompile("`([A-Z][A-Z0-9_]+)`")
 	longFlag      = regexp.MustCompile(`(?:^|[\s` + "`" + `])--([a-z][a-z-]*[a-z])`)
-	ofTheSystem   = []string{"DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_STATE_HOME", "TERM", "ANTHROPIC_API_KEY"}
-	ofTheMakefile = []string{"INPUT", "DASHBOARD_PORT", "VERSION", "CHROMIUM", "ALL", "PATH"}
+	ofTheSystem   = []string{"DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "SUDO_USER", "XDG_RUNTIME_DIR", "HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_STATE_HOME", "TERM", "ANTHROPIC_API_KEY"}
+	ofTheMakefile = []string{"INPUT", "DASHBOARD_PORT", "VERSION", "CHROMIUM", "DEBIAN_MIRROR", "ALL", "PATH"}
 )
 
 // ReadSettings finds them: variables are string literals with one of our

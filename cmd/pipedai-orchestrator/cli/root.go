@@ -14,6 +14,7 @@ import (
 
 	"pipedai/daemon"
 	"pipedai/daemon/connectivity"
+	"pipedai/daemon/osservice"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/hostdir"
@@ -30,7 +31,7 @@ func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 	defer stop()
 	d := newDeps(s)
 	d.args = args
-	return execute(ctx, d, args)
+	return osservice.Serve(ctx, func(ctx context.Context) int { return execute(ctx, d, args) })
 }
 
 // execute runs one command line.
@@ -57,10 +58,14 @@ type deps struct {
 	// replace makes this process run the program anew; it returns only when
 	// that failed, or, where processes cannot do so, the exit code of the new one.
 	replace func(args []string) (int, error)
+	// available tells which service managers run here, service speaks to one.
+	available func(getenv func(string) string) (system, person osservice.Kind)
+	service   func(osservice.Options) (*osservice.Service, error)
 }
 
 func newDeps(s cliutil.Streams) *deps {
-	return &deps{streams: s, open: openBrowser(s.Getenv), pipeWait: pipeWait, replace: replaceProgram}
+	return &deps{streams: s, open: openBrowser(s.Getenv), pipeWait: pipeWait, replace: replaceProgram,
+		available: osservice.Available, service: osservice.New}
 }
 
 // dir resolves where this host keeps its files: --home, else PIPEDAI_HOME,
@@ -137,11 +142,12 @@ a dashboard on this machine.`,
 			root.AddCommand(c)
 		}
 	}
-	add(groupHost, newConnectCmd(d), newStartCmd(d), newRestartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
+	add(groupHost, newConnectCmd(d), newStartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
 		newTokenCmd(d), newConfigCmd(d))
 	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newBuildCmd(d), newLogsCmd(d), newOperationsCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
 	add(groupDiagnose, newStatusCmd(d), newEventsCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
+	add(groupService, newInstallCmd(d), newUninstallCmd(d), newRestartCmd(d), newDetachCmd(d))
 	root.AddCommand(newVersionCmd(d), exitCodesTopic(), environmentTopic(), cliutil.NewReferenceCmd(d.streams))
 	cliutil.Look(root, "Learn more: "+program+" help exit-codes|environment|config")
 	return root

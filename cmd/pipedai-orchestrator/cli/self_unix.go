@@ -4,7 +4,10 @@ package cli
 
 import (
 	"os"
+	"os/exec"
 	"syscall"
+
+	"pipedai/daemon/osservice"
 )
 
 // replaceProgram makes this process run the program anew: same pid, same
@@ -15,4 +18,11 @@ func replaceProgram(args []string) (int, error) {
 		return 0, err
 	}
 	return 0, syscall.Exec(path, append([]string{path}, args...), os.Environ())
+}
+
+// asUser has a program run as somebody, with that person's home.
+func asUser(cmd *exec.Cmd, a osservice.Account) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: a.UID, Gid: a.GID}}
+	cmd.Env = append(os.Environ(), "HOME="+a.Home, "USER="+a.Name, "LOGNAME="+a.Name)
+	cmd.Dir = "/"
 }

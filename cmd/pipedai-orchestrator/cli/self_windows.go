@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+
+	"pipedai/daemon/osservice"
 )
 
 // replaceProgram runs the program anew in the same console and waits for it: a
@@ -25,3 +27,6 @@ func replaceProgram(args []string) (int, error) {
 	}
 	return 0, err
 }
+
+// asUser does nothing: there is no sudo here.
+func asUser(*exec.Cmd, osservice.Account) {}

@@ -14,6 +14,8 @@ import (
 
 	"pipedai/daemon"
 	"pipedai/daemon/connectivity"
+	"pipedai/daemon/osservice"
+	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
 	"pipedai/internal/settings"
@@ -94,6 +96,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		return err
 	}
 	manager := serviceManager(d.streams.Getenv)
+	notifier := osservice.NewNotifier(d.streams.Getenv)
 	level := slog.LevelInfo
 	if o.verbose {
 		level = slog.LevelDebug
@@ -101,17 +104,20 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	err = daemon.Run(ctx, daemon.Options{
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
 		Internet: internet, ServiceManager: manager,
-		Dashboard: web.Dashboard(),
-		Log:       slog.New(slog.NewTextHandler(d.streams.Err, &slog.HandlerOptions{Level: level})),
+		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
+		Dashboard:  web.Dashboard(),
+		Log:        slog.New(slog.NewTextHandler(d.streams.Err, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {
 			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))
 		},
 		Ready: func() {
+			tell(d, notifier.Ready(buildinfo.Version()))
 			if was, err := connected(dir); err == nil && !was {
 				d.printf("This host is not connected yet: %s\n", d.command("connect --api-url <url>"))
 			}
 		},
 		Draining: func(workers int) {
+			tell(d, notifier.Stopping(workers, o.stopGrace))
 			if workers > 0 {
 				d.printf("Stopping: waiting for %d worker(s) to finish. Interrupt again to leave them running.\n", workers)
 			}
@@ -131,6 +137,14 @@ func serviceManager(getenv func(string) string) string {
 	manager := getenv(serviceEnv)
 	_ = os.Unsetenv(serviceEnv) // a name that is set can be unset
 	return manager
+}
+
+// tell notes that the service manager could not be told something. It then does
+// what it does with a program that says nothing.
+func tell(d *deps, err error) {
+	if err != nil {
+		d.notef("%v\n", err)
+	}
 }
 
 // serviceEnv is set by the units.

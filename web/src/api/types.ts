@@ -823,7 +823,7 @@ export interface Leaving {
   pid: number;
   startedAt: Time;
   comesBack: boolean;
-  by: string; // "systemd", "launchd", "windows"; empty: it starts itself anew
+  by: string; // "systemd", "systemd-user", "launchd", "windows", "nssm"; empty: it starts itself anew
   workers: number; // how many run on; on Windows they are stopped first
 }
 
