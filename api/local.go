@@ -24,6 +24,7 @@ type FusedWorker struct {
 	Running         bool   `json:"running"` // local desired state: keep it running
 	Enabled         bool   `json:"enabled"` // remote desired state: give it work
 	RemoteFetchedAt Time   `json:"remoteFetchedAt"`
+	RemoteStale     bool   `json:"remoteStale"` // too old to be relied on, or never told
 	RemoteError     string `json:"remoteError,omitempty"`
 }
 
@@ -47,6 +48,12 @@ type LocalStatus struct {
 	NotLimited    string `json:"notLimited,omitempty"`    // which of its limits are not kept here, and why
 	LogBytes      int64  `json:"logBytes"`                // of captured output on disk
 	LogDropped    int64  `json:"logDropped"`              // lines that could not be written since the daemon began
+
+	// What the process and all it started take together, up to 5 s old; null
+	// without a process, or where the system does not tell.
+
+	MemoryBytes *int64   `json:"memoryBytes"` // resident
+	CPUSeconds  *float64 `json:"cpuSeconds"`
 }
 
 // LastExit is how the last process ended. Both null: it could not be started,
@@ -162,6 +169,7 @@ type SelfStatus struct {
 	State         string        `json:"state"` // "starting", "needs_login", "revoked", "running", "degraded", "draining", "upgrading"
 	ControlPlanes []RemoteState `json:"controlPlanes"`
 	Health        []HealthItem  `json:"health"`
+	Host          HostFacts     `json:"host"`
 }
 
 // RemoteState is the link to one control plane.

@@ -26,7 +26,7 @@ func Fuse(e manifest.Entry, local *supervisor.Status, view remote.View) api.Fuse
 		ID: e.ID, Label: e.Label, Mode: string(e.Mode), APIURL: e.APIURL,
 		DesiredState: desired(e.Running), Running: e.Running, Enabled: e.Enabled,
 		Remote: view.Status, LastEvent: view.Event,
-		RemoteFetchedAt: api.At(view.FetchedAt), RemoteError: view.Err,
+		RemoteFetchedAt: api.At(view.FetchedAt), RemoteStale: view.Stale, RemoteError: view.Err,
 	}
 	if local != nil {
 		out.Local = localStatus(*local)

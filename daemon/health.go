@@ -44,7 +44,7 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 	self := api.SelfStatus{
 		Version: buildinfo.Version(), Stale: newer(latest, buildinfo.Version()), LastCheckedAt: api.At(checkedAt),
 		Hostname: hostname, OS: PlatformName(runtime.GOOS), PID: os.Getpid(), StartedAt: api.At(h.startedAt),
-		Build: buildinfo.ID(), Home: h.o.Dir.Home(),
+		Build: buildinfo.ID(), Home: h.o.Dir.Home(), Host: hostFacts(ctx, h.o.Dir.Home()),
 		ControlPlanes: []api.RemoteState{}, Health: []api.HealthItem{},
 	}
 	if latest != "" {

@@ -52,6 +52,7 @@ type host struct {
 	building    sync.Mutex    // builds are planned one at a time
 	events      *eventLog     // what happens, for later
 
+	meter   meter                      // what workers take
 	secrets atomic.Pointer[redact.Set] // taken out of worker output
 }
 
@@ -189,6 +190,7 @@ func (h *host) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 		}
 		items = append(items, Fuse(e, local, h.remote.View(e)))
 	}
+	h.measureAll(items)
 	return items, nil
 }
 

@@ -66,7 +66,7 @@ func (s *Server) routes() http.Handler {
 		if !rt.anytime {
 			handler = s.whenReady(handler)
 		}
-		mux.Handle(rt.pattern(), handler)
+		mux.Handle(rt.pattern(), s.counted(rt.pattern(), handler))
 		methods[rt.method] = true
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -102,13 +102,14 @@ type Options struct {
 
 // Server answers on the loopback port.
 type Server struct {
-	o       Options
-	kit     *httpkit.Kit
-	runs    *runFiles
-	metrics *prometheus.Registry
-	guesses guesses
-	token   atomic.Pointer[token]
-	recheck recheck
+	o        Options
+	kit      *httpkit.Kit
+	runs     *runFiles
+	metrics  *prometheus.Registry
+	requests *prometheus.CounterVec
+	guesses  guesses
+	token    atomic.Pointer[token]
+	recheck  recheck
 	// document is the OpenAPI description, made when it is first asked for.
 	document func() ([]byte, error)
 
@@ -129,7 +130,7 @@ func New(o Options) *Server {
 		s.o.TokenReplaced = func() {}
 	}
 	s.token.Store(newToken(o.Token))
-	s.metrics = newMetrics(s)
+	s.metrics, s.requests = newMetrics(s)
 	s.document = sync.OnceValues(func() ([]byte, error) { return s.description().JSON() })
 	return s
 }

@@ -47,7 +47,7 @@ func (b *fakeBackend) Ready() bool {
 }
 
 func (b *fakeBackend) Workers(context.Context) ([]api.FusedWorker, error) {
-	return []api.FusedWorker{{ID: "w1", Label: "build-box", Mode: "workspace", DesiredState: "enabled", Local: &api.LocalStatus{ID: "w1", State: "running"}}}, b.broken
+	return []api.FusedWorker{{ID: "w1", Label: "build-box", Mode: "workspace", DesiredState: "enabled", Local: &api.LocalStatus{ID: "w1", State: "running", MemoryBytes: new(int64(4096)), CPUSeconds: new(1.5)}}}, b.broken
 }
 
 func (b *fakeBackend) Act(_ context.Context, id string, req ActRequest) (api.ActionResult, error) {

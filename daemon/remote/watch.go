@@ -209,10 +209,15 @@ func (w *Watcher) group(e manifest.Entry) *group {
 	return nil
 }
 
+// staleAfter is how many polls in a row have to be missed before what was told
+// last is called out of date: one may be slow, two may fall into a restart.
+const staleAfter = 3
+
 // View is what is known of one worker.
 type View struct {
 	Status    *api.RemoteStatus // nil: never seen, or not listed any more
 	FetchedAt time.Time         // of the last answer that was asked for it
+	Stale     bool              // it should have been told anew since, and was not
 	Err       string            // why it may be out of date; empty when it is not
 	Event     *api.LastEvent
 	Latest    string    // newest version of the worker program; empty when unknown
@@ -223,9 +228,10 @@ type View struct {
 func (w *Watcher) View(e manifest.Entry) View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var v View
+	v := View{Stale: true}
 	if g := w.group(e); g != nil {
 		v.FetchedAt, v.Err = g.okAt, g.err
+		v.Stale = time.Since(g.okAt) > staleAfter*w.o.PollEvery
 		if known, ok := g.workers[e.ID]; ok {
 			status := known.status
 			v.Status = &status

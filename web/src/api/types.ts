@@ -845,6 +845,7 @@ export interface FusedWorker {
   running: boolean; // local desired state: keep it running
   enabled: boolean; // remote desired state: give it work
   remoteFetchedAt: Time;
+  remoteStale: boolean; // too old to be relied on, or never told
   remoteError?: string;
 }
 
@@ -865,6 +866,8 @@ export interface LocalStatus {
   notLimited?: string; // which of its limits are not kept here, and why
   logBytes: number; // of captured output on disk
   logDropped: number; // lines that could not be written since the daemon began
+  memoryBytes: number | null; // resident
+  cpuSeconds: number | null;
 }
 
 /**
@@ -977,6 +980,7 @@ export interface SelfStatus {
   state: "starting" | "needs_login" | "revoked" | "running" | "degraded" | "draining" | "upgrading";
   controlPlanes: RemoteState[] | null;
   health: HealthItem[] | null;
+  host: HostFacts;
 }
 
 /** RemoteState is the link to one control plane. */
@@ -1384,6 +1388,19 @@ export interface UploadStats {
   expired: number;
   claimed: number;
   deleted: number;
+}
+
+/**
+ * HostFacts is how much the machine of a daemon has, and has left. What the
+ * system does not tell is 0.
+ */
+export interface HostFacts {
+  cpus: number;
+  load1: number | null; // average of the last minute; null: not told
+  memoryBytes: number;
+  memoryFreeBytes: number;
+  diskBytes: number; // of the disk with the host's folder
+  diskFreeBytes: number;
 }
 
 /**
