@@ -39,7 +39,7 @@ func newSource(fd int, name string, to sink) (source, error) {
 	s.first = s.read
 	if to.log.at != nil { // a fail-point within the consumption, too
 		s.first = func(buf []byte) (int, error) {
-			n, err := s.read(buf[:(len(buf)+1)/2])
+			n, err := s.read(buf[:max((len(buf)+1)/2, min(len(buf), 200))])
 			to.log.step("half consumed")
 			return n, err
 		}

@@ -218,14 +218,24 @@ func (l *logFile) openFile() error {
 	return nil
 }
 
-// rotate moves <id>.log to .1, .1 to .2 and so on; the oldest goes.
+// rotate moves <id>.log to .1, .1 to .2 and so on; the oldest goes. A daemon
+// that is killed meanwhile leaves a gap, which the next rotation fills: there
+// is never more than one.
 func (l *logFile) rotate() error {
-	for i := l.backups - 1; i >= 1; i-- {
+	gap := 1
+	for ; gap < l.backups; gap++ {
+		if _, err := os.Lstat(workerlog.Backup(l.path, gap)); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+	}
+	for i := gap - 1; i >= 1; i-- {
 		err := os.Rename(workerlog.Backup(l.path, i), workerlog.Backup(l.path, i+1))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		l.step("moved")
+		if i <= 2 {
+			l.step("moved")
+		}
 	}
 	return os.Rename(l.path, workerlog.Backup(l.path, 1))
 }

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -146,7 +148,13 @@ func daemon(dir, role string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	s := New(testOptions(dir, m))
+	o := testOptions(dir, m)
+	if seed := os.Getenv(killEnv); seed != "" {
+		o.LogMaxBytes = 100_000 // often rotated
+		o.LogBackups = 500
+		o.onStep = killAtSomeStep(seed)
+	}
+	s := New(o)
 	go func() {
 		if err := s.Reconcile(ctx, []Want{{Spec: spec("w1", role), Running: true}}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -157,6 +165,25 @@ func daemon(dir, role string) int {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return 1
+}
+
+// killEnv is a seed: the daemon kills itself at some step of taking output.
+const killEnv = "SUPERVISOR_TEST_KILL"
+
+func killAtSomeStep(seed string) func(string) {
+	number, err := strconv.ParseUint(seed, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	var left atomic.Int64
+	left.Store(1 + rand.New(rand.NewPCG(number, 1)).Int64N(60))
+	return func(step string) {
+		if left.Add(-1) == 0 {
+			fmt.Fprintln(os.Stderr, step)
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // not one instruction more
+		}
+	}
 }
 
 // self is the test binary in a role.
