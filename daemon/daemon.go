@@ -66,6 +66,8 @@ type Options struct {
 	// CannotRestart says why the daemon cannot come back by itself; empty when
 	// it can.
 	CannotRestart string
+	// Logs bounds what is kept of workers' output.
+	Logs LogLimits
 	// Dashboard serves the page's files.
 	Dashboard http.Handler
 	// Listening is told the URL once nothing can be in the way any more; may be

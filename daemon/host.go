@@ -67,6 +67,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 	h.supervisor = supervisor.New(supervisor.Options{
 		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: FindWorkerProgram,
 		OnChange: h.processChanged, OnLines: h.publishLines, Secrets: h.hidden, Log: o.Log,
+		LogMaxBytes: o.Logs.MaxBytes, LogBackups: o.Logs.Backups, LogBudget: o.Logs.Budget,
 	})
 	h.remote = remote.New(remote.Options{
 		Dial: func(url string, token secret.Text) remote.Client {

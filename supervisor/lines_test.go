@@ -162,3 +162,41 @@ func TestTail_LargeFileAndUnfinishedLine(t *testing.T) {
 		t.Errorf("whole file: %d lines", len(got))
 	}
 }
+
+// All logs together keep to the budget: the oldest rotated files of all
+// workers go first, what is written now stays, and so do files of others.
+func TestSupervisor_LogBudget(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := New(Options{LogDir: dir, LogBudget: 3500, Log: quiet})
+	s.runners["a"], s.runners["b"] = newRunner(s, "a"), newRunner(s, "b")
+	now := time.Now()
+	for i, name := range []string{"b.log.2", "a.log.2", "b.log.1", "a.log.1", "gone.log", "a.log", "b.log", "README"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, make([]byte, 1000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := now.Add(time.Duration(i-100) * time.Minute)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	s.trim(now)
+	if got := strings.Join(left(), " "); got != "README a.log b.log gone.log" {
+		t.Errorf("left are %s", got)
+	}
+	s.trim(now.Add(31 * 24 * time.Hour))
+	if got := strings.Join(left(), " "); got != "README a.log b.log" {
+		t.Errorf("after a month: %s", got)
+	}
+}

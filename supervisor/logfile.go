@@ -240,6 +240,12 @@ func (l *logFile) rotate() error {
 	return os.Rename(l.path, workerlog.Backup(l.path, 1))
 }
 
+// shrunk notes that somebody who holds mu removed a rotated file.
+func (l *logFile) shrunk(bytes int64) {
+	l.older = max(0, l.older-bytes)
+	l.held.Store(l.older + l.size)
+}
+
 func (l *logFile) isCurrent() bool {
 	now, err := os.Stat(l.path)
 	return err == nil && now.Size() == l.size && os.SameFile(l.info, now)

@@ -12,7 +12,7 @@ import (
 // newSink makes what takes the output of a worker.
 func (s *Supervisor) newSink(id string, log *slog.Logger) sink {
 	file := newLogFile(s.logPath(id), s.o.LogMaxBytes, s.o.LogBackups, log)
-	file.at = s.o.onStep
+	file.at, file.max, file.rotated = s.o.onStep, s.logMax, s.logRotated
 	to := sink{log: file, rounds: s.rounds, onLines: func([]byte, int64) {}}
 	to.secrets = func() *redact.Set { return nil }
 	if s.o.Secrets != nil {

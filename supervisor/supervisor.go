@@ -45,6 +45,7 @@ type Options struct {
 
 	LogMaxBytes int64 // a log file is rotated before it grows beyond; 5 MiB
 	LogBackups  int   // rotated files kept, <id>.log.1 the newest; 3
+	LogBudget   int64 // bytes of all logs together; the oldest rotated files go first; 1 GiB
 
 	Log *slog.Logger
 
@@ -60,6 +61,8 @@ type Supervisor struct {
 	os     launcher
 	jitter func() float64
 	rounds *rounds
+
+	rotated chan struct{} // capacity 1: a log was rotated
 
 	reconcile sync.Mutex // one at a time
 
@@ -90,10 +93,14 @@ func New(o Options) *Supervisor {
 	if o.LogBackups <= 0 {
 		o.LogBackups = 3
 	}
+	if o.LogBudget <= 0 {
+		o.LogBudget = 1 << 30
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, ended: make(chan struct{})}
+	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, ended: make(chan struct{}),
+		rotated: make(chan struct{}, 1)}
 	s.allDone = sync.NewCond(&s.mu)
 	s.os = newLauncher(o.Log, o.Find, o.Cgroup)
 	s.rounds = newRounds(o.FIFODir, o.Log, func(step string) {
@@ -139,6 +146,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.spawn(r)
 	}
 	s.mu.Unlock()
+
+	runners.Go(func() { s.budget(detach) })
 
 	<-ctx.Done()
 	s.mu.Lock()

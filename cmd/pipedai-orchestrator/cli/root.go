@@ -210,6 +210,10 @@ that before defaults.
   PIPEDAI_WORKER_PROGRAM  the pipedai-worker to run
   PIPEDAI_STOP_GRACE      how long a stopped worker may finish its run
   PIPEDAI_VERBOSE         true: the daemon logs more
+  PIPEDAI_LOG_FILE        true: the daemon keeps its own log in a file
+  PIPEDAI_LOG_MAX_SIZE    MiB at which the log of a worker is rotated
+  PIPEDAI_LOG_BACKUPS     rotated logs kept of each worker
+  PIPEDAI_LOG_BUDGET      MiB of all workers' logs together
   PIPEDAI_API_URL         control plane that connect talks to
   PIPEDAI_CONNECT_TOKEN   enrolment code for connect
   PIPEDAI_OPERATOR_TOKEN  token for login

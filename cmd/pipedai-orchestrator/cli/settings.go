@@ -27,6 +27,10 @@ const (
 	keyStopGrace     = "stopGrace"
 	keyProbeInternet = "probeInternet"
 	keyVerbose       = "verbose"
+	keyLogFile       = "logFile"
+	keyLogMaxSize    = "logMaxSize"
+	keyLogBackups    = "logBackups"
+	keyLogBudget     = "logBudget"
 )
 
 // daemonSettings is the table of them all. docs/configuration.md explains
@@ -41,6 +45,20 @@ func daemonSettings() settings.Table {
 		{Key: keyStopGrace, Flag: "stop-grace", Env: []string{"PIPEDAI_STOP_GRACE"}, Default: "5m", Check: checkGrace, Usage: "how long a stopped worker may finish its run"},
 		{Key: keyProbeInternet, Flag: "probe-internet", Env: []string{"PIPEDAI_PROBE_INTERNET"}, Default: strings.Join(connectivity.DefaultInternet, ","), Check: checkProbes, Usage: "URLs, separated by commas, that tell an outage of the network from one of a control plane; off asks nobody"},
 		{Key: keyVerbose, Flag: "verbose", Env: []string{"PIPEDAI_VERBOSE"}, Default: "false", Kind: settings.Toggle, Usage: "log more"},
+		{Key: keyLogFile, Flag: "log-file", Env: []string{"PIPEDAI_LOG_FILE"}, Default: "false", Kind: settings.Toggle, Usage: "keep the daemon's own log in a file, rotated, instead of writing it to the terminal"},
+		{Key: keyLogMaxSize, Flag: "log-max-size", Env: []string{"PIPEDAI_LOG_MAX_SIZE"}, Default: "5", Check: checkWhole(1, 1024), Usage: "MiB at which the log of a worker is rotated"},
+		{Key: keyLogBackups, Flag: "log-backups", Env: []string{"PIPEDAI_LOG_BACKUPS"}, Default: "3", Check: checkWhole(1, 100), Usage: "rotated logs kept of each worker"},
+		{Key: keyLogBudget, Flag: "log-budget", Env: []string{"PIPEDAI_LOG_BUDGET"}, Default: "1024", Check: checkWhole(10, 1<<20), Usage: "MiB of all workers' logs together; the oldest rotated ones go first"},
+	}
+}
+
+// checkWhole accepts whole numbers from low to high.
+func checkWhole(low, high int) func(string) error {
+	return func(value string) error {
+		if n, err := strconv.Atoi(value); err != nil || n < low || n > high {
+			return fmt.Errorf("not a whole number from %d to %d", low, high)
+		}
+		return nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
+	"pipedai/internal/rotate"
 	"pipedai/internal/settings"
 	"pipedai/web"
 )
@@ -29,6 +31,8 @@ type startOptions struct {
 	stopGrace     time.Duration
 	probeInternet string
 	verbose       bool
+	logFile       bool
+	logs          daemon.LogLimits
 }
 
 func newStartCmd(d *deps) *cobra.Command {
@@ -79,12 +83,24 @@ named by its id, its label, or the beginning of either.`,
 func startFrom(all settings.Choices) startOptions {
 	o := startOptions{
 		host: all[keyHost].Value, workerProgram: all[keyWorkerProgram].Value, verbose: all[keyVerbose].On(),
-		probeInternet: all[keyProbeInternet].Value,
+		probeInternet: all[keyProbeInternet].Value, logFile: all[keyLogFile].On(),
 	}
+	megabytes := func(key string) int64 {
+		n, _ := strconv.ParseInt(all[key].Value, 10, 64)
+		return n << 20
+	}
+	o.logs.MaxBytes, o.logs.Budget = megabytes(keyLogMaxSize), megabytes(keyLogBudget)
+	o.logs.Backups, _ = strconv.Atoi(all[keyLogBackups].Value)
 	o.port, _ = strconv.Atoi(all[keyPort].Value)
 	o.stopGrace, _ = time.ParseDuration(all[keyStopGrace].Value)
 	return o
 }
+
+// How much is kept of the daemon's own log.
+const (
+	daemonLogBytes   = 5 << 20
+	daemonLogBackups = 3
+)
 
 func runStart(ctx context.Context, d *deps, o startOptions) error {
 	internet, err := connectivity.ParseInternet(o.probeInternet)
@@ -101,12 +117,24 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	if o.verbose {
 		level = slog.LevelDebug
 	}
+	var log io.Writer = d.streams.Err
+	if o.logFile {
+		if err := dir.Make(); err != nil {
+			return d.explainHome(err)
+		}
+		file, err := rotate.Open(dir.DaemonLog(), daemonLogBytes, daemonLogBackups)
+		if err != nil {
+			return d.explainHome(err)
+		}
+		defer func() { _ = file.Close() }()
+		log = file
+	}
 	err = daemon.Run(ctx, daemon.Options{
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
 		Internet: internet, ServiceManager: manager,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
-		Dashboard:  web.Dashboard(),
-		Log:        slog.New(slog.NewTextHandler(d.streams.Err, &slog.HandlerOptions{Level: level})),
+		Dashboard:  web.Dashboard(), Logs: o.logs,
+		Log:        slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {
 			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))
 		},
