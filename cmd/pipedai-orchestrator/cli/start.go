@@ -134,7 +134,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		Internet: internet, ServiceManager: manager,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
 		Dashboard:  web.Dashboard(), Logs: o.logs,
-		Log:        slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
+		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {
 			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))
 		},
