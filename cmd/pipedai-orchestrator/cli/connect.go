@@ -67,7 +67,7 @@ is safe.`,
 	flags.StringVar(&o.tokenFile, "token-file", "", "read the enrolment code from a file")
 	flags.StringVar(&o.label, "label", "", "name of the worker (default: the host's name)")
 	flags.StringArrayVar(&o.tasks, "tasks", nil, "file of tasks the worker offers; may be given more than once")
-	flags.BoolVar(&o.noInstall, "no-install", false, "do not install a service; connect installs none yet")
+	flags.BoolVar(&o.noInstall, "no-install", false, "do not install a service")
 	flags.BoolVar(&o.noOpen, "no-open", false, "do not open a browser")
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up after this time (default: when the code expires)")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object per step")
@@ -138,7 +138,7 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	}
 	// Connected is connected: neither an interrupt nor the end of the patience
 	// for an approval may keep the daemon from hearing of it.
-	return finishConnect(context.WithoutCancel(ctx), d, show, result)
+	return finishConnect(context.WithoutCancel(ctx), d, o, show, result)
 }
 
 func userAgent(facts enroll.Facts) string {
@@ -146,7 +146,7 @@ func userAgent(facts enroll.Facts) string {
 }
 
 // finishConnect tells a running daemon, and the person what comes next.
-func finishConnect(ctx context.Context, d *deps, show *presenter, result enroll.Result) error {
+func finishConnect(ctx context.Context, d *deps, o connectOptions, show *presenter, result enroll.Result) error {
 	running := false
 	if local, err := d.daemon(ctx); err == nil {
 		req := api.ReloadRequest{}
@@ -160,7 +160,21 @@ func finishConnect(ctx context.Context, d *deps, show *presenter, result enroll.
 		}
 		running = true
 	}
-	show.connected(result, running)
+	if running {
+		show.connected(result, running)
+		return nil
+	}
+	if !o.json { // for programs it is the last step
+		show.connected(result, running)
+	}
+	report, why := d.installUnasked(ctx, o)
+	show.served(report, why)
+	if o.json {
+		show.connected(result, report != nil)
+	}
+	if report != nil && !o.noOpen && !o.json {
+		d.openDashboard(ctx)
+	}
 	return nil
 }
 

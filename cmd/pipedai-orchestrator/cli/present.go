@@ -170,9 +170,7 @@ func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
 	}
 	if daemonRuns {
 		p.d.printf("\nThe running daemon is starting its worker.\nNext: %s\n", p.d.command("dashboard --open"))
-		return
 	}
-	p.d.printf("\nNo service is installed: the daemon runs while its terminal does.\nNext: %s\n", p.d.command("start"))
 }
 
 // groups shows a code in two halves, as it is easiest to compare.
