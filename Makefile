@@ -128,9 +128,10 @@ verify: ## check tidiness: modules, formatting, layers, documents, cross-compili
 	@scripts/verify.sh
 
 # BENCH goes to the program: make bench BENCH='-only push,pull -store sqlite'
-bench: ## measure the engine as a process, beside what the machine can do; QUICK=1 takes a short look
+bench: ## measure engine and daemon as processes, beside what the machine can do; QUICK=1 takes a short look
 	@mkdir -p bin
 	$(BUILD) -o bin/pipeweave ./cmd/pipeweave
+	$(BUILD) -o bin/pipedai-orchestrator ./cmd/pipedai-orchestrator
 	$(GO) build -o bin/bench ./tools/bench
 	bin/bench $(if $(QUICK),-quick) $(BENCH)
 

@@ -95,7 +95,7 @@ func Repository() Rules {
 			{"e2e/systemd/...", nil},
 			{"tools/...", nil},
 			{"tools/httpref", []string{"controlplane", "daemon/localapi"}},
-			{"tools/bench", with(leaves, "api", "client")},
+			{"tools/bench", with(leaves, "api", "client", "manifest")},
 		},
 		Never: []Line{
 			// The two halves meet only at the wire.
@@ -120,7 +120,7 @@ func Repository() Rules {
 			{"github.com/pressly/goose/v3", []string{"store/postgres", "store/sqlite", "store/internal/migration", "manifest"}},
 			{"github.com/spf13/cobra", []string{"cmd/...", "internal/cliutil", "worker"}},
 			{"github.com/kardianos/service", []string{"daemon/osservice"}},
-			{"github.com/coder/websocket", []string{"daemon/localapi", "daemon/localapi/localclient"}},
+			{"github.com/coder/websocket", []string{"daemon/localapi", "daemon/localapi/localclient", "tools/bench"}},
 			{"github.com/minio/minio-go/v7", []string{"storage/s3"}},
 			{"github.com/go-jose/go-jose/v4", []string{"internal/jwe"}},
 			{"golang.org/x/oauth2", []string{"storage/gcs"}},

@@ -47,10 +47,8 @@ func newGround(ctx context.Context, o options, log io.Writer) (_ *ground, err er
 			g.close()
 		}
 	}()
-	for _, store := range o.stores {
-		if store == postgres {
-			return g, g.startPostgres(ctx)
-		}
+	if o.measuresAny(postgres) {
+		return g, g.startPostgres(ctx)
 	}
 	return g, nil
 }

@@ -1,11 +1,13 @@
-// Command bench measures the engine as its users meet it: `pipeweave serve` as
-// a process of its own, on PostgreSQL and on SQLite, with a push service and a
-// pull worker that do nothing in processes of their own. Beside each figure it
-// prints what this machine can do at most, measured in the same run.
+// Command bench measures the programs as their users meet them: `pipeweave
+// serve` as a process of its own, on PostgreSQL and on SQLite, with a push
+// service and a pull worker that do nothing in processes of their own; and the
+// daemon of a host with hundreds of workers that do nothing. Beside each figure
+// it prints what this machine can do at most, measured in the same run.
 //
 //	make bench                                     everything, three times
 //	make bench QUICK=1                             everything once, short
 //	go run ./tools/bench -only push,pull -store sqlite
+//	go run ./tools/bench -only host                the daemon only
 //
 // docs/bench.md says how to read the table.
 package main
@@ -38,6 +40,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		err = runPullWorker(ctx, args[1:], in, out)
 	case len(args) > 0 && args[0] == "echo":
 		err = runEcho(ctx, in, out)
+	case len(args) > 0 && args[0] == "fan-out":
+		err = runFanOut(ctx, args[1:], in, out)
 	default:
 		var o options
 		if o, err = parseOptions(args, errOut); err == nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"time"
 )
@@ -14,8 +13,13 @@ import (
 // measure is a whole run: the limits and then every scenario, as often as
 // asked, and the report at the end.
 func measure(ctx context.Context, o options, out, progress io.Writer) error {
-	if _, err := exec.LookPath(o.program); err != nil {
-		return fmt.Errorf("%s is missing; build it with: make build", o.program)
+	for _, p := range []struct {
+		program string
+		needed  bool
+	}{{o.program, o.measuresAny(both...)}, {o.daemon, o.measuresAny(onHost)}} {
+		if _, err := exec.LookPath(p.program); p.needed && err != nil {
+			return fmt.Errorf("%s is missing; build it with: make build", p.program)
+		}
 	}
 	watch := startWatch()
 	g, err := newGround(ctx, o, progress)
@@ -28,15 +32,17 @@ func measure(ctx context.Context, o options, out, progress io.Writer) error {
 		say := func(format string, args ...any) {
 			fmt.Fprintf(progress, "[%s %d/%d] %s\n", time.Since(r.started).Round(time.Second), round+1, o.repeat, fmt.Sprintf(format, args...))
 		}
-		say("limits of this machine")
-		found, err := g.measureLimits(ctx)
-		if err != nil {
-			return err
+		found := limits{}
+		if o.measuresAny(both...) {
+			say("limits of this machine")
+			if found, err = g.measureLimits(ctx); err != nil {
+				return err
+			}
+			r.addLimits(found)
 		}
-		r.addLimits(found)
 		for _, s := range scenarios() {
-			for _, store := range o.stores {
-				if !o.wants(s.name) || !slices.Contains(s.stores, store) {
+			for _, store := range columns {
+				if !o.measures(s, store) {
 					continue
 				}
 				say("%s on %s", s.name, store)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -143,7 +144,8 @@ func runIDs(body []byte, into []string) []string {
 }
 
 // runEcho is the server that the POST ceiling is measured against: net/http's,
-// as the engine has it, doing nothing.
+// as the engine has it, doing nothing; it answers with as many bytes as asked
+// for.
 func runEcho(ctx context.Context, in io.Reader, out io.Writer) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -152,6 +154,10 @@ func runEcho(ctx context.Context, in io.Reader, out io.Writer) error {
 	server := &http.Server{ReadHeaderTimeout: leanTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
+		if n, err := strconv.Atoi(r.URL.Query().Get("bytes")); err == nil {
+			_, _ = w.Write(bytes.Repeat([]byte{'x'}, n))
+			return
+		}
 		_, _ = io.WriteString(w, `{"acknowledged":true}`)
 	})}
 	go func() { _ = server.Serve(listener) }()

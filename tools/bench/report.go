@@ -70,7 +70,7 @@ type row struct {
 func (r *report) rows() []row {
 	out := []row{}
 	for _, f := range figures() {
-		for _, store := range both {
+		for _, store := range columns {
 			samples := r.samples[key(f.id, store)]
 			if len(samples) == 0 {
 				continue

@@ -33,8 +33,11 @@ type sample struct {
 
 var both = []string{postgres, sqlite}
 
+// columns are what a scenario can be measured on.
+var columns = []string{postgres, sqlite, onHost}
+
 func scenarios() []scenario {
-	return []scenario{
+	return append([]scenario{
 		{"push", both, measurePush},
 		{"pull", both, measurePull},
 		{"enqueue", both, measureEnqueue},
@@ -47,7 +50,7 @@ func scenarios() []scenario {
 		{"limit", []string{postgres}, measureLimit},
 		{"kill", []string{postgres}, measureKill},
 		{"idle", both, measureIdle},
-	}
+	}, hostScenarios()...)
 }
 
 func scenarioNames() []string {
@@ -63,10 +66,14 @@ type target struct {
 	least, most           float64
 	leastRatio, mostRatio float64 // of the limit beside it
 	over                  float64 // most, beyond the limit
+	none                  bool    // not one
 }
 
 func (t target) String() string {
 	var parts []string
+	if t.none {
+		parts = append(parts, "none")
+	}
 	for _, bound := range []struct {
 		n      float64
 		format string
@@ -85,7 +92,7 @@ func (t target) String() string {
 func (t target) met(value, limit, ratio float64) bool {
 	return (t.least == 0 || value >= t.least) && (t.most == 0 || value <= t.most) &&
 		(t.leastRatio == 0 || ratio >= t.leastRatio) && (t.mostRatio == 0 || ratio > 0 && ratio <= t.mostRatio) &&
-		(t.over == 0 || value <= limit+t.over)
+		(t.over == 0 || value <= limit+t.over) && (!t.none || value == 0)
 }
 
 // figure is one row of the table.
@@ -99,7 +106,7 @@ func figures() []figure {
 	of := func(pg, lite target) map[string]target { return map[string]target{postgres: pg, sqlite: lite} }
 	least := func(n float64) target { return target{least: n} }
 	most := func(n float64) target { return target{most: n} }
-	return []figure{
+	return append([]figure{
 		{"push", "push tasks, queued to durable completion", "tasks/s", limitPost, of(target{least: 6000, leastRatio: 0.2}, least(9000))},
 		{"push-engine", "  processor of the engine per task", "µs", "", nil},
 		{"push-database", "  processor of the database per task", "µs", "", nil},
@@ -123,7 +130,7 @@ func figures() []figure {
 		{"memory-push", "most memory, pushing", "MB", "", of(most(250), most(250))},
 		{"memory-pull", "most memory, pulled from", "MB", "", of(most(250), most(250))},
 		{"memory-enqueue", "most memory, enqueueing", "MB", "", of(most(250), most(250))},
-	}
+	}, hostFigures()...)
 }
 
 // databaseLimit is a limit of PostgreSQL; nothing stands beside SQLite.

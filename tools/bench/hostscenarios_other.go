@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// hostScenarios are measured on Linux only.
+func hostScenarios() []scenario { return nil }
