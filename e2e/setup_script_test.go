@@ -16,7 +16,7 @@ type machine struct{ root, path string }
 // The programs of a machine where nothing is missing. Each is a shell script.
 var complete = map[string]string{
 	"go": "echo go1.26.3", "node": "echo v22.1.0", "npm": "", "git": "", "cc": "",
-	"uname": "echo Linux", "id": "echo 1000", "initdb": "", "postgres": "", "chromium": "echo Chromium 140",
+	"uname": "echo Linux", "id": "echo 1000", "initdb": "", "postgres": "", "chromium": "echo Chromium 140", "systemd-analyze": "",
 }
 
 // without takes programs off a machine, with puts others in their place.

@@ -76,6 +76,9 @@ find_browser() {
 
 has_chromium() { find_browser >/dev/null; }
 
+# The units of the service are held against systemd itself.
+has_analyze() { command -v systemd-analyze >/dev/null || [ "$(uname -s)" != Linux ]; }
+
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
@@ -105,6 +108,7 @@ install_test_tools() {
     install_package postgresql
   fi
   has_chromium || install_package chromium
+  has_analyze || install_package systemd
 }
 
 # chromium_hint is the command that gets a browser. Ubuntu has none as a package
@@ -131,10 +135,11 @@ postgres_hint() {
 }
 
 check_test_tools() {
-  has_postgres && has_chromium && return 0
+  has_postgres && has_chromium && has_analyze && return 0
   ! may_install || install_test_tools
   has_postgres || need "PostgreSQL server" "the store tests run against a real one" "$(postgres_hint)"
   has_chromium || need "Chromium" "the page tests run in a real browser (or set CHROMIUM to one)" "$(chromium_hint)"
+  has_analyze || need "systemd-analyze" "the units of the service are checked by it" "$(install_hint systemd)"
 }
 
 # check_systemd: what `make test-systemd` needs besides Go.
