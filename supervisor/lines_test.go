@@ -104,11 +104,15 @@ func linesOf(t testing.TB, path string, n int) []Line {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	page, err := files.Find(context.Background(), workerlog.Query{Limit: n})
+	var lines []Line // a page is bounded in bytes
+	_, err = files.Each(context.Background(), -1, workerlog.Query{}, func(l Line) bool {
+		lines = append(lines, l)
+		return true
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return page.Lines
+	return lines[max(0, len(lines)-n):]
 }
 
 func TestLogFile_RotatesByRealSize(t *testing.T) {

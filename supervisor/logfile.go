@@ -145,8 +145,8 @@ func (l *logFile) mend() error {
 	return nil
 }
 
-// open makes sure that the file is there and has room for more bytes.
-func (l *logFile) open(more int64) error {
+// ensure makes sure that the file is there.
+func (l *logFile) ensure() error {
 	if l.f != nil && !l.isCurrent() {
 		l.closeFile() // somebody moved or removed it
 	}
@@ -154,9 +154,15 @@ func (l *logFile) open(more int64) error {
 		if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
 			return err
 		}
-		if err := l.openFile(); err != nil {
-			return err
-		}
+		return l.openFile()
+	}
+	return nil
+}
+
+// open makes sure that the file is there and has room for more bytes.
+func (l *logFile) open(more int64) error {
+	if err := l.ensure(); err != nil {
+		return err
 	}
 	if l.size == 0 || l.size+more <= l.max() {
 		return nil
@@ -257,7 +263,8 @@ func (l *logFile) isCurrent() bool {
 func (l *logFile) rewind(offset int64, file uint64, all bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.open(0); err != nil {
+	// Not rotated, however large it is: it is this file that was appended to.
+	if err := l.ensure(); err != nil {
 		return err
 	}
 	if l.number != file || l.size <= offset {
