@@ -267,7 +267,7 @@ func TestAct_worksOffline(t *testing.T) {
 	p.CloseClientConnections() // streams would hold it open
 	p.Close()
 	_, err := d.Act(t.Context(), "w1", "disable")
-	if answer := asAPI(t, err); answer.Status != http.StatusBadGateway || !strings.Contains(answer.Fix, "workers stop w1") {
+	if answer := asAPI(t, err); answer.Status != http.StatusBadGateway || !strings.Contains(answer.Fix, " stop w1") {
 		t.Errorf("disable: %+v", answer)
 	}
 	for _, verb := range []string{"restart", "stop", "start"} {
