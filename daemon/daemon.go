@@ -132,7 +132,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Dir.Make(); err != nil {
 		return err
 	}
-	release, err := acquire(o.Dir)
+	release, err := acquire(ctx, o.Dir)
 	if err != nil {
 		return err
 	}

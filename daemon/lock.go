@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -25,16 +27,25 @@ func (e *RunningError) Error() string {
 	return fmt.Sprintf("another daemon (pid %d) is already running for %s", e.PID, e.Home)
 }
 
+// A daemon that was killed while it started a worker leaves its lock to the
+// new process, until that has become the worker.
+const (
+	lockPatience = time.Second
+	lockRetry    = 10 * time.Millisecond
+)
+
 // acquire takes the one lock of a home and writes our pid into it. The kernel
 // gives the lock back when the process ends, however it ends.
-func acquire(dir hostdir.Dir) (release func(), err error) {
+func acquire(ctx context.Context, dir hostdir.Dir) (release func(), err error) {
 	path := dir.Lock()
 	if err := hostdir.Plain(path); err != nil {
 		return nil, fmt.Errorf("take the daemon's lock: %w", err)
 	}
 	lock := flock.New(path, flock.SetPermissions(0o600))
-	got, err := lock.TryLock()
-	if err != nil {
+	limit, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	got, err := lock.TryLockContext(limit, lockRetry)
+	if err != nil && limit.Err() == nil {
 		return nil, fmt.Errorf("take the daemon's lock: %w", err)
 	}
 	if !got {

@@ -215,8 +215,10 @@ func (o *operations) of(worker string) *operation {
 // carryOut does the steps, or undoes them, until the operation has ended or
 // the daemon stops.
 func (op *operation) carryOut(ctx context.Context) {
-	defer close(op.ended)
+	// ended before held: who wakes because it is not held up any more must see
+	// that it is over.
 	defer op.once.held.Do(func() { close(op.held) })
+	defer close(op.ended)
 	defer op.settle()
 	log := op.h.o.Log.With("operation", op.rec.ID, "kind", op.rec.Kind)
 	if op.kind.name == "" {
