@@ -30,6 +30,9 @@ type Process struct {
 	// "" when it has none of its own.
 	Cgroup string
 
+	// AskedAt is when it was asked to end; zero when it was not.
+	AskedAt time.Time
+
 	Restarts      int // since the last stable run
 	TotalRestarts int // never lowered
 
@@ -37,7 +40,7 @@ type Process struct {
 }
 
 const processColumns = `id, generation, live, pid, start_time, boot_id, spec_hash, fifo_out, fifo_err, started_at,
-	restarts, total_restarts, exit_at, exit_code, exit_signal, exit_how, exit_detail, cgroup`
+	restarts, total_restarts, exit_at, exit_code, exit_signal, exit_how, exit_detail, cgroup, asked_at`
 
 // Processes lists the record of every worker that ever ran here and was not
 // dropped, entries that are gone included.
@@ -126,22 +129,35 @@ func (m *Manifest) ClearProcess(ctx context.Context, id string, generation int64
 func putProcess(ctx context.Context, tx *sql.Tx, p Process) error {
 	e := exitToDB(p.Exit)
 	res, err := tx.ExecContext(ctx, `INSERT INTO processes (`+processColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET
 			generation = excluded.generation, live = excluded.live, pid = excluded.pid, start_time = excluded.start_time,
 			boot_id = excluded.boot_id, spec_hash = excluded.spec_hash, fifo_out = excluded.fifo_out, fifo_err = excluded.fifo_err,
 			started_at = excluded.started_at, restarts = excluded.restarts, total_restarts = excluded.total_restarts,
 			exit_at = excluded.exit_at, exit_code = excluded.exit_code, exit_signal = excluded.exit_signal,
-			exit_how = excluded.exit_how, exit_detail = excluded.exit_detail, cgroup = excluded.cgroup
+			exit_how = excluded.exit_how, exit_detail = excluded.exit_detail, cgroup = excluded.cgroup,
+			asked_at = excluded.asked_at
 		WHERE processes.generation <= excluded.generation`,
 		p.ID, p.Generation, p.Live, p.PID, p.StartTime, p.BootID, p.SpecHash, p.FIFOOut, p.FIFOErr, toDB(p.StartedAt),
-		p.Restarts, p.TotalRestarts, e.at, e.code, e.signal, e.how, e.detail, p.Cgroup)
+		p.Restarts, p.TotalRestarts, e.at, e.code, e.signal, e.how, e.detail, p.Cgroup, askedToDB(p.AskedAt))
 	return hitOr(res, err, ErrStale)
 }
 
+// AskedProcess records that generation of id was asked to end. ErrStale when
+// another generation is recorded.
+func (m *Manifest) AskedProcess(ctx context.Context, id string, generation int64, at time.Time) error {
+	err := m.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE processes SET asked_at = ? WHERE id = ? AND generation = ?`, toDB(at), id, generation)
+		return hitOr(res, err, ErrStale)
+	})
+	if err != nil {
+		return fmt.Errorf("record the stop of %s: %w", id, err)
+	}
+	return nil
+}
+
 // DropProcess forgets a worker that has no live process, and how its processes
-// ended; dropping one that is
-// not recorded, or lives, does nothing.
+// ended; dropping one that is not recorded, or lives, does nothing.
 func (m *Manifest) DropProcess(ctx context.Context, id string) error {
 	err := m.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM processes WHERE id = ? AND live = 0`, id)
@@ -154,6 +170,14 @@ func (m *Manifest) DropProcess(ctx context.Context, id string) error {
 		return fmt.Errorf("drop process of %s: %w", id, err)
 	}
 	return nil
+}
+
+// askedToDB keeps "was not asked" as 0.
+func askedToDB(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return toDB(t)
 }
 
 // hitOr turns "no row changed" into miss.
@@ -170,14 +194,17 @@ func hitOr(res sql.Result, err, miss error) error {
 
 func scanProcess(row interface{ Scan(...any) error }) (Process, error) {
 	var p Process
-	var startedAt int64
+	var startedAt, askedAt int64
 	var e exitColumns
 	err := row.Scan(&p.ID, &p.Generation, &p.Live, &p.PID, &p.StartTime, &p.BootID, &p.SpecHash, &p.FIFOOut, &p.FIFOErr, &startedAt,
-		&p.Restarts, &p.TotalRestarts, &e.at, &e.code, &e.signal, &e.how, &e.detail, &p.Cgroup)
+		&p.Restarts, &p.TotalRestarts, &e.at, &e.code, &e.signal, &e.how, &e.detail, &p.Cgroup, &askedAt)
 	if err != nil {
 		return Process{}, err
 	}
 	p.StartedAt = fromDB(startedAt)
+	if askedAt != 0 {
+		p.AskedAt = fromDB(askedAt)
+	}
 	p.Exit = e.exit()
 	return p, nil
 }

@@ -63,6 +63,22 @@ func child(role []string) int {
 		fmt.Println("stopping")
 		time.Sleep(time.Duration(number(1)) * time.Millisecond)
 		return 0
+	case "impatient": // finishes when asked once and the file is there; ends at once when asked again
+		asked := make(chan os.Signal, 2)
+		signal.Notify(asked, syscall.SIGTERM)
+		fmt.Println("up")
+		<-asked
+		fmt.Println("asked")
+		for {
+			select {
+			case <-asked:
+				return 9
+			case <-time.After(5 * time.Millisecond):
+			}
+			if _, err := os.Stat(role[1]); err == nil {
+				return 0
+			}
+		}
 	case "deaf": // ignores SIGTERM, with a child that does the same
 		signal.Ignore(syscall.SIGTERM)
 		if len(role) == 1 {

@@ -94,6 +94,9 @@ func (r *runner) recover() error {
 		}
 	})
 	r.stable.Reset(max(0, r.spec.Policy.stable()-ran))
+	if !p.AskedAt.IsZero() { // it drains; asked again it might end at once
+		r.drains(p.AskedAt)
+	}
 	r.log.Info("re-attached to worker", "pid", found.PID, "generation", p.Generation)
 	return nil
 }

@@ -238,6 +238,44 @@ func TestReattach_EndedMeanwhile(t *testing.T) {
 	}
 }
 
+// A worker that drains while the daemon is replaced goes on draining: asked a
+// second time, a program may end at once and lose the run it has in hand.
+func TestReattach_WhileDraining(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	may := filepath.Join(dir, "may-end")
+	first := newRig(t, dir, nil)
+	first.up("w1", "impatient "+may)
+	pid := first.running("w1").PID
+	first.lines("w1", 1)
+	first.want(Want{Spec: spec("w1", "impatient "+may)})
+	first.lines("w1", 2)
+	eventually(t, "the stop is recorded", func() bool {
+		p, err := first.m.Process(t.Context(), "w1")
+		return err == nil && !p.AskedAt.IsZero()
+	})
+	first.end()
+
+	second := newRig(t, dir, nil)
+	second.want(Want{Spec: spec("w1", "impatient "+may)})
+	if st, _ := second.Status("w1"); st.PID != pid || !st.Draining {
+		t.Fatalf("%+v, want pid %d draining", st, pid)
+	}
+	if err := os.WriteFile(may, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st := second.until("w1", "stopped", func(s Status) bool { return s.State == Stopped })
+	if st.LastExit.Code == nil || *st.LastExit.Code != 0 {
+		t.Errorf("it was asked twice: %+v", st.LastExit)
+	}
+	// The next process of it was not asked anything.
+	second.up("w1", "sleep")
+	second.running("w1")
+	if p, err := second.m.Process(t.Context(), "w1"); err != nil || !p.AskedAt.IsZero() {
+		t.Errorf("record of the next process: %+v, %v", p, err)
+	}
+}
+
 // A worker that is not wanted any more is found and stopped, also when its
 // entry vanished while no daemon was there.
 func TestReattach_Unwanted(t *testing.T) {

@@ -85,6 +85,7 @@ type runner struct {
 	backoff    *time.Timer
 	stable     *time.Timer
 	grace      *time.Timer
+	askedAt    time.Time // of the stop under way
 
 	mu     sync.Mutex
 	status Status
@@ -160,6 +161,9 @@ func (r *runner) handle(c command) {
 		changed := r.spec.hash() != c.want.Spec.hash()
 		turned := !r.wantUp
 		r.spec, r.drop = c.want.Spec, false
+		if r.draining() {
+			r.drains(r.askedAt) // the grace may be another one
+		}
 		if !c.want.Running {
 			r.stop(nil)
 			return
@@ -210,11 +214,27 @@ func (r *runner) stop(reply chan<- struct{}) {
 	if r.draining() {
 		return
 	}
-	r.update(func(s *Status) { s.Draining = true })
-	r.grace.Reset(r.spec.grace())
+	r.drains(time.Now())
 	if err := r.proc.ask(); err != nil {
 		r.log.Warn("ask worker to stop", "error", err)
+		return
 	}
+	// Told after it was asked: a daemon that is killed in between asks a second
+	// time, which is better than never.
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	if err := r.s.o.Records.AskedProcess(ctx, r.id, r.generation, r.askedAt); err != nil {
+		r.log.Error("record that the worker was asked to stop", "error", err)
+	}
+}
+
+// drains notes that the process was asked to end at that time, here or by the
+// daemon before this one, and waits for the rest of its grace.
+func (r *runner) drains(askedAt time.Time) {
+	r.askedAt = askedAt
+	r.update(func(s *Status) { s.Draining = true })
+	grace := r.spec.grace()
+	r.grace.Reset(min(max(0, grace-time.Since(askedAt)), grace)) // the clock may have been set
 }
 
 // ended follows the end of the leader.

@@ -73,6 +73,18 @@ func (m *memory) ClearProcess(_ context.Context, id string, generation int64, ex
 	return nil
 }
 
+func (m *memory) AskedProcess(_ context.Context, id string, generation int64, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.rows[id]
+	if p.Generation != generation {
+		return manifest.ErrStale
+	}
+	p.AskedAt = at
+	m.rows[id] = p
+	return nil
+}
+
 func (m *memory) DropProcess(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -114,6 +114,7 @@ type Records interface {
 	PutProcess(ctx context.Context, p manifest.Process) error
 	ReplaceProcess(ctx context.Context, p manifest.Process) error
 	ClearProcess(ctx context.Context, id string, generation int64, exit manifest.Exit) error
+	AskedProcess(ctx context.Context, id string, generation int64, at time.Time) error
 	DropProcess(ctx context.Context, id string) error
 }
 
