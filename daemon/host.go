@@ -14,7 +14,6 @@ import (
 	"pipedai/daemon/remote"
 	"pipedai/internal/backoff"
 	"pipedai/internal/buildinfo"
-	"pipedai/internal/redact"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
 	"pipedai/supervisor"
@@ -52,8 +51,8 @@ type host struct {
 	building    sync.Mutex    // builds are planned one at a time
 	events      *eventLog     // what happens, for later
 
-	meter   meter                      // what workers take
-	secrets atomic.Pointer[redact.Set] // taken out of worker output
+	meter   meter   // what workers take
+	secrets secrets // taken out of worker output
 }
 
 var _ localapi.Backend = (*host)(nil)

@@ -36,6 +36,9 @@ var ErrNoInfo = errors.New("no daemon is running for this home")
 // ReadInfo reads it. A file that is there does not prove that the daemon is: a
 // killed one leaves it behind.
 func ReadInfo(dir hostdir.Dir) (Info, error) {
+	if err := hostdir.Plain(dir.DaemonInfo()); err != nil {
+		return Info{}, fmt.Errorf("read daemon.json: %w", err)
+	}
 	data, err := os.ReadFile(dir.DaemonInfo())
 	if errors.Is(err, fs.ErrNotExist) {
 		return Info{}, ErrNoInfo
@@ -51,6 +54,9 @@ func ReadInfo(dir hostdir.Dir) (Info, error) {
 }
 
 func writeInfo(dir hostdir.Dir, info Info) error {
+	if err := hostdir.Plain(dir.DaemonInfo()); err != nil {
+		return fmt.Errorf("write daemon.json: %w", err)
+	}
 	data, err := json.MarshalIndent(info, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode daemon.json: %w", err)

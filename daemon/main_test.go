@@ -379,6 +379,13 @@ func (r running) pid(t *testing.T, id string) int {
 	return *w.Local.PID
 }
 
+func noError(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func asAPI(t *testing.T, err error) *api.Error {
 	t.Helper()
 	var answer *api.Error

@@ -44,8 +44,12 @@ func (h *host) protect(e manifest.Entry) {
 	if filepath.Dir(e.ConfigPath) != h.o.Dir.Workers() {
 		return
 	}
-	if wasOpen, err := enroll.Protect(e.ConfigPath); err != nil || wasOpen {
-		h.o.Log.Warn("others could read a worker's token", "worker", e.ID, "file", e.ConfigPath, "error", err)
+	wasOpen, err := enroll.Protect(e.ConfigPath)
+	if wasOpen {
+		h.o.Log.Warn("others could read a worker's token; its mode is 600 now", "worker", e.ID, "file", e.ConfigPath)
+	}
+	if err != nil {
+		h.o.Log.Warn("a worker's token is not kept from others", "worker", e.ID, "error", err)
 	}
 }
 

@@ -172,14 +172,17 @@ func Protect(path string) (wasOpen bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) || runtime.GOOS == "windows" {
 		return false, nil
 	}
+	if err == nil {
+		err = hostdir.Plain(path)
+	}
 	if err != nil {
 		return false, fmt.Errorf("look at credentials: %w", err)
 	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
+	if info.Mode().Perm()&0o077 == 0 {
 		return false, nil
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		return true, fmt.Errorf("protect credentials: %w", err)
+		return false, fmt.Errorf("protect credentials: %w", err)
 	}
 	return true, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"pipedai/internal/atomicfile"
+	"pipedai/internal/hostdir"
 	"pipedai/internal/secret"
 )
 
@@ -23,6 +24,9 @@ func WorkerEnvFile(configPath string) string {
 // ReadWorkerEnv reads the secret variables of the worker whose worker.json is
 // configPath; none when there is no file.
 func ReadWorkerEnv(configPath string) (map[string]secret.Text, error) {
+	if err := hostdir.Plain(WorkerEnvFile(configPath)); err != nil {
+		return nil, fmt.Errorf("read secret variables: %w", err)
+	}
 	data, err := os.ReadFile(WorkerEnvFile(configPath))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -41,6 +45,9 @@ func ReadWorkerEnv(configPath string) (map[string]secret.Text, error) {
 // file is the owner's alone, and goes with its last variable.
 func ChangeWorkerEnv(configPath string, change map[string]*string) error {
 	path := WorkerEnvFile(configPath)
+	if err := plain(path, path+".lock"); err != nil {
+		return fmt.Errorf("write secret variables: %w", err)
+	}
 	left := 0
 	err := atomicfile.Update(path, 0o600, func(old []byte) ([]byte, error) {
 		env, err := ParseEnv(old)

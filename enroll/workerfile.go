@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"pipedai/internal/atomicfile"
+	"pipedai/internal/hostdir"
 	"pipedai/internal/secret"
 )
 
@@ -24,6 +25,9 @@ type WorkerFile struct {
 
 // ReadWorkerFile reads a worker.json.
 func ReadWorkerFile(path string) (WorkerFile, error) {
+	if err := hostdir.Plain(path); err != nil {
+		return WorkerFile{}, fmt.Errorf("read worker configuration: %w", err)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return WorkerFile{}, fmt.Errorf("read worker configuration: %w", err)

@@ -111,7 +111,13 @@ func TestLogFile_L18_nothingIsFollowed(t *testing.T) {
 		"symlink": func(path, other string) error { return os.Symlink(other, path) },
 		"fifo":    func(path, _ string) error { return unix.Mkfifo(path, 0o600) },
 		"folder":  func(path, _ string) error { return os.Mkdir(path, 0o700) },
+		"another user's": func(path, _ string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 65534, 65534))
+		},
 	} {
+		if name == "another user's" && os.Getuid() != 0 {
+			continue // nobody but root can give a file away
+		}
 		dir := t.TempDir()
 		path, other := filepath.Join(dir, "w1.log"), filepath.Join(dir, "other")
 		if err := os.WriteFile(other, []byte("precious\n"), 0o600); err != nil {

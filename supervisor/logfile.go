@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pipedai/internal/hostdir"
 	"pipedai/internal/workerlog"
 )
 
@@ -184,14 +185,14 @@ func (l *logFile) open(more int64) error {
 
 // openFile opens the file, finds its position and notes it.
 func (l *logFile) openFile() error {
+	if err := hostdir.Plain(l.path); err != nil {
+		return err
+	}
 	f, err := openLog(l.path)
 	if err != nil {
 		return err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a file", filepath.Base(l.path))
-	}
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		// Left by an older program, for everybody to read.
 		if cerr := f.Chmod(0o600); cerr != nil {

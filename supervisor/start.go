@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"pipedai/internal/hostdir"
 	"pipedai/manifest"
 )
 
@@ -27,6 +28,10 @@ func (r *runner) start() {
 	r.move(evStart, func(s *Status) {
 		s.NextStartAt, s.Reattached, s.LastError, s.Unlimited = time.Time{}, false, "", ""
 	})
+	if err := hostdir.Plain(r.spec.Config); err != nil {
+		r.notSpawned(err, false)
+		return
+	}
 	st := r.snapshot()
 	p := manifest.Process{
 		ID: r.id, Generation: r.generation + 1, Live: true, SpecHash: r.spec.hash(),

@@ -31,6 +31,7 @@ type Spec struct {
 	ID      string // hostdir.ValidID
 	Program string // looked for at each start, see Options.Find
 	Args    []string
+	Config  string // a file that Args name; it is not started with one that is not a plain file of ours; "" is none
 	// Env is added to the daemon's environment and wins over it, a later entry
 	// over an earlier one; a name without "=" takes the variable out.
 	Env []string

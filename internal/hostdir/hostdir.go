@@ -91,6 +91,11 @@ func (d Dir) Runs() string { return filepath.Join(d.home, "runs") }
 // others use too, /srv say, and it holds nothing but these folders.
 func (d Dir) Make() error {
 	for _, folder := range []string{d.home, d.Orchestrator(), d.Workers(), d.FIFOs(), d.Logs(), d.Runs()} {
+		if folder != d.home {
+			if err := Folder(folder); err != nil {
+				return fmt.Errorf("state folder: %w", err)
+			}
+		}
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return fmt.Errorf("create state folder: %w", err)
 		}

@@ -29,3 +29,21 @@ func Plain(path string) error {
 	}
 	return nil
 }
+
+// Folder refuses to work with a path at which there is something other than a
+// folder of ours: nothing is made in, or taken from, what a link leads to. A
+// path with nothing at it is fine.
+func Folder(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at %s: %w", path, err)
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder; %w", path, ErrNotPlain)
+	case !ours(info):
+		return fmt.Errorf("%s belongs to another user; %w, or run this as that user", path, ErrNotPlain)
+	}
+	return nil
+}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strconv"
 	"sync"
+
+	"pipedai/internal/hostdir"
 )
 
 // File appends to a file, for the owner only, and begins a new one when it
@@ -33,8 +35,8 @@ func Open(path string, max int64, backups int) (*File, error) {
 }
 
 func (r *File) open() error {
-	if info, err := os.Lstat(r.path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("open log: %s is not a file", r.path)
+	if err := hostdir.Plain(r.path); err != nil {
+		return fmt.Errorf("open log: %w", err)
 	}
 	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"pipedai/internal/hostdir"
 )
 
 // A small file beside a log says at which position the log begins, so that
@@ -20,6 +22,9 @@ func notePath(path string) string { return strings.TrimSuffix(path, ".log") + ".
 // Note writes down at which position the log at path, which has that number,
 // begins.
 func Note(path string, number uint64, base int64) error {
+	if err := hostdir.Plain(notePath(path)); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(notePath(path), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -31,6 +36,9 @@ func Note(path string, number uint64, base int64) error {
 
 // noted reads the note; zeros without one.
 func noted(path string) (number uint64, base int64) {
+	if hostdir.Plain(notePath(path)) != nil {
+		return 0, 0
+	}
 	data, err := os.ReadFile(notePath(path))
 	if err != nil {
 		return 0, 0
