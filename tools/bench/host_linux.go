@@ -24,6 +24,7 @@ type hostBed struct {
 	o       options
 	home    hostdir.Dir
 	tiny    string
+	args    []string // more for the daemon
 	hails   *hails
 	log     io.Writer
 	began   int64 // when the daemon was started, as monotonic() has it
@@ -81,7 +82,8 @@ func workerID(i int) string { return fmt.Sprintf("w%04d", i) }
 
 // start starts the daemon.
 func (b *hostBed) start() (err error) {
-	cmd := exec.Command(b.o.daemon, "start", "--port", "0", "--probe-internet", "off", "--worker-program", b.tiny)
+	args := []string{"start", "--port", "0", "--probe-internet", "off", "--worker-program", b.tiny}
+	cmd := exec.Command(b.o.daemon, append(args, b.args...)...)
 	cmd.Env = append(os.Environ(), "PIPEDAI_HOME="+b.home.Home(), b.hails.env())
 	b.said = &childproc.Output{}
 	cmd.Stdout, cmd.Stderr = b.log, io.MultiWriter(b.log, b.said)

@@ -35,34 +35,21 @@ func TestMeasure_host(t *testing.T) {
 }
 
 // A line that is missing, cut or doubled is told from one that is there.
-func TestKeeper_count(t *testing.T) {
+func TestCountLines(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	log := filepath.Join(dir, "w.log")
+	log := filepath.Join(t.TempDir(), "w.log")
 	line := func(n string) string {
 		return "2026-01-02T03:04:05.678Z out " + n + " " + strings.Repeat("x", lineSize-1-counter-1) + "\n"
 	}
-	write := func(name, text string) {
+	for name, text := range map[string]string{
+		log + ".1": line("000000000") + line("000000001"),
+		log:        line("000000001") + line("000000003")[:60] + "\n",
+	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	k := &keeper{log: log, dir: t.TempDir(), known: map[string]os.FileInfo{}}
-	write(log, line("000000000")+line("000000001"))
-	if err := k.keep(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(log, log+".1"); err != nil {
-		t.Fatal(err)
-	}
-	write(log, line("000000001")+line("000000003")[:60]+"\n")
-	if err := k.keep(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(log + ".1"); err != nil {
-		t.Fatal(err)
-	}
-	lost, doubled, err := k.count(4)
+	lost, doubled, err := countLines(log, 4)
 	if err != nil || lost != 2 || doubled != 1 {
 		t.Errorf("got %d lost, %d doubled, %v; want 2 lost, 1 doubled", lost, doubled, err)
 	}

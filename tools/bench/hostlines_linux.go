@@ -35,10 +35,7 @@ func measureLines(ctx context.Context, m *measuring) error {
 		return err
 	}
 	defer b.close()
-	kept := &keeper{log: b.home.Log(workerID(0)), dir: filepath.Join(b.home.Home(), "kept"), known: map[string]os.FileInfo{}}
-	if err := os.Mkdir(kept.dir, 0o700); err != nil {
-		return err
-	}
+	b.args = []string{"--log-max-size", "32", "--log-backups", "30"} // rotated all the same, but all is kept
 	up, err := b.up(ctx, 1)
 	if err != nil {
 		return err
@@ -47,7 +44,7 @@ func measureLines(ctx context.Context, m *measuring) error {
 	if err != nil {
 		return err
 	}
-	end, err := kept.follow(ctx, lines, up[0].at)
+	end, err := b.logged(ctx, lines, up[0].at)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, b.said)
 	}
@@ -55,7 +52,7 @@ func measureLines(ctx context.Context, m *measuring) error {
 	if err != nil {
 		return err
 	}
-	lost, doubled, err := kept.count(lines)
+	lost, doubled, err := countLines(b.home.Log(workerID(0)), lines)
 	if err != nil {
 		return err
 	}
@@ -108,24 +105,15 @@ func (g *ground) rawCopy(ctx context.Context, lines int) (float64, error) {
 	return float64(lines) / seconds(up[0].at, monotonic()), nil
 }
 
-// keeper keeps the files of a log, which the daemon rotates away, by further
-// links to them: nothing is copied.
-type keeper struct {
-	log, dir string
-	known    map[string]os.FileInfo // by the link
-}
-
-// follow keeps what comes until the last of the lines is in the log, and
-// returns when that was.
-func (k *keeper) follow(ctx context.Context, lines int, began int64) (int64, error) {
+// logged waits until the last of the lines is in the log, and returns when that
+// was.
+func (b *hostBed) logged(ctx context.Context, lines int, began int64) (int64, error) {
+	name := b.home.Log(workerID(0))
 	want := fmt.Appendf(nil, " out %0*d ", counter, lines-1)
 	tail := make([]byte, 2*lineSize)
 	for {
-		if err := k.keep(); err != nil {
-			return 0, err
-		}
 		now := monotonic()
-		if f, err := os.Open(k.log); err == nil {
+		if f, err := os.Open(name); err == nil {
 			info, err := f.Stat()
 			if err != nil {
 				return 0, err
@@ -136,7 +124,7 @@ func (k *keeper) follow(ctx context.Context, lines int, began int64) (int64, err
 				return 0, err
 			}
 			if bytes.Contains(tail[:n], want) {
-				return now, k.keep()
+				return now, nil
 			}
 		}
 		if seconds(began, now) > 120 {
@@ -148,40 +136,16 @@ func (k *keeper) follow(ctx context.Context, lines int, began int64) (int64, err
 	}
 }
 
-func (k *keeper) keep() error {
-	names, err := filepath.Glob(k.log + "*")
+// countLines says how many lines are in none of the files of a log, or not
+// whole, and how many are there more than once.
+func countLines(log string, lines int) (lost, doubled int, err error) {
+	names, err := filepath.Glob(log + "*")
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-next:
-	for _, name := range names {
-		info, err := os.Stat(name)
-		if err != nil {
-			continue // rotated in between: it has another name, or is kept
-		}
-		for _, old := range k.known {
-			if os.SameFile(old, info) {
-				continue next
-			}
-		}
-		link := filepath.Join(k.dir, strconv.Itoa(len(k.known)))
-		if os.Link(name, link) != nil {
-			continue
-		}
-		if info, err = os.Stat(link); err != nil {
-			return err
-		}
-		k.known[link] = info
-	}
-	return nil
-}
-
-// count says how many lines are in none of the files, or not whole, and how
-// many are there more than once.
-func (k *keeper) count(lines int) (lost, doubled int, err error) {
 	seen := make([]uint8, lines)
-	for link := range k.known {
-		f, err := os.Open(link)
+	for _, name := range names {
+		f, err := os.Open(name)
 		if err != nil {
 			return 0, 0, err
 		}
