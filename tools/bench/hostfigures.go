@@ -42,6 +42,7 @@ func hostFigures() []figure {
 		{"host-lines-doubled", "  lines doubled", "", "", of(target{none: true})},
 		{"host-list-p50", "GET /api/workers, 500 workers, p50", "ms", limitBareGet, nil},
 		{"host-list-p99", "GET /api/workers, 500 workers, p99", "ms", limitBareGet, most(15)},
+		{"host-list-first", "  after 6 s without any", "ms", limitBareGet, most(15)},
 		{"host-list-cpu", "  processor of the daemon, each", "ms", "", nil},
 		{"host-feed-p50", "a log line to 50 WebSocket clients, p50", "ms", limitBareFeed, nil},
 		{"host-feed-p99", "a log line to 50 WebSocket clients, p99", "ms", limitBareFeed, most(20)},
