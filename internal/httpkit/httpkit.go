@@ -4,6 +4,7 @@
 package httpkit
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"pipedai/api"
@@ -113,16 +115,28 @@ func typeOf[T any]() reflect.Type {
 	return t
 }
 
+// answers are what bodies are encoded in.
+var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keepAnswer bounds a buffer that is kept for the next answer.
+const keepAnswer = 1 << 20
+
 // Write answers with JSON.
 func Write(w http.ResponseWriter, status int, body any) {
-	data, err := json.Marshal(body)
-	if err != nil {
+	buf := answers.Get().(*bytes.Buffer)
+	buf.Reset()
+	if err := json.NewEncoder(buf).Encode(body); err != nil {
 		// Only our own types get here; a failure is a defect, not a request's fault.
-		status, data = http.StatusInternalServerError, []byte(`{"error":"Internal server error","code":"internal"}`)
+		status = http.StatusInternalServerError
+		buf.Reset()
+		buf.WriteString(`{"error":"Internal server error","code":"internal"}` + "\n")
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(data, '\n')) // the client is gone; there is nobody to tell
+	_, _ = w.Write(buf.Bytes()) // the client is gone; there is nobody to tell
+	if buf.Cap() <= keepAnswer {
+		answers.Put(buf)
+	}
 }
 
 // Fail answers with an error, in the one shape errors have.
