@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +22,8 @@ const pipeSize = 1 << 20
 // lines dropped because the disk was full, and a power cut, after which the
 // log file may miss what the system had not yet written to the disk.
 type teeSource struct {
-	f      *os.File // the FIFO, non-blocking
-	conn   syscall.RawConn
+	fd     int // the FIFO, non-blocking
+	bell   *bell
 	name   string
 	rounds *rounds
 	r      *round // between peek and release
@@ -35,7 +33,7 @@ type teeSource struct {
 // newSource opens a stream for reading, and finishes what a daemon that was
 // killed had begun.
 func newSource(fd int, name string, to sink) (source, error) {
-	s := &teeSource{f: os.NewFile(uintptr(fd), "worker output"), name: name, rounds: to.rounds}
+	s := &teeSource{fd: fd, name: name, rounds: to.rounds}
 	s.first = s.read
 	if to.log.at != nil { // a fail-point within the consumption, too
 		s.first = func(buf []byte) (int, error) {
@@ -45,13 +43,12 @@ func newSource(fd int, name string, to sink) (source, error) {
 		}
 	}
 	growPipe(fd)
-	conn, err := s.f.SyscallConn()
+	available, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
 	if err == nil {
-		s.conn = conn
-		var available int
-		if available, err = unix.IoctlGetInt(fd, unix.TIOCINQ); err == nil {
-			err = s.rounds.recover(name, to.log, available, s.first)
-		}
+		err = s.rounds.recover(name, to.log, available, s.first)
+	}
+	if err == nil {
+		s.bell, err = newBell(fd)
 	}
 	if err != nil {
 		s.close()
@@ -76,13 +73,13 @@ func growPipe(fd int) int {
 
 func (s *teeSource) wait(seen int) error {
 	var failed error
-	err := s.conn.Read(func(fd uintptr) bool {
-		available, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+	err := s.bell.wait(func() bool {
+		available, err := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
 		switch {
 		case err != nil:
 			failed = fmt.Errorf("ask how much there is: %w", err)
 		case available > seen:
-		case hungUp(int(fd)):
+		case hungUp(s.fd):
 			failed = io.EOF
 		default:
 			return false
@@ -109,8 +106,8 @@ func (s *teeSource) peek() ([]byte, error) {
 	}
 	s.r = r
 	var n int64
-	err = s.control(func(fd int) (err error) {
-		n, err = unix.Tee(fd, r.scratch[1], chunk, unix.SPLICE_F_NONBLOCK)
+	err = undisturbed(func() (err error) {
+		n, err = unix.Tee(s.fd, r.scratch[1], chunk, unix.SPLICE_F_NONBLOCK)
 		return err
 	})
 	switch {
@@ -145,36 +142,28 @@ func (s *teeSource) release() {
 // read consumes from the FIFO.
 func (s *teeSource) read(buf []byte) (int, error) {
 	n := 0
-	err := s.control(func(fd int) (err error) {
-		n, err = unix.Read(fd, buf)
+	err := undisturbed(func() (err error) {
+		n, err = unix.Read(s.fd, buf)
 		return err
 	})
 	return max(n, 0), err
 }
 
-// control runs f on the descriptor, again after a signal.
-func (s *teeSource) control(f func(fd int) error) error {
-	var failed error
-	err := s.conn.Control(func(fd uintptr) {
-		for {
-			failed = f(int(fd))
-			if !errors.Is(failed, unix.EINTR) {
-				return
-			}
+// undisturbed runs f, again after a signal.
+func undisturbed(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
 		}
-	})
-	if err != nil {
-		return err
 	}
-	return failed
 }
 
-func (s *teeSource) interrupt(d time.Duration) {
-	// The error of a closed file means that there is nothing to interrupt.
-	_ = s.f.SetReadDeadline(time.Now().Add(d))
-}
+func (s *teeSource) interrupt(d time.Duration) { s.bell.interrupt(d) }
 
 func (s *teeSource) close() {
 	s.release()
-	_ = s.f.Close()
+	if s.bell != nil {
+		s.bell.close()
+	}
+	_ = unix.Close(s.fd)
 }
