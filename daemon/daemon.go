@@ -68,6 +68,8 @@ type Options struct {
 	CannotRestart string
 	// Logs bounds what is kept of workers' output.
 	Logs LogLimits
+	// Runs bounds what is kept of the events of runs.
+	Runs RunLimits
 	// Dashboard serves the page's files.
 	Dashboard http.Handler
 	// Listening is told the URL once nothing can be in the way any more; may be
@@ -221,6 +223,7 @@ func (h *host) run(ctx context.Context) error {
 	parts.Add("connectivity", h.connectivity.Run)
 	parts.Add("operations", h.operations.run)
 	parts.Add("actions", h.lanes.run)
+	parts.Add("runs", h.runs.run)
 	return parts.Run(ctx)
 }
 
@@ -240,6 +243,7 @@ func (h *host) supervise(ctx context.Context) error {
 	h.phase.Store(phaseReady)
 	close(h.ready)
 	h.changed()
+	h.runs.nudge()
 	h.o.Ready()
 	select {
 	case err := <-ended:

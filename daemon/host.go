@@ -50,6 +50,7 @@ type host struct {
 	operations  *operations   // those that take long
 	building    sync.Mutex    // builds are planned one at a time
 	events      *eventLog     // what happens, for later
+	runs        *runKeeper    // bounds the events of runs
 
 	meter   meter   // what workers take
 	secrets secrets // taken out of worker output
@@ -62,7 +63,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		o: o, startedAt: time.Now(), feed: localapi.NewFeed(), manifest: hosts,
 		dirty: make(chan struct{}, 1), ready: make(chan struct{}), lanes: newLanes(),
 	}
-	h.operations, h.events = newOperations(h), newEventLog(h)
+	h.operations, h.events, h.runs = newOperations(h), newEventLog(h), newRunKeeper(h)
 	h.supervisor = supervisor.New(supervisor.Options{
 		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: FindWorkerProgram,
 		OnChange: h.processChanged, OnLines: h.publishLines, Secrets: h.hidden, Log: o.Log,
@@ -99,6 +100,7 @@ func (h *host) changed() {
 // processChanged follows a change of a worker's process. One that has just
 // come up is soon known to its control plane, and the next poll may be far.
 func (h *host) processChanged(id string) {
+	h.runs.nudge()
 	if s, known := h.supervisor.Status(id); known {
 		if s.State == supervisor.Running && !s.Draining {
 			h.remote.Expect(id)

@@ -25,6 +25,7 @@ func (h *host) planes(ctx context.Context) ([]string, error) {
 }
 
 func (h *host) publishSample(sample api.ConnectivitySample) {
+	h.runs.nudge()
 	h.feed.Publish(api.LocalFrame{Kind: "connectivity", Sample: &sample})
 }
 

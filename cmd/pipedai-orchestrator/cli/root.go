@@ -144,7 +144,7 @@ a dashboard on this machine.`,
 	}
 	add(groupHost, newConnectCmd(d), newStartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
 		newTokenCmd(d), newConfigCmd(d))
-	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newBuildCmd(d), newLogsCmd(d), newOperationsCmd(d))
+	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newBuildCmd(d), newLogsCmd(d), newRunsCmd(d), newOperationsCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
 	add(groupDiagnose, newStatusCmd(d), newEventsCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
 	add(groupService, newInstallCmd(d), newUninstallCmd(d), newRestartCmd(d), newDetachCmd(d))
@@ -214,6 +214,8 @@ that before defaults.
   PIPEDAI_LOG_MAX_SIZE    MiB at which the log of a worker is rotated
   PIPEDAI_LOG_BACKUPS     rotated logs kept of each worker
   PIPEDAI_LOG_BUDGET      MiB of all workers' logs together
+  PIPEDAI_RUN_DAYS        days for which the events of a run are kept
+  PIPEDAI_RUN_BUDGET      MiB of all runs' events together
   PIPEDAI_API_URL         control plane that connect talks to
   PIPEDAI_CONNECT_TOKEN   enrolment code for connect
   PIPEDAI_OPERATOR_TOKEN  token for login

@@ -31,6 +31,8 @@ const (
 	keyLogMaxSize    = "logMaxSize"
 	keyLogBackups    = "logBackups"
 	keyLogBudget     = "logBudget"
+	keyRunDays       = "runDays"
+	keyRunBudget     = "runBudget"
 )
 
 // daemonSettings is the table of them all. docs/configuration.md explains
@@ -49,6 +51,8 @@ func daemonSettings() settings.Table {
 		{Key: keyLogMaxSize, Flag: "log-max-size", Env: []string{"PIPEDAI_LOG_MAX_SIZE"}, Default: "5", Check: checkWhole(1, 1024), Usage: "MiB at which the log of a worker is rotated"},
 		{Key: keyLogBackups, Flag: "log-backups", Env: []string{"PIPEDAI_LOG_BACKUPS"}, Default: "3", Check: checkWhole(1, 100), Usage: "rotated logs kept of each worker"},
 		{Key: keyLogBudget, Flag: "log-budget", Env: []string{"PIPEDAI_LOG_BUDGET"}, Default: "1024", Check: checkWhole(10, 1<<20), Usage: "MiB of all workers' logs together; the oldest rotated ones go first"},
+		{Key: keyRunDays, Flag: "run-days", Env: []string{"PIPEDAI_RUN_DAYS"}, Default: "14", Check: checkWhole(1, 3650), Usage: "days for which the events of a run are kept"},
+		{Key: keyRunBudget, Flag: "run-budget", Env: []string{"PIPEDAI_RUN_BUDGET"}, Default: "1024", Check: checkWhole(1, 1<<20), Usage: "MiB of all runs' events together; the oldest go first"},
 	}
 }
 

@@ -33,6 +33,7 @@ type startOptions struct {
 	verbose       bool
 	logFile       bool
 	logs          daemon.LogLimits
+	runs          daemon.RunLimits
 }
 
 func newStartCmd(d *deps) *cobra.Command {
@@ -91,6 +92,8 @@ func startFrom(all settings.Choices) startOptions {
 	}
 	o.logs.MaxBytes, o.logs.Budget = megabytes(keyLogMaxSize), megabytes(keyLogBudget)
 	o.logs.Backups, _ = strconv.Atoi(all[keyLogBackups].Value)
+	days, _ := strconv.Atoi(all[keyRunDays].Value)
+	o.runs = daemon.RunLimits{Age: time.Duration(days) * 24 * time.Hour, Bytes: megabytes(keyRunBudget)}
 	o.port, _ = strconv.Atoi(all[keyPort].Value)
 	o.stopGrace, _ = time.ParseDuration(all[keyStopGrace].Value)
 	return o
@@ -133,7 +136,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
 		Internet: internet, ServiceManager: manager,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
-		Dashboard:  web.Dashboard(), Logs: o.logs,
+		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs,
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {
 			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))
