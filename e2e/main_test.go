@@ -87,6 +87,7 @@ func buildPrograms() error {
 		{"pipedai-orchestrator", "./cmd/pipedai-orchestrator", big, ""},
 		{"pipedai-worker", "./cmd/pipedai-worker", []string{"-trimpath"}, "CGO_ENABLED=0"},
 		{"pdf-processor", "./examples/pdf-processor", []string{"-trimpath"}, "CGO_ENABLED=0"},
+		{"hostworker", "./e2e/testdata/hostworker", []string{"-trimpath"}, "CGO_ENABLED=0"},
 	} {
 		args := append([]string{"build", "-o", filepath.Join(bin, p.name)}, p.flags...)
 		cmd := exec.Command("go", append(args, p.pkg)...)
