@@ -52,6 +52,7 @@ type capture struct {
 	sources  []source
 	files    []string // removed when the process has ended
 	detached atomic.Bool
+	scarce   atomic.Bool   // it was said that this host is short of resources
 	ending   chan struct{} // closed by finish and detach
 	wg       sync.WaitGroup
 }
@@ -110,6 +111,10 @@ func (c *capture) follow(s source, stream string) {
 			}
 			last = time.Now()
 		}
+		if isTransient(err) {
+			c.short(err)
+			continue
+		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 				c.log.Error("read worker output", "stream", stream, "error", err)
@@ -120,8 +125,14 @@ func (c *capture) follow(s source, stream string) {
 	if c.detached.Load() {
 		return
 	}
-	for range finalRounds {
+	until := time.Now().Add(shortPatience)
+	for rounds := 0; rounds < finalRounds; rounds++ {
 		n, all, err := c.round(s, f, -1)
+		if isTransient(err) && time.Now().Before(until) {
+			rounds--
+			c.short(err)
+			continue
+		}
 		if err != nil {
 			c.log.Error("read worker output", "stream", stream, "error", err)
 		}
@@ -129,6 +140,15 @@ func (c *capture) follow(s source, stream string) {
 			return
 		}
 	}
+}
+
+// short waits a moment for descriptors that are wanting. The output stays
+// where it is.
+func (c *capture) short(err error) {
+	if c.scarce.CompareAndSwap(false, true) {
+		c.log.Warn("worker output is taken later: this host is short of resources", "error", err)
+	}
+	time.Sleep(shortPause)
 }
 
 // pause lets output gather, unless the stream is to end.

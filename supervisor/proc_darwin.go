@@ -70,15 +70,15 @@ func listProcesses() ([]procInfo, error) {
 }
 
 // hasEnv tells whether the process was started with this entry ("K=v") in its
-// environment. False when we may not look.
-func hasEnv(pid int, entry string) bool {
+// environment. False when we may not look; an error when there is no room to.
+func hasEnv(pid int, entry string) (bool, error) {
 	data, err := unix.SysctlRaw("kern.procargs2", pid)
-	if err != nil {
-		return false
+	if isTransient(err) {
+		return false, err
 	}
 	// Program path, arguments and environment follow each other, each ended by
 	// a NUL; an argument that looks like the entry is as good.
-	return bytes.Contains(data, append(append([]byte{0}, entry...), 0))
+	return bytes.Contains(data, append(append([]byte{0}, entry...), 0)), nil
 }
 
 func lostFIFO(p *manifest.Process, _ int) (int, error) {

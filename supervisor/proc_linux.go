@@ -83,7 +83,11 @@ func listProcesses() ([]procInfo, error) {
 		if err != nil {
 			continue
 		}
-		if p, err := statProcess(pid); err == nil {
+		p, err := statProcess(pid)
+		if isTransient(err) {
+			return nil, err // it may be the one that is looked for
+		}
+		if err == nil {
 			out = append(out, p)
 		}
 	}
@@ -91,18 +95,18 @@ func listProcesses() ([]procInfo, error) {
 }
 
 // hasEnv tells whether the process was started with this entry ("K=v") in its
-// environment. False when we may not look.
-func hasEnv(pid int, entry string) bool {
+// environment. False when we may not look; an error when there is no room to.
+func hasEnv(pid int, entry string) (bool, error) {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return false
+	if isTransient(err) {
+		return false, err
 	}
 	for part := range bytes.SplitSeq(data, []byte{0}) {
 		if string(part) == entry {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
 // lostFIFO opens the FIFO that p holds as descriptor fd although its name is

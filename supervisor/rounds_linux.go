@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -32,6 +31,7 @@ type rounds struct {
 
 	mu    sync.Mutex
 	found bool              // an earlier daemon's were looked for
+	seen  map[string]bool   // those of them that were looked at, until all were
 	free  []*round          // idle, mapped
 	left  map[string]*round // by FIFO: what was under way when a daemon was killed
 	next  int               // number of the next file
@@ -39,7 +39,7 @@ type rounds struct {
 
 func newRounds(dir string, log *slog.Logger, at func(string)) *rounds {
 	return &rounds{
-		dir: dir, log: log, at: at, left: map[string]*round{},
+		dir: dir, log: log, at: at, left: map[string]*round{}, seen: map[string]bool{},
 		turn: make(chan struct{}, runtime.GOMAXPROCS(0)+1),
 	}
 }
@@ -51,12 +51,19 @@ func (rs *rounds) take(fifo string) (*round, error) {
 	rs.turn <- struct{}{}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.find()
+	if err := rs.find(); err != nil {
+		<-rs.turn
+		return nil, err
+	}
 	var r *round
 	if n := len(rs.free); n > 0 {
 		r, rs.free = rs.free[n-1], rs.free[:n-1]
 	} else {
-		r = rs.create()
+		var err error
+		if r, err = rs.create(); err != nil {
+			<-rs.turn
+			return nil, err
+		}
 	}
 	if err := r.openScratch(); err != nil {
 		rs.free = append(rs.free, r)
@@ -79,11 +86,11 @@ func (rs *rounds) give(r *round) {
 // killed, if there is one. available is how many bytes the FIFO holds.
 func (rs *rounds) recover(fifo string, log *logFile, available int, read func([]byte) (int, error)) error {
 	rs.mu.Lock()
-	rs.find()
+	err := rs.find()
 	r := rs.left[fifo]
 	rs.mu.Unlock()
-	if r == nil {
-		return nil
+	if r == nil || err != nil {
+		return err
 	}
 	if err := r.recover(log, available, read); err != nil {
 		return err
@@ -99,7 +106,9 @@ func (rs *rounds) recover(fifo string, log *logFile, available int, read func([]
 func (rs *rounds) forget(fifo string) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.find()
+	if rs.find() != nil {
+		return // it is only in the way
+	}
 	if r := rs.left[fifo]; r != nil {
 		atomic.StoreUint64(r.state, roundIdle)
 		delete(rs.left, fifo)
@@ -117,25 +126,31 @@ func (rs *rounds) close() {
 	for _, r := range rs.free {
 		r.close()
 	}
-	rs.free, rs.left, rs.found = nil, map[string]*round{}, false
+	rs.free, rs.left, rs.found, rs.seen, rs.next = nil, map[string]*round{}, false, map[string]bool{}, 0
 }
 
-// find maps what earlier daemons left, once.
-func (rs *rounds) find() {
+// find maps what earlier daemons left, once. It fails when there are no
+// descriptors to do it with: what is not known yet may be under way.
+func (rs *rounds) find() error {
 	if rs.found {
-		return
+		return nil
 	}
-	rs.found, rs.next = true, 0
-	names, err := filepath.Glob(filepath.Join(rs.dir, roundPrefix+"*"))
-	if err != nil {
-		return // cannot happen: the pattern is well formed
+	entries, err := os.ReadDir(rs.dir) // not Glob, which takes a folder that cannot be read for an empty one
+	if isShort(err) {
+		return fmt.Errorf("look for output that was under way: %w", err)
 	}
-	for _, name := range names {
+	for _, e := range entries {
 		number := 0
-		if _, err := fmt.Sscanf(strings.TrimPrefix(filepath.Base(name), roundPrefix), "%d", &number); err == nil {
-			rs.next = max(rs.next, number+1)
+		if _, err := fmt.Sscanf(e.Name(), roundPrefix+"%d", &number); err != nil || rs.seen[e.Name()] {
+			continue
 		}
+		name := filepath.Join(rs.dir, e.Name())
 		mem, err := mapRound(name)
+		if isShort(err) {
+			return fmt.Errorf("look for output that was under way: %w", err)
+		}
+		rs.next = max(rs.next, number+1)
+		rs.seen[e.Name()] = true
 		if err != nil {
 			rs.log.Warn("worker output that was under way cannot be looked at", "file", name, "error", err)
 			continue
@@ -148,13 +163,24 @@ func (rs *rounds) find() {
 			rs.left[r.recordedFIFO()] = r
 		}
 	}
+	rs.found, rs.seen = true, nil
+	return nil
+}
+
+// isShort tells that a file could not be opened or mapped because of how many
+// there are. Unlike a full disk that is no reason to do without.
+func isShort(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 // create makes a further place. When that is impossible (disk full) it is in
 // memory: the stream is still followed, only a SIGKILL may then double or lose
-// its last lines.
-func (rs *rounds) create() *round {
+// its last lines. It fails when this host is short of descriptors.
+func (rs *rounds) create() (*round, error) {
 	mem, err := mapRound(filepath.Join(rs.dir, fmt.Sprint(roundPrefix, rs.next)))
+	if isShort(err) {
+		return nil, fmt.Errorf("make a progress record: %w", err)
+	}
 	if err != nil {
 		rs.log.Warn("worker output is followed without a progress record", "error", err)
 		// Of words, so that the state in it is aligned.
@@ -165,7 +191,7 @@ func (rs *rounds) create() *round {
 	}
 	r := newRound(mem, rs.at)
 	r.mapped = err == nil
-	return r
+	return r, nil
 }
 
 // round is one such place. It goes: the copy of what a FIFO holds is put into

@@ -171,7 +171,10 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 		return nil, errGone // the machine was rebooted: whatever has that pid is another
 	}
 	if p.PID == 0 {
-		p.PID = findMarked(marker(p.FIFOOut))
+		var err error
+		if p.PID, err = findMarked(marker(p.FIFOOut)); err != nil {
+			return nil, err
+		}
 		p.StartTime = 0
 	}
 	if p.PID <= 0 {
@@ -182,11 +185,14 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 	if errors.Is(err, errGone) {
 		// What it started may have outlived it, and with it the FIFOs and what
 		// is in them: they are opened before their last holder is killed.
-		rest := l.takeUp(p, to)
+		rest, short := l.takeUp(p, to)
+		if short != nil {
+			return nil, short
+		}
 		gone := unixProcess{pid: p.PID, start: p.StartTime, marker: marker(p.FIFOOut), scan: &l.scan,
 			cgroup: l.cgroups.find(p.Cgroup), log: l.log.With("worker", p.ID)}
 		if gone.killCgroup() != nil {
-			gone.sweep()
+			gone.sweepPatiently()
 		}
 		gone.cgroup.remove(gone.log)
 		rest.finish(0)
@@ -198,12 +204,19 @@ func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
 		return nil, err
 	}
 	u.cgroup = l.cgroups.find(p.Cgroup)
-	u.capture = l.takeUp(p, to)
+	if u.capture, err = l.takeUp(p, to); err != nil {
+		u.watcher.cancel()
+		<-u.watched
+		u.watcher.close()
+		return nil, err
+	}
 	return u, nil
 }
 
-// takeUp goes on with the output of a process that was there before us.
-func (l *osLauncher) takeUp(p *manifest.Process, to sink) *capture {
+// takeUp goes on with the output of a process that was there before us. It
+// fails when this host is short of descriptors, which passes: nobody else would
+// read that output.
+func (l *osLauncher) takeUp(p *manifest.Process, to sink) (*capture, error) {
 	var sources [2]source
 	for i, name := range []string{p.FIFOOut, p.FIFOErr} {
 		s, err := l.open(name, to)
@@ -212,6 +225,12 @@ func (l *osLauncher) takeUp(p *manifest.Process, to sink) *capture {
 				s, err = newSource(fd, name, to)
 			}
 		}
+		if isTransient(err) {
+			if i > 0 && sources[0] != nil {
+				sources[0].close()
+			}
+			return nil, fmt.Errorf("re-attach to output: %w", err)
+		}
 		if err != nil {
 			// Supervised without its output rather than not at all.
 			l.log.Error("re-attach to worker output", "worker", p.ID, "error", err)
@@ -219,7 +238,7 @@ func (l *osLauncher) takeUp(p *manifest.Process, to sink) *capture {
 		}
 		sources[i] = s
 	}
-	return startCapture(to, l.log.With("worker", p.ID), fifoFiles(p), sources[0], sources[1])
+	return startCapture(to, l.log.With("worker", p.ID), fifoFiles(p), sources[0], sources[1]), nil
 }
 
 // cleanUp removes the files of a process that is gone.
