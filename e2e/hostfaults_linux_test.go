@@ -73,7 +73,6 @@ type faults struct {
 	*faultHost
 	choice  *rand.Rand
 	mounted bool // the logs are on a disk of their own
-	fresh   bool // nothing happened since all was well
 	locks   sync.WaitGroup
 	story   []string
 }
@@ -130,11 +129,10 @@ func (f *faults) run(t *testing.T, count int) {
 	for n := range count {
 		one := deck[f.choice.IntN(len(deck))]
 		if n%faultsAtOnce == 0 {
-			f.fresh, f.story = true, nil
+			f.story = nil
 		}
 		f.story = append(f.story, fmt.Sprintf("%s %d: %s", time.Now().Format("15:04:05.000"), n, one.name))
 		one.do(f)
-		f.fresh = false
 		done[one.name]++
 		f.moment(30)
 		if n%faultsAtOnce == faultsAtOnce-1 || n == count-1 {
@@ -320,10 +318,7 @@ func (f *faults) lockManifest() {
 // killed meanwhile takes with it what it knows of the lines it dropped, so
 // only workers are disturbed, and everything is at rest before.
 func (f *faults) fillLogs() {
-	if !f.fresh {
-		f.killWorker()
-		return
-	}
+	f.rest()
 	from := time.Now()
 	logs := filepath.Join(f.home, "logs")
 	undo := f.away(logs)
