@@ -75,6 +75,9 @@ func (h *host) act(ctx context.Context, id string, req localapi.ActRequest, orde
 			return result, err
 		}
 	}
+	if err := h.notTakenOver(ctx, id, req.Verb); err != nil {
+		return result, err
+	}
 	switch req.Verb {
 	case localapi.ActionStart, localapi.ActionStop, localapi.ActionRestart:
 		err = h.runHere(ctx, entry, req, &result, order)

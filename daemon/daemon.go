@@ -84,8 +84,9 @@ type Options struct {
 
 	// What tests set: how long a drain waits and how often it looks, and who is
 	// told where an action is.
-	drainLimit, drainPace time.Duration
-	reached               func(point string)
+	drainLimit, drainPace   time.Duration
+	adoptSettle, adoptWatch time.Duration
+	reached                 func(point string)
 }
 
 func (o *Options) defaults() {
@@ -172,7 +173,7 @@ func Run(ctx context.Context, o Options) error {
 	defer func() { _ = os.Remove(o.Dir.DaemonInfo()) }()
 
 	server := localapi.New(localapi.Options{
-		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Feed: h.feed,
+		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Feed: h.feed,
 		CurrentToken: h.localToken, TokenReplaced: h.tokenReplaced, Connectivity: h.connectivity.State,
 		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})

@@ -62,7 +62,7 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 		})
 	}
 	_, missing := FindWorkerProgram(h.o.WorkerProgram)
-	self.Health = h.health(workers, planes, missing)
+	self.Health = append(h.health(workers, planes, missing), h.adoptionHealth(ctx)...)
 	self.State = h.state(len(workers), planes, self.Health)
 	return self, nil
 }

@@ -44,6 +44,8 @@ func TestMain(m *testing.M) {
 		os.Exit(workerMain())
 	case "daemon":
 		os.Exit(daemonMain())
+	case "adopter":
+		os.Exit(adopterMain())
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -53,6 +55,7 @@ func workerMain() int {
 	if len(os.Args) > 1 && os.Args[1] == "register" {
 		return registerMain()
 	}
+	alone()
 	drain, _ := time.ParseDuration(os.Getenv(drainVar))
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
@@ -133,7 +136,7 @@ func testOptions(dir hostdir.Dir) Options {
 	return Options{
 		Dir: dir, WorkerProgram: self, Dashboard: http.NotFoundHandler(),
 		WorkerEnv: []string{roleVar + "=worker"}, drainPace: 10 * time.Millisecond,
-		PollEvery: 20 * time.Millisecond, StopGrace: 20 * time.Second,
+		PollEvery: 20 * time.Millisecond, StopGrace: 20 * time.Second, adoptSettle: 100 * time.Millisecond, adoptWatch: 100 * time.Millisecond,
 		Policy: supervisor.Policy{Backoff: []time.Duration{10 * time.Millisecond}},
 	}
 }

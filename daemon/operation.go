@@ -55,7 +55,9 @@ func (k opKind) finalAt(at int) bool {
 }
 
 // opKinds is every kind there is.
-func opKinds() []opKind { return []opKind{enableKind(), disableKind(), deleteKind(), buildKind()} }
+func opKinds() []opKind {
+	return []opKind{enableKind(), disableKind(), deleteKind(), buildKind(), adoptKind()}
+}
 
 // again marks an error that time may cure.
 func again(err error) error { return &againError{err} }
@@ -460,6 +462,9 @@ func (h *host) unwritten(err error) error {
 	var known *api.Error
 	if errors.As(err, &known) {
 		return err
+	}
+	if errors.Is(err, manifest.ErrTakenOver) {
+		return conflict(manifest.ErrTakenOver.Error(), "see what it waits for: "+h.command("adopt --dry-run"))
 	}
 	return &api.Error{
 		Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable,

@@ -81,12 +81,18 @@ func (m *Manifest) Add(ctx context.Context, e Entry) error {
 
 // Upsert adds e, or replaces the entry of the same id while keeping its place
 // and the time it was created; both desired states become those of e.
-// ErrDuplicate when another entry has its configPath.
+// ErrDuplicate when another entry has its configPath, ErrTakenOver when it is
+// to run and may not yet.
 func (m *Manifest) Upsert(ctx context.Context, e Entry) error {
 	if err := e.Validate(); err != nil {
 		return fmt.Errorf("put entry: %w", err)
 	}
 	err := m.write(ctx, func(tx *sql.Tx) error {
+		if e.Running {
+			if err := notTakenOver(ctx, tx, e.ID); err != nil {
+				return err
+			}
+		}
 		res, err := tx.ExecContext(ctx, `UPDATE entries SET label = ?, api_url = ?, workspace_id = ?, config_path = ?, mode = ?, running = ?, enabled = ? WHERE id = ?`,
 			e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, e.ID)
 		if err != nil {
@@ -103,9 +109,17 @@ func (m *Manifest) Upsert(ctx context.Context, e Entry) error {
 	return nil
 }
 
-// SetRunning changes the local desired state; ErrNotFound.
+// SetRunning changes the local desired state; ErrNotFound, or ErrTakenOver when
+// it may not run yet.
 func (m *Manifest) SetRunning(ctx context.Context, id string, running bool) error {
-	return m.set(ctx, `UPDATE entries SET running = ? WHERE id = ?`, running, id)
+	return m.change(ctx, id, func(tx *sql.Tx) (sql.Result, error) {
+		if running {
+			if err := notTakenOver(ctx, tx, id); err != nil {
+				return nil, err
+			}
+		}
+		return tx.ExecContext(ctx, `UPDATE entries SET running = ? WHERE id = ?`, running, id)
+	})
 }
 
 // SetEnabled changes the remote desired state; ErrNotFound.
@@ -121,9 +135,13 @@ func (m *Manifest) Remove(ctx context.Context, id string) error {
 
 // set runs a statement whose last argument is the id and that must hit a row.
 func (m *Manifest) set(ctx context.Context, stmt string, args ...any) error {
-	id := args[len(args)-1]
+	return m.change(ctx, args[len(args)-1], func(tx *sql.Tx) (sql.Result, error) { return tx.ExecContext(ctx, stmt, args...) })
+}
+
+// change makes a change that must hit the row of an entry.
+func (m *Manifest) change(ctx context.Context, id any, do func(*sql.Tx) (sql.Result, error)) error {
 	err := m.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, stmt, args...)
+		res, err := do(tx)
 		if err != nil {
 			return err
 		}

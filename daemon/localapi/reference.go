@@ -141,6 +141,22 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Params: []openapi.Param{{Name: "now", Text: "1 does not wait for the run in hand"}},
 			Errors: []openapi.Failure{upstreamFailed, noWorkspace, underWay, unwritten, workerUnknown, badFlag},
 		},
+		"GET /api/adoptable": {
+			Summary: "Stand-alone workers of this host that could be managed, and what runs them now",
+			Detail:  "Looks at every worker.json and worker.NAME.json in the host's folder, at processes and at the units of service managers; changes nothing.",
+			Errors:  []openapi.Failure{openapi.Fail(422, "the host's folder cannot be read")},
+		},
+		"POST /api/adopt": {
+			Summary: "Manage stand-alone workers",
+			Detail: "Every file has its own outcome in `items`; one that fails does not keep others from being adopted. A worker that something else runs is left alone unless `takeOver` is set: then its " +
+				"unit is disabled and stopped, or its process asked to end, before the daemon runs it. That can take as long as a run; the answer waits a while and is 202 with the operation when it goes on.",
+			Answers: []openapi.Answer{
+				{Status: 200, Body: api.AdoptResult{}, Text: "what became of each file"},
+				{Status: 202, Body: api.AdoptResult{}, Text: "the operation that goes on"},
+			},
+			Errors:  []openapi.Failure{openapi.Fail(409, "somebody else is adopting workers"), openapi.Fail(422, "a path is not absolute, or a process cannot be adopted"), unwritten},
+			Example: `{"paths":["/home/u/.pipedai/worker.json"],"takeOver":true}`,
+		},
 		"GET /api/operations": {
 			Summary: "Long actions, newest first: at least the newest 200 are kept",
 			Params:  []openapi.Param{{Name: "limit", Text: "how many at most", Type: "integer", Default: "50", Min: 1, Max: maxOperations}},

@@ -50,6 +50,9 @@ func (s *Server) table() []route {
 		{"GET", "/api/workers/{id}/runs", httpkit.JSON(k, s.workerRuns), false},
 		{"GET", "/api/workers/{id}/runs/{run}/events", httpkit.JSON(k, s.runEvents), false},
 
+		{"GET", "/api/adoptable", httpkit.JSON(k, s.adoptable), false},
+		{"POST", "/api/adopt", httpkit.JSON(k, s.adopt), false},
+
 		{"GET", "/api/operations", httpkit.JSON(k, s.operations), false},
 		{"GET", "/api/operations/{id}", httpkit.JSON(k, s.operation), false},
 		{"POST", "/api/operations/{id}/cancel", httpkit.JSON(k, s.cancelOperation), false},

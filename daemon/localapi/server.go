@@ -86,7 +86,9 @@ type Options struct {
 	Backend Backend
 	// Lifecycle is what builds workers and keeps the journals.
 	Lifecycle Lifecycle
-	Feed      *Feed
+	// Adoption is what takes stand-alone workers in.
+	Adoption Adoption
+	Feed     *Feed
 	// Connectivity returns the latest sample of the network probes and up to n
 	// of the newest. It answers while the daemon starts, too.
 	Connectivity func(n int) api.Connectivity

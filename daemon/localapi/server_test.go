@@ -152,7 +152,7 @@ func serveTest(t *testing.T) *fixture {
 	f := &fixture{port: localnet.Port(listener), backend: &fakeBackend{logs: t.TempDir()}, feed: NewFeed(), log: &lockedBuffer{}, runsDir: t.TempDir()}
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.Server = New(Options{
-		Port: f.port, Token: testToken, Backend: f.backend, Lifecycle: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
+		Port: f.port, Token: testToken, Backend: f.backend, Lifecycle: f.backend, Adoption: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
 		Connectivity: func(n int) api.Connectivity {
 			sample := api.ConnectivitySample{Verdict: api.VerdictOnline, API: []api.Probe{}}
 			return api.Connectivity{History: slices.Repeat([]api.ConnectivitySample{sample}, min(n, 3))}

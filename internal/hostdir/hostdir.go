@@ -68,6 +68,9 @@ func (d Dir) Pairing() string { return filepath.Join(d.Orchestrator(), "pairing.
 // Lock is held by the one daemon of this home.
 func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock") }
 
+// AdoptLock is held by whoever adopts workers.
+func (d Dir) AdoptLock() string { return filepath.Join(d.Orchestrator(), "adopt.lock") }
+
 // FIFOs is the folder of the workers' output pipes.
 func (d Dir) FIFOs() string { return filepath.Join(d.Orchestrator(), "fifo") }
 

@@ -109,6 +109,16 @@ func (c *Client) Build(ctx context.Context, req api.BuildRequest) (out api.Build
 	return out, c.call(ctx, http.MethodPost, "/api/workers?async=1", req, &out)
 }
 
+// Adoptable lists stand-alone workers that could be managed.
+func (c *Client) Adoptable(ctx context.Context) (out api.AdoptResult, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/adoptable", nil, &out)
+}
+
+// Adopt has the daemon manage stand-alone workers.
+func (c *Client) Adopt(ctx context.Context, req api.AdoptRequest) (out api.AdoptResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/adopt", req, &out)
+}
+
 // Operations lists the newest long actions, newest first.
 func (c *Client) Operations(ctx context.Context, limit int) ([]api.Operation, error) {
 	var out api.Operations

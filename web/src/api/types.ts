@@ -8,6 +8,60 @@ export type Time = string | null;
 /** Whatever JSON there is. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/**
+ * AdoptRequest is POST /api/adopt: worker.json files of stand-alone workers
+ * become managed. Without Paths and PIDs it is all that GET /api/adoptable
+ * finds in the host's folder.
+ */
+export interface AdoptRequest {
+  paths?: string[];
+  pids?: number[];
+  takeOver?: boolean;
+  disabled?: boolean;
+}
+
+/**
+ * AdoptResult answers POST /api/adopt and GET /api/adoptable, in the order of
+ * the files' names.
+ */
+export interface AdoptResult {
+  items: AdoptItem[] | null;
+  operation?: Operation;
+}
+
+/** AdoptItem is one worker.json and what became, or could become, of it. */
+export interface AdoptItem {
+  path: string;
+  label: string;
+  workerId?: string;
+  apiUrl?: string;
+  workspaceId?: string;
+  mode?: "workspace" | "pool";
+  status: string; // see the Adopt... constants
+  reason?: string;
+  fix?: string;
+  warnings?: string[];
+  processes?: AdoptProcess[];
+  units?: AdoptUnit[];
+}
+
+/** AdoptProcess is a process that runs a worker. */
+export interface AdoptProcess {
+  pid: number;
+  user?: string; // when it is another one's
+  unit?: string; // that it belongs to
+  command: string;
+}
+
+/** AdoptUnit is what a service manager has for a worker. */
+export interface AdoptUnit {
+  manager: "systemd" | "systemd-user" | "launchd";
+  name: string;
+  file?: string;
+  active: boolean;
+  enabled: boolean; // it starts by itself, at boot or at log-in
+}
+
 /** BuildRequest is POST /api/workers: register a new worker and run it here. */
 export interface BuildRequest {
   apiUrl: string;
