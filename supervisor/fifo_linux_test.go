@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,8 +15,6 @@ import (
 	"pipedai/internal/redact"
 	"pipedai/internal/workerlog"
 )
-
-var quiet = slog.New(slog.DiscardHandler)
 
 // pipe is a FIFO with a log file, as one stream of a worker has them.
 type pipe struct {

@@ -17,6 +17,8 @@ import (
 	"pipedai/internal/workerlog"
 )
 
+var quiet = slog.New(slog.DiscardHandler)
+
 // Whatever a worker writes comes out complete, in valid lines of bounded
 // length, however it is cut into reads.
 func FuzzFormat(f *testing.F) {

@@ -23,12 +23,12 @@ func Render(kind Kind, u Unit) (string, error) {
 		}
 		return fill("systemd.service", map[string]any{
 			"Name": kind.Name(), "Mark": u.mark(), "System": system, "Manager": kind, "User": u.User, "WantedBy": wantedBy,
-			"Command": systemdCommand(u.Program, u.arguments()), "PathSetting": systemdSetting("PATH", u.Path),
+			"Command": systemdCommand(u.Program, u.arguments(kind)), "PathSetting": systemdSetting("PATH", u.Path),
 			"StopSeconds": int(u.stopWait().Seconds()), "Subgroup": u.Subgroup,
 		})
 	case Launchd:
 		var args []string
-		for _, arg := range append([]string{u.Program}, u.arguments()...) {
+		for _, arg := range append([]string{u.Program}, u.arguments(kind)...) {
 			args = append(args, xmlText(arg))
 		}
 		return fill("launchd.plist", map[string]any{
@@ -47,7 +47,7 @@ func renderNSSM(u Unit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	parameters, err := batchParameters(u.arguments())
+	parameters, err := batchParameters(u.arguments(NSSM))
 	if err != nil {
 		return "", err
 	}
@@ -81,5 +81,5 @@ func fill(name string, values map[string]any) (string, error) {
 // Describe tells what Windows is told, which has no file for it.
 func Describe(u Unit) string {
 	return fmt.Sprintf("service    %s\nprogram    %s\narguments  %q\nstart      at boot\nrestart    1 s after any end but a stop\nPATH       %s\n",
-		Windows.Name(), u.Program, u.arguments(), u.Path)
+		Windows.Name(), u.Program, u.arguments(Windows), u.Path)
 }

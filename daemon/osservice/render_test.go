@@ -169,7 +169,7 @@ func TestRender_99_plistReadsBack(t *testing.T) {
 			inArray = inArray && token.Name.Local != "array"
 		}
 	}
-	want := append([]string{u.Program}, u.arguments()...)
+	want := append([]string{u.Program}, u.arguments(Launchd)...)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -104,7 +104,7 @@ func installWindows(_ context.Context, u Unit, there bool) (Change, error) {
 		change = Installed
 		s, err := service.New(nothing{}, &service.Config{
 			Name: Windows.Name(), DisplayName: "PipedAI Orchestrator", Description: "Looks after the workers of this host",
-			Executable: u.Program, Arguments: u.arguments(),
+			Executable: u.Program, Arguments: u.arguments(Windows),
 			EnvVars: map[string]string{"PATH": u.Path, "PIPEDAI_SERVICE": string(Windows)},
 			Option:  service.KeyValue{service.OnFailure: service.OnFailureRestart, service.OnFailureDelayDuration: "1s"},
 		})
@@ -129,7 +129,7 @@ func installWindows(_ context.Context, u Unit, there bool) (Change, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the service: %w", err)
 	}
-	command := windows.ComposeCommandLine(append([]string{u.Program}, u.arguments()...))
+	command := windows.ComposeCommandLine(append([]string{u.Program}, u.arguments(Windows)...))
 	if there && config.BinaryPathName != command {
 		config.BinaryPathName, change = command, Updated
 		if err := s.UpdateConfig(config); err != nil {

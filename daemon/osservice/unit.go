@@ -54,9 +54,14 @@ type Unit struct {
 // clearUp is how long a daemon may take besides its workers' grace.
 const clearUp = time.Minute
 
-// arguments are those of the program.
-func (u Unit) arguments() []string {
+// arguments are those of the program. Only systemd keeps what the daemon says;
+// under the others it keeps a file itself, which does not grow without bound as
+// one that the manager writes does.
+func (u Unit) arguments(kind Kind) []string {
 	args := []string{"--home", u.Home, "start"}
+	if kind != Systemd && kind != SystemdUser {
+		args = append(args, "--log-file")
+	}
 	if u.Port != 0 {
 		args = append(args, "--port", strconv.Itoa(u.Port))
 	}
@@ -137,7 +142,7 @@ func SearchPath(program, userHome, installers, separator string) string {
 
 // validate refuses what cannot be written down.
 func (u Unit) validate() error {
-	for _, text := range append([]string{u.Program, u.User, u.UserHome, u.Path, u.Log}, u.arguments()...) {
+	for _, text := range append([]string{u.Program, u.User, u.UserHome, u.Path, u.Log}, u.arguments("")...) {
 		if err := writable(text); err != nil {
 			return err
 		}

@@ -3,10 +3,8 @@
 package rotate
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"sync"
@@ -96,51 +94,3 @@ func (r *File) Close() error {
 }
 
 func backup(path string, i int) string { return path + "." + strconv.Itoa(i) }
-
-// maxTail bounds how much of a file is read.
-const maxTail = 4 << 20
-
-// Tail returns the last n lines of the file at path and of its newest backup,
-// oldest first. Without a file it returns os.ErrNotExist.
-func Tail(path string, n int) ([]string, error) {
-	data, err := end(path)
-	if err != nil {
-		return nil, err
-	}
-	if bytes.Count(data, []byte{'\n'}) < n {
-		if older, err := end(backup(path, 1)); err == nil {
-			data = append(older, data...)
-		}
-	}
-	lines := bytes.Split(bytes.TrimSuffix(data, []byte{'\n'}), []byte{'\n'})
-	lines = lines[max(0, len(lines)-n):]
-	var out []string
-	for _, l := range lines {
-		if len(data) > 0 {
-			out = append(out, string(l))
-		}
-	}
-	return out, nil
-}
-
-// end reads the last whole lines of a file.
-func end(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read log: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("read log: %w", err)
-	}
-	from := max(0, info.Size()-maxTail)
-	data, err := io.ReadAll(io.NewSectionReader(f, from, maxTail))
-	if err != nil {
-		return nil, fmt.Errorf("read log: %w", err)
-	}
-	if i := bytes.IndexByte(data, '\n'); from > 0 && i >= 0 {
-		data = data[i+1:]
-	}
-	return data, nil
-}

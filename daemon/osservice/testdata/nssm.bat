@@ -6,7 +6,7 @@ chcp 65001 >nul
 nssm stop PipedAIOrchestrator >nul 2>&1
 nssm remove PipedAIOrchestrator confirm >nul 2>&1
 nssm install PipedAIOrchestrator "C:\Program Files\100%% & more\pipedai-orchestrator.exe" || exit /b 1
-nssm set PipedAIOrchestrator AppParameters """--home"" ""C:\Users\Al Ice\.pipedai"" ""start"" ""--port"" ""4599"" ""--stop-grace"" ""5m0s""" || exit /b 1
+nssm set PipedAIOrchestrator AppParameters """--home"" ""C:\Users\Al Ice\.pipedai"" ""start"" ""--log-file"" ""--port"" ""4599"" ""--stop-grace"" ""5m0s""" || exit /b 1
 nssm set PipedAIOrchestrator DisplayName "PipedAI Orchestrator"
 nssm set PipedAIOrchestrator Description "Looks after the workers of this host"
 nssm set PipedAIOrchestrator Start SERVICE_AUTO_START
