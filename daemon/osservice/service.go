@@ -118,6 +118,10 @@ func (s *Service) Kind() Kind { return s.kind }
 // Path is where the unit lies; empty on Windows, which keeps none as a file.
 func (s *Service) Path() string { return s.path }
 
+// Text is the installed unit as the manager reads it, or on Windows what stands
+// for one; empty when there is none.
+func (s *Service) Text(ctx context.Context) (string, error) { return s.installed(ctx) }
+
 // Home returns the home that the installed service looks after; empty when none
 // is installed.
 func (s *Service) Home(ctx context.Context) (string, error) {
@@ -222,6 +226,22 @@ func (s *Service) Start(ctx context.Context) error {
 func (s *Service) Restart(context.Context) error {
 	if err := s.control.Restart(); err != nil {
 		return fmt.Errorf("restart the service: %w", err)
+	}
+	return nil
+}
+
+// Stop stops the service, which lets workers finish, and returns when it has
+// ended, or with ctx; then it goes on ending. It is started again at the next
+// boot, or log-in.
+func (s *Service) Stop(ctx context.Context) error {
+	var err error
+	if s.systemd() {
+		_, err = s.systemctl(ctx, "stop", s.kind.Name()+".service")
+	} else {
+		err = s.control.Stop()
+	}
+	if err != nil {
+		return fmt.Errorf("stop the service: %w", err)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pipedai/daemon/osservice"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/hostdir"
 )
@@ -145,9 +146,7 @@ func (b *bundle) collect(ctx context.Context, o bundleOptions) {
 	for _, path := range []string{b.dir.Config(), b.dir.DaemonInfo()} {
 		b.tail("files/"+filepath.Base(path), path)
 	}
-	for _, path := range unitFiles(b.d.streams.Getenv) {
-		b.tail("units/"+filepath.Base(path), path)
-	}
+	b.units(ctx)
 	b.tail("connectivity.log", b.dir.Connectivity())
 	logs, _ := filepath.Glob(filepath.Join(b.dir.Logs(), "*.log")) // the pattern is right
 	for _, path := range logs[:min(len(logs), bundleLogs)] {
@@ -169,6 +168,29 @@ func (b *bundle) fromDaemon(ctx context.Context) {
 		}
 		answer, err := local.Get(ctx, path)
 		b.addJSON(name, answer, err)
+	}
+}
+
+// units takes in what service managers were told about this program, whichever
+// home that is for.
+func (b *bundle) units(ctx context.Context) {
+	account, err := osservice.Invoking(b.d.streams.Getenv)
+	if err != nil {
+		b.addJSON("units", nil, err)
+		return
+	}
+	for _, kind := range b.d.kinds() {
+		s, err := b.d.service(osservice.Options{Kind: kind, UserHome: account.Home})
+		if err != nil {
+			b.addJSON("units/"+string(kind), nil, err)
+			continue
+		}
+		name := "units/" + string(kind) + "-" + kind.Name() + filepath.Ext(s.Path())
+		if text, err := s.Text(ctx); err != nil {
+			b.addJSON(name, nil, err)
+		} else if text != "" {
+			b.add(name, []byte(text))
+		}
 	}
 }
 
@@ -248,14 +270,4 @@ func (b *bundle) write(path string) (string, error) {
 		return "", fmt.Errorf("write the bundle: %w", err)
 	}
 	return path, nil
-}
-
-// unitFiles are where the service manager's files of this program may lie.
-func unitFiles(getenv func(string) string) []string {
-	home := getenv("HOME")
-	return []string{
-		"/etc/systemd/system/" + program + ".service",
-		filepath.Join(home, ".config", "systemd", "user", program+".service"),
-		filepath.Join(home, "Library", "LaunchAgents", "com.marolence."+program+".plist"),
-	}
 }

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pipedai/api"
+	"pipedai/daemon/osservice"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/localnet"
 )
@@ -58,6 +59,8 @@ type terminal struct {
 	tty    bool
 	width  int // of the terminal; 0 is 80
 	opened func(url string) error
+	// manager is the service manager of this machine; nil is none.
+	manager *fakeManager
 }
 
 func newTerminal(t *testing.T) *terminal {
@@ -105,6 +108,10 @@ func (tm *terminal) runTo(ctx context.Context, out, errs *buffer, args ...string
 		s.Width = cmp.Or(tm.width, 80)
 	}
 	d := newDeps(s)
+	d.available = func(func(string) string) (system, person osservice.Kind) { return "", "" }
+	if tm.manager != nil {
+		d.available, d.service = tm.manager.available, tm.manager.service
+	}
 	d.open = func(url string) error {
 		if tm.opened == nil {
 			return errors.New("no browser in tests")

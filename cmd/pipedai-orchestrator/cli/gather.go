@@ -12,14 +12,16 @@ import (
 
 	"pipedai/api"
 	"pipedai/daemon"
+	"pipedai/daemon/osservice"
 	"pipedai/enroll"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/hostdir"
 )
 
-// withoutDaemon says why there is no daemon to ask, and what comes next.
-func (d *deps) withoutDaemon(dir hostdir.Dir, report *statusReport) {
+// withoutDaemon says why there is no daemon to ask, and what comes next. service
+// is nil without one.
+func (d *deps) withoutDaemon(dir hostdir.Dir, service *osservice.Service, report *statusReport) {
 	was, err := connected(dir)
 	if err != nil {
 		report.fail("unusable", d.explainHome(err))
@@ -30,13 +32,16 @@ func (d *deps) withoutDaemon(dir hostdir.Dir, report *statusReport) {
 		Code: "daemon_stopped", Severity: "error", Message: "the daemon is not running",
 		Fix: "start it", Command: d.command("start"),
 	}
+	if service != nil {
+		item = report.Service.idle(service, dir)
+	}
 	if _, err := daemon.ReadInfo(dir); err == nil { // one that ends in order takes its word away
 		item.Message = "the daemon ended without stopping its workers; they may still be running"
-	} else if _, err := os.Stat(dir.Credentials()); errors.Is(err, fs.ErrNotExist) {
+	} else if _, err := os.Stat(dir.Credentials()); errors.Is(err, fs.ErrNotExist) && service == nil {
 		report.State = stateNotInstalled
 		item.Message = "this host is not set up"
 	}
-	if !was {
+	if !was && service == nil {
 		item.Fix, item.Command = "connect this host, then start the daemon", d.command("connect --api-url <url>")
 	}
 	if d.pairing(dir, report) {

@@ -336,18 +336,7 @@ func (p installation) explain(d *deps, err error) error {
 }
 
 // logs words how to see what the service said.
-func (p installation) logs() string {
-	switch p.kind {
-	case osservice.Systemd:
-		return "journalctl -u " + p.kind.Name()
-	case osservice.SystemdUser:
-		return "journalctl --user -u " + p.kind.Name()
-	case osservice.Windows:
-		return "the event log"
-	default:
-		return "tail " + daemon.ShellQuote(p.unit.Log)
-	}
-}
+func (p installation) logs() string { return p.kind.LogCommand(daemon.ShellQuote(p.unit.Log)) }
 
 func printInstalled(d *deps, r installReport) {
 	switch r.Change {

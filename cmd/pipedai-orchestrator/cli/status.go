@@ -12,6 +12,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/daemon"
+	"pipedai/daemon/osservice"
 	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 )
@@ -35,6 +36,7 @@ type statusReport struct {
 	Home          string            `json:"home"`
 	StartedAt     api.Time          `json:"startedAt"`
 	UptimeSeconds int64             `json:"uptimeSeconds"`
+	Service       serviceFacts      `json:"service"`
 	Pairing       *pairingFacts     `json:"pairing"` // null: none waits for approval
 	ControlPlanes []api.RemoteState `json:"controlPlanes"`
 	Workers       []api.FusedWorker `json:"workers"`
@@ -161,12 +163,14 @@ func (d *deps) gather(ctx context.Context) (statusReport, error) {
 	report := statusReport{
 		Home: dir.Home(), ControlPlanes: []api.RemoteState{}, Workers: []api.FusedWorker{}, Health: []api.HealthItem{},
 	}
+	var service *osservice.Service
+	service, report.Service = d.serviceOf(ctx, dir)
 	local, err := d.daemon(ctx)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return report, err
 	case errors.Is(err, daemon.ErrNoInfo):
-		d.withoutDaemon(dir, &report)
+		d.withoutDaemon(dir, service, &report)
 	case err != nil:
 		report.fail("unusable", err)
 	default:

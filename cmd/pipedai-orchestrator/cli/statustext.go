@@ -25,6 +25,9 @@ func (d *deps) printStatus(r statusReport) error {
 	if r.URL != "" {
 		d.labelled("Page", r.URL+"  (open it: dashboard --open)")
 	}
+	if r.Service.Installed || r.PID != 0 {
+		d.labelled("Service", cliutil.Printable(r.Service.text()))
+	}
 	if r.Pairing != nil {
 		d.labelled("Pairing", fmt.Sprintf("%s  code %s, valid for %s", cliutil.Printable(r.Pairing.APIURL),
 			cliutil.Printable(groups(r.Pairing.UserCode)), humanDuration(time.Until(r.Pairing.ExpiresAt.Time))))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pipedai/daemon/osservice"
 	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 )
@@ -57,33 +58,43 @@ func runStopDaemon(ctx context.Context, d *deps, o stopOptions) error {
 	if err != nil {
 		return err
 	}
-	if runtime.GOOS == "windows" {
-		return cliutil.Failf(cliutil.ExitFailed, "interrupt it in its terminal, or stop its service",
-			"on Windows no program can ask another one to end in order")
+	dir, err := d.dir()
+	if err != nil {
+		return err
 	}
-	// The daemon that answered just now has this pid: it is no other's.
-	process, err := os.FindProcess(local.info.PID)
-	if err == nil {
-		err = process.Signal(syscall.SIGTERM)
-	}
-	if errors.Is(err, os.ErrPermission) {
-		return cliutil.Failf(cliutil.ExitConflict, "do it as that user", "the daemon (pid %d) runs as another user", local.info.PID)
-	}
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop the daemon: %w", err)
-	}
+	service, facts := d.serviceOf(ctx, dir)
+	served := facts.Running && (facts.PID == 0 || facts.PID == local.info.PID)
 	waiting := ctx
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		waiting, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
+	asked := make(chan error, 1)
+	go func() { asked <- d.askToStop(waiting, local, service, served) }()
 	began, told := time.Now(), time.Now()
 	for {
 		health, err := local.Health(waiting)
 		if waiting.Err() == nil && (err != nil || health.PID != local.info.PID) {
+			if asked != nil {
+				select {
+				case <-asked: // the manager has seen it, too
+				case <-waiting.Done():
+				}
+			}
 			d.printf("The daemon has stopped.\n")
+			if facts.Installed && facts.Enabled {
+				d.notef("Its service starts it again at the next boot, or log-in. Now: %s; never again: %s\n", service.StartCommand(), d.command("uninstall"))
+			}
 			return nil
+		}
+		select {
+		case err := <-asked:
+			if err != nil && waiting.Err() == nil {
+				return err
+			}
+			asked = nil // it is ending; nobody answers twice
+		default:
 		}
 		if time.Since(told) > progressEvery {
 			told = time.Now()
@@ -98,4 +109,29 @@ func runStopDaemon(ctx context.Context, d *deps, o stopOptions) error {
 		code, why = cliutil.ExitInterrupted, "interrupted"
 	}
 	return cliutil.Failf(code, "look again: "+d.command("status"), "%s; the daemon goes on stopping", why)
+}
+
+// askToStop has the daemon end in order: through its service manager, which
+// would otherwise not know that it is meant, or by a signal.
+func (d *deps) askToStop(ctx context.Context, local reached, service *osservice.Service, served bool) error {
+	if served && (service.Kind() != osservice.Systemd || os.Geteuid() == 0) {
+		return service.Stop(ctx)
+	}
+	if runtime.GOOS == "windows" {
+		return cliutil.Failf(cliutil.ExitFailed, "interrupt it in its terminal",
+			"on Windows no program can ask another one to end in order")
+	}
+	// The daemon that answered just now has this pid: it is no other's. To
+	// systemd an end of its own with code 0 is a stop too.
+	process, err := os.FindProcess(local.info.PID)
+	if err == nil {
+		err = process.Signal(syscall.SIGTERM)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return cliutil.Failf(cliutil.ExitConflict, "do it as that user", "the daemon (pid %d) runs as another user", local.info.PID)
+	}
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop the daemon: %w", err)
+	}
+	return nil
 }

@@ -86,8 +86,8 @@ func TestTree_help(t *testing.T) {
 func TestTree_C2_neverWaitsForAnybody(t *testing.T) {
 	t.Parallel()
 	for _, words := range everyCommand() {
-		if isOf(words, "help", "install", "uninstall") {
-			continue // those act on the machine, and have tests of their own
+		if isOf(words, "help") {
+			continue
 		}
 		for _, more := range [][]string{nil, {"a", "b", "c", "d"}} {
 			args := append(slices.Clone(words), more...)
@@ -106,8 +106,9 @@ func TestTree_C2_neverWaitsForAnybody(t *testing.T) {
 					defer interrupt()
 					args = append(args, "--port", "0")
 				}
-				if args[0] == "support-bundle" {
-					args = append(args, "--dry-run") // it would write into the working folder
+				switch args[0] {
+				case "support-bundle", "install", "uninstall":
+					args = append(args, "--dry-run") // they would act on this machine
 				}
 				out, errs := &buffer{}, &buffer{}
 				code := tm.runTo(ctx, out, errs, args...)
@@ -150,13 +151,14 @@ func TestTree_C1_jsonOnly(t *testing.T) {
 		"restart": {"box"}, "delete": {"--dry-run", "box"}, "runs": {"box"},
 		"workers start": {"box"}, "workers stop": {"box"}, "workers restart": {"box"}, "workers enable": {"box"}, "workers disable": {"box"},
 		"workers delete": {"--dry-run", "box"}, "support-bundle": {"--dry-run"},
+		"install": {"--dry-run"}, "uninstall": {"--dry-run"},
 	}
 	for _, words := range everyCommand() {
 		cmd, _, err := newRoot(newDeps(cliutil.Streams{Getenv: func(string) string { return "" }})).Find(words)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cmd.Flags().Lookup("json") == nil || isOf(words, "install", "uninstall") {
+		if cmd.Flags().Lookup("json") == nil {
 			continue
 		}
 		args := append(slices.Clone(words), "--json")

@@ -23,12 +23,14 @@ import (
 type uninstallOptions struct {
 	user, system bool
 	keepWorkers  bool
+	dryRun       bool
 	json         bool
 }
 
 // uninstallReport is what uninstall --json prints.
 type uninstallReport struct {
-	Removed bool           `json:"removed"` // false: there was no service
+	Removed bool           `json:"removed"` // false: there was no service, or it was a dry run
+	DryRun  bool           `json:"dryRun,omitempty"`
 	Manager osservice.Kind `json:"manager,omitempty"`
 	Path    string         `json:"path,omitempty"`
 	Workers string         `json:"workers,omitempty"` // "stopped" or "kept"
@@ -43,13 +45,15 @@ func newUninstallCmd(d *deps) *cobra.Command {
 removes it. With --keep-workers they run on without a daemon, until one is
 started. Nothing of this host's folder is removed.`,
 		Example: `  sudo pipedai-orchestrator uninstall
-  pipedai-orchestrator uninstall --keep-workers`,
+  pipedai-orchestrator uninstall --keep-workers
+  pipedai-orchestrator uninstall --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runUninstall(cmd.Context(), d, o) },
 	}
 	cmd.Flags().BoolVar(&o.user, "user", false, "the service of your own (Linux)")
 	cmd.Flags().BoolVar(&o.system, "system", false, "the service of the machine (Linux)")
 	cmd.Flags().BoolVar(&o.keepWorkers, "keep-workers", false, "leave the workers running")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be removed and change nothing")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("user", "system")
 	return cmd
@@ -70,12 +74,18 @@ func runUninstall(ctx context.Context, d *deps, o uninstallOptions) error {
 	report := uninstallReport{}
 	if s != nil {
 		report.Manager, report.Path, report.Workers = s.Kind(), s.Path(), "stopped"
+		if o.keepWorkers {
+			report.Workers = "kept"
+		}
+		if o.dryRun {
+			report.DryRun = true
+			return d.printRemoval(report, o, home)
+		}
 		if s.Kind() == osservice.Systemd && !account.Root {
 			return cliutil.Failf(cliutil.ExitFailed, "sudo "+daemon.ShellQuote(d.ownName())+" uninstall",
 				"a service of the machine can only be removed by root")
 		}
 		if o.keepWorkers {
-			report.Workers = "kept"
 			if err := d.detachService(ctx, s, account, home); err != nil {
 				return err
 			}
@@ -87,10 +97,17 @@ func runUninstall(ctx context.Context, d *deps, o uninstallOptions) error {
 			return err
 		}
 	}
+	return d.printRemoval(report, o, home)
+}
+
+func (d *deps) printRemoval(report uninstallReport, o uninstallOptions, home string) error {
 	if o.json {
 		return cliutil.JSON(d.streams.Out, report)
 	}
 	switch {
+	case report.DryRun:
+		d.printf("This would stop and remove the service %s (%s), which looks after %s. Workers would be %s.\n",
+			report.Manager.Name(), report.Manager.Title(), cliutil.Printable(home), report.Workers)
 	case !report.Removed:
 		d.printf("No service is installed.\n")
 	case o.keepWorkers:
