@@ -41,6 +41,7 @@ func refusals() []openapi.Refusal {
 func reference() map[string]openapi.About {
 	out := engineReference()
 	maps.Copy(out, hostReference())
+	maps.Copy(out, workerReference())
 	return out
 }
 

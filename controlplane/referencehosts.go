@@ -84,7 +84,12 @@ func hostReference() map[string]openapi.About {
 			Answers: []openapi.Answer{{Type: "text/event-stream", Text: "events until either side hangs up"}},
 			Errors:  []openapi.Failure{workerMissing},
 		},
+	}
+}
 
+// workerReference describes what workers and operators call about themselves.
+func workerReference() map[string]openapi.About {
+	return map[string]openapi.About{
 		"POST /api/v1/workers/self/register": {
 			Summary: "Announce a service whose runs are claimed",
 			Detail:  "As /api/register, without a baseUrl.",

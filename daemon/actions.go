@@ -90,7 +90,7 @@ func (h *host) act(ctx context.Context, id string, req localapi.ActRequest, orde
 	order()
 	refresh, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	h.remote.Refresh(refresh, entry)
+	_, _ = h.remote.Refresh(refresh, entry) // the action is done; what is not known now is told later
 	h.changed()
 	return result, nil
 }
@@ -170,7 +170,7 @@ func (h *host) operate(ctx context.Context, e manifest.Entry, req localapi.ActRe
 	if op == nil {
 		if req.Verb != localapi.ActionEnable {
 			look, cancel := context.WithTimeout(ctx, lookTimeout)
-			h.remote.Refresh(look, e) // how many runs are in flight is of interest now
+			_, _ = h.remote.Refresh(look, e) // how many runs are in flight is of interest now
 			cancel()
 		}
 		var input any = switchInput{Drain: req.Drain}

@@ -134,7 +134,7 @@ func (h *host) drain(ctx context.Context, op *operation, e manifest.Entry, moot 
 		}
 		asked := time.Now()
 		refresh, cancel := context.WithTimeout(ctx, askTimeout)
-		h.remote.Refresh(refresh, e)
+		_, _ = h.remote.Refresh(refresh, e) // how old the view is tells whether it came through
 		cancel()
 		view := h.remote.View(e)
 		switch {

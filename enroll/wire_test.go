@@ -78,9 +78,9 @@ func TestConnect_D1_everyAnswerOnTheWire(t *testing.T) {
 		if err != nil || result.WorkerID != "w1" {
 			t.Fatalf("%+v, %v", result, err)
 		}
-		want := []time.Duration{5, 10, 15, 25, 45, 85, 125, 135, 155, 195, 255}
+		want := []int{5, 10, 15, 25, 45, 85, 125, 135, 155, 195, 255}
 		for i := range want {
-			if i >= len(w.asked) || w.asked[i] != want[i]*time.Second {
+			if i >= len(w.asked) || w.asked[i] != time.Duration(want[i])*time.Second {
 				t.Fatalf("asked at %v, want seconds %v", w.asked, want)
 			}
 		}

@@ -82,15 +82,16 @@ type EventsQuery struct {
 
 // Events returns what is held, oldest first.
 func (m *Manifest) Events(ctx context.Context, q EventsQuery) ([]Event, error) {
-	order, limit := "ASC", int64(-1)
+	const oldestFirst = `SELECT seq, at, entry_id, type, data FROM events WHERE seq > ? AND (? = '' OR entry_id = ?) ORDER BY seq LIMIT ?`
+	const newestFirst = `SELECT seq, at, entry_id, type, data FROM events WHERE seq > ? AND (? = '' OR entry_id = ?) ORDER BY seq DESC LIMIT ?`
+	query, limit := oldestFirst, int64(-1)
 	if q.Newest {
-		order = "DESC"
+		query = newestFirst
 	}
 	if q.Limit > 0 {
 		limit = int64(q.Limit)
 	}
-	rows, err := m.db.Reader.QueryContext(ctx, `SELECT seq, at, entry_id, type, data FROM events
-		WHERE seq > ? AND (? = '' OR entry_id = ?) ORDER BY seq `+order+` LIMIT ?`, q.Since, q.EntryID, q.EntryID, limit)
+	rows, err := m.db.Reader.QueryContext(ctx, query, q.Since, q.EntryID, q.EntryID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", sqlitefile.Classify(err))
 	}

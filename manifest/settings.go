@@ -63,12 +63,14 @@ var reservedEnv = map[string]bool{
 	"PIPEDAI_OPERATOR_TOKEN": true, "PIPEDAI_CONNECT_TOKEN": true, "PIPEWEAVE_API_TOKEN": true,
 }
 
+// bad says what is wrong with a member.
+func bad(member, format string, args ...any) error {
+	return fmt.Errorf("%w: %s %s", ErrInvalid, member, fmt.Sprintf(format, args...))
+}
+
 // Validate names the first thing wrong with s, as the name of its member on
 // the wire and a reason.
 func (s Settings) Validate() error {
-	bad := func(member, format string, args ...any) error {
-		return fmt.Errorf("%w: %s %s", ErrInvalid, member, fmt.Sprintf(format, args...))
-	}
 	if s.Dir != "" && !filepath.IsAbs(s.Dir) || strings.ContainsRune(s.Dir, 0) {
 		return bad("dir", "%q is not an absolute path", s.Dir)
 	}
@@ -83,7 +85,13 @@ func (s Settings) Validate() error {
 	if s.StopGrace < 0 || s.StopGrace > maxStopGrace {
 		return bad("stopGraceMs", "must be between 0 and %s", maxStopGrace)
 	}
-	r := s.Restart
+	if err := s.Restart.validate(); err != nil {
+		return err
+	}
+	return s.Limits.validate()
+}
+
+func (r Restart) validate() error {
 	if len(r.Backoff) > maxSteps {
 		return bad("restart.backoffMs", "has more than %d steps", maxSteps)
 	}
@@ -106,7 +114,10 @@ func (s Settings) Validate() error {
 			return bad("restart.finalCodes", "%d is not an exit code", code)
 		}
 	}
-	l := s.Limits
+	return nil
+}
+
+func (l Limits) validate() error {
 	switch {
 	case l.MemoryBytes != 0 && l.MemoryBytes < MinMemoryBytes:
 		return bad("limits.memoryBytes", "must be 0 (none) or at least %d", int64(MinMemoryBytes))

@@ -39,58 +39,7 @@ func (s *Supervisor) Reconcile(ctx context.Context, want []Want) error {
 	for _, p := range recorded {
 		records[p.ID] = p
 	}
-	var errs []error
-	fresh, err := func() ([]*runner, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.phase >= phaseClosed {
-			return nil, ErrEnded
-		}
-		var fresh []*runner
-		get := func(id string) *runner {
-			r, ok := s.runners[id]
-			if !ok {
-				r = newRunner(s, id)
-				if !known[id] {
-					p, has := records[id]
-					r.found = &found{p, has}
-				}
-				s.runners[id] = r
-				fresh = append(fresh, r)
-			}
-			return r
-		}
-		named := map[string]bool{}
-		for _, w := range want {
-			err := w.Spec.validate()
-			if err == nil && named[w.Spec.ID] {
-				err = fmt.Errorf("%w %s: wanted twice", ErrSpec, w.Spec.ID)
-			}
-			named[w.Spec.ID] = true // an invalid one is not a reason to stop what runs
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			get(w.Spec.ID).mail.post(command{verb: doWant, want: w})
-		}
-		for _, p := range recorded {
-			if p.Live && !named[p.ID] {
-				get(p.ID)
-			}
-		}
-		for id, r := range s.runners {
-			if !named[id] {
-				r.mail.post(command{verb: doDrop})
-			}
-		}
-		if s.phase == phaseRunning {
-			for _, r := range fresh {
-				s.spawn(r)
-			}
-			return fresh, nil
-		}
-		return nil, nil // their goroutines begin with Run
-	}()
+	fresh, invalid, err := s.order(want, known, records)
 	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
@@ -101,8 +50,63 @@ func (s *Supervisor) Reconcile(ctx context.Context, want []Want) error {
 			return fmt.Errorf("reconcile: %w", context.Cause(ctx))
 		}
 	}
-	if len(errs) > 0 {
-		return fmt.Errorf("reconcile: %w", errors.Join(errs...))
+	if invalid != nil {
+		return fmt.Errorf("reconcile: %w", invalid)
 	}
 	return nil
+}
+
+// order tells every worker what is wanted of it, making those that are not
+// there. It returns the new ones that have begun to look for their recorded
+// process, and what was wrong with specs.
+func (s *Supervisor) order(want []Want, known map[string]bool, records map[string]manifest.Process) (fresh []*runner, invalid, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase >= phaseClosed {
+		return nil, nil, ErrEnded
+	}
+	get := func(id string) *runner {
+		r, ok := s.runners[id]
+		if !ok {
+			r = newRunner(s, id)
+			if !known[id] {
+				p, has := records[id]
+				r.found = &found{p, has}
+			}
+			s.runners[id] = r
+			fresh = append(fresh, r)
+		}
+		return r
+	}
+	var errs []error
+	named := map[string]bool{}
+	for _, w := range want {
+		err := w.Spec.validate()
+		if err == nil && named[w.Spec.ID] {
+			err = fmt.Errorf("%w %s: wanted twice", ErrSpec, w.Spec.ID)
+		}
+		named[w.Spec.ID] = true // an invalid one is not a reason to stop what runs
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		get(w.Spec.ID).mail.post(command{verb: doWant, want: w})
+	}
+	for id, p := range records {
+		if p.Live && !named[id] {
+			get(id)
+		}
+	}
+	for id, r := range s.runners {
+		if !named[id] {
+			r.mail.post(command{verb: doDrop})
+		}
+	}
+	if s.phase != phaseRunning {
+		return nil, errors.Join(errs...), nil // their goroutines begin with Run
+	}
+	for _, r := range fresh {
+		s.spawn(r)
+	}
+	return fresh, errors.Join(errs...), nil
 }

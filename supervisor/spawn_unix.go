@@ -271,7 +271,7 @@ func (u *unixProcess) finish(drain time.Duration) Exit {
 	// their number until then.
 	u.killLeft()
 	var status unix.WaitStatus
-	known := false
+	var known bool
 	if u.child {
 		var err error
 		if status, err = reap(u.pid); err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -111,7 +110,7 @@ func issuer(cert *x509.Certificate) string {
 func names(cert *x509.Certificate) string {
 	all := append([]string(nil), cert.DNSNames...)
 	for _, ip := range cert.IPAddresses {
-		all = append(all, net.IP(ip).String())
+		all = append(all, ip.String())
 	}
 	if len(all) == 0 {
 		return "nobody"

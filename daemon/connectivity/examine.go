@@ -225,7 +225,7 @@ func (x *examination) service(ctx context.Context) *answer {
 			Fix: "check that the control plane is up; something between may hold the answer back",
 		}
 		if strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)) {
-			c.Message, c.Fix = "the proxy wants a user name and a password (HTTP 407)", proxyPassword
+			c.Message, c.Fix = "the proxy wants a user name and a password (HTTP 407)", proxySignIn
 		}
 		x.add(c)
 		return nil
@@ -248,7 +248,7 @@ func (x *examination) service(ctx context.Context) *answer {
 	return out
 }
 
-const proxyPassword = "put them into HTTPS_PROXY: http://user:password@host:port"
+const proxySignIn = "put name and password into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT"
 
 // judge says whether an answer is that of a control plane.
 func (x *examination) judge(resp *http.Response) Check {
@@ -264,7 +264,7 @@ func (x *examination) judge(resp *http.Response) Check {
 		c.Fix = "the network may want you to sign in first: open any page in a browser; or connect to the address that it names"
 	case status == http.StatusProxyAuthRequired:
 		c.Message = "the proxy wants a user name and a password (HTTP 407)"
-		c.Fix = proxyPassword
+		c.Fix = proxySignIn
 	case status == http.StatusNotFound:
 		c.Message = "something answers, but not a control plane (HTTP 404)"
 		c.Fix = "check the URL: it is the address of the control plane without /api"

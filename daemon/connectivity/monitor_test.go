@@ -232,7 +232,7 @@ func TestMonitor_paceAndChanges(t *testing.T) {
 		if state.Current.Verdict != "online" || len(state.History) != 3 {
 			t.Errorf("state %+v", state)
 		}
-		if len(s.at) != 10 || s.at[0] != began || s.at[1].Sub(s.at[0]) != 20*time.Second {
+		if len(s.at) != 10 || !s.at[0].Equal(began) || s.at[1].Sub(s.at[0]) != 20*time.Second {
 			t.Errorf("probed at %v", s.at)
 		}
 		if s.samples != 10 {

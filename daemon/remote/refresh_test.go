@@ -185,7 +185,7 @@ func TestReleases_take(t *testing.T) {
 	r.take(api.Releases{Worker: api.Release{Latest: "1.0.0"}, Orchestrator: api.Release{Latest: "unknown"}})
 	at := r.at
 	r.take(api.Releases{Worker: api.Release{Latest: "unknown"}, Orchestrator: api.Release{Latest: "unknown"}})
-	if r.worker != "1.0.0" || r.orchestrator != "" || at.IsZero() || r.at != at {
+	if r.worker != "1.0.0" || r.orchestrator != "" || at.IsZero() || !r.at.Equal(at) {
 		t.Errorf("%+v", r)
 	}
 }

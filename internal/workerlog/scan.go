@@ -40,7 +40,9 @@ func (fs *Files) scan(ctx context.Context, from int64, skip func(changed time.Ti
 				return errTime
 			}
 			if held == len(buf) { // a line longer than that is none of ours
-				buf = append(buf, make([]byte, len(buf))...)
+				longer := make([]byte, 2*len(buf))
+				copy(longer, buf)
+				buf = longer
 			}
 			n, err := p.f.ReadAt(buf[held:held+int(min(int64(len(buf)-held), p.size-offset))], offset)
 			if err != nil && !errors.Is(err, io.EOF) {

@@ -138,7 +138,7 @@ func measureFeed(ctx context.Context, m *measuring) error {
 		return err
 	}
 	took, err := listen(ctx, m.o.window, func(ctx context.Context) (listener, error) {
-		conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(b.url, "http")+"/api/events",
+		conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(b.url, "http")+"/api/events", //nolint:bodyclose // coder/websocket closes it
 			&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + b.token}}})
 		if err != nil {
 			return listener{}, err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -120,7 +121,7 @@ func (b *hostBed) logged(ctx context.Context, lines int, began int64) (int64, er
 			}
 			n, err := f.ReadAt(tail, max(0, info.Size()-int64(len(tail))))
 			_ = f.Close()
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				return 0, err
 			}
 			if bytes.Contains(tail[:n], want) {

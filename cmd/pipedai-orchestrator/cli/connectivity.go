@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -170,7 +171,7 @@ func runDoctor(ctx context.Context, d *deps, o connectivityOptions) error {
 		return err
 	}
 	report := d.examine(ctx, planes)
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return context.Canceled
 	}
 	if o.json {

@@ -90,10 +90,13 @@ func loggedWorkers(ctx context.Context, dir hostdir.Dir) ([]api.FusedWorker, err
 	}
 	defer func() { _ = hosts.Close() }()
 	entries, err := hosts.Entries(ctx)
+	if err != nil {
+		return workers, nil //nolint:nilerr // as above
+	}
 	for _, e := range entries {
 		if i := slices.IndexFunc(workers, func(w api.FusedWorker) bool { return w.ID == e.ID }); i >= 0 {
 			workers[i].Label = e.Label
 		}
 	}
-	return workers, nil //nolint:nilerr // as above
+	return workers, nil
 }

@@ -121,7 +121,7 @@ func (d *deps) resolve(flags *pflag.FlagSet) (settings.Choices, error) {
 			all[keyHome] = c
 		}
 	}
-	if c := all[keyConfig]; c.Value == "" && err == nil && data != nil {
+	if c := all[keyConfig]; c.Value == "" && data != nil {
 		c.Value = file
 		all[keyConfig] = c
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -120,7 +119,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	if o.verbose {
 		level = slog.LevelDebug
 	}
-	var log io.Writer = d.streams.Err
+	log := d.streams.Err
 	if o.logFile {
 		if err := dir.Make(); err != nil {
 			return d.explainHome(err)
