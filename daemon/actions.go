@@ -166,7 +166,10 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 // operate carries out enable, disable and delete as operations, and waits for
 // the end as long as an answer may take.
 func (h *host) operate(ctx context.Context, e manifest.Entry, req localapi.ActRequest, result *api.ActionResult, order func()) error {
-	op := h.operations.of(e.ID) // of the same kind: it is asked for again
+	op, err := h.operations.under(ctx, e.ID, h.o.StopWait) // of the same kind: it is asked for again
+	if err != nil {
+		return err
+	}
 	if op == nil {
 		if req.Verb != localapi.ActionEnable {
 			look, cancel := context.WithTimeout(ctx, lookTimeout)
@@ -179,7 +182,6 @@ func (h *host) operate(ctx context.Context, e manifest.Entry, req localapi.ActRe
 		}
 		limit, cancel := context.WithTimeout(ctx, actTimeout)
 		defer cancel()
-		var err error
 		if op, err = h.operations.begin(limit, string(req.Verb), e.ID, req.By, input, ""); err != nil {
 			return err
 		}

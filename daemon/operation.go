@@ -214,6 +214,30 @@ func (o *operations) of(worker string) *operation {
 	return nil
 }
 
+// under is of, but one that is being taken back, or is at its very end, is
+// waited for: to join it would be to get the opposite of what is asked for. nil
+// when there is none.
+func (o *operations) under(ctx context.Context, worker string, patience time.Duration) (*operation, error) {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		op := o.of(worker)
+		if op == nil {
+			return nil, nil
+		}
+		if rec := op.record(); rec.Status == manifest.OperationRunning && !rec.Undoing && !rec.CancelAsked {
+			return op, nil
+		}
+		select {
+		case <-op.ended:
+		case <-limit.C:
+			return nil, conflict("an earlier operation is still being taken back", "wait for it: "+op.h.command("operations "+op.record().ID))
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // carryOut does the steps, or undoes them, until the operation has ended or
 // the daemon stops.
 func (op *operation) carryOut(ctx context.Context) {
@@ -412,6 +436,9 @@ func (op *operation) say(text string) {
 func (op *operation) outcome() error {
 	op.mu.Lock()
 	defer op.mu.Unlock()
+	if errors.Is(op.err, errCancelled) {
+		return conflict("it was cancelled, and is taken back", "")
+	}
 	return op.err
 }
 

@@ -230,6 +230,44 @@ func TestAct_deleteCancelled(t *testing.T) {
 	until(t, "it is gone", func() bool { return p.remote("w1") == nil && !alive(pid) && d.worker(t, "w1").ID == "" })
 }
 
+// Who asks for the same while an operation is being taken back does not join
+// it: that would end with the opposite of what was asked for.
+func TestAct_deleteAfterACancelledOne(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, "w1")
+	dir := newHome(t, p.URL, "w1")
+	o := testOptions(dir)
+	o.StopWait = 20 * time.Millisecond
+	atEnd, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	o.reached = func(point string) {
+		if point == "delete/ended" {
+			once.Do(func() {
+				close(atEnd)
+				<-goOn
+			})
+		}
+	}
+	d := startDaemon(t, o)
+	d.pid(t, "w1")
+	p.run("w1", "trun_1")
+	answer, err := d.Delete(t.Context(), "w1")
+	if err != nil || !answer.Draining {
+		t.Fatalf("delete: %+v, %v", answer, err)
+	}
+	if _, err := d.CancelOperation(t.Context(), answer.Operation); err != nil {
+		t.Fatal(err)
+	}
+	<-atEnd
+	// It is told to come again rather than that it was cancelled.
+	if _, err := d.Delete(t.Context(), "w1", "now"); asAPI(t, err).Status != http.StatusConflict || !strings.Contains(err.Error(), "taken back") {
+		t.Errorf("while it ends: %v", err)
+	}
+	close(goOn)
+	until(t, "it may be asked again", func() bool { _, err := d.Delete(t.Context(), "w1", "now"); return err == nil })
+	until(t, "it is gone", func() bool { return p.remote("w1") == nil })
+}
+
 // A control plane that refuses to delete gets the worker back as it was.
 func TestAct_deleteRefusedLate(t *testing.T) {
 	t.Parallel()

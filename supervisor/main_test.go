@@ -292,7 +292,7 @@ func (r *rig) up(id, role string) {
 // until waits for a status that ok likes.
 func (r *rig) until(id, what string, ok func(Status) bool) Status {
 	r.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(90 * time.Second) // a busy machine takes its time
 	poll := time.NewTicker(20 * time.Millisecond) // several may wait for one signal
 	defer poll.Stop()
 	for {
@@ -331,7 +331,7 @@ func (r *rig) lines(id string, n int) []string {
 // eventually polls for what real processes do.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(90 * time.Second) // a busy machine takes its time
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for !ok() {
