@@ -292,7 +292,7 @@ func (r *rig) up(id, role string) {
 // until waits for a status that ok likes.
 func (r *rig) until(id, what string, ok func(Status) bool) Status {
 	r.t.Helper()
-	deadline := time.After(90 * time.Second) // a busy machine takes its time
+	deadline := time.After(90 * time.Second)      // a busy machine takes its time
 	poll := time.NewTicker(20 * time.Millisecond) // several may wait for one signal
 	defer poll.Stop()
 	for {
