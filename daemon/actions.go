@@ -51,6 +51,9 @@ func (h *host) Act(ctx context.Context, id string, req localapi.ActRequest) (api
 		}
 		return result, err
 	})
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil && h.phase.Load() >= phaseStopping {
+		err = h.stopping() // it did not come to its end, or to its beginning
+	}
 	result, _ := answer.(api.ActionResult)
 	return result, err
 }

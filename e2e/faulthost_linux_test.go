@@ -178,8 +178,11 @@ func (h *faultHost) configure() {
 	for id, kind := range h.kinds {
 		id := id
 		backoff, budget := []int64{10, 20, 50}, -1
-		if kind == "broken" {
+		switch kind {
+		case "broken":
 			backoff = []int64{300}
+		case "brief":
+			backoff = []int64{1}
 		}
 		change := api.WorkerSettingsChange{
 			Env:     map[string]*string{"E2E_WORKER": &id, "E2E_KIND": &kind},
@@ -332,6 +335,38 @@ func (h *faultHost) sound() error {
 	return errors.Join(h.tidy(live), h.intact())
 }
 
+// workers are what the daemon says.
+func (h *faultHost) workers() []api.FusedWorker {
+	h.t.Helper()
+	var list api.FusedWorkers
+	get(h.t, at(h.port, "/api/workers"), h.key, &list)
+	return list.Items
+}
+
+// count says how many processes a worker has.
+func (h *faultHost) count(worker string) int {
+	n := 0
+	for _, p := range h.processes() {
+		if p.worker == worker {
+			n++
+		}
+	}
+	return n
+}
+
+// manifest changes the manifest while no daemon is there.
+func (h *faultHost) manifest(query string) {
+	h.t.Helper()
+	db, err := sqlitefile.Open(context.Background(), filepath.Join(h.home, "orchestrator", "manifest.db"), sqlitefile.Options{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Writer.Exec(query); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // right says what is wrong with one worker.
 func (h *faultHost) right(w api.FusedWorker, procs []seen) error {
 	h.mu.Lock()
@@ -359,7 +394,7 @@ func (h *faultHost) right(w api.FusedWorker, procs []seen) error {
 	}
 	what := fmt.Sprintf("%s (running %v): state %s, pid %d, processes %v, children %v, last error %q",
 		w.ID, w.Running, w.Local.State, pid, leaders, children, w.Local.LastError)
-	restless := h.kinds[w.ID] == "broken" || h.kinds[w.ID] == "quitter"
+	restless := slices.Contains([]string{"broken", "brief", "quitter"}, h.kinds[w.ID])
 	switch {
 	case !w.Running && (w.Local.State != "stopped" || len(leaders)+len(children) > 0):
 		return errors.New(what)

@@ -28,8 +28,8 @@ import (
 //
 // PIPEDAI_FAULTS makes it longer, PIPEDAI_FAULTS_SEED repeats a choice of
 // faults. A step of the clock is not among them: nobody may set the clock of
-// the machine. Durations through such a step are TestDecide_* and
-// TestRunner_*, with the clock of a bubble, in supervisor.
+// the machine. What a step of it does is TestSupervisor_P10_wallClockSteps, with
+// a clock of its own.
 
 const (
 	hostFaults   = 1000

@@ -7,7 +7,7 @@
 //
 //	E2E_TRUTH   folder for the mapped file
 //	E2E_WORKER  its name
-//	E2E_KIND    steady, quick, stubborn, parent, flood, quitter, broken; else it is silent
+//	E2E_KIND    steady, quick, stubborn, parent, flood, quitter, broken, brief; else it is silent
 //
 // A line is "#<name>.<pid>.<start> <number>": the middle is unlike that of any
 // other process, so that a missing line shows, and one that is there twice.
@@ -102,7 +102,7 @@ func run() int {
 		go keepChild()
 	}
 	c.line()
-	if kind == "broken" {
+	if kind == "broken" || kind == "brief" {
 		return 1
 	}
 	tick := time.NewTicker(pace)
