@@ -326,7 +326,7 @@ func TestAdopt_undoKilledAtEveryStep(t *testing.T) {
 			t.Parallel()
 			l := newLonely(t)
 			l.byUnit(t)
-			if out, err := l.run(t); err != nil {
+			if out, err := l.run(t); err != nil || !strings.Contains(out, api.AdoptTakenOver) {
 				t.Fatalf("%v: %s", err, out)
 			}
 			ours := l.d.pid(t, "w9")

@@ -190,7 +190,7 @@ func (a *Adopter) stopOthers(ctx context.Context, rec manifest.Adoption, st stat
 		}
 		a.o.Reached("unit-stopped")
 	}
-	asked := map[int]int64{}
+	known := map[int]int64{} // processes of the units, and those asked to end
 	told, first := false, true
 	for until := time.Now().Add(a.o.Grace); ; {
 		others, err := a.others(ctx, rec)
@@ -206,7 +206,11 @@ func (a *Adopter) stopOthers(ctx context.Context, rec manifest.Adoption, st stat
 			return nil
 		}
 		for _, p := range others {
-			if _, belongs := owner(p, units); belongs || asked[p.pid] == p.start {
+			if _, belongs := owner(p, units); belongs || known[p.pid] == p.start {
+				known[p.pid] = p.start // a unit that has just ended does not know it any more
+				continue
+			}
+			if !first && !p.alive() {
 				continue
 			}
 			if !first { // it was not there when the others were asked to end
@@ -218,7 +222,7 @@ func (a *Adopter) stopOthers(ctx context.Context, rec manifest.Adoption, st stat
 			if err := p.terminate(); err != nil {
 				return err
 			}
-			asked[p.pid] = p.start
+			known[p.pid] = p.start
 			a.o.Reached("asked")
 		}
 		first = false
