@@ -13,6 +13,7 @@ import (
 	"pipedai/api"
 	"pipedai/daemon/osservice"
 	"pipedai/internal/buildinfo"
+	"pipedai/internal/cliutil"
 )
 
 // fakeManager is a systemd of one person that runs nothing.
@@ -156,11 +157,12 @@ func TestStopDaemon_service(t *testing.T) {
 	out, errs := &buffer{}, &buffer{}
 	ended := make(chan int, 1)
 	go func() { ended <- tm.runTo(ctx, out, errs, "start", "--port", "0") }()
-	until(t, func() bool { return strings.Contains(tm.run(t, "status", "--json").out, `"pid"`) })
+	until(t, func() bool { return tm.run(t, "status").code == cliutil.ExitAuth }) // it runs, and was never connected
 	tm.run(t, "stop", "--daemon").want(t, 0, "The daemon has stopped", "at the next boot", "systemctl --user start", "uninstall")
 	if got := tm.manager.asked(); len(got) != 1 || got[0] != "systemctl --user stop pipedai-orchestrator.service" {
 		t.Errorf("the manager was asked: %q", got)
 	}
+	interrupt() // not again, unless it was not asked
 	if code := <-ended; code != 0 {
 		t.Errorf("the daemon ended with %d: %s", code, errs)
 	}
