@@ -49,7 +49,7 @@ type LocalStatus struct {
 	LogBytes      int64  `json:"logBytes"`                // of captured output on disk
 	LogDropped    int64  `json:"logDropped"`              // lines that could not be written since the daemon began
 
-	// What the process and all it started take together, up to 5 s old; null
+	// What the process and all it started take together, up to 10 s old; null
 	// without a process, or where the system does not tell.
 
 	MemoryBytes *int64   `json:"memoryBytes"` // resident

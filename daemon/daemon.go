@@ -161,6 +161,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	h := newHost(o, hosts)
 	h.end = end
+	defer h.meter.close()
 	info := Info{PID: os.Getpid(), Port: localnet.Port(listener), Version: buildinfo.Version(), StartedAt: api.At(h.startedAt)}
 	if info.Host, _, err = net.SplitHostPort(listener.Addr().String()); err != nil {
 		return fmt.Errorf("find the address of the local API: %w", err)

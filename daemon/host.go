@@ -52,7 +52,7 @@ type host struct {
 	events      *eventLog     // what happens, for later
 	runs        *runKeeper    // bounds the events of runs
 
-	meter   meter   // what workers take
+	meter   *meter  // what workers take
 	secrets secrets // taken out of worker output
 }
 
@@ -64,6 +64,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		dirty: make(chan struct{}, 1), ready: make(chan struct{}), lanes: newLanes(),
 	}
 	h.operations, h.events, h.runs = newOperations(h), newEventLog(h), newRunKeeper(h)
+	h.meter = newMeter(func() map[int]usage { return measure(h.leaders()) })
 	h.supervisor = supervisor.New(supervisor.Options{
 		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: FindWorkerProgram,
 		OnChange: h.processChanged, OnLines: h.publishLines, Secrets: h.hidden, Log: o.Log,
@@ -192,7 +193,7 @@ func (h *host) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 		}
 		items = append(items, Fuse(e, local, h.remote.View(e)))
 	}
-	h.measureAll(items)
+	h.measureAll(items...)
 	return items, nil
 }
 
