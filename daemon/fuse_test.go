@@ -64,13 +64,14 @@ func TestFuse(t *testing.T) {
 			"remote facts with their age", entry, nil,
 			remote.View{
 				Status: &api.RemoteStatus{Status: "online", CurrentRunID: ptr("r1"), Version: ptr("1.0.0")}, FetchedAt: at,
-				Event: &api.LastEvent{Type: "poll.error", At: "x"}, Latest: "1.1.0", Err: "timed out",
+				Event: &api.LastEvent{Type: "poll.error", At: "x"}, Latest: "1.1.0", Err: "timed out", Stale: true,
 			},
 			with(func(w *api.FusedWorker) {
 				w.Remote = &api.RemoteStatus{Status: "online", CurrentRunID: ptr("r1"), Version: ptr("1.0.0")}
 				w.Busy, w.CurrentRunID, w.WorkerVersion = true, ptr("r1"), ptr("1.0.0")
 				w.LatestWorkerVersion, w.VersionStale = ptr("1.1.0"), true
 				w.LastEvent, w.RemoteFetchedAt, w.RemoteError = &api.LastEvent{Type: "poll.error", At: "x"}, api.At(at), "timed out"
+				w.RemoteStale = true
 			}),
 		},
 		{
