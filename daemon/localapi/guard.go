@@ -1,6 +1,7 @@
 package localapi
 
 import (
+	"fmt"
 	"mime"
 	"net"
 	"net/http"
@@ -47,6 +48,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				Status: http.StatusUnsupportedMediaType, Code: api.CodeUnsupportedType,
 				Message: "the request must be declared as JSON", Fix: "send Content-Type: application/json",
 			})
+			return
+		}
+		if refusal := unfit(r); refusal != nil {
+			s.kit.Fail(w, r, refusal)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -134,12 +139,35 @@ func declaredJSON(r *http.Request) bool {
 	return err == nil && kind == "application/json"
 }
 
+// unfit refuses bodies before a byte of them is read: those that say that they
+// are too large, which handlers that take none would not notice, and those
+// that are compressed, so that nothing has to be unpacked to see how large it is.
+func unfit(r *http.Request) *api.Error {
+	if r.ContentLength > maxBody {
+		return &api.Error{
+			Status: http.StatusRequestEntityTooLarge, Code: api.CodeTooLarge,
+			Message: "Payload too large", Fix: fmt.Sprintf("send at most %d bytes", maxBody),
+		}
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return &api.Error{
+			Status: http.StatusUnsupportedMediaType, Code: api.CodeUnsupportedType,
+			Message: "compressed bodies are not taken", Fix: "leave Content-Encoding out",
+		}
+	}
+	return nil
+}
+
 const (
 	guessWindow = 10 * time.Second
 	guessLimit  = 100
 )
 
-// guesses counts refused requests in fixed windows.
+// guesses counts refused requests in fixed windows, those of all callers
+// together: on loopback an address says nothing about who calls (any of
+// 127.0.0.0/8 is free to all), so whoever guesses would only change theirs. A
+// right token is never counted, so nobody who has it is ever held back; others
+// hear 429 instead of 401.
 type guesses struct {
 	mu    sync.Mutex
 	since time.Time

@@ -31,7 +31,8 @@ func (s *Server) description() openapi.Interface {
 			route.Body, route.Answer = typed.Body, typed.Answer
 		}
 		if rt.method != http.MethodGet && rt.method != http.MethodDelete {
-			route.Errors = append(route.Errors, openapi.Fail(http.StatusUnsupportedMediaType, "the request must be declared as JSON"))
+			route.Errors = append(route.Errors, openapi.Fail(http.StatusUnsupportedMediaType, "the request must be declared as JSON, uncompressed"),
+				openapi.Fail(http.StatusRequestEntityTooLarge, "the body has more than 64 KiB"))
 		}
 		out.Routes = append(out.Routes, route)
 	}

@@ -26,7 +26,7 @@ func refusals() []openapi.Refusal {
 		{Status: 404, Code: "not_found", When: "no such route, or no such worker"},
 		{Status: 405, Code: "invalid_request", When: "the path is right and the method is not; Allow says which are"},
 		{Status: 413, Code: "payload_too_large", When: "the body is larger than 64 KiB"},
-		{Status: 415, Code: "unsupported_media_type", When: "the body is not declared as JSON"},
+		{Status: 415, Code: "unsupported_media_type", When: "the body is not declared as JSON, or it is compressed"},
 		{Status: 429, Code: "rate_limited", When: "too many requests without a valid token; Retry-After says when. A valid token is never held back"},
 		{Status: 500, Code: "internal", When: "the cause is in the daemon's log, under the request id"},
 		{Status: 503, Code: "not_ready", When: "the daemon is starting or stopping; Retry-After says when"},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -116,6 +117,9 @@ type Server struct {
 	document func() ([]byte, error)
 
 	sockets sync.WaitGroup
+	// How often a silent socket is asked whether it lives, and how long it may
+	// take to say so.
+	pingEvery, pingTimeout time.Duration
 }
 
 // New makes a server; it serves nothing by itself, see Handler.
@@ -126,7 +130,7 @@ func New(o Options) *Server {
 	if o.Command == nil {
 		o.Command = func(args string) string { return "pipedai-orchestrator " + args }
 	}
-	s := &Server{o: o, runs: newRunFiles(o.RunsDir)}
+	s := &Server{o: o, runs: newRunFiles(o.RunsDir), pingEvery: pingEvery, pingTimeout: pingTimeout}
 	s.kit = &httpkit.Kit{Map: s.mapError, MaxBody: maxBody, Strict: true, Log: o.Log}
 	if s.o.TokenReplaced == nil {
 		s.o.TokenReplaced = func() {}

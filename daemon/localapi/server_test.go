@@ -145,6 +145,12 @@ func (b *lockedBuffer) String() string {
 
 func serveTest(t *testing.T) *fixture {
 	t.Helper()
+	return serveWith(t, func(*Server, *http.Server) {})
+}
+
+// serveWith is serveTest with something set before it begins.
+func serveWith(t *testing.T, set func(*Server, *http.Server)) *fixture {
+	t.Helper()
 	listener, err := localnet.Listen(t.Context(), "127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +172,7 @@ func serveTest(t *testing.T) *fixture {
 		}),
 	})
 	web := httpkit.Server(described(t).Wrap(f.Handler(), func(err error) { t.Errorf("not as described: %v", err) }), log)
+	set(f.Server, web)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

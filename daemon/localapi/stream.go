@@ -2,10 +2,12 @@ package localapi
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -15,7 +17,7 @@ import (
 )
 
 const (
-	pingEvery    = 20 * time.Second
+	pingEvery    = 20 * time.Second // the defaults of a Server
 	pingTimeout  = 10 * time.Second
 	writeTimeout = 10 * time.Second
 	maxIncoming  = 32 << 10 // of a message from a client; they are ignored
@@ -42,6 +44,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	since, err := sinceOf(r)
+	if err == nil && !upgrades(r) {
+		err = &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "this is no WebSocket handshake of version 13"}
+	}
 	if err != nil {
 		s.kit.Fail(w, r, err)
 		return
@@ -109,7 +114,7 @@ func (s *Server) greet(ctx context.Context, conn *websocket.Conn, sub *Subscript
 
 // pump sends frames until either side is done.
 func (s *Server) pump(ctx context.Context, conn *websocket.Conn, sub *Subscription) {
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTicker(s.pingEvery)
 	defer ping.Stop()
 	for {
 		select {
@@ -131,7 +136,7 @@ func (s *Server) pump(ctx context.Context, conn *websocket.Conn, sub *Subscripti
 				return
 			}
 		case <-ping.C:
-			pingCtx, cancel := context.WithTimeout(ctx, pingTimeout)
+			pingCtx, cancel := context.WithTimeout(ctx, s.pingTimeout)
 			err := conn.Ping(pingCtx)
 			cancel()
 			if err != nil {
@@ -175,6 +180,26 @@ func sinceOf(r *http.Request) (int64, error) {
 		}
 	}
 	return since, nil
+}
+
+// upgrades reports whether the handshake is a whole one; the library would
+// refuse others in words of its own.
+func upgrades(r *http.Request) bool {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Header.Get("Sec-WebSocket-Key")))
+	return err == nil && len(key) == 16 && len(r.Header.Values("Sec-WebSocket-Key")) == 1 && r.Header.Get("Sec-WebSocket-Version") == "13" &&
+		names(r, "Connection", "upgrade") && names(r, "Upgrade", "websocket")
+}
+
+// names reports whether a header lists a word.
+func names(r *http.Request, header, word string) bool {
+	for _, value := range r.Header.Values(header) {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), word) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func wantsUpgrade(r *http.Request) bool {
