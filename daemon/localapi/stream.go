@@ -20,6 +20,7 @@ const (
 	pingEvery    = 20 * time.Second // the defaults of a Server
 	pingTimeout  = 10 * time.Second
 	writeTimeout = 10 * time.Second
+	goodbye      = time.Second // for the answer to our last word
 	maxIncoming  = 32 << 10 // of a message from a client; they are ignored
 )
 
@@ -80,7 +81,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if err := s.greet(ctx, conn, sub, since); err != nil {
 		return
 	}
-	s.pump(ctx, conn, sub)
+	s.pump(ctx, cancel, conn, sub)
 }
 
 // revoke closes the socket when the token that opened it is replaced, also
@@ -113,7 +114,7 @@ func (s *Server) greet(ctx context.Context, conn *websocket.Conn, sub *Subscript
 }
 
 // pump sends frames until either side is done.
-func (s *Server) pump(ctx context.Context, conn *websocket.Conn, sub *Subscription) {
+func (s *Server) pump(ctx context.Context, cancel context.CancelFunc, conn *websocket.Conn, sub *Subscription) {
 	ping := time.NewTicker(s.pingEvery)
 	defer ping.Stop()
 	for {
@@ -132,6 +133,8 @@ func (s *Server) pump(ctx context.Context, conn *websocket.Conn, sub *Subscripti
 				_ = conn.Close(closeSlow, reasonSlow)
 				return
 			case ended:
+				// Whoever does not answer does not hold up the end of the daemon.
+				defer time.AfterFunc(goodbye, cancel).Stop()
 				_ = conn.Close(websocket.StatusGoingAway, reasonStopped)
 				return
 			}
