@@ -21,7 +21,7 @@ const (
 	pingTimeout  = 10 * time.Second
 	writeTimeout = 10 * time.Second
 	goodbye      = time.Second // for the answer to our last word
-	maxIncoming  = 32 << 10 // of a message from a client; they are ignored
+	maxIncoming  = 32 << 10    // of a message from a client; they are ignored
 )
 
 // The reasons a socket is closed with. The codes are ours where RFC 6455 has
