@@ -10,12 +10,16 @@ import (
 	"strings"
 )
 
-// defects is how many defects of the older engine docs/predecessors.md must
-// answer for.
-const defects = 126
+// The defects that docs/predecessors.md must answer for: of the older engine,
+// and of the older program on hosts, whose numbers begin with an H.
+const (
+	defects     = 126
+	hostDefects = 110
+)
 
 var (
 	testFunc  = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+	numbered  = regexp.MustCompile(`^H?[0-9]+$`)
 	storeCase = regexp.MustCompile(`(?m)^func (\w+)\(f \*fixture\)`)
 )
 
@@ -35,33 +39,39 @@ func Proofs(root string) ([]string, error) {
 	}
 	var out []string
 	fail := func(format string, a ...any) { out = append(out, page+": "+fmt.Sprintf(format, a...)) }
-	seen := map[int]int{}
+	seen := map[string]int{}
 	for line := range strings.Lines(string(document)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		n, err := strconv.Atoi(strings.TrimSpace(cells[0]))
-		if err != nil || len(cells) < 2 {
+		n := strings.TrimSpace(cells[0])
+		if len(cells) < 2 || !numbered.MatchString(n) {
 			continue
 		}
 		seen[n]++
 		places := backticked.FindAllStringSubmatch(cells[len(cells)-1], -1)
 		if len(cells) != 4 || len(places) == 0 {
-			fail("row %d must have four cells, and a place in the last", n)
+			fail("row %s must have four cells, and a place in the last", n)
 			continue
 		}
 		for _, place := range places {
 			if problem := noProof(root, tests, place[1]); problem != "" {
-				fail("row %d: %s", n, problem)
+				fail("row %s: %s", n, problem)
 			}
 		}
 	}
-	for n := range defects {
-		if times := seen[n+1]; times != 1 {
-			fail("defect %d is there %d times, want once", n+1, times)
+	for _, series := range []struct {
+		prefix string
+		last   int
+	}{{"", defects}, {"H", hostDefects}} {
+		for n := range series.last {
+			name := series.prefix + strconv.Itoa(n+1)
+			if times := seen[name]; times != 1 {
+				fail("defect %s is there %d times, want once", name, times)
+			}
+			delete(seen, name)
 		}
-		delete(seen, n+1)
 	}
 	for n := range seen {
-		fail("there is no defect %d", n)
+		fail("there is no defect %s", n)
 	}
 	slices.Sort(out)
 	return out, nil

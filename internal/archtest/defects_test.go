@@ -23,6 +23,9 @@ func TestProofs(t *testing.T) {
 	for n := 6; n <= defects; n++ {
 		rows = append(rows, fmt.Sprintf("| %d | was | is | `a/b.go` |", n))
 	}
+	for n := 1; n < hostDefects; n++ {
+		rows = append(rows, fmt.Sprintf("| H%d | was | is | `a/b.go` |", n))
+	}
 	for name, text := range map[string]string{
 		"docs/predecessors.md": "# P\n\n| | before | here | where |\n| --- | --- | --- | --- |\n" + strings.Join(rows, "\n") + "\n",
 		"a/b.go":               "package a",
@@ -44,6 +47,7 @@ func TestProofs(t *testing.T) {
 	want := []string{
 		"defect 4 is there 0 times, want once",
 		"defect 5 is there 2 times, want once",
+		fmt.Sprintf("defect H%d is there 0 times, want once", hostDefects),
 		"row 2: a/gone.go does not exist",
 		"row 2: there is no test TestGone",
 		"row 2: there is no test storetest.gone",

@@ -299,6 +299,8 @@ func TestHost_wholeWay(t *testing.T) {
 		t.Errorf("logs -f ended with %d: %s", code, followErr.String())
 	}
 
+	// Its first line may be read before it counts as running.
+	until(t, func() bool { return strings.Contains(tm.run(t, "list").out, "box\trunning\t") })
 	cancel()
 	if code := <-ended; code != 0 {
 		t.Errorf("start ended with %d: %s", code, errs.String())
