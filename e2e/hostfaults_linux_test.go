@@ -176,11 +176,29 @@ func (f *faults) worker() string {
 
 func (f *faults) killDaemon() {
 	f.down()
+	if f.choice.IntN(4) > 0 {
+		f.growth()
+	}
 	f.proc.kill(f.t, syscall.SIGKILL)
 	for f.choice.IntN(3) == 0 {
 		f.killWorker()
 	}
 	f.boot(0)
+}
+
+// growth returns in the moment in which lines have just reached a log: they are
+// still in the FIFO, too. It watches without a pause, but not for long.
+func (f *faults) growth() {
+	name := filepath.Join(f.home, "logs", "flood.log")
+	var before, now syscall.Stat_t
+	if syscall.Stat(name, &before) != nil {
+		return
+	}
+	for until := time.Now().Add(120 * time.Millisecond); time.Now().Before(until); {
+		if syscall.Stat(name, &now) == nil && now.Size > before.Size {
+			return
+		}
+	}
 }
 
 func (f *faults) bootShort() {

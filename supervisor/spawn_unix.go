@@ -103,6 +103,12 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process,
 		l.log.Warn("release process handle", "error", err)
 	}
 	u, err := l.follow(pid, p, true)
+	for until := time.Now().Add(shortPatience); isTransient(err) && time.Now().Before(until); {
+		// It runs, and has perhaps done something already: that must not be for
+		// nothing because there is no descriptor just now.
+		time.Sleep(shortPause)
+		u, err = l.follow(pid, p, true)
+	}
 	if err != nil {
 		// Not to be watched, it must not run: it is our child and was not
 		// reaped, so the pid is its own.

@@ -86,7 +86,7 @@ func run() int {
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 	case "flood":
-		pace, burst = 50*time.Millisecond, 50
+		pace, burst = 600*time.Millisecond, 600
 	case "quitter":
 		out = os.Stderr
 		end = time.After(time.Duration(200+rand.IntN(1500)) * time.Millisecond)
