@@ -13,6 +13,29 @@
 // only: it is the error text of the task run, which the contract shows to every
 // viewer, so it is bounded and made harmless instead.
 //
+// The same for a host. W is about the pages too; here is what the server does
+// about it. Rows are named in the tests of daemon, daemon/localapi, supervisor,
+// manifest, enroll and cmd/pipedai-orchestrator/cli; TestHost_* repeats those
+// that only the real daemon proves, and TestHost_faults all of it at random.
+//
+//   - L1 to L12, L15, L16, L21: TestGuard_*; L16 also TestWorker_L16; L18:
+//     TestLogFile_L18, TestRun_L18, TestCredentials_L18; L19, L22: TestHost_L19,
+//     TestHost_L22; L23: TestStart_L23, TestRun_refusesWhatIsNotLoopback.
+//   - W1, W2, W3, W5: TestEvents_*; W3 also TestTokenRotate_W3; W9:
+//     TestLogs_W9; long and binary lines of W8: lines_test.go in supervisor. Of W2,
+//     tickets do not apply: the socket takes the token, as the contract has it.
+//     W7, W10 and W11 are the pages' alone.
+//   - P1: TestSupervisor_P1, TestHost_P1; P3: TestSupervisor_P3, TestHost_P3; P5:
+//     TestSupervisor_P5; P6: TestSupervisor_P6, TestRun_P6, TestHost_P6; P7:
+//     TestSupervisor_P7, TestHost_P7; P8: TestRun_P8, TestService_P8; P9, P10, P13,
+//     P15, P18: TestSupervisor_*; P11: TestHost_P11; P16: TestManifest_P16; P19:
+//     TestHost_P19; P20: TestAdopt_P20; P22: TestSettings_P22, TestHost_P22. P21
+//     does not apply: workers have no health endpoint that a host asks.
+//   - C1, C2, C12: TestTree_*; C4: TestConnect_C4, TestStop_C4; C5, C7:
+//     TestStatus_*, TestFitTable_C7; C9: TestLogin_C9; C10: TestConfig_C10; C11:
+//     TestInstall_C11, TestRender_C11; C13: TestCompletion_C13; C14:
+//     TestReference_C14.
+//
 // Everything is in test files. main_test.go builds the programs and checks
 // that no process is left; plane_test.go, host_test.go and proc_test.go start
 // and stop them; every other file is about one promise.
