@@ -31,6 +31,9 @@ import (
 // stubborn is the label of a worker that does not end when it is asked to.
 const stubborn = "stubborn"
 
+// counter is the label of one that writes numbered lines without end.
+const counter = "counter"
+
 // The test binary is also the worker program.
 func TestMain(m *testing.M) {
 	switch {
@@ -44,10 +47,26 @@ func TestMain(m *testing.M) {
 			stop = nil
 		}
 		fmt.Println("worker is up")
+		if strings.Contains(os.Args[3], counter) {
+			count(stop)
+		}
 		<-stop
 		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// count writes a line every millisecond until it is told to stop.
+func count(stop <-chan os.Signal) {
+	each := time.NewTicker(time.Millisecond)
+	for n := 0; ; n++ {
+		fmt.Printf("n %d\n", n)
+		select {
+		case <-stop:
+			os.Exit(0)
+		case <-each.C:
+		}
+	}
 }
 
 // terminal is a command line in a home of its own.

@@ -43,7 +43,12 @@ export const link: Link<LocalFrame> = new Link<LocalFrame>({
     if (frame.kind === "status") queries.setQueryData<FusedWorker[]>(["workers"], frame.items ?? []);
     if (frame.reset) reloadLogs();
     if (frame.kind === "log" && frame.id !== undefined) {
-      const line: LogLine = { ts: frame.ts ?? Date.now(), stream: frame.stream ?? "out", line: frame.line ?? "" };
+      const line: LogLine = {
+        ts: frame.ts ?? Date.now(),
+        stream: frame.stream ?? "out",
+        line: frame.line ?? "",
+        pos: frame.pos ?? -1,
+      };
       for (const listener of logListeners.get(frame.id) ?? []) listener({ line });
     }
   },

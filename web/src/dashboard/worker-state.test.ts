@@ -13,6 +13,10 @@ const local = (more: Partial<LocalStatus>): LocalStatus => ({
   nextStartAt: null,
   totalRestarts: 0,
   reattached: false,
+  logBytes: 0,
+  logDropped: 0,
+  memoryBytes: null,
+  cpuSeconds: null,
   ...more,
 });
 const worker = (l: LocalStatus | null, running = true) => ({ local: l, running }) as FusedWorker;

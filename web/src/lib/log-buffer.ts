@@ -3,11 +3,19 @@ import type { LogLine } from "../api/types.ts";
 const same = (a: LogLine | undefined, b: LogLine | undefined) =>
   a !== undefined && b !== undefined && a.ts === b.ts && a.stream === b.stream && a.line === b.line;
 
+/** Whether a line has a place in the log: one that could not be written has none, nor has any line of an older daemon. */
+const placed = (line: LogLine) => line.pos !== undefined && line.pos >= 0;
+
 /**
- * Joins the lines of the file with those that came live while it was fetched. Lines have no number; what is in both is
- * the longest end of the file's lines that is a beginning of the live ones.
+ * Joins the lines of the file with those that came live while it was fetched: those behind the file's last one. Older
+ * daemons tell no positions; what is in both is then the longest end of the file's lines that is a beginning of the live
+ * ones.
  */
 export function joinLines(tail: readonly LogLine[], live: readonly LogLine[]): LogLine[] {
+  const last = tail.at(-1);
+  if (last !== undefined && placed(last) && live.some(placed)) {
+    return [...tail, ...live.filter((l) => !placed(l) || l.pos > last.pos)];
+  }
   for (let n = Math.min(tail.length, live.length); n > 0; n--) {
     let matches = true;
     for (let i = 0; matches && i < n; i++) matches = same(tail[tail.length - n + i], live[i]);
