@@ -143,13 +143,13 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-func serveTest(t *testing.T) *fixture {
+func serveTest(t testing.TB) *fixture {
 	t.Helper()
 	return serveWith(t, func(*Server, *http.Server) {})
 }
 
 // serveWith is serveTest with something set before it begins.
-func serveWith(t *testing.T, set func(*Server, *http.Server)) *fixture {
+func serveWith(t testing.TB, set func(*Server, *http.Server)) *fixture {
 	t.Helper()
 	listener, err := localnet.Listen(t.Context(), "127.0.0.1", 0)
 	if err != nil {

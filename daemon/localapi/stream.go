@@ -61,7 +61,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	s.sockets.Add(1)
 	defer s.sockets.Done()
-	conn, err := websocket.Accept(w, r, nil) // answers the client itself when it fails
+	gathered := &gathering{ResponseWriter: w}
+	conn, err := websocket.Accept(gathered, r, nil) // answers the client itself when it fails
 	if err != nil {
 		return
 	}
@@ -81,7 +82,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if err := s.greet(ctx, conn, sub, since); err != nil {
 		return
 	}
-	s.pump(ctx, cancel, conn, sub)
+	s.pump(ctx, cancel, conn, gathered.conn, sub)
 }
 
 // revoke closes the socket when the token that opened it is replaced, also
@@ -114,7 +115,7 @@ func (s *Server) greet(ctx context.Context, conn *websocket.Conn, sub *Subscript
 }
 
 // pump sends frames until either side is done.
-func (s *Server) pump(ctx context.Context, cancel context.CancelFunc, conn *websocket.Conn, sub *Subscription) {
+func (s *Server) pump(ctx context.Context, cancel context.CancelFunc, conn *websocket.Conn, wire *gatherer, sub *Subscription) {
 	ping := time.NewTicker(s.pingEvery)
 	defer ping.Stop()
 	for {
@@ -123,10 +124,16 @@ func (s *Server) pump(ctx context.Context, cancel context.CancelFunc, conn *webs
 			return
 		case <-sub.filled:
 			frames, ended := sub.take()
+			if len(frames) > 1 {
+				wire.hold()
+			}
 			for _, data := range frames {
 				if send(ctx, conn, data) != nil {
 					return
 				}
+			}
+			if wire.release(ctx) != nil {
+				return
 			}
 			switch {
 			case ended && sub.dropped():

@@ -373,3 +373,33 @@ func TestEvents_W3_replacedTokenClosesSockets(t *testing.T) {
 		t.Errorf("told %d times", len(replaced))
 	}
 }
+
+// What is published together is one message each, in order and whole, however
+// much it is; and what comes alone is not held back.
+func TestEvents_manyTogether(t *testing.T) {
+	t.Parallel()
+	f := serveTest(t)
+	conn, _ := f.dial(t, "", http.Header{"Authorization": {"Bearer " + testToken.Reveal()}})
+	if first := next(t, conn); first.Kind != kindStatus {
+		t.Fatalf("first frame %+v", first)
+	}
+	seq := int64(0)
+	for round, size := range []int{1, 10, 3_000, 100_000, 1} {
+		var frames []api.LocalFrame
+		for i := range 40 / (1 + size/3_000) {
+			frames = append(frames, logFrame(fmt.Sprintf("%d/%d %s", round, i, strings.Repeat("x", size))))
+		}
+		f.feed.Publish(frames...)
+		for i, want := range frames {
+			got := next(t, conn)
+			if got.Line != want.Line || got.Seq <= seq {
+				t.Fatalf("round %d, frame %d: seq %d after %d, %.20q", round, i, got.Seq, seq, got.Line)
+			}
+			seq = got.Seq
+		}
+	}
+	f.feed.Publish(logFrame("alone"))
+	if got := next(t, conn); got.Line != "alone" {
+		t.Errorf("got %.20q", got.Line)
+	}
+}
