@@ -121,9 +121,13 @@ func (h *host) upstream(verb string, e manifest.Entry, err error) error {
 	if gone(err) {
 		return errGoneUpstream
 	}
+	done := map[string]string{"build": "built"}[verb]
+	if done == "" {
+		done = verb + "d"
+	}
 	out := &api.Error{
 		Status: http.StatusBadGateway, Code: api.CodeUpstream,
-		Message: fmt.Sprintf("%s could not be %sd; nothing was changed here", e.Label, verb),
+		Message: fmt.Sprintf("%s could not be %s; nothing was changed here", e.Label, done),
 		Detail:  err.Error(),
 	}
 	var answer *api.Error
@@ -132,7 +136,7 @@ func (h *host) upstream(verb string, e manifest.Entry, err error) error {
 	case answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden:
 		out.Fix = "renew this host's credential: " + h.connect(e.APIURL)
 	case answer.Code != api.CodeUnreachable && answer.Status == 0:
-		out.Message = fmt.Sprintf("whether %s was %sd is not known", e.Label, verb)
+		out.Message = fmt.Sprintf("whether %s was %s is not known", e.Label, done)
 		out.Fix = "it is asked again until there is an answer; to take it back: " + h.command("operations")
 	case answer.Status == 0:
 		out.Fix = "check the network and that " + e.APIURL + " is up; to stop the worker here at once: " + h.command("stop "+e.ID)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,28 +139,25 @@ func TestTree_C1_jsonOnly(t *testing.T) {
 	tm.env["PIPEDAI_CONNECT_TOKEN"] = "enr_code"
 	tm.run(t, "connect", "--api-url", p.URL, "--label", "box").want(t, 0)
 	delete(tm.env, "PIPEDAI_CONNECT_TOKEN")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	out, errs := &buffer{}, &buffer{}
-	ended := make(chan int, 1)
-	go func() { ended <- tm.runTo(ctx, out, errs, "start", "--port", "0") }()
+	stop := startHere(t, tm)
 	until(t, func() bool { return strings.Contains(tm.run(t, "list").out, "box\trunning\t") })
 
 	// What a command needs besides --json; the tree says which there are.
 	needs := map[string][]string{
-		"connect": {"--api-url", p.URL}, "start": {"box"}, "stop": {"box"}, "enable": {"box"}, "disable": {"box"}, "logs": {"box"},
+		"connect": {"--api-url", p.URL, "--label", "box"}, "start": {"box"}, "stop": {"box"}, "enable": {"box"}, "disable": {"box"}, "logs": {"box"},
 		"restart": {"box"}, "delete": {"--dry-run", "box"}, "runs": {"box"},
 		"workers start": {"box"}, "workers stop": {"box"}, "workers restart": {"box"}, "workers enable": {"box"}, "workers disable": {"box"},
-		"workers delete": {"--dry-run", "box"}, "support-bundle": {"--dry-run"},
+		"workers delete": {"--dry-run", "box"}, "workers show": {"box"}, "workers set": {"box", "--stop-grace", "1m"}, "support-bundle": {"--dry-run"},
 		"install": {"--dry-run"}, "uninstall": {"--dry-run"},
 	}
-	for _, words := range everyCommand() {
+	check := func(words []string) {
+		t.Helper()
 		cmd, _, err := newRoot(newDeps(cliutil.Streams{Getenv: func(string) string { return "" }})).Find(words)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if cmd.Flags().Lookup("json") == nil {
-			continue
+			return
 		}
 		args := append(slices.Clone(words), "--json")
 		args = append(args, needs[strings.Join(words, " ")]...)
@@ -171,10 +169,37 @@ func TestTree_C1_jsonOnly(t *testing.T) {
 			t.Errorf("%q printed nothing", args)
 		}
 	}
-	cancel()
-	if code := <-ended; code != 0 {
-		t.Errorf("start ended with %d: %s", code, errs)
+	for _, words := range everyCommand() {
+		if words[0] != "detach" { // what comes after it would find no daemon
+			check(words)
+		}
 	}
+	tm.run(t, "start", "box").want(t, 0)
+	until(t, func() bool { return strings.Contains(tm.run(t, "list").out, "box\trunning\t") })
+	check([]string{"detach"})
+	stop()
+	// It left its worker running: the next daemon takes it up and ends it.
+	stop = startHere(t, tm)
+	until(t, func() bool { return strings.Contains(tm.run(t, "list").out, "box\trunning\t") })
+	stop()
+}
+
+// startHere runs a daemon until stop is called, or the test ends. stop wants it
+// to end in order; its workers end with it unless it left them on purpose.
+func startHere(t *testing.T, tm *terminal) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, errs := &buffer{}, &buffer{}
+	ended := make(chan int, 1)
+	go func() { ended <- tm.runTo(ctx, out, errs, "start", "--port", "0") }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if code := <-ended; code != 0 {
+			t.Errorf("start ended with %d: %s", code, errs)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // jsonOnly reports whether a text is JSON values and nothing else.
