@@ -22,9 +22,10 @@
 //     TestLogFile_L18, TestRun_L18, TestCredentials_L18; L19, L22: TestHost_L19,
 //     TestHost_L22; L23: TestStart_L23, TestRun_refusesWhatIsNotLoopback.
 //   - W1, W2, W3, W5: TestEvents_*; W3 also TestTokenRotate_W3; W9:
-//     TestLogs_W9; long and binary lines of W8: lines_test.go in supervisor. Of W2,
+//     TestLogs_W9; what W8 and W7 ask of the server is bounded lines and a feed
+//     that resumes, see docs/logs.md; the rest of them is the pages'. Of W2,
 //     tickets do not apply: the socket takes the token, as the contract has it.
-//     W7, W10 and W11 are the pages' alone.
+//     W10 and W11 are the pages' alone.
 //   - P1: TestSupervisor_P1, TestHost_P1; P3: TestSupervisor_P3, TestHost_P3; P5:
 //     TestSupervisor_P5; P6: TestSupervisor_P6, TestRun_P6, TestHost_P6; P7:
 //     TestSupervisor_P7, TestHost_P7; P8: TestRun_P8, TestService_P8; P9, P10, P13,

@@ -258,7 +258,8 @@ func TestReattach_WhileDraining(t *testing.T) {
 
 	second := newRig(t, dir, nil)
 	second.want(Want{Spec: spec("w1", "impatient "+may)})
-	if st, _ := second.Status("w1"); st.PID != pid || !st.Draining {
+	// Run may begin after Reconcile: then that does not wait for it.
+	if st := second.until("w1", "draining", func(s Status) bool { return s.Draining }); st.PID != pid {
 		t.Fatalf("%+v, want pid %d draining", st, pid)
 	}
 	if err := os.WriteFile(may, nil, 0o600); err != nil {
