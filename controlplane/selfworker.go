@@ -65,10 +65,9 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 	}
 	out.Runs = runs
 	if worker.CurrentRun != "" {
-		return out, nil // known to be busy, and its heartbeats keep that fresh
+		return out, nil // shown as busy, and its heartbeats keep that fresh
 	}
-	// From here the worker is busy, not from its next heartbeat on: whoever
-	// drains it must see that.
+	// Pages show it busy from here on, not from its next heartbeat.
 	worker, err = s.st.TouchWorker(context.WithoutCancel(ctx), store.WorkerBeat{Worker: id.worker, CurrentRun: runs[0].RunID})
 	if errors.Is(err, store.ErrNotFound) {
 		// Deleted on another replica while it waited. The runs it must not hear of

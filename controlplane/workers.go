@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"pipedai/api"
 	"pipedai/internal/httpkit"
-	"pipedai/pipeline"
 	"pipedai/store"
 )
 
@@ -29,18 +29,12 @@ func (s *Server) workers(ctx context.Context, _ none) (api.RemoteWorkers, error)
 	if err != nil {
 		return api.RemoteWorkers{}, err
 	}
-	out := api.RemoteWorkers{Items: []api.RemoteWorker{}}
-	for _, worker := range all {
-		if !admits(worker) {
-			continue
-		}
-		wire, err := s.wireWorker(ctx, worker)
-		if err != nil {
-			return api.RemoteWorkers{}, err
-		}
-		out.Items = append(out.Items, wire)
+	all = slices.DeleteFunc(all, func(w store.Worker) bool { return !admits(w) })
+	items, err := s.wireWorkers(ctx, all...)
+	if err != nil {
+		return api.RemoteWorkers{}, err
 	}
-	return out, nil
+	return api.RemoteWorkers{Items: items}, nil
 }
 
 // disableWorker answers POST .../disable: no new runs; those in hand go on.
@@ -65,7 +59,11 @@ func (s *Server) switchWorker(ctx context.Context, disabled bool) (api.RemoteWor
 	s.waiting.wake(worker.ID)
 	s.workerChanged(worker)
 	s.o.Log.InfoContext(ctx, "worker switched", "worker", worker.ID, "disabled", disabled, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
-	return s.wireWorker(ctx, worker)
+	wire, err := s.wireWorkers(ctx, worker)
+	if err != nil {
+		return api.RemoteWorker{}, err
+	}
+	return wire[0], nil
 }
 
 // deleteWorker answers DELETE .../workers/{id}: the worker leaves the lists,
@@ -230,11 +228,24 @@ func (s *Server) reach(ctx context.Context) (func(store.Worker) bool, error) {
 	return func(w store.Worker) bool { return w.KeptBy() == own.KeptBy() }, nil
 }
 
-func (s *Server) wireWorker(ctx context.Context, w store.Worker) (api.RemoteWorker, error) {
-	current, err := s.currentRun(ctx, w)
+// wireWorkers spells workers as the wire does.
+func (s *Server) wireWorkers(ctx context.Context, workers ...store.Worker) ([]api.RemoteWorker, error) {
+	runs, err := s.inHand(ctx, workers...)
 	if err != nil {
-		return api.RemoteWorker{}, err
+		return nil, err
 	}
+	out := make([]api.RemoteWorker, 0, len(workers))
+	for _, w := range workers {
+		var current *string
+		if run, busy := runs[w.ID]; busy {
+			current = &run
+		}
+		out = append(out, s.wireWorker(w, current))
+	}
+	return out, nil
+}
+
+func (s *Server) wireWorker(w store.Worker, current *string) api.RemoteWorker {
 	out := api.RemoteWorker{
 		ID: string(w.ID), Status: "offline", CurrentRunID: current,
 		LastSeenAt: api.At(w.LastSeenAt), Disabled: w.Disabled,
@@ -254,27 +265,28 @@ func (s *Server) wireWorker(ctx context.Context, w store.Worker) (api.RemoteWork
 	default:
 		out.DerivedStatus = out.Status
 	}
-	return out, nil
+	return out
 }
 
-// currentRun is the run a worker has in hand. What its last heartbeat said is
-// checked against the run itself, so that a drain does not wait for a
-// heartbeat after the run has ended.
-func (s *Server) currentRun(ctx context.Context, w store.Worker) (*string, error) {
-	if w.CurrentRun == "" {
-		return nil, nil
+// inHand is a run that each of the workers has in hand, by wire id. It is asked
+// of the leases, not of heartbeats: whoever drains a worker must see a run from
+// the claim to its end, and see no other.
+func (s *Server) inHand(ctx context.Context, workers ...store.Worker) (map[store.WorkerID]string, error) {
+	owners := make([]string, len(workers))
+	byOwner := make(map[string]store.WorkerID, len(workers))
+	for i, w := range workers {
+		owners[i] = owner(w.ID)
+		byOwner[owners[i]] = w.ID
 	}
-	id, n := pipeline.ParseWire(w.CurrentRun)
-	run, err := s.st.TaskRun(ctx, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, nil
-	case err != nil:
+	held, err := s.st.Held(ctx, owners)
+	if err != nil {
 		return nil, err
-	case run.Status != pipeline.TaskRunning || run.Attempt != n:
-		return nil, nil
 	}
-	return &w.CurrentRun, nil
+	out := make(map[store.WorkerID]string, len(workers))
+	for _, a := range held {
+		out[byOwner[a.Owner]] = a.ID.Wire(a.Attempt)
+	}
+	return out, nil
 }
 
 func (s *Server) workerChanged(w store.Worker) {

@@ -30,6 +30,8 @@ type Queue interface {
 	// counting them. They keep their place in the queue and their number. One
 	// whose task was removed meanwhile ends as cancelled, as if it had waited.
 	ReleaseAttempts(ctx context.Context, attempts []AttemptRef) error
+	// Held lists the attempts under way that these owners answer for, by owner.
+	Held(ctx context.Context, owners []string) ([]AttemptRef, error)
 	// ExtendLeases stores heartbeats and progress, one answer per item.
 	ExtendLeases(ctx context.Context, beats []Heartbeat) ([]HeartbeatAnswer, error)
 	// EndAttempts ends attempts, retries or dead-letters the failed ones,

@@ -266,6 +266,13 @@ func (s *Store) AcceptAttempts(ctx context.Context, attempts []store.AttemptRef)
 	return err
 }
 
+// Held reads the leases of some owners. The table is as long as what is under
+// way.
+func (s *Store) Held(ctx context.Context, owners []string) ([]store.AttemptRef, error) {
+	return all(ctx, s, "list held attempts", func(row scanner, a *store.AttemptRef) error { return row.Scan(&a.ID, &a.Attempt, &a.Owner) },
+		`select task_run_id, attempt, owner from lease where owner = any($1) order by owner, task_run_id`, owners)
+}
+
 // ExtendLeases stores heartbeats.
 func (s *Store) ExtendLeases(ctx context.Context, beats []store.Heartbeat) ([]store.HeartbeatAnswer, error) {
 	return s.extend(ctx, "extend leases", beats)

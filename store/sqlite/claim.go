@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -221,6 +222,16 @@ func (t *tx) leaseOf(id pipeline.TaskID, at []int, picked []candidate, out []sto
 		err = t.run(`update slots set used = used + ?2 where task_id = ?1`, id, limited)
 	}
 	return err
+}
+
+// Held reads the leases of some owners, through the index of those under way.
+func (s *Store) Held(ctx context.Context, owners []string) ([]store.AttemptRef, error) {
+	names, err := json.Marshal(owners)
+	if err != nil {
+		return nil, fmt.Errorf("list held attempts: %w", err)
+	}
+	return all(ctx, s, "list held attempts", func(row scanner, a *store.AttemptRef) error { return row.Scan(&a.ID, &a.Attempt, &a.Owner) },
+		`select id, attempt, owner from task_runs where owner is not null and owner in (select value from json_each(?1)) order by owner, id`, string(names))
 }
 
 // AcceptAttempts starts the heartbeat window of attempts that workers took.

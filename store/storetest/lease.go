@@ -17,6 +17,7 @@ var leaseCases = []testCase{
 	{name: "rescue at the task's own timeout", run: rescueOverdue},
 	{name: "rescue of a batch", run: rescueBatch},
 	{name: "only the owner speaks for an attempt", run: ownerOnly},
+	{name: "what an owner has in hand", run: held},
 }
 
 func release(f *fixture) {
@@ -195,6 +196,35 @@ func rescueBatch(f *fixture) {
 	}
 	if diff := cmp.Diff([]int{2, 2, 1}, counts); diff != "" {
 		f.Errorf("rescued (-want +got):\n%s", diff)
+	}
+}
+
+func held(f *fixture) {
+	f.register(task("a"))
+	for range 4 {
+		f.enqueue("a")
+	}
+	claim := func(owner string) store.AttemptRef {
+		c := f.claimAs(store.ClaimTasks{Owner: owner, Limit: 1, AcceptWithin: time.Minute})[0]
+		return store.AttemptRef{ID: c.TaskRun.ID, Attempt: c.TaskRun.Attempt, Owner: owner}
+	}
+	one, two, three := claim("w1"), claim("w2"), claim("w2")
+	claim("w3")
+	want := []store.AttemptRef{one, two, three}
+	if two.ID > three.ID {
+		want[1], want[2] = three, two
+	}
+	got, err := f.Held(f.ctx, []string{"w1", "w2", "nobody"})
+	f.must(err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.Errorf("held (-want +got):\n%s", diff)
+	}
+	f.must(f.end(store.EndAttempt{AttemptRef: one, AllNext: true}).Err)
+	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{two}))
+	got, err = f.Held(f.ctx, []string{"w1", "w2"})
+	f.must(err)
+	if diff := cmp.Diff([]store.AttemptRef{three}, got); diff != "" {
+		f.Errorf("after an end and a release (-want +got):\n%s", diff)
 	}
 }
 
