@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/kardianos/service"
@@ -244,6 +245,16 @@ func (s *Service) Stop(ctx context.Context) error {
 		return fmt.Errorf("stop the service: %w", err)
 	}
 	return nil
+}
+
+// Journal returns the newest lines that systemd kept of the service; only it
+// keeps any.
+func (s *Service) Journal(ctx context.Context, lines int) (string, error) {
+	args := []string{"--unit", s.kind.Name(), "--lines", strconv.Itoa(lines), "--no-pager", "--output", "short-iso"}
+	if s.kind == SystemdUser {
+		args = append([]string{"--user"}, args...)
+	}
+	return s.run(ctx, "journalctl", args...)
 }
 
 // Uninstall stops the service, which lets workers finish, keeps it from being

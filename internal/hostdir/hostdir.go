@@ -65,6 +65,9 @@ func (d Dir) Config() string { return filepath.Join(d.Orchestrator(), "config.ya
 // Pairing is what a connect that waits for approval leaves word in.
 func (d Dir) Pairing() string { return filepath.Join(d.Orchestrator(), "pairing.json") }
 
+// UpdateNotice is touched when a person is told of a newer version.
+func (d Dir) UpdateNotice() string { return filepath.Join(d.Orchestrator(), "update-notice") }
+
 // Lock is held by the one daemon of this home.
 func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock") }
 

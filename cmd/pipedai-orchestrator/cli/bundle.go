@@ -34,11 +34,11 @@ func newSupportBundleCmd(d *deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "support-bundle",
 		Short: "Pack what somebody needs who helps, without secrets",
-		Long: `Packs the status, workers, operations, events, connectivity, settings, unit files
-and the ends of the logs of this host into a file (.tar.gz) that only you can
-read. Tokens and other secrets are taken out, by value and by form. What goes in
-is listed; nothing is sent anywhere. Look at it before you pass it on: logs hold
-what workers wrote.`,
+		Long: `Packs the status, workers, operations, events, connectivity, settings, metrics,
+unit files and the ends of the logs of this host, the daemon's own too, into a
+file (.tar.gz) that only you can read. Tokens and other secrets are taken out, by
+value and by form. What goes in is listed; nothing is sent anywhere. Look at it
+before you pass it on: logs hold what workers wrote.`,
 		Example: `  pipedai-orchestrator support-bundle --dry-run
   pipedai-orchestrator support-bundle --output bundle.tar.gz`,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
@@ -108,6 +108,8 @@ type bundle struct {
 const (
 	// bundleTail is how much of the end of a log goes in.
 	bundleTail = 256 << 10
+	// journalLines is how much of the journal goes in.
+	journalLines = 2000
 	// bundleLogs bounds how many logs do.
 	bundleLogs = 200
 	// checkPatience bounds what looking at the network may take.
@@ -147,6 +149,12 @@ func (b *bundle) collect(ctx context.Context, o bundleOptions) {
 		b.tail("files/"+filepath.Base(path), path)
 	}
 	b.units(ctx)
+	b.metrics(ctx)
+	// Where no journal keeps it: the daemon's own log, and the one of its unit.
+	for _, path := range []string{b.dir.DaemonLog(), filepath.Join(b.dir.Orchestrator(), "service.log")} {
+		b.tail("daemon/"+filepath.Base(path), path)
+	}
+	b.journal(ctx)
 	b.tail("connectivity.log", b.dir.Connectivity())
 	logs, _ := filepath.Glob(filepath.Join(b.dir.Logs(), "*.log")) // the pattern is right
 	for _, path := range logs[:min(len(logs), bundleLogs)] {
@@ -169,6 +177,37 @@ func (b *bundle) fromDaemon(ctx context.Context) {
 		answer, err := local.Get(ctx, path)
 		b.addJSON(name, answer, err)
 	}
+}
+
+// metrics takes in what the daemon counts.
+func (b *bundle) metrics(ctx context.Context) {
+	const name = "metrics.txt"
+	local, err := b.d.daemon(ctx)
+	if err != nil {
+		b.addJSON(name, nil, err)
+		return
+	}
+	text, err := local.Metrics(ctx)
+	if err != nil {
+		b.addJSON(name, nil, err)
+		return
+	}
+	b.add(name, text)
+}
+
+// journal takes in what systemd kept of the daemon's own log. That may be
+// another user's to read; then there is the reason.
+func (b *bundle) journal(ctx context.Context) {
+	service, facts := b.d.serviceOf(ctx, b.dir)
+	if service == nil || facts.Manager != osservice.Systemd && facts.Manager != osservice.SystemdUser {
+		return
+	}
+	text, err := service.Journal(ctx, journalLines)
+	if err != nil {
+		b.addJSON("daemon/journal.log", nil, err)
+		return
+	}
+	b.add("daemon/journal.log", []byte(text))
 }
 
 // units takes in what service managers were told about this program, whichever

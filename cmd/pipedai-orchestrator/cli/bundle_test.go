@@ -28,12 +28,14 @@ func TestSupportBundle_holdsNoSecret(t *testing.T) {
 	self := selfOf("running")
 	self.ControlPlanes = []api.RemoteState{{APIURL: "http://127.0.0.1:1", Error: "refused for pwk_an-operators-key"}}
 	routes := selfRoutes(self, workerOf("w1", "box"))
+	routes["GET /metrics"] = "pipedai_worker_up 1"
 	routes["GET /api/operations"] = api.Operations{Items: []api.Operation{{ID: "op_1", Error: "asked with Bearer c2VjcmV0LWJlYXJlcg"}}}
 	fakeDaemon(t, tm, buildinfo.Version(), routes)
 	orchestrator := filepath.Join(tm.home, "orchestrator")
 	write(t, filepath.Join(orchestrator, "credentials.json"),
 		`{"version":1,"localToken":"oct_ours","operators":{"http://127.0.0.1:1":"pwk_an-operators-key"},"hosts":{"http://127.0.0.1:1":{"ws1":"hos_of-the-host-1234"}},"poolReadTokens":{"x":"a-pool-secret-value"}}`)
 	write(t, filepath.Join(orchestrator, "workers", "box.json"), `{"workerId":"w1","workerToken":"wkt_the-token-of-w1","apiUrl":"http://127.0.0.1:1"}`)
+	write(t, filepath.Join(orchestrator, "daemon.log"), "the daemon's own word, and oct_ours\n")
 	write(t, filepath.Join(orchestrator, "config.yaml"), "stopGrace: 90s # for the PDFs\n")
 	quoted, err := json.Marshal(fromEnv)
 	if err != nil {
@@ -62,7 +64,7 @@ func TestSupportBundle_holdsNoSecret(t *testing.T) {
 	}
 	for name, helps := range map[string]string{
 		"bundle/logs/w1.log": "this line helps", "bundle/status.json": `"state": "running"`, "bundle/workers.json": `"box"`,
-		"bundle/operations.json": "op_1", "bundle/config.json": `"90s"`, "bundle/files/config.yaml": "# for the PDFs",
+		"bundle/operations.json": "op_1", "bundle/metrics.txt": "pipedai_worker_up", "bundle/daemon/daemon.log": "own word", "bundle/config.json": `"90s"`, "bundle/files/config.yaml": "# for the PDFs",
 		"bundle/info.json": tm.home, "bundle/files/daemon.json": "4711", "bundle/events.json.missing.txt": "Not found",
 	} {
 		if !strings.Contains(files[name], helps) {

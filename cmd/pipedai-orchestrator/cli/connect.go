@@ -126,10 +126,10 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 			forget = clear
 		}
 	}
-	plane := client.New(apiURL, client.Options{UserAgent: userAgent(facts)})
+	plane := client.New(apiURL, client.Options{UserAgent: userAgent(facts), HTTP: d.web()})
 	result, err := enroll.Connect(pairing, enroll.Options{
 		APIURL: apiURL, Code: code, Label: o.label, Tasks: o.tasks, Facts: facts, Dir: dir,
-		Remote: plane, Verify: verify, OnPairing: announce, OnWait: show.wait, ConfirmURL: show.confirm,
+		Remote: plane, Verify: d.verify, OnPairing: announce, OnWait: show.wait, ConfirmURL: show.confirm,
 	})
 	forget()
 	show.stop()
@@ -192,8 +192,8 @@ func reload(ctx context.Context, local reached, req api.ReloadRequest) error {
 
 // verify asks whether a credential still stands. Only a refusal says no; not
 // reaching the control plane says nothing.
-func verify(ctx context.Context, apiURL string, token secret.Text, workspaceID, workerID string) (bool, error) {
-	rows, err := client.New(apiURL, client.Options{Token: token}).Workers(ctx, workspaceID)
+func (d *deps) verify(ctx context.Context, apiURL string, token secret.Text, workspaceID, workerID string) (bool, error) {
+	rows, err := client.New(apiURL, client.Options{Token: token, HTTP: d.web()}).Workers(ctx, workspaceID)
 	var answer *api.Error
 	if errors.As(err, &answer) && (answer.Status == 401 || answer.Status == 403 || answer.Status == 404) {
 		return false, nil

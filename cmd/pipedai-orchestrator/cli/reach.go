@@ -63,7 +63,7 @@ func (d *deps) daemon(ctx context.Context) (reached, error) {
 	if err != nil {
 		return reached{}, d.explainHome(err)
 	}
-	r := reached{Client: localclient.New(info.URL(), creds.LocalToken), info: info, token: creds.LocalToken}
+	r := reached{Client: localclient.New(info.URL(), creds.LocalToken).Through(d.traced), info: info, token: creds.LocalToken}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	health, err := r.Health(ctx)
@@ -81,6 +81,7 @@ func (d *deps) daemon(ctx context.Context) (reached, error) {
 		return reached{}, notRunning // and the daemon of another home has its port now
 	}
 	r.ready = health.Ready
+	d.spoken = r.Client
 	return r, nil
 }
 

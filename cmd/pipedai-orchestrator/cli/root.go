@@ -14,6 +14,7 @@ import (
 
 	"pipedai/daemon"
 	"pipedai/daemon/connectivity"
+	"pipedai/daemon/localapi/localclient"
 	"pipedai/daemon/osservice"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
@@ -36,17 +37,22 @@ func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 
 // execute runs one command line.
 func execute(ctx context.Context, d *deps, args []string) int {
-	return cliutil.Run(ctx, newRoot(d), d.streams, args, d.explainDaemon)
+	code := cliutil.Run(ctx, newRoot(d), d.streams, args, d.explainDaemon)
+	if code == cliutil.ExitOK {
+		d.tellOfUpdate(ctx, args)
+	}
+	return code
 }
 
 // deps is what commands share. Costly things are functions, so that a command
 // that does not need them does not pay for them, and tests can replace them.
 type deps struct {
 	streams cliutil.Streams
-	home    string   // --home
-	noColor bool     // --no-color
-	running string   // version of the daemon that was reached last
-	args    []string // the command line, for a daemon that starts itself anew
+	home    string              // --home
+	noColor bool                // --no-color
+	running string              // version of the daemon that was reached last
+	spoken  *localclient.Client // how it was; nil when none was
+	args    []string            // the command line, for a daemon that starts itself anew
 	// open shows a URL in the person's browser.
 	open func(url string) error
 	// pipeWait is how long standard input that nobody named may take to end.
@@ -223,6 +229,8 @@ that before defaults.
   PIPEDAI_PROBE_INTERNET  URLs that the daemon probes besides control planes, or off
   PIPEDAI_SERVICE         set by the service unit: the service manager's name
   PIPEDAI_ACCESSIBLE      1: no drawing, no line that changes
+  PIPEDAI_DEBUG           api: show every request and answer, without secrets
+  PIPEDAI_NO_UPDATE_NOTIFIER  1: say nothing of newer versions (nor where CI is set)
   NO_COLOR                no bold or coloured text
   CLICOLOR_FORCE          colour even where no person looks`,
 	}

@@ -178,6 +178,10 @@ func TestService_shown(t *testing.T) {
 	if text := unpack(t, path)["bundle/units/systemd-user-pipedai-orchestrator.service"]; !strings.Contains(text, "ExecStart=") {
 		t.Errorf("no unit in the bundle: %q", text)
 	}
+	if got := tm.manager.asked(); len(got) != 1 || !strings.HasPrefix(got[0], "journalctl --user --unit pipedai-orchestrator ") {
+		t.Errorf("the journal is not in it: %q", got)
+	}
+	tm.manager.done = nil
 	tm.run(t, "uninstall", "--dry-run").want(t, 0, "This would stop and remove", tm.home, "would be stopped")
 	tm.run(t, "uninstall", "--dry-run", "--keep-workers").want(t, 0, "would be kept")
 	if got := tm.manager.asked(); len(got) != 0 {

@@ -51,6 +51,13 @@ func New(base string, token secret.Text) *Client {
 	}}
 }
 
+// Through has every call pass through what wrap makes of the client's own
+// transport. It returns the client.
+func (c *Client) Through(wrap func(http.RoundTripper) http.RoundTripper) *Client {
+	c.http.Transport = wrap(c.http.Transport)
+	return c
+}
+
 // Health asks whether a daemon is alive and ready; it needs no token.
 func (c *Client) Health(ctx context.Context) (out api.LocalHealth, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/healthz", nil, &out)
@@ -59,6 +66,31 @@ func (c *Client) Health(ctx context.Context) (out api.LocalHealth, err error) {
 // Self describes the daemon.
 func (c *Client) Self(ctx context.Context) (out api.SelfStatus, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/self", nil, &out)
+}
+
+// Metrics returns what the daemon counts, in the text form of Prometheus.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	const what = "GET /metrics"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/metrics", nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, unreached(ctx, what, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, unreached(ctx, what, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, failure(resp.StatusCode, data)
+	}
+	return data, nil
 }
 
 // Connectivity returns the latest sample of the network probes and up to n of
