@@ -177,8 +177,14 @@ func TestLogs_W9_searchFarAbove(t *testing.T) {
 	writeLog(t, f.backend.logs, 1_000_000)
 	begun := time.Now()
 	page := logsOf(t, f, "?grep=line%20100000%20&count=1")
-	if len(page.Items) != 1 || !strings.HasPrefix(page.Items[0].Line, "line 100000 ") || page.Partial || *page.Count != 1 {
-		t.Errorf("found %+v", page)
+	for page.Partial && len(page.Items) == 0 { // a busy machine: a page looks for two seconds
+		page = logsOf(t, f, fmt.Sprintf("?grep=line%%20100000%%20&count=1&before=%d", page.Older))
+	}
+	if len(page.Items) != 1 || !strings.HasPrefix(page.Items[0].Line, "line 100000 ") {
+		t.Fatalf("found %+v", page)
+	}
+	if !page.CountPartial && (page.Count == nil || *page.Count != 1) {
+		t.Errorf("counted %+v", page)
 	}
 	t.Logf("found after %s", time.Since(begun))
 	// A link to the line opens there, with what is around.
