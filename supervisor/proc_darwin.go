@@ -15,9 +15,9 @@ import (
 
 // procInfo is what the system tells about a process.
 type procInfo struct {
-	pid, parent, group, session int
-	start                       int64 // microseconds since 1970
-	zombie                      bool
+	pid, parent, session int
+	start                int64 // microseconds since 1970
+	zombie               bool
 }
 
 // sZomb is SZOMB of sys/proc.h.
@@ -35,7 +35,7 @@ func toInfo(k *unix.KinfoProc) procInfo {
 		session = 0 // a zombie, or gone
 	}
 	return procInfo{
-		pid: pid, parent: int(k.Eproc.Ppid), group: int(k.Eproc.Pgid), session: session,
+		pid: pid, parent: int(k.Eproc.Ppid), session: session,
 		start:  k.Proc.P_starttime.Sec*1_000_000 + int64(k.Proc.P_starttime.Usec),
 		zombie: k.Proc.P_stat == sZomb,
 	}

@@ -18,9 +18,9 @@ import (
 
 // procInfo is what the system tells about a process.
 type procInfo struct {
-	pid, parent, group, session int
-	start                       int64 // clock ticks since boot
-	zombie                      bool
+	pid, parent, session int
+	start                int64 // clock ticks since boot
+	zombie               bool
 }
 
 // readBootID identifies this boot.
@@ -45,9 +45,8 @@ func statProcess(pid int) (procInfo, error) {
 		return procInfo{}, fmt.Errorf("stat of process %d cannot be read", pid)
 	}
 	p := procInfo{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
-	var errs [4]error
-	p.parent, errs[3] = strconv.Atoi(fields[1])
-	p.group, errs[0] = strconv.Atoi(fields[2])
+	var errs [3]error
+	p.parent, errs[0] = strconv.Atoi(fields[1])
 	p.session, errs[1] = strconv.Atoi(fields[3])
 	p.start, errs[2] = strconv.ParseInt(fields[19], 10, 64)
 	return p, errors.Join(errs[:]...)
@@ -66,8 +65,8 @@ func sinceStart(start int64) (time.Duration, bool) {
 	return max(0, time.Duration(now.Nano())-time.Duration(start)*tick), true
 }
 
-// listProcesses lists what is there; processes that end meanwhile are left out.
-func listProcesses() ([]procInfo, error) {
+// pids lists the processes that are there.
+func pids() ([]int, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
@@ -77,12 +76,23 @@ func listProcesses() ([]procInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []procInfo
+	out := make([]int, 0, len(names))
 	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
+		if pid, err := strconv.Atoi(name); err == nil {
+			out = append(out, pid)
 		}
+	}
+	return out, nil
+}
+
+// listProcesses lists what is there; processes that end meanwhile are left out.
+func listProcesses() ([]procInfo, error) {
+	all, err := pids()
+	if err != nil {
+		return nil, err
+	}
+	var out []procInfo
+	for _, pid := range all {
 		p, err := statProcess(pid)
 		if isTransient(err) {
 			return nil, err // it may be the one that is looked for

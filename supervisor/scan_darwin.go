@@ -1,13 +1,13 @@
 package supervisor
 
-func listIDs() ([]procIDs, error) {
+func listSessions() ([]member, error) {
 	all, err := listProcesses()
 	if err != nil {
 		return nil, err
 	}
-	out := make([]procIDs, 0, len(all))
+	out := make([]member, 0, len(all))
 	for _, p := range all {
-		out = append(out, procIDs{p.pid, p.group, p.session})
+		out = append(out, member{p.pid, p.session})
 	}
 	return out, nil
 }

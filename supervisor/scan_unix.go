@@ -14,16 +14,17 @@ type scanner struct {
 
 type scan struct {
 	done chan struct{}
-	all  []procIDs
+	all  []member
 	err  error
 }
 
-// procIDs is a process and what it belongs to, as of a moment: by the time it
-// is read any of the three may be another.
-type procIDs struct{ pid, group, session int }
+// member is a process and its session, as of a moment: by the time it is read
+// either may be another. Groups need no look of their own: a group lies within
+// one session, and that of the leader's number within the leader's.
+type member struct{ pid, session int }
 
 // list returns what was there at some moment after the call began.
-func (s *scanner) list() ([]procIDs, error) {
+func (s *scanner) list() ([]member, error) {
 	s.mu.Lock()
 	mine := s.next
 	if mine != nil {
@@ -40,7 +41,7 @@ func (s *scanner) list() ([]procIDs, error) {
 	s.mu.Lock()
 	s.next = nil // who comes from here on needs a newer one
 	s.mu.Unlock()
-	mine.all, mine.err = listIDs()
+	mine.all, mine.err = listSessions()
 	close(mine.done)
 	return mine.all, mine.err
 }

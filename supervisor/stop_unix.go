@@ -77,14 +77,14 @@ func (u *unixProcess) sweep() error {
 		}
 		var left []int
 		for _, p := range all {
-			if (p.session == leader || p.group == leader) && p.pid != leader {
+			if p.session == leader && p.pid != leader {
 				left = append(left, p.pid)
 			}
 		}
 		killed := false
 		for _, pid := range left {
 			one, err := killExactly(pid, func(p procInfo) (bool, error) {
-				if p.zombie || p.session != leader && p.group != leader {
+				if p.zombie || p.session != leader {
 					return false, nil
 				}
 				// Looked at after p was: a leader that is there, if only as a
