@@ -77,11 +77,11 @@ type runner struct {
 	drop       bool
 	proc       process
 	generation int64
-	found      *found    // what Reconcile read, until it is used
-	unrecorded *Exit     // the end of generation that is recorded with the next start
-	startedAt  time.Time // monotonic
-	warned     bool      // of a start that this host has no room for
-	waiters    []chan<- struct{}
+	found      *found            // what Reconcile read, until it is used
+	unrecorded *Exit             // the end of generation that is recorded with the next start
+	startedAt  time.Time         // monotonic
+	warned     bool              // of a start or a look that this host has no room for
+	waiters    []chan<- struct{} // for the end of what was asked to stop
 	backoff    *time.Timer
 	stable     *time.Timer
 	grace      *time.Timer
@@ -134,7 +134,11 @@ func (r *runner) run(ctx context.Context) {
 		case <-ended:
 			r.ended()
 		case <-r.backoff.C:
-			r.start()
+			if r.wantUp {
+				r.start()
+			} else { // it was not known what there is to stop
+				r.stop(nil)
+			}
 		case <-r.stable.C:
 			r.update(func(s *Status) { s.Restarts = 0 })
 		case <-r.grace.C:
@@ -143,7 +147,7 @@ func (r *runner) run(ctx context.Context) {
 				r.log.Error("kill worker", "error", err)
 			}
 		}
-		if r.drop && r.proc == nil && r.s.forget(r) {
+		if r.drop && r.recovered && r.proc == nil && r.s.forget(r) {
 			return
 		}
 	}
@@ -194,22 +198,30 @@ func (r *runner) handle(c command) {
 	}
 }
 
+// lookAgain is the pause between looks for a process that is to be stopped.
+const lookAgain = time.Second
+
 func (r *runner) stop(reply chan<- struct{}) {
 	r.wantUp = false
+	if reply != nil {
+		r.waiters = append(r.waiters, reply)
+	}
 	if err := r.recover(); err != nil {
-		r.log.Error("look for the recorded process", "error", err)
+		// It may run: nobody is told that it was stopped before that is known.
+		if !r.warned {
+			r.warned = true
+			r.log.Error("look for the recorded process; it is looked for until that is possible", "error", err)
+		}
+		r.update(func(s *Status) { s.NextStartAt = time.Time{} })
+		r.backoff.Reset(lookAgain)
+		return
 	}
 	if r.proc == nil {
 		r.backoff.Stop()
 		r.flush()
 		r.move(evStop, func(s *Status) { s.Restarts, s.NextStartAt = 0, time.Time{} })
-		if reply != nil {
-			close(reply)
-		}
+		r.answer()
 		return
-	}
-	if reply != nil {
-		r.waiters = append(r.waiters, reply)
 	}
 	if r.draining() {
 		return
@@ -247,10 +259,7 @@ func (r *runner) ended() {
 	if r.draining() {
 		r.cleared(exit)
 		r.move(evEnd, func(s *Status) { r.noProcess(s, exit); s.Restarts = 0; s.RestartReason = "" })
-		for _, w := range r.waiters {
-			close(w)
-		}
-		r.waiters = nil
+		r.answer()
 		if r.wantUp {
 			r.startFresh()
 		}
@@ -266,6 +275,14 @@ func (r *runner) ended() {
 	}
 	r.cleared(exit)
 	r.conclude(d, exit, nil)
+}
+
+// answer tells those who wait for a stop that there is no process any more.
+func (r *runner) answer() {
+	for _, w := range r.waiters {
+		close(w)
+	}
+	r.waiters = nil
 }
 
 // judge asks the policy.

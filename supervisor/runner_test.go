@@ -88,7 +88,9 @@ func (m *memory) AskedProcess(_ context.Context, id string, generation int64, at
 func (m *memory) DropProcess(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.rows, id)
+	if !m.rows[id].Live {
+		delete(m.rows, id)
+	}
 	return nil
 }
 
@@ -401,6 +403,58 @@ func TestRunner_ProcessCannotBeWatched(t *testing.T) {
 			t.Errorf("once it could be watched: %+v, %d launches", got, len(st.at))
 		}
 	})
+}
+
+// A stop, too, must not take a process that cannot be watched at the moment for
+// one that ended: it would be reported as stopped and run on, looked after by
+// nobody.
+func TestRunner_StopWhileNotKnown(t *testing.T) {
+	for name, ask := range map[string]func(*testing.T, *Supervisor) <-chan error{
+		"stopped": func(t *testing.T, s *Supervisor) <-chan error {
+			done := make(chan error, 1)
+			go func() { done <- s.Stop(t.Context(), "w1") }()
+			return done
+		},
+		"dropped": func(t *testing.T, s *Supervisor) <-chan error {
+			reconcile(t, s)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+				st.survivor = &actor{pid: 77, ends: make(chan struct{}), asked: make(chan struct{})}
+				st.deny = errors.New("too many open files")
+				m.rows["w1"] = manifest.Process{ID: "w1", Generation: 4, Live: true, PID: 77, BootID: "boot"}
+				reconcile(t, s, up(Policy{}))
+				done := ask(t, s)
+				time.Sleep(time.Minute)
+				select {
+				case err := <-done:
+					t.Fatalf("stopped while it may run: %v", err)
+				default:
+				}
+				st.mu.Lock()
+				st.deny = nil
+				st.mu.Unlock()
+				time.Sleep(time.Minute)
+				select {
+				case <-st.survivor.ends:
+				default:
+					t.Error("it was never asked to stop")
+				}
+				if done != nil {
+					if err := <-done; err != nil || status(t, s).State != Stopped {
+						t.Errorf("%v, %+v", err, status(t, s))
+					}
+				} else if _, known := s.Status("w1"); known || len(m.rows) != 0 {
+					t.Errorf("not forgotten: %+v", m.rows)
+				}
+				if len(st.at) != 0 {
+					t.Errorf("%d launches", len(st.at))
+				}
+			})
+		})
+	}
 }
 
 // Run that ends in the middle of somebody's Stop answers it.

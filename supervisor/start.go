@@ -22,9 +22,14 @@ func (r *runner) start() {
 		r.notSpawned(fmt.Errorf("whether it runs already is not known: %w", err), true)
 		return
 	}
-	if r.proc != nil {
-		return // it does, and was taken over
+	if r.proc != nil { // it does, and was taken over
+		if len(r.waiters) > 0 { // a stop came before it could be found
+			r.stop(nil)
+			r.wantUp = true // after its end
+		}
+		return
 	}
+	r.answer()
 	r.move(evStart, func(s *Status) {
 		s.NextStartAt, s.Reattached, s.LastError, s.Unlimited = time.Time{}, false, "", ""
 	})

@@ -181,7 +181,8 @@ func (s *Supervisor) Start(id string) error {
 }
 
 // Stop stops a worker and waits until its process has ended, or until ctx or
-// Run ends; the worker goes on draining in the latter cases. A Start during
+// Run ends; the worker goes on draining in the latter cases. While it cannot be
+// told whether there is a process of an earlier daemon, it waits, too. A Start during
 // the drain takes effect after it; Stop then still returns at the end of the
 // process it asked to stop.
 func (s *Supervisor) Stop(ctx context.Context, id string) error {
