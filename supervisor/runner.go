@@ -179,6 +179,9 @@ func (r *runner) handle(c command) {
 			r.startFresh()
 		}
 	case doStart:
+		if r.drop {
+			return // taken out after this was asked for
+		}
 		r.wantUp = true
 		if r.proc == nil {
 			r.startFresh()

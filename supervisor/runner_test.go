@@ -457,6 +457,26 @@ func TestRunner_StopWhileNotKnown(t *testing.T) {
 	}
 }
 
+// A start that was asked for before the worker was taken out does not bring it
+// back.
+func TestRunner_StartMeetsDrop(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+		reconcile(t, s, up(Policy{}))
+		st.last().deaf = true
+		reconcile(t, s)
+		synctest.Wait()
+		if err := s.Start("w1"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		st.last().end(0)
+		time.Sleep(time.Minute)
+		if _, known := s.Status("w1"); known || len(st.at) != 1 {
+			t.Errorf("%d launches", len(st.at))
+		}
+	})
+}
+
 // Run that ends in the middle of somebody's Stop answers it.
 func TestRunner_StopMeetsDetach(t *testing.T) {
 	t.Parallel()

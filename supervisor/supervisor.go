@@ -164,8 +164,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 }
 
 // Start starts a worker: at once when it is stopped, crashed or backing off,
-// after its end when it drains, not at all when it runs. It does not wait;
-// Status tells how it went. ErrUnknown when Reconcile was never asked for it.
+// after its end when it drains, not at all when it runs or Reconcile has taken
+// it out since. It does not wait; Status tells how it went. ErrUnknown when
+// Reconcile was never asked for it.
 func (s *Supervisor) Start(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
