@@ -126,6 +126,7 @@ func (r *runner) run(ctx context.Context) {
 			if r.proc != nil {
 				r.proc.detach()
 			}
+			r.flush()
 			return
 		case <-r.mail.filled:
 			for _, c := range r.mail.take() {

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -473,6 +475,29 @@ func TestRunner_StartMeetsDrop(t *testing.T) {
 		time.Sleep(time.Minute)
 		if _, known := s.Status("w1"); known || len(st.at) != 1 {
 			t.Errorf("%d launches", len(st.at))
+		}
+	})
+}
+
+// How a worker ended is told to the next daemon also when the start that was
+// to follow at once was not to be.
+func TestRunner_EndIsRecordedWithoutAStart(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "worker.json")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bubble(t, func(t *testing.T, s *Supervisor, st *stage, m *memory) {
+		w := up(Policy{Backoff: []time.Duration{0}})
+		w.Spec.Config = config
+		reconcile(t, s, w)
+		if err := errors.Join(os.Remove(config), os.Symlink("/etc/passwd", config)); err != nil {
+			t.Fatal(err)
+		}
+		st.last().end(7)
+		synctest.Wait()
+		if p, _ := m.Process(t.Context(), "w1"); p.Live || p.Exit == nil || p.Exit.Code == nil || *p.Exit.Code != 7 {
+			t.Errorf("record: %+v %+v", p, p.Exit)
 		}
 	})
 }

@@ -34,6 +34,7 @@ func (r *runner) start() {
 		s.NextStartAt, s.Reattached, s.LastError, s.Unlimited = time.Time{}, false, "", ""
 	})
 	if err := hostdir.Plain(r.spec.Config); err != nil {
+		r.flush()
 		r.notSpawned(err, false)
 		return
 	}
