@@ -111,6 +111,15 @@ func child(role []string) int {
 		}
 		fmt.Println("left", cmd.Process.Pid)
 		return 0
+	case "scatter": // ends and leaves a child in a group of its own, without the marker
+		cmd := self("sleep")
+		cmd.Env = []string{childEnv + "=sleep"}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := cmd.Start(); err != nil {
+			return 1
+		}
+		fmt.Println("left", cmd.Process.Pid)
+		return 0
 	case "flood":
 		for i := range number(1) {
 			fmt.Printf("line %06d %s\n", i, strings.Repeat("x", i%97))

@@ -166,11 +166,11 @@ func TestSupervisor_KillsGroupAfterGrace(t *testing.T) {
 
 func TestSupervisor_P5_grandchildKeepsOutputOpen(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"group", "setsid"} {
+	for how, role := range map[string]string{"group": "leave group", "setsid": "leave setsid", "other group": "scatter"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, t.TempDir(), nil)
-			s := spec("w1", "leave "+how)
+			s := spec("w1", role)
 			s.Policy.FinalCodes = []int{0}
 			start := time.Now()
 			r.want(Want{Spec: s, Running: true})
@@ -188,7 +188,7 @@ func TestSupervisor_P5_grandchildKeepsOutputOpen(t *testing.T) {
 				}
 				return
 			}
-			eventually(t, "end of what was left in the group", func() bool { return !alive(left) })
+			eventually(t, "end of what was left in the session", func() bool { return !alive(left) })
 		})
 	}
 }
