@@ -327,6 +327,24 @@ func TestReattach_PIDNotRecorded(t *testing.T) {
 	}
 }
 
+// Where the boot cannot be told (a unit with ProcSubset=pid sees no boot id) a
+// worker is known again by its marker, and not started a second time.
+func TestReattach_BootNotKnown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := newRig(t, dir, nil)
+	first.os.(*osLauncher).boot = ""
+	first.up("w1", "sleep")
+	pid := first.running("w1").PID
+	first.end()
+	second := newRig(t, dir, nil)
+	second.os.(*osLauncher).boot = ""
+	second.up("w1", "sleep")
+	if st := second.running("w1"); st.PID != pid || !st.Reattached {
+		t.Errorf("pid %d, want %d: a duplicate was started", st.PID, pid)
+	}
+}
+
 // A pid that another process has by now is neither signalled nor taken over.
 func TestSupervisor_P7_stalePIDs(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ func newLauncher(log *slog.Logger, find func(string) (string, error), cgroup str
 	}
 	boot, err := readBootID()
 	if err != nil {
-		// No process can then be proved to be ours: none is taken over.
+		// What we find again is then proved to be ours by its marker alone.
 		log.Error("read boot id", "error", err)
 		boot = ""
 	}

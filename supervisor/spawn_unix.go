@@ -172,7 +172,10 @@ func (l *osLauncher) open(name string, to sink) (source, error) {
 
 // attach implements launcher.
 func (l *osLauncher) attach(p *manifest.Process, to sink) (process, error) {
-	if l.boot == "" || p.BootID != l.boot {
+	switch {
+	case l.boot == "" || p.BootID == "":
+		p.PID = 0 // whether it is of this boot its marker has to tell
+	case p.BootID != l.boot:
 		l.cleanUp(p, to)
 		return nil, errGone // the machine was rebooted: whatever has that pid is another
 	}
