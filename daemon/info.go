@@ -36,7 +36,15 @@ var ErrNoInfo = errors.New("no daemon is running for this home")
 // ReadInfo reads it. A file that is there does not prove that the daemon is: a
 // killed one leaves it behind.
 func ReadInfo(dir hostdir.Dir) (Info, error) {
-	if err := hostdir.Plain(dir.DaemonInfo()); err != nil {
+	return readInfo(dir, hostdir.Plain)
+}
+
+// PeekInfo is ReadInfo for root, who installs the service of somebody else: the
+// file may be anyone's. Send nothing secret to where it points.
+func PeekInfo(dir hostdir.Dir) (Info, error) { return readInfo(dir, hostdir.PlainOfAnyone) }
+
+func readInfo(dir hostdir.Dir, check func(path string) error) (Info, error) {
+	if err := check(dir.DaemonInfo()); err != nil {
 		return Info{}, fmt.Errorf("read daemon.json: %w", err)
 	}
 	data, err := os.ReadFile(dir.DaemonInfo())

@@ -310,7 +310,7 @@ func (p installation) rival(ctx context.Context) (bool, error) {
 // lookAt finds the daemon of a home that need not be ours to talk to: it asks
 // for nothing but a sign of life. The zero Info is none.
 func lookAt(ctx context.Context, dir hostdir.Dir) (_ daemon.Info, ready bool) {
-	info, err := daemon.ReadInfo(dir)
+	info, err := daemon.PeekInfo(dir)
 	if err != nil {
 		return daemon.Info{}, false
 	}
