@@ -257,6 +257,8 @@ func TestSystemd_find(t *testing.T) {
 	put(t, filepath.Join(system, "reset.service"), "[Service]\nExecStart=/bin/w run --config /h/no\nExecStart=\nExecStart=/bin/w run --config /h/yes\n")
 	put(t, filepath.Join(lib, "plain.service"), "[Service]\nExecStart=/bin/w run --config /h/shadowed\n")
 	put(t, filepath.Join(lib, "w@.service"), "[Service]\nExecStart=/bin/w run --config /h/worker.%i.json\n")
+	put(t, filepath.Join(system, "specifier.service"), "[Service]\nUser=nobody\nExecStart=/bin/w run --config %h/worker.%u.json\n")
+	put(t, filepath.Join(system, "variable.service"), "[Service]\nUser=nobody\nExecStart=/bin/w run --config ${HOME}/worker.json\n")
 	for _, err := range []error{
 		os.Mkdir(filepath.Join(system, "multi-user.target.wants"), 0o755), os.Symlink("/dev/null", filepath.Join(system, "masked.service")),
 		os.Symlink(filepath.Join(lib, "w@.service"), filepath.Join(system, "multi-user.target.wants", "w@box.service")),
@@ -277,6 +279,7 @@ func TestSystemd_find(t *testing.T) {
 	want := map[string]string{
 		"plain.service": "/h/worker.json false", "quoted.service": "/h/worker.my box.json false", "relative.service": "/h/worker.r.json false",
 		"reset.service": "/h/yes false", "w@box.service": "/h/worker.box.json true", "dropin.service": "/h/new false",
+		"specifier.service": "/root/worker.root.json false", "variable.service": filepath.Join(s.home("nobody"), "worker.json") + " false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -137,7 +137,7 @@ func (s *systemd) configs(text []byte, name string) []string {
 		}
 	}
 	home := s.home(person)
-	expand := s.specifiers(name, person, home)
+	expand := s.specifiers(name, home)
 	if folder == "~" {
 		folder = home
 	}
@@ -191,15 +191,18 @@ func (s *systemd) home(person string) string {
 	return u.HomeDir
 }
 
-func (s *systemd) specifiers(name, person, home string) *strings.Replacer {
+// specifiers resolves what systemd does in the text of a unit. %h and %u are
+// about whoever runs the manager, whatever User= says; $HOME is about the unit.
+func (s *systemd) specifiers(name, home string) *strings.Replacer {
 	full := strings.TrimSuffix(name, ".service")
 	prefix, instance, _ := strings.Cut(full, "@")
+	manager := "root"
 	if s.user {
 		if u, err := user.Current(); err == nil {
-			person = u.Username
+			manager = u.Username
 		}
 	}
-	return strings.NewReplacer("%%", "%", "%h", home, "%u", person, "%i", instance, "%I", unescape(instance),
+	return strings.NewReplacer("%%", "%", "%h", s.home(""), "%u", manager, "%i", instance, "%I", unescape(instance),
 		"%p", prefix, "%P", unescape(prefix), "%n", name, "%N", full, "${HOME}", home, "$HOME", home)
 }
 
