@@ -57,6 +57,23 @@ func newRig(t *testing.T, folder string) *rig {
 	return r
 }
 
+// steps returns what runs one step of a test that has them in a row: each needs
+// those before. When one fails it shows what the units said.
+func (r *rig) steps(t *testing.T, units ...string) func(name string, do func(t *testing.T)) {
+	return func(name string, do func(t *testing.T)) {
+		t.Helper()
+		defer func() { r.t = t }()
+		if t.Run(name, func(t *testing.T) { r.t = t; do(t) }) {
+			return
+		}
+		for _, u := range units {
+			said, _ := r.try("journalctl", "--no-pager", "-n", "60", "-u", u, "+", "_SYSTEMD_USER_UNIT="+u)
+			t.Logf("%s:\n%s", u, said)
+		}
+		t.Fatalf("the steps after %q need it to succeed", name)
+	}
+}
+
 func build(t *testing.T, to, pkg string) {
 	t.Helper()
 	cmd := exec.Command("go", "build", "-trimpath", "-o", to, pkg)
@@ -196,13 +213,7 @@ func (r *rig) want(t *testing.T, what, got, want string) {
 
 func TestService_P8_system(t *testing.T) {
 	r := newRig(t, oddFolder)
-	step := func(name string, do func(t *testing.T)) {
-		t.Helper()
-		if !t.Run(name, do) {
-			journal, _ := r.try("journalctl", "--no-pager", "-u", unit, "-n", "60")
-			t.Fatalf("the steps after %q need it to succeed\n%s", name, journal)
-		}
-	}
+	step := r.steps(t, unit)
 	step("without root it says what to type", func(t *testing.T) {
 		out, err := r.tryAs(user, r.program, "install")
 		if err == nil || !strings.Contains(out, "sudo '"+r.program+"' install") || !strings.Contains(out, "install --user") {
