@@ -26,6 +26,7 @@ const (
 type eventLog struct {
 	h *host
 
+	writing sync.Mutex // held while a batch is written and shown, so that batches keep their order
 	mu      sync.Mutex
 	waiting []manifest.Event
 	lost    int
@@ -83,7 +84,10 @@ func (l *eventLog) run(ctx context.Context) error {
 	}
 }
 
+// flush writes and shows what waits.
 func (l *eventLog) flush(ctx context.Context) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	l.mu.Lock()
 	batch, lost := l.waiting, l.lost
 	l.waiting, l.lost = nil, 0
@@ -195,6 +199,7 @@ func (h *host) greet(info Info) {
 
 // HostEvents implements localapi.Lifecycle.
 func (h *host) HostEvents(ctx context.Context, since int64, worker string, limit int) (api.HostEvents, error) {
+	h.events.flush(ctx) // whoever asks after an action sees it
 	events, err := h.manifest.Events(ctx, manifest.EventsQuery{Since: since, EntryID: worker, Limit: limit, Newest: since == 0})
 	out := api.HostEvents{Items: []api.HostEvent{}, Next: since}
 	for _, e := range events {

@@ -332,6 +332,28 @@ func TestNotice_anotherProgramsChange(t *testing.T) {
 	d.pid(t, "w2") // a poll of the control plane woke the daemon
 }
 
+// Whoever asks right after an action is told of it, though events are written
+// in batches.
+func TestHostEvents_atOnce(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, "w1")
+	d := startDaemon(t, testOptions(newHome(t, p.URL, "w1")))
+	d.pid(t, "w1")
+	if _, err := d.Act(t.Context(), "w1", "stop"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.HostEvents(t.Context(), 0, "w1", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range got.Items {
+		if e.Type == "action.stop" {
+			return
+		}
+	}
+	t.Errorf("no word of the stop in %+v", got.Items)
+}
+
 func TestHostEvents_tellWhoDidWhat(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t, "w1")

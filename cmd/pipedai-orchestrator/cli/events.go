@@ -69,11 +69,15 @@ func runEvents(ctx context.Context, d *deps, o eventsOptions) error {
 		}
 		worker = picked[0].ID
 	}
+	known := names{}
+	if !o.json {
+		known = labels(ctx, local)
+	}
 	last := o.since
 	show := func(e api.HostEvent) {
 		if e.Seq > last && (worker == "" || e.WorkerID == worker) {
 			last = e.Seq
-			d.showEvent(e, o.json)
+			d.showEvent(e, known, o.json)
 		}
 	}
 	past := func() error {
@@ -108,14 +112,14 @@ func runEvents(ctx context.Context, d *deps, o eventsOptions) error {
 	return cliutil.Fail(cliutil.ExitNotRunning, fmt.Errorf("the daemon is gone: %w", err), "go on later: "+d.command(fmt.Sprintf("events --since %d -f", last)))
 }
 
-func (d *deps) showEvent(e api.HostEvent, asJSON bool) {
+func (d *deps) showEvent(e api.HostEvent, known names, asJSON bool) {
 	if asJSON {
 		d.printJSON(e)
 		return
 	}
 	line := e.At.Local().Format("2006-01-02 15:04:05") + "  " + fmt.Sprintf("%-20s", e.Type)
 	if e.WorkerID != "" {
-		line += "  " + e.WorkerID
+		line += "  " + known.of(e.WorkerID)
 	}
 	d.printf("%s\n", cliutil.Printable(strings.TrimRight(line+"  "+dataText(e.Data), " ")))
 }

@@ -85,11 +85,37 @@ func runOperations(ctx context.Context, d *deps, o operationsOptions, args []str
 		d.notef("Nothing that takes long was done on this host yet.\n")
 		return nil
 	}
+	names := labels(ctx, local)
 	rows := make([][]string, 0, len(ops))
 	for _, op := range ops {
-		rows = append(rows, []string{op.ID, op.Kind, orDash(op.WorkerID), operationText(op), humanDuration(time.Since(op.StartedAt.Time))})
+		rows = append(rows, []string{op.ID, op.Kind, orDash(names.of(op.WorkerID)), operationText(op), humanDuration(time.Since(op.StartedAt.Time))})
 	}
 	return cliutil.Table(d.streams.Out, d.streams.Width, []string{"ID", "KIND", "WORKER", "STATUS", "AGE"}, rows)
+}
+
+// names are the labels of workers by their ids.
+type names map[string]string
+
+// labels asks for the names of the workers that there are. Without an answer
+// ids have to do.
+func labels(ctx context.Context, local reached) names {
+	out := names{}
+	workers, err := local.Workers(ctx)
+	if err != nil {
+		return out
+	}
+	for _, w := range workers {
+		out[w.ID] = w.Label
+	}
+	return out
+}
+
+// of names a worker; one that was removed has only its id.
+func (n names) of(id string) string {
+	if label := n[id]; label != "" {
+		return label
+	}
+	return id
 }
 
 func operationText(op api.Operation) string {

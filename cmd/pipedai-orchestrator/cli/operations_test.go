@@ -94,7 +94,7 @@ func TestEvents(t *testing.T) {
 		{Seq: 2, At: api.At(time.Now()), Type: "worker.started", WorkerID: "w1", Data: json.RawMessage(`{"pid":8}`)},
 	}}
 	fakeDaemon(t, tm, buildinfo.Version(), routes)
-	tm.run(t, "events").want(t, 0, "daemon.started", "pid=7", "w1  pid=8")
+	tm.run(t, "events").want(t, 0, "daemon.started", "pid=7", "box  pid=8")
 	r := tm.run(t, "events", "--worker", "box")
 	if r.want(t, 0, "worker.started"); strings.Contains(r.out, "daemon.started") {
 		t.Errorf("events of one worker: %s", r.out)
