@@ -78,8 +78,8 @@ type Options struct {
 	// Ready is called once workers are looked after; may be nil.
 	Ready func()
 	// Draining is called when the end begins, with the number of workers that
-	// are stopped; may be nil.
-	Draining func(workers int)
+	// are stopped and how long the slowest may take; may be nil.
+	Draining func(workers int, within time.Duration)
 	Log      *slog.Logger
 
 	// What tests set: how long a drain waits and how often it looks, and who is
@@ -112,7 +112,7 @@ func (o *Options) defaults() {
 		o.Ready = func() {}
 	}
 	if o.Draining == nil {
-		o.Draining = func(int) {}
+		o.Draining = func(int, time.Duration) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -258,7 +258,7 @@ func (h *host) supervise(ctx context.Context) error {
 		return <-ended
 	}
 	h.changed()
-	h.o.Draining(h.runningWorkers())
+	h.o.Draining(h.runningWorkers(), h.longestGrace(running))
 	err := h.supervisor.StopAll(running)
 	detach()
 	return errors.Join(err, <-ended)

@@ -150,9 +150,17 @@ func TestRun_stopsInOrder(t *testing.T) {
 	dir := newHome(t, p.URL, "w1")
 	o := testOptions(dir)
 	o.WorkerEnv = append(o.WorkerEnv, drainVar+"=300ms")
-	drained := make(chan int, 1)
-	o.Draining = func(n int) { drained <- n }
+	type drain struct {
+		workers int
+		within  time.Duration
+	}
+	drained := make(chan drain, 1)
+	o.Draining = func(n int, within time.Duration) { drained <- drain{n, within} }
 	d := startDaemon(t, o)
+	long := (2 * time.Hour).Milliseconds()
+	if _, err := d.ChangeWorker(t.Context(), "w1", api.WorkerSettingsChange{StopGraceMs: &long}); err != nil {
+		t.Fatal(err)
+	}
 	pid := d.pid(t, "w1")
 	counting(t, dir, "w1")
 
@@ -174,8 +182,10 @@ func TestRun_stopsInOrder(t *testing.T) {
 	if err := d.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if n := <-drained; n != 1 {
-		t.Errorf("%d workers drained", n)
+	// The service manager is told how long to wait, or it would end the daemon
+	// while a worker with a grace of its own still drains.
+	if got, want := <-drained, (drain{1, 2 * time.Hour}); got != want {
+		t.Errorf("drained %+v, want %+v", got, want)
 	}
 	if err := <-closed; err == nil || !strings.Contains(err.Error(), "the daemon is stopping") {
 		t.Errorf("the socket closed with %v", err)

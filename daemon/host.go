@@ -206,6 +206,21 @@ func (h *host) Known(ctx context.Context, id string) (bool, error) {
 	return err == nil, err
 }
 
+// longestGrace is how long a stop of all workers that run may take.
+func (h *host) longestGrace(ctx context.Context) time.Duration {
+	longest := h.o.StopGrace
+	entries, err := h.manifest.Entries(ctx)
+	if err != nil {
+		h.o.Log.Error("look how long workers may take to stop", "error", err)
+	}
+	for _, e := range entries {
+		if s, known := h.supervisor.Status(e.ID); known && s.PID != 0 {
+			longest = max(longest, e.Settings.StopGrace)
+		}
+	}
+	return longest
+}
+
 func (h *host) runningWorkers() int {
 	n := 0
 	for _, s := range h.supervisor.Statuses() {

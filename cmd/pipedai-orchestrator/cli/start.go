@@ -146,8 +146,8 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 				d.printf("This host is not connected yet: %s\n", d.command("connect --api-url <url>"))
 			}
 		},
-		Draining: func(workers int) {
-			tell(d, notifier.Stopping(workers, o.stopGrace))
+		Draining: func(workers int, within time.Duration) {
+			tell(d, notifier.Stopping(workers, within))
 			if workers > 0 {
 				d.printf("Stopping: waiting for %d worker(s) to finish. Interrupt again to leave them running.\n", workers)
 			}
