@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 )
 
 // ErrNoManager says that there is no service manager: in a container, say.
@@ -99,7 +100,7 @@ func (s *Service) Lingers(ctx context.Context, user string) bool {
 		return true
 	}
 	out, err := s.run(ctx, "loginctl", "show-user", user, "--property=Linger", "--value")
-	return err == nil && len(out) >= 3 && out[:3] == "yes"
+	return err == nil && strings.HasPrefix(out, "yes")
 }
 
 // Restarting reports whether the service manager stops the daemon only to start

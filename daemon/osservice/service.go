@@ -258,8 +258,9 @@ func (s *Service) Journal(ctx context.Context, lines int) (string, error) {
 }
 
 // Uninstall stops the service, which lets workers finish, keeps it from being
-// started, removes its unit, and only then has the manager forget it. It
-// reports false when there was none.
+// started, removes its unit, and only then has the manager forget it. When ctx
+// ends first, the service goes on ending and stays installed. It reports false
+// when there was none.
 func (s *Service) Uninstall(ctx context.Context) (bool, error) {
 	text, err := s.installed(ctx)
 	if err != nil || text == "" {
@@ -273,8 +274,8 @@ func (s *Service) Uninstall(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if state.Loaded {
-		if err := s.control.Stop(); err != nil {
-			return false, fmt.Errorf("stop the service: %w", err)
+		if err := s.Stop(ctx); err != nil {
+			return false, err
 		}
 	}
 	if s.windows {

@@ -106,7 +106,7 @@ func TestUninstall_101_order(t *testing.T) {
 	if removed, err := s.Uninstall(t.Context()); err != nil || !removed {
 		t.Fatalf("%v, %v", removed, err)
 	}
-	want := []string{"stop", "disable pipedai-orchestrator.service", "daemon-reload (no unit)", "reset-failed pipedai-orchestrator.service (no unit)"}
+	want := []string{"stop pipedai-orchestrator.service", "disable pipedai-orchestrator.service", "daemon-reload (no unit)", "reset-failed pipedai-orchestrator.service (no unit)"}
 	if diff := cmp.Diff(want, f.calls); diff != "" {
 		t.Error(diff)
 	}
