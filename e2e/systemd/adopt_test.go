@@ -241,6 +241,7 @@ func (r *rig) never(t *testing.T) {
 // A worker of a unit of the machine. Its owner cannot take it over without
 // root, is told what to type, and after that can adopt it; root can.
 func TestAdopt_90_system(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "/opt/pipedai")
 	root := manager{r, "", "/root/.pipedai"}
 	alice := manager{r, user, r.home}
@@ -304,6 +305,7 @@ func TestAdopt_90_system(t *testing.T) {
 
 // A worker of a unit of its owner's systemd.
 func TestAdopt_90_user(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "/opt/pipedai")
 	r.run("loginctl", "enable-linger", user)
 	eventually(t, "the person's systemd", func() bool {

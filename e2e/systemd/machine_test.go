@@ -67,7 +67,7 @@ func newMachine(t testing.TB, cached string) *machine {
 	if m.log, err = os.Create(filepath.Join(filepath.Dir(m.root), "console")); err != nil {
 		t.Fatal(err)
 	}
-	m.cgroup = filepath.Join(cgroup2(t), fmt.Sprintf("pipedai-test-%d", os.Getpid()))
+	m.cgroup = filepath.Join(cgroup2(t), fmt.Sprintf("pipedai-test-%d-%s", os.Getpid(), t.Name()))
 	if err := os.Mkdir(m.cgroup, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -35,16 +35,13 @@ type rig struct {
 
 func newRig(t *testing.T, folder string) *rig {
 	t.Helper()
-	cached := os.Getenv("SYSTEMD_ROOT")
-	if cached == "" || os.Geteuid() != 0 {
-		t.Fatal("this suite boots a machine: run `make test-systemd` as root")
-	}
-	r := &rig{machine: newMachine(t, cached), program: folder + "/pipedai-orchestrator", home: "/home/" + user + "/.pipedai"}
+	r := &rig{machine: newMachine(t, os.Getenv("SYSTEMD_ROOT")), program: folder + "/pipedai-orchestrator", home: "/home/" + user + "/.pipedai"}
 	if err := os.MkdirAll(r.at(folder), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	build(t, r.at(r.program), "./cmd/pipedai-orchestrator")
-	build(t, r.at(folder+"/pipedai-worker"), "./e2e/systemd/testdata/counter")
+	for to, from := range map[string]string{r.program: programs.daemon, folder + "/pipedai-worker": programs.worker} {
+		r.copyIn(from, to)
+	}
 	r.run("useradd", "--create-home", "--shell", "/bin/sh", user)
 	// A host as older programs left it: one worker that should run.
 	config := r.home + "/orchestrator/workers/w1.json"
@@ -74,13 +71,42 @@ func (r *rig) steps(t *testing.T, units ...string) func(name string, do func(t *
 	}
 }
 
-func build(t *testing.T, to, pkg string) {
-	t.Helper()
-	cmd := exec.Command("go", "build", "-trimpath", "-o", to, pkg)
-	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+// programs are built once for all tests.
+var programs struct{ daemon, worker string }
+
+func TestMain(m *testing.M) {
+	if os.Getenv("SYSTEMD_ROOT") == "" || os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "this suite boots a machine: run `make test-systemd` as root")
+		os.Exit(1)
+	}
+	os.Exit(runAll(m))
+}
+
+func runAll(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "pipedai-systemd-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it is in a folder for such things
+	programs.daemon, programs.worker = filepath.Join(dir, "daemon"), filepath.Join(dir, "worker")
+	for to, pkg := range map[string]string{programs.daemon: "./cmd/pipedai-orchestrator", programs.worker: "./e2e/systemd/testdata/counter"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-o", to, pkg)
+		cmd.Dir = "../.."
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// copyIn puts a program into the machine.
+func (r *rig) copyIn(from, to string) {
+	r.t.Helper()
+	if out, err := exec.Command("cp", from, r.at(to)).CombinedOutput(); err != nil {
+		r.t.Fatalf("%v: %s", err, out)
 	}
 }
 
@@ -212,6 +238,7 @@ func (r *rig) want(t *testing.T, what, got, want string) {
 }
 
 func TestService_P8_system(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oddFolder)
 	step := r.steps(t, unit)
 	step("without root it says what to type", func(t *testing.T) {
@@ -273,7 +300,7 @@ func TestService_P8_system(t *testing.T) {
 	step("upgrade", func(t *testing.T) {
 		// Another file in the place of the running one, as an installer does it.
 		r.undisturbed(t, "", func() {
-			build(t, r.at(r.program+".new"), "./cmd/pipedai-orchestrator")
+			r.copyIn(programs.daemon, r.program+".new")
 			r.run("mv", r.program+".new", r.program)
 			r.as(user, r.program, "restart")
 		})
@@ -406,6 +433,7 @@ func (r *rig) noStrays(t *testing.T) {
 }
 
 func TestService_P8_user(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, quotedFolder)
 	r.run("loginctl", "enable-linger", user)
 	eventually(t, "the person's systemd", func() bool {
