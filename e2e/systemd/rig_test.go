@@ -54,7 +54,7 @@ func (r *rig) steps(t *testing.T, units ...string) func(name string, do func(t *
 			return
 		}
 		for _, u := range units {
-			said, _ := r.try("journalctl", "--no-pager", "-n", "60", "-u", u, "+", "_SYSTEMD_USER_UNIT="+u)
+			said, _ := r.try("journalctl", "--no-pager", "-n", "60", "_SYSTEMD_UNIT="+u, "+", "_SYSTEMD_USER_UNIT="+u, "+", "UNIT="+u, "+", "USER_UNIT="+u)
 			t.Logf("%s:\n%s", u, said)
 		}
 		t.Fatalf("the steps after %q need it to succeed", name)
