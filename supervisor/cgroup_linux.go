@@ -169,11 +169,12 @@ func (c cgroups) path(p *manifest.Process) string {
 }
 
 // create makes the group and sets what it is limited to; the limits that it
-// could not set are listed.
-func (c cgroups) create(dir string, l Limits) (g cgroup, unset []string, err error) {
+// could not set are listed, with the reason.
+func (c cgroups) create(dir string, l Limits) (g cgroup, unset []string, why string, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return cgroup{}, nil, err
+		return cgroup{}, nil, "", err
 	}
+	why = c.why
 	for _, f := range limitFiles(l) {
 		if slices.Contains(unset, f.limit) {
 			continue
@@ -184,9 +185,12 @@ func (c cgroups) create(dir string, l Limits) (g cgroup, unset []string, err err
 		}
 		if err != nil {
 			unset = append(unset, f.limit)
+			if why == "" { // there is a controller, and it refused
+				why = cause(err).Error()
+			}
 		}
 	}
-	return cgroup{dir: dir}, unset, nil
+	return cgroup{dir: dir}, unset, why, nil
 }
 
 // find takes a recorded group up again, when it is still there.

@@ -61,6 +61,20 @@ func TestCgroups_enable(t *testing.T) {
 	}
 }
 
+// A limit that the kernel refuses although there is a controller is told with
+// the reason.
+func TestCgroups_refused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "memory.max"), 0o700); err != nil { // cannot be written to
+		t.Fatal(err)
+	}
+	_, unset, why, err := cgroups{}.create(dir, Limits{MemoryBytes: 64 << 20, PIDs: 5})
+	if err != nil || !slices.Equal(unset, []string{"memory"}) || why == "" {
+		t.Errorf("%v %q %v", unset, why, err)
+	}
+}
+
 // cgroupBase is a folder of the real tree for one test.
 func cgroupBase(t *testing.T) string {
 	t.Helper()

@@ -17,7 +17,7 @@ func (l *osLauncher) startIn(program string, spec Spec, p *manifest.Process, att
 	why := l.cgroups.why
 	if p.Cgroup != "" {
 		var fd int
-		group, unset, err = l.cgroups.create(p.Cgroup, spec.Limits)
+		group, unset, why, err = l.cgroups.create(p.Cgroup, spec.Limits)
 		if err == nil {
 			fd, err = unix.Open(p.Cgroup, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		}
