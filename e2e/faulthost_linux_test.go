@@ -176,7 +176,6 @@ func (h *faultHost) limit(n uint64) {
 func (h *faultHost) configure() {
 	h.t.Helper()
 	for id, kind := range h.kinds {
-		id := id
 		backoff, budget := []int64{10, 20, 50}, -1
 		switch kind {
 		case "broken":

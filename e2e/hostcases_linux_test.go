@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,7 +29,8 @@ func TestHost_P3_shortChildren(t *testing.T) {
 	h := newFaultHost(t, kinds)
 	h.boot(0)
 	h.configure()
-	most, first, last := 0, 0, 0
+	most, first := 0, 0
+	var last int
 	eventually(t, "the first children", func() bool { return h.restarts() > 50 })
 	for deadline := time.Now().Add(5 * time.Minute); ; <-time.After(100 * time.Millisecond) {
 		n := h.restarts()
@@ -117,11 +119,11 @@ func (h *faultHost) cpu() time.Duration {
 	}
 	_, rest, _ := strings.Cut(string(data), ") ")
 	fields := strings.Fields(rest)
-	var user, system time.Duration
+	var user, system int
 	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
 		h.t.Fatal(err)
 	}
-	return (user + system) * (time.Second / 100)
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // A second daemon for one home says who is there, and changes nothing.
@@ -227,7 +229,7 @@ func unpack(t *testing.T, name string) map[string][]byte {
 	files := map[string][]byte{}
 	for archive := tar.NewReader(plain); ; {
 		head, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files
 		}
 		if err != nil {

@@ -148,7 +148,7 @@ func (c *capture) short(err error) {
 	if c.scarce.CompareAndSwap(false, true) {
 		c.log.Warn("worker output is taken later: this host is short of resources", "error", err)
 	}
-	time.Sleep(shortPause)
+	c.pause(shortPause)
 }
 
 // pause lets output gather, unless the stream is to end.

@@ -106,7 +106,7 @@ func (l *osLauncher) launch(spec Spec, p *manifest.Process, to sink) (_ process,
 	for until := time.Now().Add(shortPatience); isTransient(err) && time.Now().Before(until); {
 		// It runs, and has perhaps done something already: that must not be for
 		// nothing because there is no descriptor just now.
-		time.Sleep(shortPause)
+		<-time.After(shortPause)
 		u, err = l.follow(pid, p, true)
 	}
 	if err != nil {

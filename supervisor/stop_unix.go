@@ -119,7 +119,7 @@ const (
 
 // sweepPatiently is sweep, until it could look.
 func (u *unixProcess) sweepPatiently() {
-	for until := time.Now().Add(shortPatience); ; time.Sleep(shortPause) {
+	for until := time.Now().Add(shortPatience); ; <-time.After(shortPause) {
 		err := u.sweep()
 		if err == nil {
 			return

@@ -4,6 +4,7 @@ package adoption
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -221,7 +222,7 @@ func TestAdopt_noDaemonNoTakeOver(t *testing.T) {
 	a := newAdopter(t, Places{}, nil)
 	path := put(t, filepath.Join(t.TempDir(), "worker.json"), workerJSON("w1"))
 	pid := worker(t, 0, path)
-	if _, err := a.Adopt(t.Context(), Request{Paths: []string{path}, TakeOver: true}); err != ErrNoDaemon {
+	if _, err := a.Adopt(t.Context(), Request{Paths: []string{path}, TakeOver: true}); !errors.Is(err, ErrNoDaemon) {
 		t.Errorf("take over: %v", err)
 	}
 	if p, err := lookAt(pid); err != nil || !p.alive() {
@@ -354,7 +355,7 @@ func TestAdopt_oneAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if _, err := a.Adopt(t.Context(), Request{}); err != ErrBusy {
+	if _, err := a.Adopt(t.Context(), Request{}); !errors.Is(err, ErrBusy) {
 		t.Errorf("%v", err)
 	}
 }

@@ -180,15 +180,8 @@ func (a *Adopter) reload(ctx context.Context) error {
 // and waits until none of them is left.
 func (a *Adopter) stopOthers(ctx context.Context, rec manifest.Adoption, st state) error {
 	units := a.units(ctx, st)
-	for _, u := range units {
-		if err := u.manager.disable(ctx, u); err != nil {
-			return fmt.Errorf("disable the unit %s: %w", u.name, err)
-		}
-		a.o.Reached("disabled")
-		if err := u.manager.stop(ctx, u); err != nil {
-			return fmt.Errorf("stop the unit %s: %w", u.name, err)
-		}
-		a.o.Reached("unit-stopped")
+	if err := a.stopUnits(ctx, units); err != nil {
+		return err
 	}
 	known := map[int]int64{} // processes of the units, and those asked to end
 	told, first := false, true
@@ -205,25 +198,8 @@ func (a *Adopter) stopOthers(ctx context.Context, rec manifest.Adoption, st stat
 		if len(others) == 0 && !active {
 			return nil
 		}
-		for _, p := range others {
-			if _, belongs := owner(p, units); belongs || known[p.pid] == p.start {
-				known[p.pid] = p.start // a unit that has just ended does not know it any more
-				continue
-			}
-			if !first && !p.alive() {
-				continue
-			}
-			if !first { // it was not there when the others were asked to end
-				return cameBack(p)
-			}
-			if p.foreign() {
-				return fmt.Errorf("process %d belongs to the user %s", p.pid, p.user())
-			}
-			if err := p.terminate(); err != nil {
-				return err
-			}
-			known[p.pid] = p.start
-			a.o.Reached("asked")
+		if err := a.askOthers(others, units, known, first); err != nil {
+			return err
 		}
 		first = false
 		if !told && len(others) > 0 {
@@ -240,6 +216,48 @@ func (a *Adopter) stopOthers(ctx context.Context, rec manifest.Adoption, st stat
 			return err
 		}
 	}
+}
+
+// stopUnits disables the units, so that nothing starts them, and stops them.
+func (a *Adopter) stopUnits(ctx context.Context, units []unit) error {
+	for _, u := range units {
+		if err := u.manager.disable(ctx, u); err != nil {
+			return fmt.Errorf("disable the unit %s: %w", u.name, err)
+		}
+		a.o.Reached("disabled")
+		if err := u.manager.stop(ctx, u); err != nil {
+			return fmt.Errorf("stop the unit %s: %w", u.name, err)
+		}
+		a.o.Reached("unit-stopped")
+	}
+	return nil
+}
+
+// askOthers asks the processes of no unit to end, the first time; one that
+// turns up later came back. Those of units, which are stopping, and those that
+// were asked are kept in known.
+func (a *Adopter) askOthers(others []proc, units []unit, known map[int]int64, first bool) error {
+	for _, p := range others {
+		if _, belongs := owner(p, units); belongs || known[p.pid] == p.start {
+			known[p.pid] = p.start // a unit that has just ended does not know it any more
+			continue
+		}
+		if !first && !p.alive() {
+			continue
+		}
+		if !first { // it was not there when the others were asked to end
+			return cameBack(p)
+		}
+		if p.foreign() {
+			return fmt.Errorf("process %d belongs to the user %s", p.pid, p.user())
+		}
+		if err := p.terminate(); err != nil {
+			return err
+		}
+		known[p.pid] = p.start
+		a.o.Reached("asked")
+	}
+	return nil
 }
 
 // units are those of the journal, with how they are now.

@@ -29,8 +29,6 @@ type unit struct {
 	startedBy []string // other units that start it: timers, sockets
 }
 
-func (u unit) id() string { return u.manager.kind() + " " + u.name }
-
 // manager is one service manager and whose units it has.
 type manager interface {
 	kind() string // "systemd", "systemd-user" or "launchd"

@@ -49,7 +49,7 @@ func TestEvents_66_unparsableTargets(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-			resp, err := http.ReadResponse(newReader(conn), &http.Request{Method: "GET"})
+			resp, err := http.ReadResponse(newReader(conn), &http.Request{Method: http.MethodGet})
 			switch {
 			case errors.Is(err, os.ErrDeadlineExceeded):
 				t.Errorf("%q %q: no answer", target, lines)

@@ -32,7 +32,7 @@ func BenchmarkEvents(b *testing.B) {
 			var got atomic.Int64
 			var readers sync.WaitGroup
 			for range pages {
-				conn, _, err := websocket.Dial(b.Context(), f.wsURL("?token="+testToken.Reveal()), nil) //nolint:bodyclose // the socket owns it
+				conn, _, err := websocket.Dial(b.Context(), f.wsURL("?token="+testToken.Reveal()), nil)
 				if err != nil {
 					b.Fatal(err)
 				}

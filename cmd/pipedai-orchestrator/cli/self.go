@@ -23,7 +23,7 @@ func ownProgram() (string, error) {
 		return real, nil //nolint:nilerr // the folder we were started in is gone
 	}
 	a, errA := os.Stat(real)
-	b, errB := os.Stat(named) //nolint:gosec // G703: only to see whether it is this very file
+	b, errB := os.Stat(named)
 	// A program that was replaced while it ran has no file any more; then the
 	// name leads to what replaced it.
 	if errB == nil && (errA != nil || os.SameFile(a, b)) {

@@ -78,14 +78,14 @@ func runStopDaemon(ctx context.Context, d *deps, o stopOptions) error {
 		if waiting.Err() == nil && (err != nil || health.PID != local.info.PID) {
 			if asked != nil {
 				select {
-				case <-asked: // the manager has seen it, too
+				case err := <-asked: // the manager has seen it, too
+					if err != nil {
+						d.notef("stop: %v\n", err)
+					}
 				case <-waiting.Done():
 				}
 			}
-			d.printf("The daemon has stopped.\n")
-			if facts.Installed && facts.Enabled {
-				d.notef("Its service starts it again at the next boot, or log-in. Now: %s; never again: %s\n", service.StartCommand(), d.command("uninstall"))
-			}
+			d.saidStopped(service, facts)
 			return nil
 		}
 		select {
@@ -109,6 +109,14 @@ func runStopDaemon(ctx context.Context, d *deps, o stopOptions) error {
 		code, why = cliutil.ExitInterrupted, "interrupted"
 	}
 	return cliutil.Failf(code, "look again: "+d.command("status"), "%s; the daemon goes on stopping", why)
+}
+
+// saidStopped tells that the daemon has ended, and what would start it.
+func (d *deps) saidStopped(service *osservice.Service, facts serviceFacts) {
+	d.printf("The daemon has stopped.\n")
+	if facts.Installed && facts.Enabled {
+		d.notef("Its service starts it again at the next boot, or log-in. Now: %s; never again: %s\n", service.StartCommand(), d.command("uninstall"))
+	}
 }
 
 // askToStop has the daemon end in order: through its service manager, which

@@ -68,7 +68,7 @@ func (t *trace) RoundTrip(r *http.Request) (*http.Response, error) {
 	began := time.Now()
 	resp, err := t.next.RoundTrip(r)
 	took := time.Since(began).Round(time.Millisecond)
-	said := ""
+	var said string
 	switch {
 	case err != nil:
 		said = fmt.Sprintf("< no answer (%s): %s\n", took, t.clean(err.Error()))
