@@ -144,8 +144,8 @@ func common(text []byte, secret string) int {
 	return n
 }
 
-// Append appends text without the secrets to dst. Secrets that overlap go
-// together.
+// Append appends text without the secrets to dst. Secrets that overlap by up to
+// anchor bytes go together.
 func (s *Set) Append(dst, text []byte) []byte {
 	if s.Empty() {
 		return append(dst, text...)
@@ -160,7 +160,10 @@ func (s *Set) Append(dst, text []byte) []byte {
 			dst = append(append(dst, text[done:at]...), Mask...)
 		}
 		masked = max(masked, end)
-		done, next = masked, at+1
+		// What overlaps a secret may begin anywhere in it. Looked for in its last
+		// anchor bytes alone: in a long one that repeats itself every position may
+		// be a beginning.
+		done, next = masked, max(at+1, masked-anchor)
 	}
 }
 
