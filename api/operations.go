@@ -53,8 +53,8 @@ type HostEvents struct {
 // The types of host events.
 const (
 	HostDaemonStarted = "daemon.started" // version, pid
-	HostDaemonStopped = "daemon.stopped"
-	HostDaemonKilled  = "daemon.killed" // found at the next start: pid, startedAt
+	HostDaemonStopped = "daemon.stopped" // pid
+	HostDaemonKilled  = "daemon.killed"  // found at the next start: pid, startedAt
 
 	HostWorkerStarted    = "worker.started"    // pid
 	HostWorkerReattached = "worker.reattached" // pid

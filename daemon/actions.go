@@ -224,6 +224,9 @@ func (h *host) operate(ctx context.Context, e manifest.Entry, req localapi.ActRe
 // heldUp words an operation that goes on by itself, but cannot now.
 func (h *host) heldUp(op *operation) error {
 	text, fix := words(op.outcome())
+	if op.record().Undoing {
+		text = "it failed and is taken back, which is held up: " + text
+	}
 	out := &api.Error{
 		Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable, Message: text, Fix: fix,
 		Details: map[string]any{"operation": op.record().ID},

@@ -27,6 +27,7 @@ const (
 	buildWait       = 90 * time.Second // of an answer that waits
 	registerTimeout = time.Minute      // of the worker program
 	maxOutput       = 8 << 10          // of it that is kept
+	noAnswer        = 3                // its exit code when the control plane does not answer
 )
 
 // buildInput is a build as the journal keeps it: decided wholly before
@@ -46,7 +47,9 @@ type buildInput struct {
 // buildKind registers a new worker through the worker program and runs it.
 func buildKind() opKind {
 	return opKind{"build", []opStep{
-		{name: "mint", does: "getting a registration token", do: buildMint},
+		{name: "mint", does: "getting a registration token", do: func(ctx context.Context, op *operation) error {
+			return settleUpstream(op, buildMint(ctx, op))
+		}},
 		{name: "register", does: "registering the worker", do: buildRegister, undo: buildUnregister},
 		{name: "add", does: "adding it to the manifest", do: buildAdd, undo: buildTakeOut},
 		{name: "start", does: "starting it", final: true, do: func(ctx context.Context, op *operation) error {
@@ -234,7 +237,7 @@ func buildMint(ctx context.Context, op *operation) error {
 	if err != nil {
 		return err
 	}
-	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	ask, cancel := context.WithTimeout(ctx, op.h.o.askLimit)
 	defer cancel()
 	minted, err := plane.MintRegistration(ask, in.WorkspaceID, api.MintRequest{Label: in.Label})
 	if err != nil {
@@ -304,12 +307,20 @@ func (h *host) register(ctx context.Context, op *operation, in buildInput) error
 	if cause := context.Cause(ctx); errors.Is(cause, errCancelled) || errors.Is(cause, errDetached) {
 		return cause
 	}
-	said := strings.ReplaceAll(strings.TrimSpace(out.String()), op.token.Reveal(), op.token.Reveal()[:min(5, len(op.token.Reveal()))]+"…")
-	return &api.Error{
+	failed := &api.Error{
 		Status: http.StatusBadGateway, Code: api.CodeUpstream,
-		Message: fmt.Sprintf("%s could not be registered: %s ended with %v", in.Label, filepath.Base(program), err), Detail: said,
-		Fix: "see what it says; then build it again",
+		Message: fmt.Sprintf("%s could not be registered: %s ended with %v", in.Label, filepath.Base(program), err),
+		Fix:     "see what it says; then build it again",
 	}
+	failed.Detail = strings.ReplaceAll(strings.TrimSpace(out.String()), op.token.Reveal(), op.token.Reveal()[:min(5, len(op.token.Reveal()))]+"…")
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == noAnswer && !in.Given {
+		// It may be registered there without our knowing its token, and ours may
+		// be used up: with another one the hostname gets us the same worker.
+		op.token = ""
+		return again(failed)
+	}
+	return failed
 }
 
 // tail keeps the end of what is written to it.
@@ -339,14 +350,10 @@ func buildUnregister(ctx context.Context, op *operation) error {
 		return nil // it did not get that far; a worker that was never heard of stays offline
 	}
 	if !in.Pool {
-		ask, cancel := context.WithTimeout(ctx, askTimeout)
+		ask, cancel := context.WithTimeout(ctx, op.h.o.askLimit)
 		defer cancel()
 		e := manifest.Entry{ID: file.WorkerID, Label: in.Label, APIURL: in.APIURL, WorkspaceID: file.WorkspaceID, Mode: manifest.ModeWorkspace}
-		err := op.h.deleteUpstream(ask, e)
-		if undecided(err) || unreached(err) {
-			return again(err)
-		}
-		if err != nil {
+		if err := insistUpstream(op, op.h.deleteUpstream(ask, e)); err != nil {
 			return err // its file stays: the token in it is good
 		}
 	}

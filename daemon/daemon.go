@@ -82,9 +82,10 @@ type Options struct {
 	Draining func(workers int, within time.Duration)
 	Log      *slog.Logger
 
-	// What tests set: how long a drain waits and how often it looks, and who is
-	// told where an action is.
+	// What tests set: how long a drain waits and how often it looks, how long
+	// a control plane may take, and who is told where an action is.
 	drainLimit, drainPace   time.Duration
+	askLimit                time.Duration
 	adoptSettle, adoptWatch time.Duration
 	reached                 func(point string)
 }
@@ -101,6 +102,9 @@ func (o *Options) defaults() {
 	}
 	if o.drainLimit == 0 {
 		o.drainLimit = defaultDrainLimit
+	}
+	if o.askLimit == 0 {
+		o.askLimit = defaultAskLimit
 	}
 	if o.drainPace == 0 {
 		o.drainPace = defaultDrainPace
@@ -166,9 +170,7 @@ func Run(ctx context.Context, o Options) error {
 	if info.Host, _, err = net.SplitHostPort(listener.Addr().String()); err != nil {
 		return fmt.Errorf("find the address of the local API: %w", err)
 	}
-	h.greet(info)
-	err = writeInfo(o.Dir, info)
-	if err != nil {
+	if err := h.greet(ctx, info); err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(o.Dir.DaemonInfo()) }()

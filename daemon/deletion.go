@@ -64,7 +64,7 @@ func deleteDisable(ctx context.Context, op *operation) error {
 			return err
 		}
 	}
-	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	ask, cancel := context.WithTimeout(ctx, op.h.o.askLimit)
 	defer cancel()
 	err = op.h.switchUpstream(ask, e, false)
 	if errors.Is(err, errGoneUpstream) {
@@ -141,13 +141,10 @@ func deleteRevoke(ctx context.Context, op *operation) error {
 	if err != nil || e.ID == "" {
 		return err
 	}
-	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	ask, cancel := context.WithTimeout(ctx, op.h.o.askLimit)
 	defer cancel()
-	err = op.h.deleteUpstream(ask, e)
-	if undecided(err) || unreached(err) { // it may be removed there already, so there is no way back
-		return again(err)
-	}
-	return err
+	// It may be removed there already, so there is no way back.
+	return insistUpstream(op, op.h.deleteUpstream(ask, e))
 }
 
 func deleteRemove(ctx context.Context, op *operation) error {

@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -74,7 +76,7 @@ func (l *eventLog) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			l.add(api.HostDaemonStopped, "", nil)
+			l.add(api.HostDaemonStopped, "", map[string]any{"pid": os.Getpid()})
 			l.flush(context.WithoutCancel(ctx))
 			return nil
 		case <-l.filled:
@@ -188,13 +190,34 @@ func (l *eventLog) remote(planes []remote.Plane) {
 	}
 }
 
-// greet notes the start, and that the daemon before this one did not end in
-// order: it would have taken its daemon.json away.
-func (h *host) greet(info Info) {
-	if before, err := ReadInfo(h.o.Dir); err == nil {
+// greet leaves word of this daemon in daemon.json, and notes among the events
+// that it started and which daemon before it did not end in order: that one
+// would have taken its daemon.json away. They are on disk when greet returns,
+// unless the manifest takes no writes at the moment; then they come first as
+// soon as it does.
+func (h *host) greet(ctx context.Context, info Info) error {
+	before, found := ReadInfo(h.o.Dir)
+	last, err := h.manifest.LastEvent(ctx, api.HostDaemonStarted, api.HostDaemonStopped)
+	if err != nil && !errors.Is(err, manifest.ErrNotFound) {
+		h.o.Log.Warn("read the last event of the daemon before", "error", err)
+	}
+	var teller struct {
+		PID int `json:"pid"`
+	}
+	_ = json.Unmarshal(last.Data, &teller) // without a number it tells of nobody we look for
+	if err := writeInfo(h.o.Dir, info); err != nil {
+		return err
+	}
+	if found == nil && !(last.Type == api.HostDaemonStopped && teller.PID == before.PID) {
+		// Killed before it could say that it had started, or that it found another.
+		if last.Type == api.HostDaemonStarted && teller.PID != before.PID {
+			h.events.add(api.HostDaemonKilled, "", map[string]any{"pid": teller.PID, "startedAt": api.At(last.At)})
+		}
 		h.events.add(api.HostDaemonKilled, "", map[string]any{"pid": before.PID, "startedAt": before.StartedAt})
 	}
 	h.events.add(api.HostDaemonStarted, "", map[string]any{"pid": info.PID, "version": info.Version})
+	h.events.flush(ctx)
+	return nil
 }
 
 // HostEvents implements localapi.Lifecycle.

@@ -91,6 +91,10 @@ func registerMain() int {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "refused with", strings.TrimSpace(string(token)), err)
+		var answer *api.Error
+		if errors.As(err, &answer) && answer.Status == 0 {
+			return noAnswer
+		}
 		return 1
 	}
 	return 0
@@ -150,6 +154,60 @@ type plane struct {
 	refuse  int    // status to answer changes with; 0 carries them out
 	minted  int    // tokens
 	token   string // that is good now
+	spoil   []spoilt
+}
+
+// spoilt is what becomes of one change that a control plane is asked for.
+type spoilt string
+
+const (
+	fine     spoilt = ""
+	refused3 spoilt = "403"
+	cut      spoilt = "done, and the connection is cut before the answer"
+	cutOff   spoilt = "not done, and the connection is cut"
+	broke    spoilt = "done, and then 500"
+	broken   spoilt = "not done, and 500"
+	gateway  spoilt = "done, and a proxy says 502"
+	silent   spoilt = "done, and there is no answer"
+)
+
+// next is what becomes of the next change; the caller holds mu.
+func (p *plane) next() spoilt {
+	if len(p.spoil) == 0 {
+		return fine
+	}
+	s := p.spoil[0]
+	p.spoil = p.spoil[1:]
+	return s
+}
+
+// change is a handler of changes, which may be spoilt.
+func (p *plane) change(do http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		s := p.next()
+		switch s {
+		case cut, broke, gateway, silent:
+			do(httptest.NewRecorder(), r)
+		case fine:
+			do(w, r)
+		}
+		p.mu.Unlock()
+		switch s {
+		case fine:
+		case cut, cutOff:
+			panic(http.ErrAbortHandler)
+		case broke, broken:
+			http.Error(w, `{"error":"internal"}`, http.StatusInternalServerError)
+		case gateway:
+			http.Error(w, "<html>", http.StatusBadGateway)
+		case refused3:
+			http.Error(w, `{"error":"forbidden"}`, http.StatusForbidden)
+		case silent:
+			_, _ = io.Copy(io.Discard, r.Body) // the server sees the caller leave only after it
+			<-r.Context().Done()
+		}
+	}
 }
 
 func newPlane(t *testing.T, ids ...string) *plane {
@@ -169,9 +227,7 @@ func newPlane(t *testing.T, ids ...string) *plane {
 		_ = json.NewEncoder(w).Encode(list)
 	})
 	change := func(do func(id string)) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
+		return p.change(func(w http.ResponseWriter, r *http.Request) {
 			id := r.PathValue("id")
 			p.calls = append(p.calls, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/v1/workspaces/ws1/workers/"))
 			switch {
@@ -184,14 +240,12 @@ func newPlane(t *testing.T, ids ...string) *plane {
 			default:
 				do(id)
 			}
-		}
+		})
 	}
 	mux.Handle("POST /api/v1/workspaces/ws1/workers/{id}/disable", change(func(id string) { p.workers[id].Disabled = true }))
 	mux.Handle("POST /api/v1/workspaces/ws1/workers/{id}/enable", change(func(id string) { p.workers[id].Disabled = false }))
 	mux.Handle("DELETE /api/v1/workspaces/ws1/workers/{id}", change(func(id string) { delete(p.workers, id) }))
-	mux.HandleFunc("POST /api/v1/workspaces/ws1/workers/registration-token", func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+	mux.HandleFunc("POST /api/v1/workspaces/ws1/workers/registration-token", p.change(func(w http.ResponseWriter, _ *http.Request) {
 		if p.refuse != 0 {
 			http.Error(w, `{"error":"no"}`, p.refuse)
 			return
@@ -200,10 +254,8 @@ func newPlane(t *testing.T, ids ...string) *plane {
 		p.token = fmt.Sprintf("wrk_registration-%d", p.minted)
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(api.MintedToken{ID: "reg_1", Token: p.token})
-	})
-	mux.HandleFunc("POST /api/v1/workers/register", func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+	}))
+	mux.HandleFunc("POST /api/v1/workers/register", p.change(func(w http.ResponseWriter, r *http.Request) {
 		var req api.RegisterWorkerRequest
 		if json.NewDecoder(r.Body).Decode(&req) != nil || req.Token == "" || req.Token != p.token {
 			http.Error(w, `{"error":"already_consumed"}`, http.StatusConflict)
@@ -214,7 +266,7 @@ func newPlane(t *testing.T, ids ...string) *plane {
 		p.workers[id] = &api.RemoteWorker{ID: id, Status: "online", Label: req.Label}
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(api.RegisteredWorker{WorkerID: id, WorkerToken: "wkt_" + id, APIURL: p.URL, WorkspaceID: "ws1"})
-	})
+	}))
 	mux.HandleFunc("GET /api/v1/releases/latest", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"pipedaiWorker":{"latest":"9.0.0","source":"test"},"pipedaiOrchestrator":{"latest":"unknown","source":"test"}}`))
 	})

@@ -76,11 +76,13 @@ var (
 type operation struct {
 	h       *host
 	kind    opKind
-	resumed bool            // begun by an earlier daemon: nobody waits for the answer
-	refused bool            // the control plane said no: nothing was done there
-	token   secret.Text     // given with the request; kept in memory alone
-	life    context.Context // ends with the daemon, and is not cancelled
-	cancel  context.CancelCauseFunc
+	resumed bool // begun by an earlier daemon: nobody waits for the answer
+	refused bool // the control plane said no: nothing was done there
+	// stumbles is how often the control plane failed at what it must do.
+	stumbles int
+	token    secret.Text     // given with the request; kept in memory alone
+	life     context.Context // ends with the daemon, and is not cancelled
+	cancel   context.CancelCauseFunc
 
 	settled chan struct{} // closed when the next action may begin
 	held    chan struct{} // closed when it is held up for the first time, or has ended

@@ -106,7 +106,7 @@ func killedAt(t *testing.T, verb, point string) {
 		t.Fatalf("it was refused: %v", err)
 	}
 
-	d = spawnDaemon(t, dir).client(t, dir)
+	d = startDaemon(t, testOptions(dir)) // its end takes the workers along
 	if op := d.settled(t); verb != "stop" && op.Status != "succeeded" {
 		t.Errorf("the operation ended %s: %+v", op.Status, op)
 	}

@@ -66,7 +66,7 @@ func agreeStep(enabled bool) func(context.Context, *operation) error {
 		if err != nil {
 			return again(err)
 		}
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		ctx, cancel := context.WithTimeout(ctx, op.h.o.askLimit)
 		defer cancel()
 		err = op.h.switchUpstream(ctx, e, enabled)
 		if errors.Is(err, errGoneUpstream) {
@@ -96,20 +96,17 @@ func takeBack(ctx context.Context, op *operation, e manifest.Entry, enabled bool
 	if op.refused {
 		return nil // there is nothing to take back
 	}
-	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	ask, cancel := context.WithTimeout(ctx, op.h.o.askLimit)
 	defer cancel()
 	err := op.h.switchUpstream(ask, e, enabled)
-	switch {
-	case errors.Is(err, errGoneUpstream):
+	if errors.Is(err, errGoneUpstream) {
 		return nil
-	case undecided(err), unreached(err):
-		return again(err)
 	}
-	return err
+	return insistUpstream(op, err)
 }
 
-// askTimeout bounds one question to a control plane.
-const askTimeout = 30 * time.Second
+// defaultAskLimit bounds one question to a control plane.
+const defaultAskLimit = 30 * time.Second
 
 func recordStep(enabled bool) func(context.Context, *operation) error {
 	return func(ctx context.Context, op *operation) error {
@@ -133,7 +130,7 @@ func (h *host) drain(ctx context.Context, op *operation, e manifest.Entry, moot 
 			return nil
 		}
 		asked := time.Now()
-		refresh, cancel := context.WithTimeout(ctx, askTimeout)
+		refresh, cancel := context.WithTimeout(ctx, h.o.askLimit)
 		_, _ = h.remote.Refresh(refresh, e) // how old the view is tells whether it came through
 		cancel()
 		view := h.remote.View(e)

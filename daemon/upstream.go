@@ -135,7 +135,7 @@ func (h *host) upstream(verb string, e manifest.Entry, err error) error {
 	case !errors.As(err, &answer):
 	case answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden:
 		out.Fix = "renew this host's credential: " + h.connect(e.APIURL)
-	case answer.Code != api.CodeUnreachable && answer.Status == 0:
+	case answer.Code != api.CodeUnreachable && answer.Status == 0, answer.Status >= 502 && answer.Status <= 504:
 		out.Message = fmt.Sprintf("whether %s was %s is not known", e.Label, done)
 		out.Fix = "it is asked again until there is an answer; to take it back: " + h.command("operations")
 	case answer.Status == 0:
@@ -172,11 +172,23 @@ func unreached(err error) bool {
 	return errors.As(err, &up) && up.answer != nil && up.answer.Code == api.CodeUnreachable
 }
 
+// stumbled reports whether a control plane failed while it carried something
+// out: it may have come far enough.
+func stumbled(err error) bool {
+	var up *upstreamError
+	return errors.As(err, &up) && up.answer != nil && up.answer.Status >= 500
+}
+
+// maxStumbles bounds how often an operation asks again after the control plane
+// failed at it: it may fail at this for good.
+const maxStumbles = 5
+
 // settleUpstream decides what an operation does about an error of a control
 // plane. When it is not known what was done there, it is asked until it
 // answers. When it was not reached nothing was done: whoever waits hears of it
 // and may ask again; where nobody waits, because the daemon was killed
-// meanwhile, an earlier daemon may have reached it.
+// meanwhile, an earlier daemon may have reached it. One that failed may have
+// done it: that is taken back.
 func settleUpstream(op *operation, err error) error {
 	switch {
 	case err == nil:
@@ -184,6 +196,19 @@ func settleUpstream(op *operation, err error) error {
 	case undecided(err), op.resumed && unreached(err):
 		return again(err)
 	}
-	op.refused = true
+	op.refused = !stumbled(err)
+	return err
+}
+
+// insistUpstream is settleUpstream where there is no other way: what keeps the
+// control plane from answering passes, and it fails only so often.
+func insistUpstream(op *operation, err error) error {
+	switch {
+	case undecided(err), unreached(err):
+		return again(err)
+	case stumbled(err) && op.stumbles < maxStumbles:
+		op.stumbles++
+		return again(err)
+	}
 	return err
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"pipedai/internal/sqlitefile"
@@ -70,6 +72,28 @@ func (m *Manifest) AppendEvents(ctx context.Context, events []Event) error {
 		return fmt.Errorf("append events: %w", err)
 	}
 	return nil
+}
+
+// LastEvent returns the newest event of one of some types; ErrNotFound when
+// none is held.
+func (m *Manifest) LastEvent(ctx context.Context, types ...string) (Event, error) {
+	query := `SELECT seq, at, entry_id, type, data FROM events WHERE type IN (` + strings.TrimSuffix(strings.Repeat("?,", len(types)), ",") + `) ORDER BY seq DESC LIMIT 1`
+	args := make([]any, len(types))
+	for i, t := range types {
+		args[i] = t
+	}
+	var e Event
+	var at int64
+	var data string
+	err := m.db.Reader.QueryRowContext(ctx, query, args...).Scan(&e.Seq, &at, &e.EntryID, &e.Type, &data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Event{}, fmt.Errorf("last event: %w", ErrNotFound)
+	}
+	if err != nil {
+		return Event{}, fmt.Errorf("last event: %w", sqlitefile.Classify(err))
+	}
+	e.At, e.Data = fromDB(at), json.RawMessage(data)
+	return e, nil
 }
 
 // EventsQuery says which events are wanted.
