@@ -208,7 +208,7 @@ func (h *host) greet(ctx context.Context, info Info) error {
 	if err := writeInfo(h.o.Dir, info); err != nil {
 		return err
 	}
-	if found == nil && !(last.Type == api.HostDaemonStopped && teller.PID == before.PID) {
+	if found == nil && (last.Type != api.HostDaemonStopped || teller.PID != before.PID) {
 		// Killed before it could say that it had started, or that it found another.
 		if last.Type == api.HostDaemonStarted && teller.PID != before.PID {
 			h.events.add(api.HostDaemonKilled, "", map[string]any{"pid": teller.PID, "startedAt": api.At(last.At)})

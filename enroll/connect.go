@@ -227,6 +227,9 @@ func persist(ctx context.Context, o Options, hosts *manifest.Manifest, answer ap
 		entry.ConfigPath = freePath(o.Dir, o.Label, taken)
 	}
 	entry.Label, entry.APIURL, entry.WorkspaceID = o.Label, answer.APIURL, answer.WorkspaceID
+	if answer.AuthMode == "claude_max" || answer.AuthMode == "api_key" { // the ones there are; its process is told
+		entry.Settings.AuthMode = answer.AuthMode
+	}
 
 	err = WriteWorkerFile(entry.ConfigPath, WorkerFile{
 		WorkerID: answer.WorkerID, WorkerToken: secret.Text(answer.WorkerToken), APIURL: answer.APIURL,

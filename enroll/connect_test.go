@@ -93,6 +93,29 @@ func TestConnect_deviceFlow(t *testing.T) {
 	})
 }
 
+// How the tasks of the workspace use Claude is kept and given to the worker's
+// process; what this program does not know is not made up for.
+func TestConnect_24_authModeIsKept(t *testing.T) {
+	t.Parallel()
+	for said, kept := range map[string]string{"api_key": "api_key", "claude_max": "claude_max", "": "", "something newer": ""} {
+		dir := testDir(t)
+		o := testOptions(dir, &scripted{answers: []func(context.Context) (api.RedeemResult, error){
+			func(ctx context.Context) (api.RedeemResult, error) {
+				answer, err := granted(ctx)
+				answer.AuthMode = said
+				return answer, err
+			},
+		}})
+		o.Code = "enr_code"
+		if _, err := Connect(t.Context(), o); err != nil {
+			t.Fatalf("%q: %v", said, err)
+		}
+		if got := entriesOf(t, dir)[0].Settings.AuthMode; got != kept {
+			t.Errorf("%q: kept %q, want %q", said, got, kept)
+		}
+	}
+}
+
 func TestConnect_workerFileIsTheContract(t *testing.T) {
 	t.Parallel()
 	dir := testDir(t)
