@@ -51,8 +51,10 @@ func (h *host) Act(ctx context.Context, id string, req localapi.ActRequest) (api
 		}
 		return result, err
 	})
-	if errors.Is(err, context.Canceled) && ctx.Err() == nil && h.phase.Load() >= phaseStopping {
-		err = h.stopping() // it did not come to its end, or to its beginning
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil && h.lanes.ctx.Err() != nil {
+		// It did not come to its end, or to its beginning. The lanes know first
+		// that the daemon ends; the phase may not say so yet.
+		err = h.stopping()
 	}
 	result, _ := answer.(api.ActionResult)
 	return result, err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pipedai/api"
+	"pipedai/daemon/localapi"
 	"pipedai/enroll"
 	"pipedai/internal/hostdir"
 	"pipedai/manifest"
@@ -327,5 +328,25 @@ func TestWorker_L16_seesNoSecretOfOurs(t *testing.T) {
 	})
 	if strings.Contains(first, "hos_") || !strings.Contains(first, "token  args *** run --config") {
 		t.Errorf("it wrote %q", first)
+	}
+}
+
+// A daemon that ends cuts actions off, and says so: not a fault of its own, and
+// not before it could have said so otherwise.
+func TestAct_cutOffByTheEndOfTheDaemon(t *testing.T) {
+	t.Parallel()
+	o := testOptions(newHome(t, "https://a.test", "w1"))
+	o.defaults()
+	hosts, err := manifest.Open(t.Context(), o.Dir.Manifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hosts.Close() })
+	h := newHost(o, hosts)
+	h.phase.Store(phaseReady) // the end has only just begun
+	h.lanes.cancel()
+	_, err = h.Act(t.Context(), "w1", localapi.ActRequest{Verb: localapi.ActionStop})
+	if got := asAPI(t, err); got.Status != http.StatusServiceUnavailable || got.Code != api.CodeNotReady {
+		t.Errorf("%+v", got)
 	}
 }
