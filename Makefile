@@ -18,7 +18,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
 
-.PHONY: help build man run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-go test-web lint-go lint-web
+.PHONY: help build man run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-wine test-go test-web lint-go lint-web
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,10 @@ test-systemd: ## boot a real systemd and try the service in it (needs root, Linu
 	@scripts/setup.sh systemd
 	$(GO) vet -tags systemd ./e2e/systemd
 	@root=$$(scripts/systemd-root.sh) && SYSTEMD_ROOT="$$root" $(GO) test -tags systemd -json -count=1 -timeout 10m ./e2e/systemd | $(GO) run ./tools/testsum
+
+test-wine: ## try the programs for Windows under Wine (needs wine and gcc-mingw-w64-x86-64)
+	$(GO) vet -tags wine ./e2e/wine
+	@$(GO) test -tags wine -json -count=1 -timeout 10m ./e2e/wine | $(GO) run ./tools/testsum
 
 race: web ## run the Go tests with the race detector, without e2e
 	@$(MAKE) test-go PKGS="$$($(GO) list ./... | grep -v '/e2e$$' | tr '\n' ' ')" RACE=-race

@@ -94,6 +94,7 @@ func Repository() Rules {
 			{"examples/...", []string{"worker", "storage", "storage/...", "examples/..."}},
 			{"e2e", with(leaves, "api", "client", "storage")},
 			{"e2e/systemd/...", nil},
+			{"e2e/wine/...", nil},
 			{"tools/...", nil},
 			{"tools/httpref", []string{"controlplane", "daemon/localapi"}},
 			{"tools/bench", with(leaves, "api", "client", "manifest")},
