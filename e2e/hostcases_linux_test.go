@@ -85,6 +85,7 @@ func TestHost_P1_crashLoopsAreCheap(t *testing.T) {
 	h.boot(0)
 	h.configure()
 	none := []int64{} // the default
+	began, used, before := time.Now(), h.cpu(), h.restarts()
 	for id := range kinds {
 		change := api.WorkerSettingsChange{Restart: &api.WorkerRestartsChange{BackoffMs: &none}}
 		if status, body := request(t, http.MethodPatch, at(h.port, "/api/workers/"+id), h.key, change, nil); status != http.StatusOK {
@@ -93,7 +94,6 @@ func TestHost_P1_crashLoopsAreCheap(t *testing.T) {
 		h.verb(id, "restart?now=1")
 	}
 	h.verbs.Wait()
-	began, used, before := time.Now(), h.cpu(), h.restarts()
 	eventually(t, "each worker to crash twice", func() bool {
 		<-time.After(200 * time.Millisecond) // asking costs, too
 		return h.restarts() >= before+2*len(kinds)

@@ -50,9 +50,9 @@ func child(role []string) int {
 	case "exit":
 		return number(1)
 	case "sleep":
-		fmt.Println("up")
 		wait := make(chan os.Signal, 1)
 		signal.Notify(wait, syscall.SIGTERM)
+		fmt.Println("up")
 		<-wait
 		return 0
 	case "slow-stop": // takes a while to stop
