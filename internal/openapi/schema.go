@@ -100,8 +100,9 @@ func newSchemas(comments Comments) *schemas {
 }
 
 var (
-	timeType = reflect.TypeFor[api.Time]()
-	rawType  = reflect.TypeFor[json.RawMessage]()
+	timeType  = reflect.TypeFor[api.Time]()
+	rawType   = reflect.TypeFor[json.RawMessage]()
+	bytesType = reflect.TypeFor[[]byte]()
 )
 
 // note walks through a type, so that a struct that requests and answers share
@@ -112,7 +113,7 @@ func (b *schemas) note(t reflect.Type, request bool) {
 		bit = 1
 	}
 	switch {
-	case t == timeType || t == rawType:
+	case t == timeType || t == rawType || t == bytesType:
 	case t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map:
 		b.note(t.Elem(), request)
 	case t.Kind() == reflect.Struct && b.both[t]&bit == 0:
@@ -130,6 +131,8 @@ func (b *schemas) of(t reflect.Type, request bool) *schema {
 		return &schema{kind: "string", format: "date-time", null: true}
 	case rawType:
 		return &schema{}
+	case bytesType:
+		return &schema{kind: "string", format: "byte"} // base64
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

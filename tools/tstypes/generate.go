@@ -191,6 +191,9 @@ func (w *writer) kind(expr ast.Expr) (name string, null bool, err error) {
 		name, _, err = w.kind(t.X)
 		return name, true, err
 	case *ast.ArrayType:
+		if elt, ok := t.Elt.(*ast.Ident); ok && elt.Name == "byte" {
+			return "string", true, nil // base64
+		}
 		name, null, err = w.kind(t.Elt)
 		if null {
 			name = "(" + name + " | null)"

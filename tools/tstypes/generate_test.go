@@ -59,6 +59,7 @@ type Worker struct {
 	Next   map[string][]Item `+"`json:\"next\"`"+`
 	At     Time              `+"`json:\"at\"`"+`
 	Raw    json.RawMessage   `+"`json:\"raw,omitempty\"`"+`
+	Sig    []byte            `+"`json:\"sig\"`"+`
 	Hidden int               `+"`json:\"-\"`"+`
 }
 
@@ -97,6 +98,7 @@ export interface Worker {
   next: Record<string, Item[] | null> | null;
   at: Time;
   raw?: Json;
+  sig: string | null;
 }
 
 /** Item is more than a worker. */

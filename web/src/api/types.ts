@@ -1317,6 +1317,68 @@ export interface RegisteredWorker {
   workspaceId: string;
 }
 
+/**
+ * Envelope carries a signed payload in the manner of DSSE
+ * (https://github.com/secure-systems-lab/dsse): each signature is over the type
+ * and the payload together.
+ */
+export interface Envelope {
+  payloadType: string;
+  payload: string | null; // base64 on the wire
+  signatures: Signature[] | null;
+}
+
+/** Signature is one of an envelope. */
+export interface Signature {
+  keyid: string;
+  sig: string | null; // Ed25519, base64 on the wire
+}
+
+/** ReleaseManifest is the payload of a release's envelope. */
+export interface ReleaseManifest {
+  program: string; // "pipedai-worker", ...
+  version: string;
+  channel: string; // "stable", ...
+  sequence: number; // grows with every release of the program on the channel
+  createdAt: Time;
+  expiresAt: Time; // from then on nobody installs it any more
+  notes?: string;
+  artifacts: Artifact[] | null;
+}
+
+/**
+ * Artifact is the file of a release for one operating system and processor,
+ * as Go names them.
+ */
+export interface Artifact {
+  os: string;
+  arch: string;
+  name: string; // of the file; no folders
+  size: number; // bytes
+  sha256: string;
+  format: string; // "tar.gz", "zip" or "binary"
+}
+
+/**
+ * KeyRotation is the payload that puts a new release key in the place of
+ * another; both sign it.
+ */
+export interface KeyRotation {
+  from: string; // public key in text form
+  to: string;
+  createdAt: Time;
+}
+
+/**
+ * ReleaseKeys is the history of an installation's release key: the first one,
+ * and each rotation since, oldest first. Whoever knows any of the keys can walk
+ * to the one that signs today.
+ */
+export interface ReleaseKeys {
+  first?: string; // empty: releases are not set up
+  rotations: Envelope[] | null;
+}
+
 /** StorageContent answers GET /api/storage/{path} for a JSON object. */
 export interface StorageContent {
   path: string;
