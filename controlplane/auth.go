@@ -43,25 +43,26 @@ var roleRank = map[string]int{roleViewer: 1, roleOperator: 2, roleAdmin: 3, role
 type access struct {
 	role  string   // the operator role that suffices; empty: no token is needed
 	kinds []string // other kinds of caller that are admitted
+	audit recorded // what using the route is in the audit log
 }
 
 // The access rules of routes.go. A route of the engine is also open to local
 // programs (kindLocal) as long as the server asks for no token.
 var (
 	anyone      = access{}
-	view        = access{roleViewer, []string{kindLocal}}
-	operate     = access{roleOperator, []string{kindLocal}}
-	tick        = access{roleOperator, []string{kindLocal, kindSecret}}
-	report      = access{roleOperator, []string{kindLocal, kindSecret, kindWorker}}
-	signedIn    = access{roleViewer, []string{kindHost}}
-	hostsView   = access{roleViewer, []string{kindHost}}
-	hostsSwitch = access{roleOperator, []string{kindHost}}
-	hostsDelete = access{roleAdmin, []string{kindHost}}
-	hostsMint   = access{roleAdmin, []string{kindHost}}
-	pairingView = access{roleViewer, nil}
-	pairing     = access{roleAdmin, nil}
-	tokens      = access{roleAdmin, nil}
-	workerSelf  = access{roleNone, []string{kindWorker}}
+	view        = access{role: roleViewer, kinds: []string{kindLocal}}
+	operate     = access{role: roleOperator, kinds: []string{kindLocal}}
+	tick        = access{role: roleOperator, kinds: []string{kindLocal, kindSecret}}
+	report      = access{role: roleOperator, kinds: []string{kindLocal, kindSecret, kindWorker}}
+	signedIn    = access{role: roleViewer, kinds: []string{kindHost}}
+	hostsView   = access{role: roleViewer, kinds: []string{kindHost}}
+	hostsSwitch = access{role: roleOperator, kinds: []string{kindHost}}
+	hostsDelete = access{role: roleAdmin, kinds: []string{kindHost}}
+	hostsMint   = access{role: roleAdmin, kinds: []string{kindHost}}
+	pairingView = access{role: roleViewer}
+	pairing     = access{role: roleAdmin}
+	tokens      = access{role: roleAdmin}
+	workerSelf  = access{role: roleNone, kinds: []string{kindWorker}}
 )
 
 // words says who an access rule admits; empty: everybody.

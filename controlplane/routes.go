@@ -9,8 +9,8 @@ type route struct {
 	handler http.Handler
 }
 
-// routes is every route of the server, with who may use it and the name its
-// unexpected failures go by. GET also answers HEAD. Whatever is not here is a
+// routes is every route of the server, with who may use it, the action that
+// using it is in the audit log, and the name its unexpected failures go by. GET also answers HEAD. Whatever is not here is a
 // page of the console or not found. What a route does, and how it can refuse,
 // stands in reference.go and referencehosts.go; a server without a description
 // of every route does not start.
@@ -25,54 +25,54 @@ func (s *Server) routes() []route {
 
 		// Engine: maintenance
 		{"GET /api/maintenance", view, handle(s, "Failed to get maintenance status", s.maintenance)},
-		{"POST /api/maintenance/request", operate, handle(s, "Failed to request maintenance", s.requestMaintenance)},
-		{"POST /api/maintenance/enter", operate, handle(s, "Failed to enter maintenance", s.enterMaintenance)},
-		{"POST /api/maintenance/exit", operate, handle(s, "Failed to exit maintenance", s.exitMaintenance)},
+		{"POST /api/maintenance/request", operate.as("maintenance.request"), handle(s, "Failed to request maintenance", s.requestMaintenance)},
+		{"POST /api/maintenance/enter", operate.as("maintenance.enter"), handle(s, "Failed to enter maintenance", s.enterMaintenance)},
+		{"POST /api/maintenance/exit", operate.as("maintenance.exit"), handle(s, "Failed to exit maintenance", s.exitMaintenance)},
 
 		// Engine: services and tasks
-		{"POST /api/register", report, handle(s, "Registration failed", s.register)},
+		{"POST /api/register", report.as("service.register"), handle(s, "Registration failed", s.register)},
 		{"GET /api/services", view, handle(s, "Failed to list services", s.services)},
 		{"GET /api/services/{id}", view, handle(s, "Failed to get service", s.service)},
 		{"GET /api/services/{id}/tasks", view, handle(s, "Failed to list tasks", s.serviceTasks)},
 		{"GET /api/tasks/{id}/history", view, handle(s, "Failed to get task history", s.taskHistory)},
 		{"GET /api/tasks/{id}/input-schema", view, handle(s, "Failed to get input schema", s.inputSchema)},
-		{"POST /api/tasks/{id}/validate-input", view, handle(s, "Failed to validate input", s.validateInput)},
+		{"POST /api/tasks/{id}/validate-input", view.unrecorded(changesNothing), handle(s, "Failed to validate input", s.validateInput)},
 
 		// Engine: pipelines and runs
 		{"GET /api/pipelines", view, handle(s, "Failed to list pipelines", s.pipelines)},
 		{"GET /api/pipelines/{id}", view, handle(s, "Failed to get pipeline", s.pipeline)},
-		{"PUT /api/pipelines/{id}", operate, handle(s, "Failed to store pipeline", s.putPipeline)},
-		{"DELETE /api/pipelines/{id}", operate, handle(s, "Failed to delete pipeline", s.deletePipeline)},
-		{"POST /api/pipelines/{id}/trigger", operate, handle(s, "Failed to trigger pipeline", s.trigger)},
-		{"POST /api/pipelines/{id}/dry-run", view, handle(s, "Failed to validate pipeline", s.dryRun)},
+		{"PUT /api/pipelines/{id}", operate.as("pipeline.put"), handle(s, "Failed to store pipeline", s.putPipeline)},
+		{"DELETE /api/pipelines/{id}", operate.as("pipeline.delete"), handle(s, "Failed to delete pipeline", s.deletePipeline)},
+		{"POST /api/pipelines/{id}/trigger", operate.asRefused("pipeline.trigger"), handle(s, "Failed to trigger pipeline", s.trigger)},
+		{"POST /api/pipelines/{id}/dry-run", view.unrecorded(changesNothing), handle(s, "Failed to validate pipeline", s.dryRun)},
 		{"GET /api/runs", view, handle(s, "Failed to list runs", s.runs)},
 		{"GET /api/runs/{id}", view, handle(s, "Failed to get run", s.run)},
-		{"POST /api/runs/{id}/cancel", operate, handle(s, "Failed to cancel run", s.cancelRun)},
+		{"POST /api/runs/{id}/cancel", operate.as("run.cancel"), handle(s, "Failed to cancel run", s.cancelRun)},
 		{"GET /api/runs/{id}/replay", view, handle(s, "Failed to plan the replay", s.replayPlan)},
-		{"POST /api/runs/{id}/replay", operate, handle(s, "Failed to replay run", s.replay)},
+		{"POST /api/runs/{id}/replay", operate.as("run.replay"), handle(s, "Failed to replay run", s.replay)},
 		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
-		{"POST /api/task-runs/{id}/cancel", operate, handle(s, "Failed to cancel task run", s.cancelTaskRun)},
+		{"POST /api/task-runs/{id}/cancel", operate.as("task-run.cancel"), handle(s, "Failed to cancel task run", s.cancelTaskRun)},
 
 		// Engine: dead letters
 		{"GET /api/dlq", view, handle(s, "Failed to list DLQ items", s.deadLetters)},
 		{"GET /api/dlq/{id}", view, handle(s, "Failed to get DLQ item", s.deadLetter)},
-		{"POST /api/dlq/{id}/retry", operate, handle(s, "Failed to retry DLQ item", s.retryDeadLetter)},
-		{"POST /api/dlq/retry-all", operate, handle(s, "Failed to retry DLQ items", s.retryDeadLetters)},
-		{"POST /api/dlq/purge", operate, handle(s, "Failed to purge DLQ", s.purgeDeadLetters)},
+		{"POST /api/dlq/{id}/retry", operate.as("dlq.retry"), handle(s, "Failed to retry DLQ item", s.retryDeadLetter)},
+		{"POST /api/dlq/retry-all", operate.as("dlq.retry-all"), handle(s, "Failed to retry DLQ items", s.retryDeadLetters)},
+		{"POST /api/dlq/purge", operate.as("dlq.purge"), handle(s, "Failed to purge DLQ", s.purgeDeadLetters)},
 
 		// Engine: queue
-		{"POST /api/queue/task", operate, handle(s, "Failed to queue task", s.queueTask)},
-		{"POST /api/queue/batch", operate, handle(s, "Failed to queue batch", s.queueBatch)},
+		{"POST /api/queue/task", operate.asRefused("queue.push"), handle(s, "Failed to queue task", s.queueTask)},
+		{"POST /api/queue/batch", operate.asRefused("queue.push"), handle(s, "Failed to queue batch", s.queueBatch)},
 		{"GET /api/queue/status", view, handle(s, "Failed to get queue status", s.queueStatus)},
 		{"GET /api/queue/items", view, handle(s, "Failed to list queue items", s.queueItems)},
-		{"POST /api/tick", tick, handle(s, "Failed to process tick", s.tick)},
-		{"POST /api/process", tick, handle(s, "Failed to process tick", s.tick)},
+		{"POST /api/tick", tick.unrecorded(clockwork), handle(s, "Failed to process tick", s.tick)},
+		{"POST /api/process", tick.unrecorded(clockwork), handle(s, "Failed to process tick", s.tick)},
 
 		// Engine: what workers report
-		{"POST /api/heartbeat", report, handle(s, "Failed to process heartbeat", s.heartbeat)},
-		{"POST /api/progress", report, handle(s, "Failed to update progress", s.heartbeat)},
-		{"POST /api/idempotency/check", report, handle(s, "Failed to check idempotency key", s.checkIdempotency)},
-		{"POST /api/callback/{id}", report, handle(s, "Failed to process callback", s.callback)},
+		{"POST /api/heartbeat", report.unrecorded(workerTraffic), handle(s, "Failed to process heartbeat", s.heartbeat)},
+		{"POST /api/progress", report.unrecorded(workerTraffic), handle(s, "Failed to update progress", s.heartbeat)},
+		{"POST /api/idempotency/check", report.unrecorded(workerTraffic), handle(s, "Failed to check idempotency key", s.checkIdempotency)},
+		{"POST /api/callback/{id}", report.unrecorded(workerTraffic), handle(s, "Failed to process callback", s.callback)},
 
 		// Engine: storage
 		{"GET /api/storage/backends", view, handle(s, "Failed to list storage backends", s.storageBackends)},
@@ -80,40 +80,40 @@ func (s *Server) routes() []route {
 		{"GET /api/storage/{path...}", view, http.HandlerFunc(s.storageObject)},
 
 		// Engine: files for tasks
-		{"POST /api/upload/temp", operate, http.HandlerFunc(s.uploadTemp)},
+		{"POST /api/upload/temp", operate.asRefused("upload.store"), http.HandlerFunc(s.uploadTemp)},
 		{"GET /api/upload/temp/{id}", view, handle(s, "Failed to get upload info", s.uploadInfo)},
-		{"DELETE /api/upload/temp/{id}", operate, handle(s, "Failed to delete upload", s.deleteUpload)},
+		{"DELETE /api/upload/temp/{id}", operate.as("upload.delete"), handle(s, "Failed to delete upload", s.deleteUpload)},
 		{"GET /api/upload/stats", view, handle(s, "Failed to get upload stats", s.uploadStats)},
 
 		// Hosts: joining
-		{"POST /api/v1/enrollments/device", anyone, handle(s, "Failed to start pairing", s.deviceStart)},
-		{"POST /api/v1/enrollments/redeem", anyone, handle(s, "Failed to redeem", s.redeem)},
+		{"POST /api/v1/enrollments/device", anyone.as("enrollment.ask"), handle(s, "Failed to start pairing", s.deviceStart)},
+		{"POST /api/v1/enrollments/redeem", anyone.as("enrollment.redeem"), handle(s, "Failed to redeem", s.redeem)},
 		{"GET /api/v1/enrollments", pairingView, handle(s, "Failed to list enrollments", s.enrollments)},
 		{"GET /api/v1/enrollments/lookup", pairingView, handle(s, "Failed to look up the code", s.lookupEnrollment)},
-		{"POST /api/v1/enrollments/codes", pairing, handle(s, "Failed to issue a code", s.issueCode)},
-		{"POST /api/v1/enrollments/{id}/approve", pairing, handle(s, "Failed to approve", s.approve)},
-		{"POST /api/v1/enrollments/{id}/deny", pairing, handle(s, "Failed to deny", s.deny)},
+		{"POST /api/v1/enrollments/codes", pairing.as("enrollment.issue"), handle(s, "Failed to issue a code", s.issueCode)},
+		{"POST /api/v1/enrollments/{id}/approve", pairing.as("enrollment.approve"), handle(s, "Failed to approve", s.approve)},
+		{"POST /api/v1/enrollments/{id}/deny", pairing.as("enrollment.deny"), handle(s, "Failed to deny", s.deny)},
 
 		// Hosts: their workers
 		{"GET /api/v1/workspaces/{ws}/workers", hostsView, handle(s, "Failed to list workers", s.workers)},
-		{"POST /api/v1/workspaces/{ws}/workers/{id}/disable", hostsSwitch, handle(s, "Failed to disable worker", s.disableWorker)},
-		{"POST /api/v1/workspaces/{ws}/workers/{id}/enable", hostsSwitch, handle(s, "Failed to enable worker", s.enableWorker)},
-		{"DELETE /api/v1/workspaces/{ws}/workers/{id}", hostsDelete, handle(s, "Failed to delete worker", s.deleteWorker)},
-		{"POST /api/v1/workspaces/{ws}/workers/registration-token", hostsMint, handle(s, "Failed to mint the token", s.mintRegistration)},
-		{"POST /api/v1/workers/register", anyone, handle(s, "Failed to register", s.registerWorker)},
+		{"POST /api/v1/workspaces/{ws}/workers/{id}/disable", hostsSwitch.as("worker.disable"), handle(s, "Failed to disable worker", s.disableWorker)},
+		{"POST /api/v1/workspaces/{ws}/workers/{id}/enable", hostsSwitch.as("worker.enable"), handle(s, "Failed to enable worker", s.enableWorker)},
+		{"DELETE /api/v1/workspaces/{ws}/workers/{id}", hostsDelete.as("worker.delete"), handle(s, "Failed to delete worker", s.deleteWorker)},
+		{"POST /api/v1/workspaces/{ws}/workers/registration-token", hostsMint.as("token.create"), handle(s, "Failed to mint the token", s.mintRegistration)},
+		{"POST /api/v1/workers/register", anyone.as("worker.register"), handle(s, "Failed to register", s.registerWorker)},
 		{"GET /api/v1/workers/{id}/events/stream", hostsView, http.HandlerFunc(s.workerEvents)},
 
 		// Hosts: what a worker does by itself
-		{"POST /api/v1/workers/self/register", workerSelf, handle(s, "Registration failed", s.registerSelf)},
-		{"POST /api/v1/workers/self/claim", workerSelf, handle(s, "Failed to claim", s.claim)},
-		{"POST /api/v1/workers/self/heartbeat", workerSelf, handle(s, "Failed to process heartbeat", s.workerBeat)},
-		{"POST /api/v1/workers/self/callbacks", workerSelf, handle(s, "Failed to process callback", s.callbacks)},
-		{"POST /api/v1/workers/self/events", workerSelf, handle(s, "Failed to store the event", s.workerEvent)},
+		{"POST /api/v1/workers/self/register", workerSelf.unrecorded(workerTraffic), handle(s, "Registration failed", s.registerSelf)},
+		{"POST /api/v1/workers/self/claim", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to claim", s.claim)},
+		{"POST /api/v1/workers/self/heartbeat", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to process heartbeat", s.workerBeat)},
+		{"POST /api/v1/workers/self/callbacks", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to process callback", s.callbacks)},
+		{"POST /api/v1/workers/self/events", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to store the event", s.workerEvent)},
 
 		// Both
 		{"GET /api/v1/tokens", tokens, handle(s, "Failed to list tokens", s.tokenList)},
-		{"POST /api/v1/tokens", tokens, handle(s, "Failed to create the token", s.createToken)},
-		{"DELETE /api/v1/tokens/{id}", tokens, handle(s, "Failed to revoke the token", s.revokeToken)},
+		{"POST /api/v1/tokens", tokens.as("token.create"), handle(s, "Failed to create the token", s.createToken)},
+		{"DELETE /api/v1/tokens/{id}", tokens.as("token.revoke"), handle(s, "Failed to revoke the token", s.revokeToken)},
 		{"GET /api/v1/session", signedIn, handle(s, "Failed to get the session", s.session)},
 		{"GET /api/v1/health", anyone, handle(s, "Failed to get health", s.hostHealth)},
 		{"GET /api/v1/releases/latest", anyone, handle(s, "Failed to get releases", s.releases)},

@@ -129,7 +129,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.metrics = metrics
 	s.described = sync.OnceValues(func() ([]byte, error) { return s.description().JSON() })
-	if err := s.undescribed(); err != nil {
+	if err := errors.Join(s.undescribed(), unnamed(s.routes())); err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}
 	s.handler = s.chain()
