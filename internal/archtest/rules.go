@@ -45,13 +45,14 @@ func Repository() Rules {
 			{"api", nil},
 			{"pipeline", nil},
 			{"pipeline/inputschema", nil},
+			{"rollout", nil},
 			{"storage", []string{"internal/jwe"}},
-			{"store", []string{"pipeline"}},
+			{"store", []string{"pipeline", "rollout"}},
 			{"client", with(leaves, "api")},
 
 			// engine half
-			{"engine", with(leaves, "api", "pipeline", "pipeline/inputschema", "store", "storage")},
-			{"controlplane", with(leaves, "api", "engine", "pipeline", "pipeline/inputschema", "store", "storage")},
+			{"engine", with(leaves, "api", "pipeline", "pipeline/inputschema", "rollout", "store", "storage")},
+			{"controlplane", with(leaves, "api", "engine", "pipeline", "pipeline/inputschema", "rollout", "store", "storage")},
 
 			// host half
 			{"manifest", leaves},
@@ -71,10 +72,10 @@ func Repository() Rules {
 			{"worker/workertest", with(leaves, "api", "storage", "worker")},
 
 			// adapters, named only by cmd
-			{"store/postgres", with(leaves, "store", "store/internal/...", "pipeline")},
-			{"store/sqlite", with(leaves, "store", "store/internal/...", "pipeline")},
-			{"store/internal/...", with(leaves, "store", "pipeline")},
-			{"store/storetest", with(leaves, "store", "pipeline")},
+			{"store/postgres", with(leaves, "store", "store/internal/...", "pipeline", "rollout")},
+			{"store/sqlite", with(leaves, "store", "store/internal/...", "pipeline", "rollout")},
+			{"store/internal/...", with(leaves, "store", "pipeline", "rollout")},
+			{"store/storetest", with(leaves, "store", "pipeline", "rollout")},
 			{"storage/...", with(leaves, "storage", "storage/...")},
 			{"engine/dispatch", with(leaves, "engine", "api")},
 			{"daemon/osservice", leaves},
@@ -129,13 +130,13 @@ func Repository() Rules {
 			{"github.com/dlclark/regexp2", []string{"pipeline/inputschema"}},
 			{"github.com/ledongthuc/pdf", []string{"examples/pdf-processor/..."}},
 		},
-		StdOnly: []string{"api", "pipeline", "store", "storage", "internal/archtest"},
+		StdOnly: []string{"api", "pipeline", "rollout", "store", "storage", "internal/archtest"},
 	}
 }
 
 var (
 	drivers = []string{"github.com/jackc/pgx/v5", "github.com/mattn/go-sqlite3", "modernc.org/sqlite",
 		"github.com/pressly/goose/v3"}
-	engineHalf = []string{"controlplane", "engine/...", "store/..."}
+	engineHalf = []string{"controlplane", "engine/...", "rollout", "store/..."}
 	hostHalf   = []string{"daemon/...", "supervisor", "enroll", "manifest", "upgrade"}
 )
