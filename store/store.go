@@ -57,6 +57,7 @@ type Store interface {
 	Hosts
 	Uploads
 	Tokens
+	Releases
 
 	// Info describes the backend, so that differences are asked for and not
 	// guessed from a name.

@@ -14,6 +14,7 @@ const (
 	lockMode     = 0x70697065_02
 	lockClaim    = 0x70697065_03
 	lockRegister = 0x70697065_04
+	lockReleases = 0x70697065_05
 )
 
 // QueueStatus sums the kept counts.

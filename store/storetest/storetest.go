@@ -49,6 +49,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"hosts", hostCases},
 		{"uploads", uploadCases},
 		{"tokens", tokenCases},
+		{"releases", releaseCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
