@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,7 +49,8 @@ type Manifest struct {
 }
 
 // Open opens the manifest at path, creating it (0600, in a 0700 folder) when
-// it is missing, and brings its schema up to date. A manifest.json beside it
+// it is missing, and brings its schema up to date, after a copy was put into
+// the folder "backups" beside it. A manifest.json beside it
 // from before this format is imported once, in one transaction, and then
 // renamed to manifest.json.imported.
 //
@@ -56,6 +58,11 @@ type Manifest struct {
 // ErrLocked, ErrNewerSchema or ErrLegacy; it never resets a file it cannot
 // read.
 func Open(ctx context.Context, path string) (*Manifest, error) {
+	return open(ctx, path, migrations())
+}
+
+// open is Open with the migrations there are.
+func open(ctx context.Context, path string, files fs.FS) (*Manifest, error) {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := hostdir.Plain(path + suffix); err != nil {
 			return nil, fmt.Errorf("manifest: %w", err)
@@ -74,7 +81,7 @@ func Open(ctx context.Context, path string) (*Manifest, error) {
 	// The folder holds the credentials too; an older program may have left it
 	// open to others. What cannot be changed belongs to somebody else.
 	_ = os.Chmod(filepath.Dir(path), 0o700)
-	if err := m.migrate(ctx); err != nil {
+	if err := m.migrate(ctx, path, files); err != nil {
 		return nil, errors.Join(fmt.Errorf("manifest %s: %w", path, err), db.Close())
 	}
 	if imported != nil {

@@ -291,8 +291,10 @@ func TestOpen_Refuses(t *testing.T) {
 		"newer schema": {func(t *testing.T, path string) {
 			open(t, path).Close()
 			db := raw(t, path)
-			if _, err := db.Exec(`INSERT INTO manifest_migrations (version_id, is_applied) VALUES (999, 1)`); err != nil {
-				t.Fatal(err)
+			for _, stmt := range []string{`INSERT INTO manifest_migrations (version_id, is_applied) VALUES (999, 1)`, `PRAGMA user_version = 999`} {
+				if _, err := db.Exec(stmt); err != nil {
+					t.Fatal(err)
+				}
 			}
 			db.Close()
 		}, manifest.ErrNewerSchema},

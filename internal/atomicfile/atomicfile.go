@@ -36,7 +36,7 @@ func Write(path string, data []byte, perm fs.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return syncFolder(folder)
+	return SyncFolder(folder)
 }
 
 // Update replaces path with what change makes of its content (nil when there

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// syncFolder makes a rename inside the folder durable.
-func syncFolder(folder string) error {
+// SyncFolder makes a rename inside the folder durable.
+func SyncFolder(folder string) error {
 	dir, err := os.Open(folder)
 	if err != nil {
 		return fmt.Errorf("sync folder: %w", err)

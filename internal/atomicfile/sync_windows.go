@@ -1,5 +1,5 @@
 package atomicfile
 
-// syncFolder does nothing: Windows cannot flush a folder, and NTFS journals
+// SyncFolder does nothing: Windows cannot flush a folder, and NTFS journals
 // the rename.
-func syncFolder(string) error { return nil }
+func SyncFolder(string) error { return nil }
