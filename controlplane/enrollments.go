@@ -242,7 +242,7 @@ func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, erro
 	if found.Status == statusPending && !s.o.Now().Before(found.ExpiresAt) {
 		return api.Enrollment{}, errGone
 	}
-	decided, err := s.st.DecideEnrollment(ctx, found.ID, approve, caller(ctx).name)
+	decided, err := s.st.DecideEnrollment(ctx, store.DecideEnrollment{ID: found.ID, Approve: approve, By: caller(ctx).name})
 	if errors.Is(err, store.ErrConflict) {
 		if decided.Status == "" {
 			decided = found

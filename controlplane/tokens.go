@@ -14,7 +14,7 @@ import (
 
 // tokenList answers GET /api/v1/tokens.
 func (s *Server) tokenList(ctx context.Context, _ none) (api.Tokens, error) {
-	all, err := s.st.OperatorTokens(ctx)
+	all, err := s.st.OperatorTokens(ctx, "")
 	if err != nil {
 		return api.Tokens{}, err
 	}
@@ -67,7 +67,7 @@ func (s *Server) revokeToken(ctx context.Context, _ none) (api.Token, error) {
 			Detail: "revoke it with another token of role admin",
 		}
 	}
-	revoked, err := s.st.RevokeToken(ctx, id)
+	revoked, err := s.st.RevokeToken(ctx, "", id)
 	if err != nil {
 		return api.Token{}, missing(err, "Token", "tokenId", id)
 	}

@@ -22,10 +22,6 @@ type (
 type Hosts interface {
 	Admissions
 
-	// DefaultWorkspace returns the workspace that exists from the first
-	// migration on, with its environment.
-	DefaultWorkspace(ctx context.Context) (Workspace, error)
-
 	// CreateEnrollment stores a pairing or a pre-issued code.
 	CreateEnrollment(ctx context.Context, e Enrollment) (Enrollment, error)
 	// Enrollments lists the newest first, expired ones included.
@@ -36,7 +32,7 @@ type Hosts interface {
 	EnrollmentBySecret(ctx context.Context, hash string) (Enrollment, error)
 	// DecideEnrollment approves or denies a pending pairing; the first decision
 	// wins, later ones get ErrConflict with the enrolment as it is.
-	DecideEnrollment(ctx context.Context, id EnrollmentID, approve bool, by string) (Enrollment, error)
+	DecideEnrollment(ctx context.Context, p DecideEnrollment) (Enrollment, error)
 	// PolledEnrollment notes that a device polled and tells whether it came back
 	// sooner than the enrolment's interval allows.
 	PolledEnrollment(ctx context.Context, id EnrollmentID, now time.Time) (tooEarly bool, err error)
@@ -62,13 +58,6 @@ type Hosts interface {
 	WorkerEvents(ctx context.Context, id WorkerID, after int64, limit int) ([]WorkerEvent, error)
 }
 
-// Workspace groups workers and their operators.
-type Workspace struct {
-	ID          WorkspaceID
-	Name        string
-	Environment EnvironmentID
-}
-
 // Enrollment is one way for one host to join.
 type Enrollment struct {
 	ID         EnrollmentID
@@ -87,7 +76,19 @@ type Enrollment struct {
 	ExpiresAt          time.Time
 	DecidedAt          time.Time
 	DecidedBy          string
-	Worker             WorkerID // redeemed for
+	Worker             WorkerID      // redeemed for
+	Environment        EnvironmentID // of its workspace; empty: the first one
+}
+
+// DecideEnrollment is a person's decision about a pairing.
+type DecideEnrollment struct {
+	ID      EnrollmentID
+	Approve bool
+	By      string
+	// Workspace is where the host joins, which becomes the enrolment's; empty:
+	// as it is. Environment is one of it; empty: its first one.
+	Workspace   WorkspaceID
+	Environment EnvironmentID
 }
 
 // RedeemEnrollment is the host's side of the trade.

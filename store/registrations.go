@@ -17,8 +17,15 @@ type Admissions interface {
 	CreateRegistration(ctx context.Context, r Registration) (Registration, error)
 	// RegistrationBySecret finds one, used and expired ones included.
 	RegistrationBySecret(ctx context.Context, hash string) (Registration, error)
-	// RegisterWorker uses a token up, once: ErrConflict when it was used or has
-	// expired. The worker is the one that exists for (workspace, hostname), whose
+	// Registrations lists those that are kept, newest first. An empty workspace
+	// is all, with the pool.
+	Registrations(ctx context.Context, workspace WorkspaceID) ([]Registration, error)
+	// RevokeRegistration ends one that was not used, in a workspace or, if that
+	// is empty, in any. It may be called again. ErrNotFound when there is none,
+	// ErrConflict when it was used.
+	RevokeRegistration(ctx context.Context, workspace WorkspaceID, id string) (Registration, error)
+	// RegisterWorker uses a token up, once: ErrConflict when it was used, was
+	// revoked or has expired. The worker is the one that exists for (workspace, hostname), whose
 	// earlier tokens are void then, or a new one. A token that a host minted takes
 	// over no worker of another host: ErrHostTaken, and it stays unused.
 	RegisterWorker(ctx context.Context, p RegisterWorker) (Worker, error)
@@ -35,6 +42,7 @@ type Registration struct {
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	UsedAt     time.Time // zero: not yet
+	RevokedAt  time.Time // zero: not
 	Worker     WorkerID  // that it admitted
 }
 

@@ -54,10 +54,12 @@ type Store interface {
 	DeadLetters
 	Idempotency
 	Upkeep
+	Workspaces
 	Hosts
 	Uploads
 	Tokens
 	Releases
+	Audit
 
 	// Info describes the backend, so that differences are asked for and not
 	// guessed from a name.

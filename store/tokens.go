@@ -13,12 +13,15 @@ type Tokens interface {
 	// TokenByHash finds a token that is valid now (not revoked, not expired) and
 	// notes the use.
 	TokenByHash(ctx context.Context, hash string) (Token, error)
-	// OperatorTokens lists the tokens of operators, newest first, those that are
-	// over included.
-	OperatorTokens(ctx context.Context) ([]Token, error)
-	// RevokeToken ends an operator's token, by the ID of it. It may be called
-	// again; ErrNotFound when there is none.
-	RevokeToken(ctx context.Context, id string) (Token, error)
+	// OperatorTokens lists the tokens that operators were given ("pwk", "pop"),
+	// newest first, those that are over included. An empty workspace is all.
+	OperatorTokens(ctx context.Context, workspace WorkspaceID) ([]Token, error)
+	// RevokeToken ends one of those, by the ID of it, in a workspace or, if that
+	// is empty, in any. It may be called again; ErrNotFound when there is none.
+	RevokeToken(ctx context.Context, workspace WorkspaceID, id string) (Token, error)
+	// ValidTokens tells which of the tokens with these hashes are valid now. It
+	// notes no use.
+	ValidTokens(ctx context.Context, hashes []string) ([]string, error)
 	// TokensInUse reports whether an operator has a valid token besides the one
 	// named BootstrapToken.
 	TokensInUse(ctx context.Context) (bool, error)

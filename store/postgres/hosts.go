@@ -12,20 +12,13 @@ import (
 	"pipedai/store/internal/flow"
 )
 
-// DefaultWorkspace reads the one the migrations made.
-func (s *Store) DefaultWorkspace(ctx context.Context) (store.Workspace, error) {
-	return one(ctx, s, "read workspace", func(row scanner, w *store.Workspace) error {
-		return row.Scan(&w.ID, &w.Name, &w.Environment)
-	}, `select w.id, w.name, e.id from workspaces w join environments e on e.workspace_id = w.id order by w.created_at, w.id limit 1`)
-}
-
 const enrollmentCols = `id, workspace_id, kind, secret_hash, user_code, label, status, address, user_agent, hostname, os,
-	interval_ms, last_poll_at, created_at, expires_at, decided_at, decided_by, worker_id`
+	interval_ms, last_poll_at, created_at, expires_at, decided_at, decided_by, worker_id, environment_id`
 
 func scanEnrollment(row scanner, e *store.Enrollment) error {
 	return row.Scan(&e.ID, &e.Workspace, &e.Kind, &e.SecretHash, asText(&e.UserCode), &e.Label, &e.Status, &e.Address,
 		&e.UserAgent, &e.Hostname, &e.OS, millis(&e.Interval), timeCol{&e.LastPollAt}, timeCol{&e.CreatedAt},
-		timeCol{&e.ExpiresAt}, timeCol{&e.DecidedAt}, &e.DecidedBy, asText(&e.Worker))
+		timeCol{&e.ExpiresAt}, timeCol{&e.DecidedAt}, &e.DecidedBy, asText(&e.Worker), asText(&e.Environment))
 }
 
 // CreateEnrollment stores one; ErrConflict when its id or a code is taken.
@@ -40,10 +33,10 @@ func (s *Store) CreateEnrollment(ctx context.Context, e store.Enrollment) (store
 		if e.CreatedAt.IsZero() {
 			e.CreatedAt = t.now
 		}
-		n, err := t.exec(`insert into enrollments (`+enrollmentCols+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+		n, err := t.exec(`insert into enrollments (`+enrollmentCols+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 			on conflict do nothing`,
 			e.ID, e.Workspace, e.Kind, e.SecretHash, text(e.UserCode), e.Label, e.Status, e.Address, e.UserAgent, e.Hostname, e.OS,
-			e.Interval.Milliseconds(), ts(e.LastPollAt), ts(e.CreatedAt), ts(e.ExpiresAt), ts(e.DecidedAt), e.DecidedBy, text(e.Worker))
+			e.Interval.Milliseconds(), ts(e.LastPollAt), ts(e.CreatedAt), ts(e.ExpiresAt), ts(e.DecidedAt), e.DecidedBy, text(e.Worker), text(e.Environment))
 		if err != nil {
 			return err
 		}
@@ -83,23 +76,25 @@ func (s *Store) EnrollmentBySecret(ctx context.Context, hash string) (store.Enro
 }
 
 // DecideEnrollment settles a pending pairing that has not expired.
-func (s *Store) DecideEnrollment(ctx context.Context, id store.EnrollmentID, approve bool, by string) (store.Enrollment, error) {
+func (s *Store) DecideEnrollment(ctx context.Context, p store.DecideEnrollment) (store.Enrollment, error) {
 	status := "denied"
-	if approve {
+	if p.Approve {
 		status = "approved"
 	}
 	var out store.Enrollment
 	var late error
 	err := s.write(ctx, "decide enrollment", func(t *tx) error {
-		n, err := t.exec(`update enrollments set status = $2, decided_at = $3, decided_by = $4
-			where id = $1 and kind = 'device' and status = 'pending' and expires_at > $3`, id, status, ts(t.now), by)
+		n, err := t.exec(`update enrollments set status = $2, decided_at = $3, decided_by = $4,
+				workspace_id = coalesce($5, workspace_id), environment_id = $6
+			where id = $1 and kind = 'device' and status = 'pending' and expires_at > $3`,
+			p.ID, status, ts(t.now), p.By, text(p.Workspace), text(p.Environment))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			late = wrap("decide enrollment", store.ErrConflict)
 		}
-		out, err = t.enrollment(id)
+		out, err = t.enrollment(p.ID)
 		return err
 	})
 	return out, errors.Join(err, late)

@@ -15,11 +15,11 @@ import (
 // uses one late hears that it has expired.
 const registrationsKept = 24 * time.Hour
 
-const registrationCols = `id, workspace_id, secret_hash, host, label, minted_by, created_at, expires_at, used_at, worker_id`
+const registrationCols = `id, workspace_id, secret_hash, host, label, minted_by, created_at, expires_at, used_at, revoked_at, worker_id`
 
 func scanRegistration(row scanner, r *store.Registration) error {
 	return row.Scan(&r.ID, &r.Workspace, &r.SecretHash, &r.Host, &r.Label, &r.MintedBy,
-		timeCol{&r.CreatedAt}, timeCol{&r.ExpiresAt}, timeCol{&r.UsedAt}, asText(&r.Worker))
+		timeCol{&r.CreatedAt}, timeCol{&r.ExpiresAt}, timeCol{&r.UsedAt}, timeCol{&r.RevokedAt}, asText(&r.Worker))
 }
 
 // CreateRegistration stores a token that was minted.
@@ -50,6 +50,29 @@ func (s *Store) RegistrationBySecret(ctx context.Context, hash string) (store.Re
 	return one(ctx, s, "read registration", scanRegistration, `select `+registrationCols+` from registrations where secret_hash = $1`, hash)
 }
 
+// Registrations lists those that are kept.
+func (s *Store) Registrations(ctx context.Context, workspace store.WorkspaceID) ([]store.Registration, error) {
+	return all(ctx, s, "list registrations", scanRegistration,
+		`select `+registrationCols+` from registrations where $1::text = '' or workspace_id = $1 order by created_at desc, id`, workspace)
+}
+
+// RevokeRegistration ends one that was not used.
+func (s *Store) RevokeRegistration(ctx context.Context, workspace store.WorkspaceID, id string) (store.Registration, error) {
+	var out store.Registration
+	err := s.write(ctx, "revoke registration", func(t *tx) error {
+		err := scanRegistration(t.c.QueryRow(t.ctx, `update registrations set revoked_at = case when used_at is null then coalesce(revoked_at, $3) end
+			where id = $1 and ($2::text = '' or workspace_id = $2) returning `+registrationCols, id, workspace, ts(t.now)), &out)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return store.ErrNotFound
+		case err == nil && !out.UsedAt.IsZero():
+			return store.ErrConflict
+		}
+		return err
+	})
+	return out, err
+}
+
 // RegisterWorker trades a registration for a worker with its token.
 func (s *Store) RegisterWorker(ctx context.Context, p store.RegisterWorker) (store.Worker, error) {
 	var out store.Worker
@@ -57,7 +80,7 @@ func (s *Store) RegisterWorker(ctx context.Context, p store.RegisterWorker) (sto
 		// Used up first: of two that come at once, one finds nothing to use.
 		var r store.Registration
 		err := scanRegistration(t.c.QueryRow(t.ctx, `update registrations set used_at = $1
-			where id = $2 and used_at is null and expires_at > $1 returning `+registrationCols, ts(t.now), p.Registration), &r)
+			where id = $2 and used_at is null and revoked_at is null and expires_at > $1 returning `+registrationCols, ts(t.now), p.Registration), &r)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return store.ErrConflict
 		}

@@ -15,6 +15,7 @@ const (
 	lockClaim    = 0x70697065_03
 	lockRegister = 0x70697065_04
 	lockReleases = 0x70697065_05
+	lockAudit    = 0x70697065_06
 )
 
 // QueueStatus sums the kept counts.

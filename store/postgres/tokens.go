@@ -15,15 +15,25 @@ func scanToken(row scanner, k *store.Token) error {
 		timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt})
 }
 
+// operatorKinds are the kinds of token that operators are given.
+const operatorKinds = `kind in ('pwk', 'pop')`
+
 // OperatorTokens lists the tokens of operators.
-func (s *Store) OperatorTokens(ctx context.Context) ([]store.Token, error) {
-	return all(ctx, s, "list tokens", scanToken, `select `+tokenCols+` from tokens where kind = 'pwk' order by created_at desc, hash`)
+func (s *Store) OperatorTokens(ctx context.Context, workspace store.WorkspaceID) ([]store.Token, error) {
+	return all(ctx, s, "list tokens", scanToken, `select `+tokenCols+` from tokens where `+operatorKinds+` and ($1::text = '' or workspace_id = $1)
+		order by created_at desc, hash`, workspace)
 }
 
 // RevokeToken ends an operator's token.
-func (s *Store) RevokeToken(ctx context.Context, id string) (store.Token, error) {
+func (s *Store) RevokeToken(ctx context.Context, workspace store.WorkspaceID, id string) (store.Token, error) {
 	return one(ctx, s, "revoke token", scanToken, `update tokens set revoked_at = coalesce(revoked_at, now())
-		where kind = 'pwk' and 'tok_' || left(hash, 16) = $1 returning `+tokenCols, id)
+		where `+operatorKinds+` and 'tok_' || left(hash, 16) = $1 and ($2::text = '' or workspace_id = $2) returning `+tokenCols, id, workspace)
+}
+
+// ValidTokens looks them all up at once.
+func (s *Store) ValidTokens(ctx context.Context, hashes []string) ([]string, error) {
+	return all(ctx, s, "check tokens", func(row scanner, hash *string) error { return row.Scan(hash) },
+		`select hash from tokens where hash = any($1) and revoked_at is null and (expires_at is null or expires_at > now())`, hashes)
 }
 
 // TokensInUse looks for one that the bootstrap did not make.

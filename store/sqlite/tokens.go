@@ -15,20 +15,32 @@ func scanToken(row scanner, k *store.Token) error {
 		timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt})
 }
 
+// operatorKinds are the kinds of token that operators are given.
+const operatorKinds = `kind in ('pwk', 'pop')`
+
 // OperatorTokens lists the tokens of operators.
-func (s *Store) OperatorTokens(ctx context.Context) ([]store.Token, error) {
-	return all(ctx, s, "list tokens", scanToken, `select `+tokenCols+` from tokens where kind = 'pwk' order by created_at desc, hash`)
+func (s *Store) OperatorTokens(ctx context.Context, workspace store.WorkspaceID) ([]store.Token, error) {
+	return all(ctx, s, "list tokens", scanToken, `select `+tokenCols+` from tokens where `+operatorKinds+` and (?1 = '' or workspace_id = ?1)
+		order by created_at desc, hash`, workspace)
 }
 
 // RevokeToken ends an operator's token.
-func (s *Store) RevokeToken(ctx context.Context, id string) (out store.Token, err error) {
+func (s *Store) RevokeToken(ctx context.Context, workspace store.WorkspaceID, id string) (out store.Token, err error) {
+	const which = operatorKinds + ` and 'tok_' || substr(hash, 1, 16) = ?1 and (?2 = '' or workspace_id = ?2)`
 	err = s.write(ctx, "revoke token", func(t *tx) error {
-		return t.run(`update tokens set revoked_at = coalesce(revoked_at, ?) where kind = 'pwk' and 'tok_' || substr(hash, 1, 16) = ?`, us(t.now), id)
+		return t.run(`update tokens set revoked_at = coalesce(revoked_at, ?3) where `+which, id, workspace, us(t.now))
 	})
 	if err != nil {
 		return out, err
 	}
-	return one(ctx, s, "revoke token", scanToken, `select `+tokenCols+` from tokens where kind = 'pwk' and 'tok_' || substr(hash, 1, 16) = ?`, id)
+	return one(ctx, s, "revoke token", scanToken, `select `+tokenCols+` from tokens where `+which, id, workspace)
+}
+
+// ValidTokens looks them all up at once.
+func (s *Store) ValidTokens(ctx context.Context, hashes []string) ([]string, error) {
+	return all(ctx, s, "check tokens", func(row scanner, hash *string) error { return row.Scan(hash) },
+		`select hash from tokens where hash in (select value from json_each(?1)) and revoked_at is null and (expires_at is null or expires_at > ?2)`,
+		list(hashes), us(s.now()))
 }
 
 // TokensInUse looks for one that the bootstrap did not make.

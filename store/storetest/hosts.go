@@ -39,6 +39,10 @@ func (f *fixture) enroll(kind, secret string) store.Enrollment {
 	return got
 }
 
+func (f *fixture) decide(id store.EnrollmentID, approve bool, by string) (store.Enrollment, error) {
+	return f.DecideEnrollment(f.ctx, store.DecideEnrollment{ID: id, Approve: approve, By: by})
+}
+
 func (f *fixture) redeem(e store.Enrollment, host string) (store.Worker, error) {
 	return f.RedeemEnrollment(f.ctx, store.RedeemEnrollment{
 		Enrollment: e.ID, Hostname: host, OS: "linux", Version: "1.0.0",
@@ -82,17 +86,17 @@ func pairing(f *fixture) {
 			f.Errorf("poll %d: too early is %v", i, early)
 		}
 	}
-	got, err := f.DecideEnrollment(f.ctx, e.ID, true, "ann")
+	got, err := f.decide(e.ID, true, "ann")
 	f.must(err)
 	if got.Status != "approved" || got.DecidedBy != "ann" || got.DecidedAt.IsZero() {
 		f.Errorf("approved %+v", got)
 	}
-	got, err = f.DecideEnrollment(f.ctx, e.ID, false, "bob")
+	got, err = f.decide(e.ID, false, "bob")
 	f.wantErr(err, store.ErrConflict)
 	if got.Status != "approved" || got.DecidedBy != "ann" {
 		f.Errorf("the first decision did not win: %+v", got)
 	}
-	_, err = f.DecideEnrollment(f.ctx, "enrl_none", true, "ann")
+	_, err = f.decide("enrl_none", true, "ann")
 	f.wantErr(err, store.ErrNotFound)
 
 	w, err := f.redeem(e, "host-1")
@@ -105,7 +109,7 @@ func pairing(f *fixture) {
 	}
 
 	denied := f.enroll("device", "s2")
-	f.must1(f.DecideEnrollment(f.ctx, denied.ID, false, "ann"))
+	f.must1(f.decide(denied.ID, false, "ann"))
 	_, err = f.redeem(denied, "h")
 	f.wantErr(err, store.ErrConflict)
 	all, err := f.Enrollments(f.ctx, 10)
@@ -117,7 +121,7 @@ func pairing(f *fixture) {
 
 func code(f *fixture) {
 	e := f.enroll("code", "c1")
-	_, err := f.DecideEnrollment(f.ctx, e.ID, true, "ann")
+	_, err := f.decide(e.ID, true, "ann")
 	f.wantErr(err, store.ErrConflict) // a code needs no decision
 	f.must1(f.redeem(e, "h"))
 

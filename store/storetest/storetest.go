@@ -50,6 +50,8 @@ func Run(t *testing.T, open, migrated Open) {
 		{"uploads", uploadCases},
 		{"tokens", tokenCases},
 		{"releases", releaseCases},
+		{"workspaces", workspaceCases},
+		{"audit", auditCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
