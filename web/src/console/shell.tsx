@@ -2,13 +2,17 @@ import { useQuery } from "@tanstack/react-query";
 import { Outlet, Link as RouterLink, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Boxes, GitFork, House, LogOut, type LucideIcon, Play, Server, Workflow } from "lucide-react";
 import { useEffect, useRef } from "react";
+import { useCommandSource, useCommands } from "../lib/commands.ts";
 import { focusSearch, moveRow, useShortcuts } from "../lib/keyboard.ts";
 import { IconButton } from "../ui/button.tsx";
 import { KeyboardHelp, ThemeButton } from "../ui/chrome.tsx";
 import { LinkBanner, LinkPill, NewVersionBanner, useBuildChanged } from "../ui/link-banner.tsx";
+import { CommandPalette, PaletteButton } from "../ui/palette.tsx";
 import { Empty } from "../ui/panel.tsx";
+import { PreferencesButton } from "../ui/preferences.tsx";
 import { announce } from "../ui/toast.tsx";
 import { useSession } from "./gate.tsx";
+import { searchEverything } from "./search.ts";
 import { link, pendingQuery, signOut } from "./server.ts";
 
 const places: {
@@ -36,6 +40,17 @@ export function Shell() {
     { keys: "j", label: "Next row", run: () => moveRow(1) },
     { keys: "k", label: "Previous row", run: () => moveRow(-1) },
   ]);
+  useCommands([
+    ...places.map((p) => ({
+      id: `go ${p.to}`,
+      label: p.label,
+      group: "Go to",
+      keys: `g ${p.key}`,
+      run: () => void navigate({ to: p.to }),
+    })),
+    { id: "sign out", label: "Sign out", group: "Do", run: signOut },
+  ]);
+  useCommandSource(searchEverything(session.workspaceId, (path) => void navigate({ href: path })));
   useRouteFocus();
   return (
     <div className="min-h-dvh md:grid md:grid-cols-[13rem_minmax(0,1fr)]">
@@ -58,7 +73,8 @@ export function Shell() {
             <span className="mr-1.5">
               <LinkPill link={link} />
             </span>
-            <ThemeButton />
+            <PaletteButton />
+            <PreferencesButton />
             <IconButton icon={LogOut} label="Sign out" onClick={signOut} />
           </span>
         </div>
@@ -97,12 +113,15 @@ export function Shell() {
             </span>
           </p>
           <div className="-ml-2 flex">
+            <PaletteButton />
             <ThemeButton />
+            <PreferencesButton />
             <KeyboardHelp />
             <IconButton icon={LogOut} label="Sign out" onClick={signOut} />
           </div>
         </div>
       </header>
+      <CommandPalette />
       <div className="min-w-0">
         <LinkBanner link={link} server="the control plane" />
         {updated && <NewVersionBanner what="The control plane" />}

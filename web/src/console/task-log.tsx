@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { absolute, clock, count } from "../lib/format.ts";
+import { count } from "../lib/format.ts";
 import { parseLog } from "../lib/task-log.ts";
 import { Failure, Loading } from "../ui/panel.tsx";
+import { LogTime } from "../ui/time.tsx";
 import { objectQuery } from "./server.ts";
 
 const tones: Record<string, string> = { error: "text-bad", warn: "text-warn", warning: "text-warn" };
@@ -33,11 +34,7 @@ export function TaskLog({ path, label, last = 500 }: { path: string; label: stri
       {shown.map((line, i) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a stored log does not change
         <div key={i} className="flex gap-3 px-3 hover:bg-sunken">
-          {line.at !== null && (
-            <time className="shrink-0 text-muted select-none" title={absolute(line.at)}>
-              {clock(line.at)}
-            </time>
-          )}
+          {line.at !== null && <LogTime ms={line.at} />}
           <span className={`w-9 shrink-0 select-none ${tones[line.level] ?? "text-muted"}`}>{line.level}</span>
           <span className="min-w-0 flex-1 whitespace-pre-wrap">{line.text}</span>
         </div>

@@ -2,13 +2,13 @@ import { Link } from "@tanstack/react-router";
 import { X } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import type { TaskRun } from "../api/types.ts";
-import { absolute, bytes, instant } from "../lib/format.ts";
+import { bytes, instant } from "../lib/format.ts";
 import { type GraphNode, type GraphState, progressOf, whyNotRun } from "../lib/graph-state.ts";
 import { IconButton } from "../ui/button.tsx";
 import { Id } from "../ui/copy.tsx";
 import { Facts, Loading, Panel } from "../ui/panel.tsx";
 import { StateBadge } from "../ui/state.tsx";
-import { Ago, Elapsed, Until } from "../ui/time.tsx";
+import { Ago, At, Elapsed, Until } from "../ui/time.tsx";
 import { ErrorText } from "./failure.tsx";
 import { DownloadButton, ObjectBody } from "./object-view.tsx";
 import { TaskLog } from "./task-log.tsx";
@@ -241,19 +241,20 @@ function Attempts({ run }: { run: TaskRun }) {
     <div>
       <h3 className="mb-1.5 text-sm font-medium text-muted">Attempts before</h3>
       <ol className="space-y-1.5">
-        {before.map((a) => {
-          const at = instant(a.timestamp);
-          return (
-            <li key={a.attempt} className="rounded-md border border-line px-2.5 py-1.5">
-              <p className="text-sm text-muted">
-                Attempt {a.attempt}
-                {at !== null && `, ${absolute(at)}`}
-                {a.errorCode && <span className="font-mono"> · {a.errorCode}</span>}
-              </p>
-              <p className="font-mono text-sm">{a.error}</p>
-            </li>
-          );
-        })}
+        {before.map((a) => (
+          <li key={a.attempt} className="rounded-md border border-line px-2.5 py-1.5">
+            <p className="text-sm text-muted">
+              Attempt {a.attempt}
+              {a.timestamp && (
+                <>
+                  , <At at={a.timestamp} />
+                </>
+              )}
+              {a.errorCode && <span className="font-mono"> · {a.errorCode}</span>}
+            </p>
+            <p className="font-mono text-sm">{a.error}</p>
+          </li>
+        ))}
       </ol>
     </div>
   );

@@ -5,7 +5,9 @@ import { focusSearch, moveRow, useShortcuts } from "../lib/keyboard.ts";
 import { KeyboardHelp, ThemeButton } from "../ui/chrome.tsx";
 import { Command } from "../ui/copy.tsx";
 import { LinkBanner, LinkPill, NewVersionBanner, useBuildChanged, useLink, useStale } from "../ui/link-banner.tsx";
+import { CommandPalette, PaletteButton } from "../ui/palette.tsx";
 import { Empty, Failure, Loading, Panel } from "../ui/panel.tsx";
+import { PreferencesButton } from "../ui/preferences.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { link, selfQuery, token, workersQuery } from "./daemon.ts";
 import { Health, Links } from "./health.tsx";
@@ -92,11 +94,14 @@ function Host() {
             <span className="mr-2">
               <LinkPill link={link} />
             </span>
+            <PaletteButton />
             <ThemeButton />
+            <PreferencesButton />
             <KeyboardHelp />
           </div>
         </div>
       </header>
+      <CommandPalette />
       <LinkBanner link={link} server="the daemon" lastSeen={lost} />
       {updated && <NewVersionBanner what="The daemon" />}
       <main

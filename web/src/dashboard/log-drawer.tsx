@@ -1,13 +1,14 @@
 import { ArrowDown, Download, Search } from "lucide-react";
 import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { FusedWorker } from "../api/types.ts";
-import { absolute, clock, count } from "../lib/format.ts";
+import { count } from "../lib/format.ts";
 import { filterLines, type LogFilter, logText, splitMatches } from "../lib/log-buffer.ts";
 import { saveFile } from "../lib/save.ts";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
 import { StateBadge } from "../ui/state.tsx";
+import { LogTime } from "../ui/time.tsx";
 import { type ShownLine, useLog } from "./use-log.ts";
 import { localWord, nameOf } from "./worker-state.ts";
 
@@ -182,9 +183,7 @@ const Chunk = memo(
       <div className="[contain-intrinsic-size:auto_500px] [content-visibility:auto]">
         {lines.map((line) => (
           <div key={line.n} className={`flex gap-3 px-4 hover:bg-sunken ${wrap ? "" : "whitespace-pre"}`}>
-            <time className="shrink-0 text-muted select-none" title={absolute(line.ts)}>
-              {clock(line.ts)}
-            </time>
+            <LogTime ms={line.ts} />
             <span className={`w-6 shrink-0 select-none ${line.stream === "err" ? "text-bad" : "text-muted"}`}>
               {line.stream}
             </span>

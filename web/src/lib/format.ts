@@ -46,24 +46,6 @@ export function elapsed(start: string | null | undefined, end: string | null | u
   return Math.max(0, (instant(end) ?? now) - from);
 }
 
-const absoluteFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const clockFormat = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hour12: false,
-});
-
-/** Date and time in the reader's zone. */
-export function absolute(ms: number): string {
-  return absoluteFormat.format(ms);
-}
-
-/** Time of day with milliseconds, for log lines. */
-export function clock(ms: number): string {
-  return `${clockFormat.format(ms)}.${String(Math.floor(ms) % 1_000).padStart(3, "0")}`;
-}
-
 /** A number of bytes in binary units. */
 export function bytes(n: number | null | undefined): string {
   if (n === null || n === undefined || !Number.isFinite(n)) return none;

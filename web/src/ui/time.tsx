@@ -1,16 +1,53 @@
-import { absolute, ago, duration, elapsed, instant, none } from "../lib/format.ts";
+import type { ReactNode } from "react";
+import { ago, duration, elapsed, instant, none } from "../lib/format.ts";
 import { useNow } from "../lib/now.ts";
+import { absolute, agesPreference, clock, inZone, zonePreference } from "../lib/zone.ts";
 
-/** How long ago, growing; the exact time on hover. */
-export function Ago({ at, className }: { at: string | number | null | undefined; className?: string }) {
-  const now = useNow();
+interface When {
+  at: string | number | null | undefined;
+  className?: string;
+}
+
+/** How long ago, growing, or the time of it where the reader prefers that; the exact time on hover. */
+export function Ago({ at, className }: When) {
+  const ages = agesPreference.use() === "ages";
   const ms = instant(at);
   if (ms === null) return <span className={className}>{none}</span>;
   return (
-    <time dateTime={new Date(ms).toISOString()} title={absolute(ms)} className={className}>
-      {ago(now - ms)}
+    <Stamp ms={ms} className={className}>
+      {ages ? <Age ms={ms} /> : undefined}
+    </Stamp>
+  );
+}
+
+/** The time of something, in the reader's zone. */
+export function At({ at, className }: When) {
+  const ms = instant(at);
+  if (ms === null) return <span className={className}>{none}</span>;
+  return <Stamp ms={ms} className={className} />;
+}
+
+/** The time of day of a log line. */
+export function LogTime({ ms }: { ms: number }) {
+  const zone = zonePreference.use();
+  return (
+    <time className="shrink-0 text-muted select-none" title={absolute(ms, zone)}>
+      {clock(ms, zone)}
     </time>
   );
+}
+
+function Stamp({ ms, className, children }: { ms: number; className?: string | undefined; children?: ReactNode }) {
+  const zone = zonePreference.use();
+  return (
+    <time dateTime={new Date(ms).toISOString()} title={absolute(ms, zone)} className={className}>
+      {children ?? inZone(ms, zone, "short")}
+    </time>
+  );
+}
+
+function Age({ ms }: { ms: number }) {
+  return ago(useNow() - ms);
 }
 
 /** From start to end; grows while there is no end. */

@@ -3,7 +3,8 @@ import { Link } from "@tanstack/react-router";
 import { GitFork } from "lucide-react";
 import { useState } from "react";
 import type { Run } from "../../api/types.ts";
-import { absolute, count, instant } from "../../lib/format.ts";
+import { count, instant } from "../../lib/format.ts";
+import { absolute, zonePreference } from "../../lib/zone.ts";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { lookOf, StateIcon } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -113,13 +114,14 @@ export function PipelinesPage() {
 
 /** The states of the last runs at a glance; each leads to its run. */
 function Strip({ runs, all }: { runs: Run[]; all: boolean }) {
+  const zone = zonePreference.use();
   if (runs.length === 0)
     return <span className="text-muted">{all ? "none" : `not among the last ${recentRuns} runs`}</span>;
   return (
     <ul className="flex flex-wrap sm:w-60">
       {runs.map((run) => {
         const at = instant(run.createdAt);
-        const label = `${lookOf(run.status).label}${at ? `, ${absolute(at)}` : ""}`;
+        const label = `${lookOf(run.status).label}${at ? `, ${absolute(at, zone)}` : ""}`;
         return (
           <li key={run.id}>
             <Link

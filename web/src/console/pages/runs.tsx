@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { ChevronLeft, ChevronRight, Play } from "lucide-react";
 import { Button } from "../../ui/button.tsx";
+import { FilterSelect } from "../../ui/field.tsx";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { lookOf } from "../../ui/state.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
@@ -42,21 +43,21 @@ export function RunsPage() {
   return (
     <>
       <Heading title="Runs" tab="Runs">
-        <Select label="State" value={search.status} onChange={(status) => set({ status })} first>
+        <FilterSelect label="State" value={search.status} onChange={(status) => set({ status })} first>
           <option value="">Any state</option>
           {statuses.map((s) => (
             <option key={s} value={s}>
               {lookOf(s).label}
             </option>
           ))}
-        </Select>
-        <Select label="Pipeline" value={search.pipeline} onChange={(pipeline) => set({ pipeline })}>
+        </FilterSelect>
+        <FilterSelect label="Pipeline" value={search.pipeline} onChange={(pipeline) => set({ pipeline })}>
           <option value="">Any pipeline</option>
           {[...ids].map((id) => (
             <option key={id}>{id}</option>
           ))}
-        </Select>
-        <Select
+        </FilterSelect>
+        <FilterSelect
           label="Created"
           value={search.hours?.toString()}
           onChange={(h) => set({ hours: h ? Number(h) : undefined })}
@@ -67,7 +68,7 @@ export function RunsPage() {
               {name}
             </option>
           ))}
-        </Select>
+        </FilterSelect>
       </Heading>
       <div className={`card overflow-hidden ${runs.isPlaceholderData ? "opacity-70" : ""}`} aria-busy={runs.isFetching}>
         {runs.data ? (
@@ -122,29 +123,5 @@ export function RunsPage() {
         </nav>
       )}
     </>
-  );
-}
-
-interface SelectProps {
-  label: string;
-  value: string | undefined;
-  onChange: (value: string | undefined) => void;
-  first?: boolean;
-  children: React.ReactNode;
-}
-
-function Select({ label, value, onChange, first, children }: SelectProps) {
-  return (
-    <label>
-      <span className="sr-only">{label}</span>
-      <select
-        data-search={first ? "" : undefined}
-        className="field max-w-44"
-        value={value ?? ""}
-        onChange={(e) => onChange(e.target.value || undefined)}
-      >
-        {children}
-      </select>
-    </label>
   );
 }

@@ -1,0 +1,159 @@
+import { useMutation } from "@tanstack/react-query";
+import { CircleAlert, type LucideIcon, Terminal } from "lucide-react";
+import { type ReactNode, useState } from "react";
+import { Button } from "./button.tsx";
+import { Command, CopyButton } from "./copy.tsx";
+import { Dialog } from "./dialog.tsx";
+import { TextField } from "./field.tsx";
+import { describe, toast } from "./toast.tsx";
+
+interface Question {
+  title: string;
+  body: ReactNode;
+  /** What the button that goes on says; the action's label without it. */
+  action?: string;
+  danger?: boolean;
+  /** Has to be typed first, where much is at stake. */
+  typed?: string;
+}
+
+interface Props<Result> {
+  label: string;
+  /** While it is under way: "Stopping…". */
+  doing?: string;
+  icon?: LucideIcon;
+  variant?: "primary" | "secondary" | "ghost" | "danger";
+  size?: "md" | "sm";
+  /** Why it cannot be done now; shown on hover and to screen readers. */
+  unavailable?: string | undefined;
+  /** For screen readers, where the label says too little: "Stop w1". */
+  name?: string;
+  /** Asked before; null or absent for what can be taken back. Called when the button is pressed. */
+  confirm?: Question | null;
+  /** The same from a shell. */
+  command?: string;
+  run: () => Promise<Result>;
+  /** What the toast says; nothing when it is null. */
+  done: ((result: Result) => string | null) | string;
+  onDone?: (result: Result) => void;
+}
+
+/**
+ * A button that does something on a server: it acts once, says that it is under way, and what came of it. A failure stands
+ * beside it until the next try; nothing is shown as done before the server said so.
+ */
+export function Action<Result>(props: Props<Result>) {
+  const [asking, setAsking] = useState(false);
+  const mutation = useMutation({
+    mutationFn: props.run,
+    onSuccess: (result) => {
+      const text = typeof props.done === "function" ? props.done(result) : props.done;
+      if (text !== null) toast("ok", text);
+      props.onDone?.(result);
+    },
+  });
+  const { icon, unavailable, confirm } = props;
+  return (
+    <span className="inline-flex min-w-0 flex-col gap-1">
+      <Button
+        size={props.size ?? "sm"}
+        {...(props.variant ? { variant: props.variant } : {})}
+        {...(icon ? { icon } : {})}
+        pending={mutation.isPending}
+        disabled={unavailable !== undefined}
+        title={unavailable}
+        aria-label={props.name}
+        onClick={() => (confirm ? setAsking(true) : mutation.mutate())}
+      >
+        {mutation.isPending ? (props.doing ?? props.label) : props.label}
+      </Button>
+      {mutation.isError && (
+        <span role="alert" className="flex max-w-md items-start gap-1.5 text-left text-sm whitespace-normal text-bad">
+          <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
+          <span>
+            <strong className="font-semibold">{props.label} failed.</strong> {describe(mutation.error)}
+          </span>
+        </span>
+      )}
+      {asking && confirm && (
+        <Ask
+          question={confirm}
+          label={props.label}
+          command={props.command}
+          onClose={() => setAsking(false)}
+          onConfirm={() => {
+            setAsking(false);
+            mutation.mutate();
+          }}
+        />
+      )}
+    </span>
+  );
+}
+
+function Ask({
+  question,
+  label,
+  command,
+  onConfirm,
+  onClose,
+}: {
+  question: Question;
+  label: string;
+  command: string | undefined;
+  onConfirm: () => void;
+  onClose: () => void;
+}) {
+  const [typed, setTyped] = useState("");
+  const held = question.typed !== undefined && typed !== question.typed;
+  return (
+    <Dialog title={question.title} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!held) onConfirm();
+        }}
+      >
+        <div className="space-y-3 overflow-y-auto px-4 py-4">
+          {question.body}
+          {question.typed !== undefined && (
+            <TextField
+              data-autofocus
+              label={`Type ${question.typed} to go on`}
+              autoComplete="off"
+              spellCheck={false}
+              value={typed}
+              onChange={(e) => setTyped(e.target.value)}
+            />
+          )}
+          {command && (
+            <details>
+              <summary className="text-sm text-muted">The same from a shell</summary>
+              <div className="pt-1.5">
+                <Command text={command} />
+              </div>
+            </details>
+          )}
+        </div>
+        <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
+          <Button {...(question.typed === undefined ? { "data-autofocus": true } : {})} onClick={onClose}>
+            Keep as it is
+          </Button>
+          <Button type="submit" variant={question.danger ? "danger" : "primary"} disabled={held}>
+            {question.action ?? label}
+          </Button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+/** Copies the command line that does what the buttons beside it do. */
+export function CopyCommand({ command }: { command: string }) {
+  return (
+    <span className="inline-flex items-center text-muted" title={command}>
+      <Terminal aria-hidden className="size-3.5" />
+      <CopyButton text={command} label={`Copy as command: ${command}`} />
+    </span>
+  );
+}
