@@ -42,6 +42,10 @@ type Entry struct {
 	// shared: it must not be changed.
 	Settings Settings
 
+	// Version is the installed version of the worker program that it runs; ""
+	// is the default program of the host. Only SetVersion changes it.
+	Version string
+
 	CreatedAt time.Time // set by Add when zero
 }
 
@@ -65,7 +69,7 @@ func (e Entry) Validate() error {
 	return nil
 }
 
-const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at, settings`
+const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at, settings, version`
 
 // Add appends e; ErrDuplicate when its id or its configPath is taken.
 func (m *Manifest) Add(ctx context.Context, e Entry) error {
@@ -127,6 +131,12 @@ func (m *Manifest) SetEnabled(ctx context.Context, id string, enabled bool) erro
 	return m.set(ctx, `UPDATE entries SET enabled = ? WHERE id = ?`, enabled, id)
 }
 
+// SetVersion pins the version that the entry runs; "" is the default program
+// of the host. ErrNotFound.
+func (m *Manifest) SetVersion(ctx context.Context, id, version string) error {
+	return m.set(ctx, `UPDATE entries SET version = ? WHERE id = ?`, version, id)
+}
+
 // Remove takes an entry out; ErrNotFound. The record of its process stays
 // until the supervisor has seen that process end.
 func (m *Manifest) Remove(ctx context.Context, id string) error {
@@ -165,8 +175,8 @@ func insertEntry(ctx context.Context, tx *sql.Tx, e Entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO entries (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.ID, e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, toDB(e.CreatedAt), settings)
+	_, err = tx.ExecContext(ctx, `INSERT INTO entries (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.ID, e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, toDB(e.CreatedAt), settings, e.Version)
 	return duplicate(err)
 }
 
@@ -181,7 +191,7 @@ func scanEntry(row interface{ Scan(...any) error }) (Entry, error) {
 	var e Entry
 	var createdAt int64
 	var settings string
-	err := row.Scan(&e.ID, &e.Label, &e.APIURL, &e.WorkspaceID, &e.ConfigPath, &e.Mode, &e.Running, &e.Enabled, &createdAt, &settings)
+	err := row.Scan(&e.ID, &e.Label, &e.APIURL, &e.WorkspaceID, &e.ConfigPath, &e.Mode, &e.Running, &e.Enabled, &createdAt, &settings, &e.Version)
 	if err != nil {
 		return e, err
 	}
