@@ -96,6 +96,18 @@ const (
 	CodeStorageUnreadable = "storage_unreadable"
 	CodeStorageAltered    = "storage_altered" // an object is not what was stored
 	CodeStorageDenied     = "storage_denied"  // storage refuses the server's credentials
+
+	CodeUntrusted       = "release_untrusted" // not signed by the key that this host trusts
+	CodeReleaseExpired  = "release_expired"
+	CodeReleaseRollback = "release_rollback" // older than one that was seen before
+	CodeReleaseYanked   = "release_yanked"
+	CodeNoArtifact      = "no_artifact" // the release has no file for this system
+	CodeDowngrade       = "downgrade_refused"
+	CodeArtifactBroken  = "artifact_broken" // what was sent is not what was signed
+	CodeBadArchive      = "bad_archive"     // what was signed must not be unpacked
+	CodeDiskFull        = "disk_full"
+	CodeProgramChanged  = "program_changed" // an installed program is not what was installed
+	CodeInstaller       = "installer_failed"
 )
 
 // Time is an instant as every JSON of this project spells it: RFC 3339, UTC,

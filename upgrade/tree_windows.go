@@ -1,0 +1,8 @@
+package upgrade
+
+import "io/fs"
+
+func identity(fs.FileInfo) string { return "" }
+
+// executable is the same for all: Windows goes by the name of a file.
+func executable(fs.FileInfo) bool { return false }
