@@ -64,6 +64,7 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 const (
 	CodeInvalid         = "invalid_request"
 	CodeUnauthorized    = "unauthorized"
+	CodeRevoked         = "credential_revoked" // somebody took the credential's rights away
 	CodeForbidden       = "forbidden"
 	CodeNotFound        = "not_found"
 	CodeConflict        = "conflict"

@@ -61,6 +61,8 @@ type RemoteWorker struct {
 	Label         string  `json:"label,omitempty"`
 	OS            string  `json:"os,omitempty"`
 	RegisteredAt  Time    `json:"registeredAt"`
+	Host          string  `json:"host,omitempty"`  // the name of the host that keeps it
+	Holds         []Hold  `json:"holds,omitempty"` // why it is disabled
 }
 
 // RemoteWorkers is the list.

@@ -60,14 +60,27 @@ func (c *Client) PoolWorkers(ctx context.Context) ([]api.RemoteWorker, error) {
 	return out.Items, err
 }
 
-// DisableWorker stops giving a worker work. Runs in hand continue.
+// DisableWorker stops giving a worker work, whoever wants it to. Runs in hand
+// continue.
 func (c *Client) DisableWorker(ctx context.Context, workspace, id string) error {
 	return c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+"/disable", nil, nil)
 }
 
-// EnableWorker undoes DisableWorker.
+// EnableWorker undoes DisableWorker, and any other disabling.
 func (c *Client) EnableWorker(ctx context.Context, workspace, id string) error {
 	return c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+"/enable", nil, nil)
+}
+
+// HoldWorker is DisableWorker with a reason, an end, or the name of the
+// operation that does it.
+func (c *Client) HoldWorker(ctx context.Context, workspace, id string, req api.SwitchRequest) (out api.RemoteWorker, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+"/disable", req, &out)
+}
+
+// UnholdWorker lifts what the operation named in the request did, or, with no
+// name, everything.
+func (c *Client) UnholdWorker(ctx context.Context, workspace, id string, req api.SwitchRequest) (out api.RemoteWorker, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+"/enable", req, &out)
 }
 
 // DeleteWorker removes a worker and revokes its tokens.
@@ -139,6 +152,11 @@ func (c *Client) Enrollments(ctx context.Context, status string) (out api.Enroll
 // LookupEnrollment finds the pairing a user code belongs to.
 func (c *Client) LookupEnrollment(ctx context.Context, userCode string) (out api.Enrollment, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/v1/enrollments/lookup?code="+escape(userCode), nil, &out)
+}
+
+// RevokeEnrollment takes back a pairing or a code that nobody redeemed.
+func (c *Client) RevokeEnrollment(ctx context.Context, id string) (out api.Enrollment, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/"+escape(id)+"/revoke", nil, &out)
 }
 
 // Approve lets the host of a pairing join.

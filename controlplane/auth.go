@@ -62,6 +62,10 @@ var (
 	pairingView = access{role: roleViewer}
 	pairing     = access{role: roleAdmin}
 	tokens      = access{role: roleAdmin}
+	fleetView   = access{role: roleViewer}
+	fleetSwitch = access{role: roleOperator}
+	fleetRevoke = access{role: roleAdmin}
+	hostSelf    = access{role: roleNone, kinds: []string{kindHost}}
 	workerSelf  = access{role: roleNone, kinds: []string{kindWorker}}
 )
 
@@ -191,7 +195,7 @@ func (s *Server) identify(ctx context.Context, token secret.Text) (identity, err
 	found, err := s.st.TokenByHash(ctx, hash)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return identity{}, errUnauthorized
+		return identity{}, s.whyInvalid(ctx, hash)
 	case err != nil:
 		return identity{}, err
 	}
@@ -199,6 +203,19 @@ func (s *Server) identify(ctx context.Context, token secret.Text) (identity, err
 	s.tokens.put(hash, id)
 	id.token = token
 	return id, nil
+}
+
+// whyInvalid tells a token that was revoked from one that nobody knows.
+func (s *Server) whyInvalid(ctx context.Context, hash string) error {
+	revoked, err := s.st.TokenRevoked(ctx, hash)
+	switch {
+	case err != nil:
+		return err
+	case revoked:
+		return errRevoked // no guess, so it does not count as one
+	default:
+		return errUnauthorized
+	}
 }
 
 // stillValid reports whether the caller of a long-lived answer may go on. A
@@ -209,7 +226,7 @@ func (s *Server) stillValid(ctx context.Context) bool {
 		return true
 	}
 	_, err := s.identify(ctx, id.token)
-	return !errors.Is(err, errUnauthorized)
+	return !errors.Is(err, errUnauthorized) && !errors.Is(err, errRevoked)
 }
 
 // capability is the path segment that stands for the shared secret. It is

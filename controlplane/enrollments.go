@@ -229,6 +229,46 @@ func (s *Server) deny(ctx context.Context, _ none) (api.Enrollment, error) {
 	return s.decide(ctx, false)
 }
 
+// revokeEnrollment answers POST /api/v1/enrollments/{id}/revoke: nobody joins by
+// it any more. What was redeemed is a host by now, and revoked as one.
+func (s *Server) revokeEnrollment(ctx context.Context, _ none) (api.Enrollment, error) {
+	id := pathID(ctx)
+	found, err := s.st.Enrollment(ctx, store.EnrollmentID(id))
+	if err == nil && found.Workspace != caller(ctx).workspace {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return api.Enrollment{}, missing(err, "Enrollment", "enrollmentId", id)
+	}
+	revoked, err := s.st.RevokeEnrollment(ctx, found.ID, caller(ctx).name)
+	if errors.Is(err, store.ErrConflict) {
+		return api.Enrollment{}, decidedAlready(revoked)
+	}
+	if err != nil {
+		return api.Enrollment{}, err
+	}
+	s.enrollmentChanged(revoked)
+	s.o.Log.InfoContext(ctx, "enrolment revoked", "enrollment", id, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	return s.wireEnrollment(revoked), nil
+}
+
+// decidedAlready is the refusal of a decision that comes too late.
+func decidedAlready(e store.Enrollment) error {
+	by := e.DecidedBy
+	if by == "" {
+		by = "somebody else"
+	}
+	out := &api.Error{
+		Status: http.StatusConflict, Code: api.CodeConflict, Message: "The request was decided already",
+		Detail: fmt.Sprintf("it was %s by %s", e.Status, by),
+		Extra:  map[string]any{"enrollmentId": string(e.ID), "status": e.Status},
+	}
+	if e.Status == statusRedeemed {
+		out.Fix = "a host has joined by it: revoke the host"
+	}
+	return out
+}
+
 // decide is the decision of a person about a pairing; the first one stands.
 func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, error) {
 	id := pathID(ctx)
@@ -247,15 +287,7 @@ func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, erro
 		if decided.Status == "" {
 			decided = found
 		}
-		by := decided.DecidedBy
-		if by == "" {
-			by = "somebody else"
-		}
-		return api.Enrollment{}, &api.Error{
-			Status: http.StatusConflict, Code: api.CodeConflict, Message: "The request was decided already",
-			Detail: fmt.Sprintf("it was %s by %s", decided.Status, by),
-			Extra:  map[string]any{"enrollmentId": id, "status": decided.Status},
-		}
+		return api.Enrollment{}, decidedAlready(decided)
 	}
 	if err != nil {
 		return api.Enrollment{}, err

@@ -106,10 +106,15 @@ func hostError(status int, code, sentence string) *api.Error {
 var (
 	errNoRoute      = &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "Not found"}
 	errUnauthorized = hostError(http.StatusUnauthorized, api.CodeUnauthorized, "a valid token is needed")
-	errForbidden    = hostError(http.StatusForbidden, api.CodeForbidden, "the token does not allow this")
-	errRateLimited  = hostError(http.StatusTooManyRequests, api.CodeRateLimited, "too many failed attempts; wait a minute")
-	errGone         = hostError(http.StatusGone, api.CodeExpiredToken, "the code has expired; ask for a new one")
-	errConsumed     = hostError(http.StatusConflict, api.CodeAlreadyConsumed, "the code was used already")
+	// A host that hears this knows that somebody meant it, and not that the server
+	// lost its memory.
+	errRevoked = &api.Error{
+		Status: http.StatusUnauthorized, Code: api.CodeRevoked, Message: api.CodeUnauthorized, Detail: "the credential was revoked",
+	}
+	errForbidden   = hostError(http.StatusForbidden, api.CodeForbidden, "the token does not allow this")
+	errRateLimited = hostError(http.StatusTooManyRequests, api.CodeRateLimited, "too many failed attempts; wait a minute")
+	errGone        = hostError(http.StatusGone, api.CodeExpiredToken, "the code has expired; ask for a new one")
+	errConsumed    = hostError(http.StatusConflict, api.CodeAlreadyConsumed, "the code was used already")
 )
 
 // fail writes an error outside the handler functions: guard, path rules,

@@ -9,6 +9,7 @@ func hostReference() map[string]openapi.About {
 	noEnrollment := openapi.Fail(404, "Enrollment not found", "enrollmentId")
 	decided := openapi.Fail(409, "The request was decided already", "enrollmentId", "status")
 	workspace := openapi.Param{Name: "ws", Text: "the workspace of the token"}
+	hostMissing := openapi.Fail(404, "Host not found", "hostId")
 	worker := []openapi.Param{workspace, {Name: "id", Text: "the worker"}}
 	return map[string]openapi.About{
 		"POST /api/v1/enrollments/device": {
@@ -47,12 +48,47 @@ func hostReference() map[string]openapi.About {
 		"POST /api/v1/enrollments/{id}/approve": {Summary: "Approve a pairing", Errors: []openapi.Failure{noEnrollment, decided, openapi.Fail(410, "expired_token")}},
 		"POST /api/v1/enrollments/{id}/deny":    {Summary: "Deny a pairing", Errors: []openapi.Failure{noEnrollment, decided, openapi.Fail(410, "expired_token")}},
 
+		"POST /api/v1/enrollments/{id}/revoke": {
+			Summary: "Take back a pairing or a code that nobody redeemed",
+			Detail:  "A host that has joined by it is revoked as a host.",
+			Errors:  []openapi.Failure{noEnrollment, decided},
+		},
+
+		"POST /api/v1/hosts/self/checkin": {
+			Summary: "A host is there, and asks what it is to do",
+			Detail:  "Waits up to waitMs for an order whose key is not among known. A host whose credential is revoked hears 401 with code credential_revoked, also while it waits.",
+			Example: `{"facts":{"os":"linux","arch":"amd64","version":"1.0.0","time":"2026-11-21T10:00:00.000Z"},"waitMs":30000}`,
+		},
+		"GET /api/v1/hosts": {
+			Summary: "List hosts by name, with how they are",
+			Params:  []openapi.Param{{Name: "status", Text: "in one state", Enum: []string{"online", "offline", "never", "revoked"}}},
+		},
+		"GET /api/v1/hosts/{id}":       {Summary: "A host and its workers", Errors: []openapi.Failure{hostMissing}},
+		"POST /api/v1/hosts/{id}/note": {Summary: "Keep a note about a host", Errors: []openapi.Failure{hostMissing}, Example: `{"note":"under the desk in room 4"}`},
+		"POST /api/v1/hosts/{id}/pause": {
+			Summary: "Give no worker of a host new runs",
+			Detail:  "Those in hand go on: the host is drained when busy is 0. It ends at until, or by resume.",
+			Errors:  []openapi.Failure{hostMissing}, Example: `{"note":"new disk","until":"2026-11-21T12:00:00.000Z"}`,
+		},
+		"POST /api/v1/hosts/{id}/resume": {Summary: "Undo a pause", Detail: "A worker that was disabled for itself stays so.", Errors: []openapi.Failure{hostMissing}},
+		"POST /api/v1/hosts/{id}/revoke": {
+			Summary: "Void the credentials of a host and of its workers",
+			Detail:  "What it holds open ends within five seconds on every replica. It may join again when a person lets it.",
+			Errors:  []openapi.Failure{hostMissing},
+		},
+
 		"GET /api/v1/workspaces/{ws}/workers": {Summary: "List workers; a host sees those of its own", Params: []openapi.Param{workspace}},
 		"POST /api/v1/workspaces/{ws}/workers/{id}/disable": {
-			Summary: "Give a worker no new runs", Detail: "Those it has in hand go on.",
-			Params: worker, Errors: []openapi.Failure{workerMissing},
+			Summary: "Give a worker no new runs",
+			Detail:  "Those it has in hand go on. The body may be left out; by names the operation that does it, and until is when it ends by itself.",
+			Params:  worker, Errors: []openapi.Failure{workerMissing},
+			Example: `{"note":"new disk","until":"2026-11-21T12:00:00.000Z"}`,
 		},
-		"POST /api/v1/workspaces/{ws}/workers/{id}/enable": {Summary: "Give a worker runs again", Params: worker, Errors: []openapi.Failure{workerMissing}},
+		"POST /api/v1/workspaces/{ws}/workers/{id}/enable": {
+			Summary: "Give a worker runs again",
+			Detail:  "Whatever disabled it; with by, only what that operation did is taken back. The body may be left out.",
+			Params:  worker, Errors: []openapi.Failure{workerMissing},
+		},
 		"DELETE /api/v1/workspaces/{ws}/workers/{id}": {
 			Summary: "Remove a worker", Detail: "Its tokens are void at once.",
 			Params: worker, Errors: []openapi.Failure{workerMissing},
@@ -73,6 +109,14 @@ func hostReference() map[string]openapi.About {
 				openapi.Fail(410, "expired_token"), openapi.Fail(429, "rate_limited"),
 			},
 			Example: `{"token":"wrk_…","hostname":"box-pdf","os":"linux","version":"1.0.0"}`,
+		},
+		"GET /api/v1/workers/{id}/events": {
+			Summary: "What happened to a worker, oldest first",
+			Params: []openapi.Param{
+				{Name: "since", Text: "what follows this number; without it, the newest", Type: "integer", Min: 0, Max: 1 << 53},
+				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: eventPage},
+			},
+			Errors: []openapi.Failure{workerMissing},
 		},
 		"GET /api/v1/workers/{id}/events/stream": {
 			Summary: "What happens to a worker, as server-sent events",

@@ -93,6 +93,16 @@ func (s *Server) routes() []route {
 		{"POST /api/v1/enrollments/codes", pairing.as("enrollment.issue"), handle(s, "Failed to issue a code", s.issueCode)},
 		{"POST /api/v1/enrollments/{id}/approve", pairing.as("enrollment.approve"), handle(s, "Failed to approve", s.approve)},
 		{"POST /api/v1/enrollments/{id}/deny", pairing.as("enrollment.deny"), handle(s, "Failed to deny", s.deny)},
+		{"POST /api/v1/enrollments/{id}/revoke", pairing.as("enrollment.revoke"), handle(s, "Failed to revoke", s.revokeEnrollment)},
+
+		// Hosts: the machines
+		{"POST /api/v1/hosts/self/checkin", hostSelf.asRefused("host.checkin"), handle(s, "Failed to check in", s.checkIn)},
+		{"GET /api/v1/hosts", fleetView, handle(s, "Failed to list hosts", s.hosts)},
+		{"GET /api/v1/hosts/{id}", fleetView, handle(s, "Failed to get host", s.host)},
+		{"POST /api/v1/hosts/{id}/note", fleetSwitch.as("host.note"), handle(s, "Failed to note", s.noteHost)},
+		{"POST /api/v1/hosts/{id}/pause", fleetSwitch.as("host.pause"), handle(s, "Failed to pause host", s.pauseHost)},
+		{"POST /api/v1/hosts/{id}/resume", fleetSwitch.as("host.resume"), handle(s, "Failed to resume host", s.resumeHost)},
+		{"POST /api/v1/hosts/{id}/revoke", fleetRevoke.as("host.revoke"), handle(s, "Failed to revoke host", s.revokeHost)},
 
 		// Hosts: their workers
 		{"GET /api/v1/workspaces/{ws}/workers", hostsView, handle(s, "Failed to list workers", s.workers)},
@@ -101,6 +111,7 @@ func (s *Server) routes() []route {
 		{"DELETE /api/v1/workspaces/{ws}/workers/{id}", hostsDelete.as("worker.delete"), handle(s, "Failed to delete worker", s.deleteWorker)},
 		{"POST /api/v1/workspaces/{ws}/workers/registration-token", hostsMint.as("token.create"), handle(s, "Failed to mint the token", s.mintRegistration)},
 		{"POST /api/v1/workers/register", anyone.as("worker.register"), handle(s, "Failed to register", s.registerWorker)},
+		{"GET /api/v1/workers/{id}/events", hostsView, handle(s, "Failed to list events", s.workerEventList)},
 		{"GET /api/v1/workers/{id}/events/stream", hostsView, http.HandlerFunc(s.workerEvents)},
 
 		// Hosts: what a worker does by itself

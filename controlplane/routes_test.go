@@ -21,6 +21,7 @@ func TestRoutes(t *testing.T) {
 	b := newBench(t)
 	host := b.enroll("box")
 	worker := []string{"Authorization", "Bearer " + host.WorkerToken}
+	hostToken := []string{"Authorization", "Bearer " + host.OperatorToken}
 	admin := bearer(b.admin)
 	ws := "/api/v1/workspaces/" + host.WorkspaceID + "/workers"
 
@@ -147,11 +148,20 @@ func TestRoutes(t *testing.T) {
 		{"issue code", "POST", "/api/v1/enrollments/codes", `{"label":"ci"}`, admin, 201, []string{`"code":"enr_`, `"status":"approved"`}, nil},
 		{"approve, unknown", "POST", "/api/v1/enrollments/none/approve", "", admin, 404, []string{`"error":"Enrollment not found"`}, nil},
 		{"deny, unknown", "POST", "/api/v1/enrollments/none/deny", "", admin, 404, []string{`"error":"Enrollment not found"`}, nil},
+		{"revoke an enrolment, unknown", "POST", "/api/v1/enrollments/none/revoke", "", admin, 404, []string{`"error":"Enrollment not found"`}, nil},
+		{"hosts", "GET", "/api/v1/hosts?status=never", "", admin, 200, []string{`"name":"box"`, `"status":"never"`, `"paused":null`, `"revokedAt":null`, `"warnings":[]`}, nil},
+		{"host, unknown", "GET", "/api/v1/hosts/none", "", admin, 404, []string{`"error":"Host not found"`, `"hostId":"none"`}, nil},
+		{"note a host, unknown", "POST", "/api/v1/hosts/none/note", `{"note":"x"}`, admin, 404, []string{`"error":"Host not found"`}, nil},
+		{"pause a host, unknown", "POST", "/api/v1/hosts/none/pause", "", admin, 404, []string{`"error":"Host not found"`}, nil},
+		{"resume a host, unknown", "POST", "/api/v1/hosts/none/resume", "", admin, 404, []string{`"error":"Host not found"`}, nil},
+		{"revoke a host, unknown", "POST", "/api/v1/hosts/none/revoke", "", admin, 404, []string{`"error":"Host not found"`}, nil},
+		{"check in", "POST", "/api/v1/hosts/self/checkin", "", hostToken, 200, []string{`"hostId":"host_`, `"orders":[]`, `"acknowledged":[]`, `"serverTime":"20`}, nil},
 		{"self register", "POST", "/api/v1/workers/self/register", pulled, worker, 200, []string{`"success":true`}, nil},
 		{"self callbacks", "POST", "/api/v1/workers/self/callbacks", `{"callbacks":[{"runId":"trun_gone","callback":{"status":"success"}}]}`, worker, 200, []string{`{"results":[{"status":404,`, `"error":"Task run not found"`, `"code":"not_found"`}, nil},
 		{"self heartbeat", "POST", "/api/v1/workers/self/heartbeat", `{"runs":[{"runId":"trun_gone"}]}`, append(worker, api.HeaderWorkerVersion, "2.0.0"), 200, []string{`"cancel":["trun_gone"]`, `"disabled":false`}, nil},
 		{"self event", "POST", "/api/v1/workers/self/events", `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`, worker, 204, nil, nil},
 		{"self claim, nothing", "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, worker, 200, []string{`{"runs":[],"disabled":false}`}, nil},
+		{"events of a worker", "GET", "/api/v1/workers/" + host.WorkerID + "/events?limit=1", "", admin, 200, []string{`"type":"worker.started"`, `"seq":`, `"next":`}, nil},
 		{"workers", "GET", ws, "", admin, 200, []string{`"id":"` + host.WorkerID, `"derivedStatus":"online"`, `"version":"2.0.0"`, `"nextCursor":null`, `"currentRunId":null`}, nil},
 		{"mint", "POST", ws + "/registration-token", `{"label":"pdf"}`, admin, 201, []string{`"token":"wrk_`, `"lastFour":"`, `"expiresAt":"20`, `"id":"reg_`}, nil},
 		{"mint, not an operator", "POST", ws + "/registration-token", `{}`, worker, 403, []string{`"error":"forbidden"`}, nil},

@@ -27,30 +27,36 @@ func (s *Server) registerSelf(ctx context.Context, req api.RegisterRequest) (api
 // is disabled while it waits.
 func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResponse, error) {
 	id := caller(ctx)
-	ctx, done := s.waiting.add(ctx, id.worker)
-	defer done()
+	ctx, wait := s.waiting.add(ctx, waitWorker(id.worker), id.token)
+	defer wait.done()
 	worker, err := s.st.Worker(ctx, id.worker)
 	if err != nil {
 		return api.ClaimResponse{}, gone(err)
 	}
-	wait := time.Duration(req.WaitMs) * time.Millisecond
+	patience := time.Duration(req.WaitMs) * time.Millisecond
 	out := api.ClaimResponse{Runs: []api.Dispatch{}, Disabled: worker.Disabled}
 	if s.isDraining() {
 		return out, nil // asks again, and finds whoever serves then
 	}
 	if worker.Disabled {
-		pause(ctx, min(wait, disabledPause))
+		s.waiting.idle(wait)
+		pause(ctx, min(patience, disabledPause))
+		if errors.Is(context.Cause(ctx), errRevoked) {
+			return api.ClaimResponse{}, errRevoked
+		}
 		return out, nil
 	}
 	runs, err := s.o.Engine.Claim(ctx, engine.Pull{
 		Owner:    owner(id.worker),
 		Services: []pipeline.ServiceID{pipeline.ServiceID(req.ServiceID)},
 		Max:      req.Max,
-		Wait:     wait,
+		Wait:     patience,
 		Seal:     id.token,
 	})
 	switch {
 	case len(runs) > 0: // claimed before anything went wrong: the worker must hear of them
+	case errors.Is(context.Cause(ctx), errRevoked):
+		return api.ClaimResponse{}, errRevoked
 	case errors.Is(context.Cause(ctx), errWorkerChanged):
 		worker, err := s.st.Worker(context.WithoutCancel(ctx), id.worker)
 		if err != nil {
@@ -163,65 +169,13 @@ func gone(err error) error {
 	return err
 }
 
-// waiters are the claims that wait for work, by worker, so that switching a
-// worker off, on or away ends them.
-type waiters struct {
-	mu sync.Mutex
-	m  map[store.WorkerID]map[*context.CancelCauseFunc]struct{}
-}
-
-var errWorkerChanged = errors.New("the worker was switched or deleted")
-
-func newWaiters() *waiters {
-	return &waiters{m: map[store.WorkerID]map[*context.CancelCauseFunc]struct{}{}}
-}
-
-// add returns a context that ends with errWorkerChanged when wake is called.
-// done must be called.
-func (w *waiters) add(ctx context.Context, id store.WorkerID) (_ context.Context, done func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	key := &cancel
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.m[id] == nil {
-		w.m[id] = map[*context.CancelCauseFunc]struct{}{}
-	}
-	w.m[id][key] = struct{}{}
-	return ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.m[id], key)
-		if len(w.m[id]) == 0 {
-			delete(w.m, id)
-		}
-		cancel(nil)
-	}
-}
-
-func (w *waiters) wake(id store.WorkerID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for cancel := range w.m[id] {
-		(*cancel)(errWorkerChanged)
-	}
-}
-
-func (w *waiters) wakeAll() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, waiting := range w.m {
-		for cancel := range waiting {
-			(*cancel)(errWorkerChanged)
-		}
-	}
-}
-
 // presence remembers what the last heartbeat of each worker said, because only
 // those that say something new are news to whoever watches.
 type presence struct {
 	mu      sync.Mutex
 	m       map[store.WorkerID]present
 	stopped map[store.WorkerID]time.Time // when it was seen last as it said goodbye
+	hosts   map[store.HostID]time.Time   // when it was heard of last
 }
 
 type present struct {
@@ -241,6 +195,18 @@ func (p *presence) news(w store.Worker, now time.Time) bool {
 	last := p.m[w.ID]
 	p.m[w.ID] = present{w.CurrentRun, w.Version, w.Disabled, now}
 	return last.run != w.CurrentRun || last.version != w.Version || last.disabled != w.Disabled || now.Sub(last.at) > onlineFor
+}
+
+// arrived notes a check-in and reports whether it ends a silence.
+func (p *presence) arrived(h store.Host, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hosts == nil || len(p.hosts) >= maxAddresses {
+		p.hosts = map[store.HostID]time.Time{}
+	}
+	last := p.hosts[h.ID]
+	p.hosts[h.ID] = now
+	return now.Sub(last) > hostOnlineFor
 }
 
 // stop notes that a worker said goodbye. It is a courtesy to whoever watches:

@@ -120,9 +120,10 @@ func New(o Options) (*Server, error) {
 		pairings:  newLimiter(o.Now, 60, time.Minute),
 		tokens:    newTokenCache(o.Now),
 		inUse:     &tokensInUse{st: o.Engine.Store(), now: o.Now},
-		waiting:   newWaiters(),
 		draining:  make(chan struct{}),
 	}
+	s.waiting = newWaiters(s.watchWaiting)
+	o.Engine.OnNotice(s.waiting.notice)
 	metrics, err := newMetrics(s.st, o.Engine.Collectors())
 	if err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)
@@ -143,7 +144,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // claims that wait for work. Ordinary requests are answered as before.
 func (s *Server) Drain() {
 	s.drain.Do(func() { close(s.draining) })
-	s.waiting.wakeAll()
+	s.waiting.endAll(errWorkerChanged)
 }
 
 func (s *Server) isDraining() bool {

@@ -27,7 +27,7 @@ func TestUnavailable_E21_everyRoute(t *testing.T) {
 	}
 	b := newBenchOver(t, st)
 	b.post("/api/register", pdf, nil)
-	worker := b.enroll("box").WorkerToken
+	in := b.enroll("box")
 
 	database.Halt(pgserver.Fast)
 	// A token that was seen a moment ago is believed for that moment.
@@ -44,7 +44,10 @@ func TestUnavailable_E21_everyRoute(t *testing.T) {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		token := b.admin.Reveal()
 		if strings.Contains(path, "/workers/self/") {
-			token = worker
+			token = in.WorkerToken
+		}
+		if strings.Contains(path, "/hosts/self/") {
+			token = in.OperatorToken
 		}
 		w := b.do(method, wildcard.ReplaceAllString(path, "x"), bodies[r.pattern], "Authorization", "Bearer "+token)
 		if fixed[r.pattern] && w.Code == http.StatusOK || r.access.role == "" && w.Code == http.StatusBadRequest {

@@ -38,32 +38,44 @@ func (s *Server) workers(ctx context.Context, _ none) (api.RemoteWorkers, error)
 }
 
 // disableWorker answers POST .../disable: no new runs; those in hand go on.
-func (s *Server) disableWorker(ctx context.Context, _ none) (api.RemoteWorker, error) {
-	return s.switchWorker(ctx, true)
+func (s *Server) disableWorker(ctx context.Context, req api.SwitchRequest) (api.RemoteWorker, error) {
+	if until := req.Until.Time; !until.IsZero() && !until.After(s.o.Now()) {
+		return api.RemoteWorker{}, httpkit.Invalid("Must be in the future", "until")
+	}
+	return s.switchWorker(ctx, store.SwitchWorker{Disabled: true, By: req.By, Note: req.Note, Until: req.Until.Time})
 }
 
-// enableWorker answers POST .../enable.
-func (s *Server) enableWorker(ctx context.Context, _ none) (api.RemoteWorker, error) {
-	return s.switchWorker(ctx, false)
+// enableWorker answers POST .../enable. With the name of what disabled it, only
+// that is taken back.
+func (s *Server) enableWorker(ctx context.Context, req api.SwitchRequest) (api.RemoteWorker, error) {
+	return s.switchWorker(ctx, store.SwitchWorker{By: req.By})
 }
 
-func (s *Server) switchWorker(ctx context.Context, disabled bool) (api.RemoteWorker, error) {
+func (s *Server) switchWorker(ctx context.Context, p store.SwitchWorker) (api.RemoteWorker, error) {
 	worker, err := s.pathWorker(ctx)
 	if err != nil {
 		return api.RemoteWorker{}, err
 	}
-	worker, err = s.st.SetWorkerDisabled(ctx, worker.ID, disabled)
+	p.Worker, p.Who = worker.ID, caller(ctx).name
+	worker, err = s.st.SwitchWorker(ctx, p)
 	if err != nil {
 		return api.RemoteWorker{}, missing(err, "Worker", "workerId", pathID(ctx))
 	}
-	s.waiting.wake(worker.ID)
-	s.workerChanged(worker)
-	s.o.Log.InfoContext(ctx, "worker switched", "worker", worker.ID, "disabled", disabled, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	s.switched(worker)
+	s.o.Log.InfoContext(ctx, "worker switched", "worker", worker.ID, "disabled", p.Disabled, "for", p.By, "by", p.Who, "request", httpkit.RequestID(ctx))
 	wire, err := s.wireWorkers(ctx, worker)
 	if err != nil {
 		return api.RemoteWorker{}, err
 	}
 	return wire[0], nil
+}
+
+// switched tells whoever waits for a worker, and whoever watches, that it was
+// switched.
+func (s *Server) switched(w store.Worker) {
+	s.waiting.end(waitWorker(w.ID), errWorkerChanged)
+	s.o.Engine.TellReplicas()
+	s.workerChanged(w)
 }
 
 // deleteWorker answers DELETE .../workers/{id}: the worker leaves the lists,
@@ -77,7 +89,7 @@ func (s *Server) deleteWorker(ctx context.Context, _ none) (none, error) {
 		return none{}, missing(err, "Worker", "workerId", pathID(ctx))
 	}
 	s.tokens.forget()
-	s.waiting.wake(worker.ID)
+	s.waiting.end(waitWorker(worker.ID), errWorkerChanged)
 	s.o.Engine.Publish(api.StreamEvent{Type: "worker", ID: string(worker.ID), Status: "deleted"})
 	s.o.Log.InfoContext(ctx, "worker deleted", "worker", worker.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return none{}, nil
@@ -250,6 +262,10 @@ func (s *Server) wireWorker(w store.Worker, current *string) api.RemoteWorker {
 		ID: string(w.ID), Status: "offline", CurrentRunID: current,
 		LastSeenAt: api.At(w.LastSeenAt), Disabled: w.Disabled,
 		Hostname: w.Hostname, Label: w.Label, OS: w.OS, RegisteredAt: api.At(w.RegisteredAt),
+		Host: w.KeptBy(),
+	}
+	for _, h := range w.Holds {
+		out.Holds = append(out.Holds, wireHold(h))
 	}
 	if w.Version != "" {
 		out.Version = &w.Version

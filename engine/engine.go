@@ -76,7 +76,8 @@ type Engine struct {
 	beats    *gather[store.Heartbeat, store.HeartbeatAnswer]
 	ends     *gather[store.EndAttempt, store.EndedAttempt]
 
-	stopping chan struct{} // closed when Run begins to stop
+	onNotice atomic.Pointer[func()] // see OnNotice
+	stopping chan struct{}          // closed when Run begins to stop
 	stop     sync.Once
 	work     context.Context // of dispatches under way; outlives the loops
 	abandon  context.CancelCauseFunc

@@ -46,7 +46,18 @@ func (l listener) Run(ctx context.Context) error {
 func (l listener) once() {
 	l.e.catalog.forget() // it may have been a registration
 	l.e.wakes.remote()
+	if fn := l.e.onNotice.Load(); fn != nil {
+		(*fn)()
+	}
 }
+
+// OnNotice has fn called whenever another replica told that something changed.
+// It must not block. There is one such function; the last one counts.
+func (e *Engine) OnNotice(fn func()) { e.onNotice.Store(&fn) }
+
+// TellReplicas has the other replicas call what they gave to OnNotice, soon. It
+// is a hint that may be lost.
+func (e *Engine) TellReplicas() { e.wakes.notify.set() }
 
 // relayEvery is the least time between two notices that other replicas
 // changed something.

@@ -21,6 +21,7 @@ type (
 // only as hashes (SHA-256, hex).
 type Hosts interface {
 	Admissions
+	Fleet
 
 	// CreateEnrollment stores a pairing or a pre-issued code.
 	CreateEnrollment(ctx context.Context, e Enrollment) (Enrollment, error)
@@ -33,6 +34,10 @@ type Hosts interface {
 	// DecideEnrollment approves or denies a pending pairing; the first decision
 	// wins, later ones get ErrConflict with the enrolment as it is.
 	DecideEnrollment(ctx context.Context, p DecideEnrollment) (Enrollment, error)
+	// RevokeEnrollment takes back a pairing or a code that nobody redeemed;
+	// ErrConflict with the enrolment as it is when somebody did, or when it was
+	// denied.
+	RevokeEnrollment(ctx context.Context, id EnrollmentID, by string) (Enrollment, error)
 	// PolledEnrollment notes that a device polled and tells whether it came back
 	// sooner than the enrolment's interval allows.
 	PolledEnrollment(ctx context.Context, id EnrollmentID, now time.Time) (tooEarly bool, err error)
@@ -44,7 +49,7 @@ type Hosts interface {
 
 	Workers(ctx context.Context, workspace WorkspaceID) ([]Worker, error) // by hostname
 	Worker(ctx context.Context, id WorkerID) (Worker, error)
-	SetWorkerDisabled(ctx context.Context, id WorkerID, disabled bool) (Worker, error)
+	SwitchWorker(ctx context.Context, p SwitchWorker) (Worker, error)
 	// DeleteWorker removes it from lists and revokes its tokens; ErrNotFound
 	// when it is gone. A host token that is bound to it goes over to another
 	// worker of the same host, if there is one.
@@ -56,6 +61,8 @@ type Hosts interface {
 	// follows after, oldest first, at most limit.
 	AddWorkerEvent(ctx context.Context, e WorkerEvent) (WorkerEvent, error)
 	WorkerEvents(ctx context.Context, id WorkerID, after int64, limit int) ([]WorkerEvent, error)
+	// LastWorkerEvents reads the newest, oldest first.
+	LastWorkerEvents(ctx context.Context, id WorkerID, limit int) ([]WorkerEvent, error)
 }
 
 // Enrollment is one way for one host to join.
@@ -124,7 +131,8 @@ type Worker struct {
 	Label        string
 	OS           string
 	Version      string
-	Disabled     bool
+	Disabled     bool      // there is a hold
+	Holds        []Hold    // oldest first
 	CurrentRun   string    // wire id of a run in hand; empty: none
 	LastSeenAt   time.Time // zero: never
 	RegisteredAt time.Time

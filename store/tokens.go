@@ -22,6 +22,8 @@ type Tokens interface {
 	// ValidTokens tells which of the tokens with these hashes are valid now. It
 	// notes no use.
 	ValidTokens(ctx context.Context, hashes []string) ([]string, error)
+	// TokenRevoked reports whether a hash is that of a token that was revoked.
+	TokenRevoked(ctx context.Context, hash string) (bool, error)
 	// TokensInUse reports whether an operator has a valid token besides the one
 	// named BootstrapToken.
 	TokensInUse(ctx context.Context) (bool, error)

@@ -104,6 +104,9 @@ func (s *Store) RegisterWorker(ctx context.Context, p store.RegisterWorker) (sto
 		if err != nil {
 			return err
 		}
+		if err := t.joinPause(out); err != nil {
+			return err
+		}
 		if _, err := t.exec(`update registrations set worker_id = $1 where id = $2`, out.ID, r.ID); err != nil {
 			return err
 		}

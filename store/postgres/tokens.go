@@ -73,3 +73,9 @@ func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, erro
 	err = s.row(ctx, `update tokens set last_used_at = now() where hash = $1 returning last_used_at`, []any{hash}, timeCol{&k.LastUsedAt})
 	return k, wrap("note use of token", err)
 }
+
+// TokenRevoked looks for a token that was revoked.
+func (s *Store) TokenRevoked(ctx context.Context, hash string) (bool, error) {
+	return one(ctx, s, "look for a revoked token", func(row scanner, out *bool) error { return row.Scan(out) },
+		`select exists (select 1 from tokens where hash = $1 and revoked_at is not null)`, hash)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"pipedai/pipeline"
@@ -101,6 +102,25 @@ func (s *Store) DecideEnrollment(ctx context.Context, p store.DecideEnrollment) 
 	return out, errors.Join(err, late)
 }
 
+// RevokeEnrollment takes back what nobody redeemed.
+func (s *Store) RevokeEnrollment(ctx context.Context, id store.EnrollmentID, by string) (store.Enrollment, error) {
+	var out store.Enrollment
+	var late error
+	err := s.write(ctx, "revoke enrollment", func(t *tx) error {
+		n, err := t.exec(`update enrollments set status = 'revoked', decided_at = ?1, decided_by = ?2
+			where id = ?3 and status in ('pending', 'approved')`, us(t.now), by, id)
+		if err != nil {
+			return err
+		}
+		out, err = t.enrollment(id)
+		if err == nil && n == 0 && out.Status != "revoked" {
+			late = wrap("revoke enrollment", store.ErrConflict)
+		}
+		return err
+	})
+	return out, errors.Join(err, late)
+}
+
 // PolledEnrollment notes a poll.
 func (s *Store) PolledEnrollment(ctx context.Context, id store.EnrollmentID, now time.Time) (tooEarly bool, err error) {
 	err = s.write(ctx, "note poll", func(t *tx) error {
@@ -118,10 +138,15 @@ func (s *Store) PolledEnrollment(ctx context.Context, id store.EnrollmentID, now
 	return tooEarly, err
 }
 
-const workerCols = `id, workspace_id, hostname, host, label, os, version, disabled, current_run, last_seen_at, registered_at`
+// workerHolds is the reasons why a worker gets no runs, as JSON.
+const workerHolds = `(select json_group_array(json_object('By', o.by_what, 'Who', o.who, 'Note', o.note, 'Since', o.since, 'Until', o.until))
+	from (select * from worker_holds h where h.worker_id = workers.id and (h.until is null or h.until > cast(unixepoch('subsec') * 1000000 as integer))
+		order by h.since, h.by_what) o)`
+
+const workerCols = `id, workspace_id, hostname, host, label, os, version, ` + workerHolds + `, current_run, last_seen_at, registered_at`
 
 func scanWorker(row scanner, w *store.Worker) error {
-	return row.Scan(&w.ID, &w.Workspace, &w.Hostname, &w.Host, &w.Label, &w.OS, &w.Version, &w.Disabled, &w.CurrentRun,
+	return row.Scan(&w.ID, &w.Workspace, &w.Hostname, &w.Host, &w.Label, &w.OS, &w.Version, holdsCol{w}, &w.CurrentRun,
 		timeCol{&w.LastSeenAt}, timeCol{&w.RegisteredAt})
 }
 
@@ -158,6 +183,9 @@ func (s *Store) RedeemEnrollment(ctx context.Context, p store.RedeemEnrollment) 
 		if err := t.run(`update enrollments set status = 'redeemed', worker_id = ? where id = ?`, out.ID, e.ID); err != nil {
 			return err
 		}
+		if err := t.joinHost(out); err != nil {
+			return err
+		}
 		for _, token := range flow.WorkerTokens(p, out) {
 			if err := t.putToken(token); err != nil {
 				return err
@@ -177,16 +205,6 @@ func (s *Store) Workers(ctx context.Context, workspace store.WorkspaceID) ([]sto
 // Worker reads one.
 func (s *Store) Worker(ctx context.Context, id store.WorkerID) (store.Worker, error) {
 	return one(ctx, s, "read worker", scanWorker, `select `+workerCols+` from workers where id = ? and deleted_at is null`, id)
-}
-
-// SetWorkerDisabled switches a worker off or on.
-func (s *Store) SetWorkerDisabled(ctx context.Context, id store.WorkerID, disabled bool) (store.Worker, error) {
-	var out store.Worker
-	err := s.write(ctx, "disable worker", func(t *tx) (err error) {
-		out, err = t.worker(`update workers set disabled = ? where id = ? and deleted_at is null returning `+workerCols, disabled, id)
-		return err
-	})
-	return out, err
 }
 
 // DeleteWorker removes a worker and its rights.
@@ -241,13 +259,23 @@ func (s *Store) AddWorkerEvent(ctx context.Context, e store.WorkerEvent) (store.
 
 // WorkerEvents reads what follows after.
 func (s *Store) WorkerEvents(ctx context.Context, id store.WorkerID, after int64, limit int) ([]store.WorkerEvent, error) {
-	return all(ctx, s, "read worker events", func(row scanner, e *store.WorkerEvent) error {
-		var data sql.NullString
-		err := row.Scan(&e.Seq, &e.Worker, &e.Type, timeCol{&e.At}, &data)
-		if data.Valid {
-			e.Data = []byte(data.String)
-		}
-		return err
-	}, `select seq, worker_id, type, at, data from worker_events where worker_id = ? and seq > ? order by seq limit ?`,
+	return all(ctx, s, "read worker events", scanWorkerEvent, `select seq, worker_id, type, at, data from worker_events where worker_id = ? and seq > ? order by seq limit ?`,
 		id, after, limitOf(limit))
+}
+
+// LastWorkerEvents reads the newest.
+func (s *Store) LastWorkerEvents(ctx context.Context, id store.WorkerID, limit int) ([]store.WorkerEvent, error) {
+	out, err := all(ctx, s, "read worker events", scanWorkerEvent,
+		`select seq, worker_id, type, at, data from worker_events where worker_id = ? order by seq desc limit ?`, id, limitOf(limit))
+	slices.Reverse(out)
+	return out, err
+}
+
+func scanWorkerEvent(row scanner, e *store.WorkerEvent) error {
+	var data sql.NullString
+	err := row.Scan(&e.Seq, &e.Worker, &e.Type, timeCol{&e.At}, &data)
+	if data.Valid {
+		e.Data = []byte(data.String)
+	}
+	return err
 }

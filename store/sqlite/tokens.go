@@ -84,3 +84,9 @@ func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, erro
 		return err
 	})
 }
+
+// TokenRevoked looks for a token that was revoked.
+func (s *Store) TokenRevoked(ctx context.Context, hash string) (bool, error) {
+	return one(ctx, s, "look for a revoked token", func(row scanner, out *bool) error { return row.Scan(out) },
+		`select exists (select 1 from tokens where hash = ? and revoked_at is not null)`, hash)
+}

@@ -21,6 +21,11 @@ var hostCases = []testCase{
 	{name: "a registration is used once", run: registeredOnce},
 	{name: "a host registers its own workers", run: hostRegisters},
 	{name: "events", run: workerEvents},
+	{name: "a host's row", run: hostRow},
+	{name: "holds of a worker", run: holds},
+	{name: "a host is paused", run: hostPaused},
+	{name: "a host is revoked", run: hostRevoked},
+	{name: "an enrolment is revoked", run: enrollmentRevoked},
 }
 
 func (f *fixture) enroll(kind, secret string) store.Enrollment {
@@ -164,7 +169,7 @@ func redeemedOnce(f *fixture) {
 func oneWorkerPerHost(f *fixture) {
 	first, err := f.redeem(f.enroll("code", "c1"), "h")
 	f.must(err)
-	f.must1(f.SetWorkerDisabled(f.ctx, first.ID, true))
+	f.must1(f.SwitchWorker(f.ctx, store.SwitchWorker{Worker: first.ID, Disabled: true}))
 	again, err := f.redeem(f.enroll("code", "c2"), "h")
 	f.must(err)
 	if again.ID != first.ID || !again.Disabled {
@@ -232,7 +237,7 @@ func workerLife(f *fixture) {
 	if got.CurrentRun != "" || got.Version != "2" {
 		f.Errorf("after another %+v", got)
 	}
-	got, err = f.SetWorkerDisabled(f.ctx, a.ID, true)
+	got, err = f.SwitchWorker(f.ctx, store.SwitchWorker{Worker: a.ID, Disabled: true})
 	f.must(err)
 	if !got.Disabled {
 		f.Error("not disabled")
@@ -243,7 +248,7 @@ func workerLife(f *fixture) {
 	f.wantErr(err, store.ErrNotFound)
 	_, err = f.TouchWorker(f.ctx, store.WorkerBeat{Worker: a.ID})
 	f.wantErr(err, store.ErrNotFound)
-	_, err = f.SetWorkerDisabled(f.ctx, a.ID, false)
+	_, err = f.SwitchWorker(f.ctx, store.SwitchWorker{Worker: a.ID})
 	f.wantErr(err, store.ErrNotFound)
 }
 
@@ -266,6 +271,11 @@ func workerEvents(f *fixture) {
 	f.must(err)
 	if len(rest) != 1 || rest[0].Type != "e2" {
 		f.Errorf("rest %+v", rest)
+	}
+	last, err := f.LastWorkerEvents(f.ctx, w.ID, 2)
+	f.must(err)
+	if len(last) != 2 || last[0].Type != "e1" || last[1].Type != "e2" || len(last[1].Data) == 0 {
+		f.Errorf("last %+v", last)
 	}
 	_, err = f.AddWorkerEvent(f.ctx, store.WorkerEvent{Worker: "none", Type: "x"})
 	f.wantErr(err, store.ErrNotFound)

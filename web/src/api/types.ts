@@ -83,6 +83,73 @@ export interface BuildResult {
   operation?: Operation;
 }
 
+/** CheckInFacts is what a host says of itself. */
+export interface CheckInFacts {
+  os?: string; // as in RedeemRequest: "linux", "darwin", "win32"
+  arch?: string; // as Go names it
+  osVersion?: string;
+  version?: string; // of pipedai-orchestrator
+  label?: string;
+  capabilities?: string[];
+  time: Time;
+}
+
+/** CheckInRequest is the body of a check-in. */
+export interface CheckInRequest {
+  facts: CheckInFacts;
+  reports?: OrderReport[];
+  waitMs?: number;
+  known?: string[];
+}
+
+/** CheckInResponse answers it. */
+export interface CheckInResponse {
+  hostId: string;
+  orders: HostOrder[] | null;
+  acknowledged: string[] | null;
+  serverTime: Time;
+}
+
+/**
+ * HostOrder is something a host is to do. Its ID makes it idempotent: a host
+ * that hears of it again does nothing more.
+ */
+export interface HostOrder {
+  id: string;
+  rolloutId: string;
+  kind: "upgrade-workers" | "upgrade-self";
+  program: string;
+  version: string;
+  options: OrderOptions;
+  withdrawn?: boolean;
+}
+
+/** OrderOptions say how an order is carried out. */
+export interface OrderOptions {
+  forceAfterSec?: number;
+  allowDowngrade?: boolean;
+}
+
+/** OrderReport is how far a host is with an order. */
+export interface OrderReport {
+  id: string;
+  status: "accepted" | "running" | "succeeded" | "failed" | "refused" | "withdrawn";
+  step?: string;
+  progress?: number; // percent
+  message?: string;
+  error?: string;
+  workers?: OrderWorker[];
+}
+
+/** OrderWorker is what became of one worker. */
+export interface OrderWorker {
+  workerId: string;
+  fromVersion?: string;
+  version?: string;
+  status: string;
+  error?: string;
+}
+
 /**
  * ConnectivitySample is one round of probes of the daemon: one line of
  * connectivity.log, and the sample of a "connectivity" frame.
@@ -669,13 +736,92 @@ export interface TaskRun {
  */
 export interface StreamEvent {
   seq: number;
-  type: "run" | "service" | "pipeline" | "worker" | "enrollment" | "mode" | "resync";
+  type: "run" | "service" | "pipeline" | "worker" | "host" | "enrollment" | "mode" | "resync";
   runId?: string;
   taskRunId?: string;
   pipelineId?: string;
-  id?: string; // of a service, worker or enrolment
+  id?: string; // of a service, worker, host or enrolment
   status?: string;
   at: Time;
+}
+
+/** Host is a machine whose daemon joined the workspace. */
+export interface Host {
+  id: string;
+  name: string; // its hostname when it joined
+  label?: string;
+  os?: string;
+  arch?: string;
+  osVersion?: string;
+  version?: string; // of pipedai-orchestrator
+  capabilities: string[] | null;
+  status: string;
+  lastSeenAt: Time;
+  clockSkewMs: number;
+  note?: string;
+  registeredAt: Time;
+  revokedAt: Time; // null: it is trusted
+  revokedBy?: string;
+  paused: Hold | null;
+  workers: number;
+  busy: number;
+  disabled: number;
+  warnings: string[] | null;
+  workspaceId: string;
+}
+
+/** Hosts answers GET /api/v1/hosts, by name. */
+export interface Hosts {
+  items: Host[] | null;
+}
+
+/** HostDetail answers GET /api/v1/hosts/{id} and what is done with one. */
+export interface HostDetail extends Host {
+  items: RemoteWorker[] | null; // its workers, by hostname
+}
+
+/**
+ * Hold is a reason why a worker gets no new runs. It gets some again when every
+ * hold of it is lifted.
+ */
+export interface Hold {
+  by?: string;
+  who?: string; // the name of the token it was made with
+  note?: string;
+  since: Time;
+  until: Time; // it lifts itself then; null: it does not
+}
+
+/**
+ * SwitchRequest is the body, which may be left out, of the routes that disable
+ * and enable a worker.
+ */
+export interface SwitchRequest {
+  note?: string;
+  until: Time;
+  by?: string;
+}
+
+/** PauseRequest is POST /api/v1/hosts/{id}/pause. */
+export interface PauseRequest {
+  note?: string;
+  until: Time; // null: until somebody resumes it
+}
+
+/** NoteRequest is POST /api/v1/hosts/{id}/note. */
+export interface NoteRequest {
+  note: string; // empty takes it away
+}
+
+/** WorkerEvents answers GET /api/v1/workers/{id}/events, oldest first. */
+export interface WorkerEvents {
+  items: WorkerEvent[] | null;
+  next: number; // what to send as since for what follows
+}
+
+/** WorkerEvent is a lifecycle event with its number. */
+export interface WorkerEvent extends LifecycleEvent {
+  seq: number;
 }
 
 /**
@@ -739,6 +885,8 @@ export interface RemoteWorker {
   label?: string;
   os?: string;
   registeredAt: Time;
+  host?: string; // the name of the host that keeps it
+  holds?: Hold[]; // why it is disabled
 }
 
 /** RemoteWorkers is the list. */

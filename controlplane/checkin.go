@@ -1,0 +1,64 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"pipedai/api"
+	"pipedai/store"
+)
+
+// checkIn answers POST /api/v1/hosts/self/checkin: a host is there, says what it
+// is and how far it is with its orders, and hears of new ones as soon as there
+// are some. A host whose credential is revoked meanwhile hears that.
+func (s *Server) checkIn(ctx context.Context, req api.CheckInRequest) (api.CheckInResponse, error) {
+	id, now := caller(ctx), s.o.Now()
+	facts := store.CheckInHost{
+		Worker: id.worker, Label: req.Facts.Label, OS: req.Facts.OS, Arch: req.Facts.Arch, OSVersion: req.Facts.OSVersion,
+		Version: req.Facts.Version, Capabilities: req.Facts.Capabilities,
+	}
+	if at := req.Facts.Time.Time; !at.IsZero() {
+		facts.Skew = at.Sub(now)
+	}
+	host, err := s.st.CheckInHost(ctx, facts)
+	if err != nil {
+		return api.CheckInResponse{}, gone(err)
+	}
+	if s.present.arrived(host, now) {
+		s.hostChanged(host, "online")
+	}
+	out := api.CheckInResponse{HostID: string(host.ID), Orders: []api.HostOrder{}}
+	if out.Acknowledged, err = s.takeReports(ctx, host, req.Reports); err != nil {
+		return api.CheckInResponse{}, err
+	}
+	// It waits before it looks, so that nothing falls between the two.
+	waiting, wait := s.waiting.add(ctx, waitHost(host.ID), id.token)
+	defer wait.done()
+	over := time.NewTimer(time.Duration(req.WaitMs) * time.Millisecond)
+	defer over.Stop()
+	for ended := s.isDraining() || req.WaitMs == 0 || len(req.Reports) > 0; ; {
+		if out.Orders, err = s.openOrders(ctx, host); err != nil {
+			return api.CheckInResponse{}, err
+		}
+		if ended || slices.ContainsFunc(out.Orders, func(o api.HostOrder) bool { return !slices.Contains(req.Known, o.Key()) }) {
+			out.ServerTime = api.At(s.o.Now())
+			return out, nil
+		}
+		select {
+		case <-wait.wake:
+		case <-over.C:
+			ended = true
+		case <-waiting.Done():
+			cause := context.Cause(waiting)
+			if errors.Is(cause, errRevoked) {
+				return api.CheckInResponse{}, errRevoked
+			}
+			if ctx.Err() != nil {
+				return api.CheckInResponse{}, ctx.Err()
+			}
+			ended = true // the server stops
+		}
+	}
+}
