@@ -161,7 +161,9 @@ func TestHosts_D11_revoke(t *testing.T) {
 		_, err := worker.Claim(t.Context(), api.ClaimRequest{ServiceID: "pulled", Max: 1, WaitMs: 30_000})
 		return err
 	})
-	hold("stream", func() error { return host.WorkerEvents(t.Context(), in.WorkerID, 0, func(int64, api.LifecycleEvent) {}) })
+	hold("stream", func() error {
+		return host.WorkerEvents(t.Context(), in.WorkerID, 0, func(int64, api.LifecycleEvent) {})
+	})
 	eventually(t, func() bool { hosts, workers := b.waiting.who(); return len(hosts) == 1 && len(workers) == 1 })
 
 	var all api.Hosts
