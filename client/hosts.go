@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"pipedai/api"
@@ -137,6 +138,40 @@ func (c *Client) CreateToken(ctx context.Context, req api.CreateTokenRequest) (o
 // RevokeToken ends a token.
 func (c *Client) RevokeToken(ctx context.Context, id string) (out api.Token, err error) {
 	return out, c.call(ctx, http.MethodDelete, "/api/v1/tokens/"+escape(id), nil, &out)
+}
+
+// AuditFilter says which lines of the audit log to read. Empty members admit
+// all.
+type AuditFilter struct {
+	Actor, Action, Object, Workspace string
+	Since, Until                     time.Time
+	Oldest                           bool   // the oldest first
+	Cursor                           string // the NextCursor of the page before, or the number of a line
+	Limit                            int
+}
+
+// Audit reads the audit log, the newest line first.
+func (c *Client) Audit(ctx context.Context, f AuditFilter) (out api.AuditLines, err error) {
+	query := url.Values{}
+	for name, value := range map[string]string{
+		"actor": f.Actor, "action": f.Action, "object": f.Object, "workspaceId": f.Workspace, "cursor": f.Cursor,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	for name, at := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !at.IsZero() {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	if f.Oldest {
+		query.Set("order", "oldest")
+	}
+	if f.Limit > 0 {
+		query.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return out, c.call(ctx, http.MethodGet, "/api/v1/audit?"+query.Encode(), nil, &out)
 }
 
 // Enrollments lists pairings and codes, newest first; an empty status means

@@ -66,6 +66,7 @@ var (
 	fleetSwitch = access{role: roleOperator}
 	fleetRevoke = access{role: roleAdmin}
 	hostSelf    = access{role: roleNone, kinds: []string{kindHost}}
+	auditView   = access{role: roleAdmin}
 	workerSelf  = access{role: roleNone, kinds: []string{kindWorker}}
 )
 
@@ -116,16 +117,20 @@ func caller(ctx context.Context) identity {
 
 // allow puts a route's access rule before its handler.
 func (s *Server) allow(route route) http.Handler {
+	handler := s.recordedHandler(route, route.handler)
 	return s.metrics.count(route.pattern, s.o.Log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, err := s.admit(r, route.access)
 		if err != nil {
+			s.refusedAtDoor(r, route, id, err)
 			s.fail(w, r, "Failed to check the token", err)
 			return
 		}
-		route.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, id)))
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, id)))
 	}))
 }
 
+// admit tells who a request comes from, and whether the rule lets them in; with
+// errForbidden it is known who, too.
 func (s *Server) admit(r *http.Request, rule access) (identity, error) {
 	if rule.role == "" {
 		return identity{}, nil

@@ -98,6 +98,7 @@ func TestAccess(t *testing.T) {
 		"GET /api/v1/tokens":                                      "a",
 		"POST /api/v1/tokens":                                     "a",
 		"DELETE /api/v1/tokens/{id}":                              "a",
+		"GET /api/v1/audit":                                       "a",
 		"GET /api/v1/session":                                     "voah",
 		"GET /api/v1/health":                                      "*",
 		"GET /api/v1/releases/latest":                             "*",

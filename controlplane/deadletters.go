@@ -121,6 +121,7 @@ func (s *Server) retryDeadLetter(ctx context.Context, _ none) (api.RetriedDeadLe
 	if err != nil {
 		return api.RetriedDeadLetter{}, missing(refusedAs(err, "dlqId", id), "DLQ item", "dlqId", id)
 	}
+	recordOf(ctx).detail("as task run %s", got.Run.ID)
 	s.o.Log.InfoContext(ctx, "dead letter retried", "dead_letter", got.ID, "task_run", got.Run.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return api.RetriedDeadLetter{NewRunID: string(got.Run.ID), Status: "queued", CodeVersion: got.Run.CodeVersion}, nil
 }
@@ -160,6 +161,7 @@ func (s *Server) retryDeadLetters(ctx context.Context, req api.RetryAllRequest) 
 		})
 	}
 	out.Retried = len(out.Results)
+	recordOf(ctx).detail("%d retried, %d not; pipeline %q, task %q", out.Retried, len(out.Failed), req.PipelineID, req.TaskID)
 	s.o.Log.InfoContext(ctx, "dead letters retried", "retried", out.Retried, "failed", len(out.Failed), "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return out, nil
 }
@@ -190,6 +192,7 @@ func (s *Server) purgeDeadLetters(ctx context.Context, req api.PurgeRequest) (ap
 	if err != nil {
 		return api.Purged{}, err
 	}
+	recordOf(ctx).detail("%d purged from before %s", purged, api.At(before))
 	s.o.Log.InfoContext(ctx, "dead letters purged", "purged", purged, "before", before, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return api.Purged{Purged: purged, OlderThan: api.At(before)}, nil
 }

@@ -76,6 +76,7 @@ func (s *Server) deviceStart(ctx context.Context, req api.DeviceStartRequest) (a
 		return api.DeviceStart{}, fmt.Errorf("create enrollment: %w", err)
 	}
 	s.enrollmentChanged(made)
+	recordOf(ctx).by(req.Hostname, "", string(made.ID)).on(string(made.ID)).in(made.Workspace).detail("%s", hostFacts(made))
 	httpkit.SetStatus(ctx, http.StatusCreated)
 	page := s.reachedAt(r) + "/activate"
 	return api.DeviceStart{
@@ -116,6 +117,7 @@ func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemR
 	if err != nil {
 		return api.RedeemResult{}, err
 	}
+	recordOf(ctx).by(req.Hostname, found.Kind, string(found.ID)).on(string(found.ID)).in(found.Workspace)
 	if err := s.redeemable(ctx, found); err != nil {
 		return api.RedeemResult{}, err
 	}
@@ -140,6 +142,7 @@ func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemR
 	found.Status, found.Worker = statusRedeemed, worker.ID
 	s.enrollmentChanged(found)
 	s.workerChanged(worker)
+	recordOf(ctx).on(string(worker.ID)).detail("host %s (%s) of enrollment %s", req.Hostname, req.OS, found.ID)
 	s.o.Log.InfoContext(ctx, "host enrolled", "worker", worker.ID, "hostname", worker.Hostname, "address", addressOf(r), "request", httpkit.RequestID(ctx))
 	return api.RedeemResult{
 		WorkerID:      string(worker.ID),
@@ -171,8 +174,10 @@ func (s *Server) redeemable(ctx context.Context, e store.Enrollment) error {
 	case err != nil:
 		return err
 	case tooEarly:
+		recordOf(ctx).nothing()
 		return hostError(http.StatusBadRequest, api.CodeSlowDown, "asked again too soon")
 	default:
+		recordOf(ctx).nothing()
 		return hostError(http.StatusBadRequest, api.CodeAuthPending, "nobody has approved the code yet")
 	}
 }
@@ -279,6 +284,7 @@ func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, erro
 	if err != nil {
 		return api.Enrollment{}, missing(err, "Enrollment", "enrollmentId", id)
 	}
+	recordOf(ctx).detail("%s", hostFacts(found))
 	if found.Status == statusPending && !s.o.Now().Before(found.ExpiresAt) {
 		return api.Enrollment{}, errGone
 	}
@@ -322,6 +328,7 @@ func (s *Server) issueCode(ctx context.Context, req api.IssueCodeRequest) (api.I
 		return api.IssuedCode{}, fmt.Errorf("create enrollment: %w", err)
 	}
 	s.enrollmentChanged(made)
+	recordOf(ctx).on(string(made.ID)).detail("label %q, until %s", req.Label, api.At(made.ExpiresAt))
 	s.o.Log.InfoContext(ctx, "enrolment code issued", "enrollment", made.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	httpkit.SetStatus(ctx, http.StatusCreated)
 	return api.IssuedCode{Enrollment: s.wireEnrollment(made), Code: code.Reveal()}, nil
@@ -338,6 +345,11 @@ func (s *Server) wireEnrollment(e store.Enrollment) api.Enrollment {
 		CreatedAt: api.At(e.CreatedAt), ExpiresAt: api.At(e.ExpiresAt), DecidedAt: api.At(e.DecidedAt),
 		DecidedBy: e.DecidedBy, WorkerID: string(e.Worker), Workspace: string(e.Workspace),
 	}
+}
+
+// hostFacts says who asks to join, for the audit log.
+func hostFacts(e store.Enrollment) string {
+	return fmt.Sprintf("host %q (%s) label %q from %s", e.Hostname, e.OS, e.Label, e.Address)
 }
 
 func (s *Server) enrollmentChanged(e store.Enrollment) {

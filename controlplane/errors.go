@@ -120,7 +120,9 @@ var (
 // fail writes an error outside the handler functions: guard, path rules,
 // access rules and streams.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, label string, err error) {
-	s.kit.Fail(w, r, s.answer(r.Context(), label, err))
+	err = s.answer(r.Context(), label, err)
+	noteFailure(r.Context(), err)
+	s.kit.Fail(w, r, err)
 }
 
 func orEmpty[T any](list []T) []T {

@@ -41,7 +41,9 @@ func wireType[T any]() reflect.Type {
 
 func labelled[Resp any](ctx context.Context, s *Server, label string, resp Resp, err error) (Resp, error) {
 	if err != nil {
-		return resp, s.answer(ctx, label, err)
+		err = s.answer(ctx, label, err)
+		noteFailure(ctx, err)
+		return resp, err
 	}
 	return resp, nil
 }

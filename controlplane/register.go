@@ -42,6 +42,7 @@ func (s *Server) register(ctx context.Context, req api.RegisterRequest) (api.Reg
 		return api.RegisterResponse{}, httpkit.Invalid("Invalid url", "baseUrl")
 	}
 	req.BaseURL = s.o.BaseURLs.of(pipeline.ServiceID(req.ServiceID), base, httpkit.Request(ctx))
+	recordOf(ctx).on(req.ServiceID).detail("version %s at %s", req.Version, req.BaseURL)
 	return s.registerService(ctx, req)
 }
 

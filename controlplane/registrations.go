@@ -47,6 +47,7 @@ func (s *Server) mintRegistration(ctx context.Context, req api.MintRequest) (api
 	if err != nil {
 		return api.MintedToken{}, fmt.Errorf("create registration: %w", err)
 	}
+	recordOf(ctx).on(made.ID).detail("registration token, label %q", req.Label)
 	s.o.Log.InfoContext(ctx, "registration token minted", "registration", made.ID, "host", host, "by", by.name, "request", httpkit.RequestID(ctx))
 	httpkit.SetStatus(ctx, http.StatusCreated)
 	text := token.Reveal()
@@ -59,6 +60,7 @@ func (s *Server) registerWorker(ctx context.Context, req api.RegisterWorkerReque
 		return api.RegisteredWorker{}, hostError(http.StatusForbidden, api.CodeAccessDenied, "this control plane keeps no pool of workers")
 	}
 	r := httpkit.Request(ctx)
+	recordOf(ctx).detail("hostname %s", req.Hostname)
 	found, err := s.st.RegistrationBySecret(ctx, secret.Text(req.Token).Hash())
 	if errors.Is(err, store.ErrNotFound) {
 		// As with enrolment codes: too long to guess, and a good one is never
@@ -69,6 +71,9 @@ func (s *Server) registerWorker(ctx context.Context, req api.RegisterWorkerReque
 			return api.RegisteredWorker{}, errRateLimited
 		}
 		return api.RegisteredWorker{}, hostError(http.StatusNotFound, api.CodeNotFound, "no such registration token")
+	}
+	if err == nil {
+		recordOf(ctx).by(req.Hostname, kindRegistration, found.ID).in(found.Workspace)
 	}
 	switch {
 	case err != nil:
@@ -92,6 +97,7 @@ func (s *Server) registerWorker(ctx context.Context, req api.RegisterWorkerReque
 	}
 	s.tokens.forget() // an earlier token of the worker is void now
 	s.workerChanged(worker)
+	recordOf(ctx).on(string(worker.ID))
 	s.o.Log.InfoContext(ctx, "worker registered", "worker", worker.ID, "hostname", worker.Hostname, "host", worker.KeptBy(),
 		"registration", found.ID, "address", addressOf(r), "request", httpkit.RequestID(ctx))
 	httpkit.SetStatus(ctx, http.StatusCreated)

@@ -26,6 +26,7 @@ func (s *Server) replay(ctx context.Context, _ none) (api.Replay, error) {
 	if err != nil {
 		return api.Replay{}, missing(refusedAs(err, "runId", id), "Run", "runId", id)
 	}
+	recordOf(ctx).detail("%d queued, %d later", len(did.Queued), len(did.Later))
 	s.o.Log.InfoContext(ctx, "run replayed", "run", id, "queued", did.Queued, "later", did.Later, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return wireReplay(did), nil
 }

@@ -125,6 +125,7 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/tokens", tokens, handle(s, "Failed to list tokens", s.tokenList)},
 		{"POST /api/v1/tokens", tokens.as("token.create"), handle(s, "Failed to create the token", s.createToken)},
 		{"DELETE /api/v1/tokens/{id}", tokens.as("token.revoke"), handle(s, "Failed to revoke the token", s.revokeToken)},
+		{"GET /api/v1/audit", auditView, handle(s, "Failed to read the audit log", s.auditLog)},
 		{"GET /api/v1/session", signedIn, handle(s, "Failed to get the session", s.session)},
 		{"GET /api/v1/health", anyone, handle(s, "Failed to get health", s.hostHealth)},
 		{"GET /api/v1/releases/latest", anyone, handle(s, "Failed to get releases", s.releases)},

@@ -180,6 +180,9 @@ func TestRoutes(t *testing.T) {
 		{"revoke, unknown", "DELETE", "/api/v1/tokens/tok_none", "", admin, 404, []string{`"error":"Token not found"`, `"tokenId":"tok_none"`}, nil},
 		{"create a token, bad role", "POST", "/api/v1/tokens", `{"name":"x","role":"king"}`, admin, 400, []string{`"error":"Invalid request"`}, nil},
 
+		{"audit", "GET", "/api/v1/audit?action=worker.delete", "", admin, 200, []string{`"action":"worker.delete","object":"` + host.WorkerID, `"outcome":"ok"`, `"outcome":"refused","code":"not_found"`, `"nextCursor":null`}, nil},
+		{"audit, wrong cursor", "GET", "/api/v1/audit?cursor=-1", "", admin, 400, []string{`"cursor"`}, nil},
+
 		{"console", "GET", "/runs/prun_1", "", nil, 200, []string{"the console"}, nil},
 		{"no route", "GET", "/api/none", "", nil, 404, []string{`"error":"Not found"`}, []string{"the console"}},
 		{"wrong method", "DELETE", "/api/runs", "", nil, 404, []string{`"error":"Not found"`}, nil},

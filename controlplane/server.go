@@ -74,6 +74,7 @@ type Server struct {
 	described func() ([]byte, error)
 
 	badTokens, badCodes, pairings *limiter // failures by address
+	refusals                      *refusalLog
 	tokens                        *tokenCache
 	inUse                         *tokensInUse
 	waiting                       *waiters
@@ -118,6 +119,7 @@ func New(o Options) (*Server, error) {
 		badTokens: newLimiter(o.Now, 100, time.Minute),
 		badCodes:  newLimiter(o.Now, 10, time.Minute),
 		pairings:  newLimiter(o.Now, 60, time.Minute),
+		refusals:  newRefusalLog(o.Now),
 		tokens:    newTokenCache(o.Now),
 		inUse:     &tokensInUse{st: o.Engine.Store(), now: o.Now},
 		draining:  make(chan struct{}),

@@ -53,6 +53,7 @@ func (s *Server) createToken(ctx context.Context, req api.CreateTokenRequest) (a
 		return api.CreatedToken{}, err
 	}
 	s.inUse.forget()
+	recordOf(ctx).on(record.ID()).detail("%s, role %s", req.Name, req.Role)
 	s.o.Log.InfoContext(ctx, "token created", "token", record.ID(), "name", req.Name, "role", req.Role, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return api.CreatedToken{Token: tokenOf(record), Secret: text, WorkerPath: CapabilityPath(s.o.Secret)}, nil
 }
@@ -73,6 +74,7 @@ func (s *Server) revokeToken(ctx context.Context, _ none) (api.Token, error) {
 	}
 	s.tokens.forget()
 	s.inUse.forget()
+	recordOf(ctx).detail("%s", revoked.Name)
 	s.o.Log.InfoContext(ctx, "token revoked", "token", id, "name", revoked.Name, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return tokenOf(revoked), nil
 }

@@ -62,6 +62,7 @@ func (s *Server) switchWorker(ctx context.Context, p store.SwitchWorker) (api.Re
 		return api.RemoteWorker{}, missing(err, "Worker", "workerId", pathID(ctx))
 	}
 	s.switched(worker)
+	recordOf(ctx).detail("%s", worker.Hostname)
 	s.o.Log.InfoContext(ctx, "worker switched", "worker", worker.ID, "disabled", p.Disabled, "for", p.By, "by", p.Who, "request", httpkit.RequestID(ctx))
 	wire, err := s.wireWorkers(ctx, worker)
 	if err != nil {
@@ -91,6 +92,7 @@ func (s *Server) deleteWorker(ctx context.Context, _ none) (none, error) {
 	s.tokens.forget()
 	s.waiting.end(waitWorker(worker.ID), errWorkerChanged)
 	s.o.Engine.Publish(api.StreamEvent{Type: "worker", ID: string(worker.ID), Status: "deleted"})
+	recordOf(ctx).detail("%s", worker.Hostname)
 	s.o.Log.InfoContext(ctx, "worker deleted", "worker", worker.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return none{}, nil
 }

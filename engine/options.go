@@ -58,6 +58,8 @@ type Options struct {
 	// RunRetention is how long runs that have ended are kept, with their task
 	// runs. Zero keeps them.
 	RunRetention time.Duration
+	// AuditRetention is how long lines of the audit log are kept. Zero keeps them.
+	AuditRetention time.Duration
 	// Log receives what an operator should see. Nothing by default.
 	Log *slog.Logger
 }
@@ -99,6 +101,7 @@ func (o Options) validate() error {
 		"max retry delay":  int64(o.MaxRetryDelay),
 		"idempotency ttl":  int64(o.IdempotencyTTL),
 		"run retention":    int64(o.RunRetention),
+		"audit retention":  int64(o.AuditRetention),
 	} {
 		if value < 0 {
 			fail("%s is negative", name)

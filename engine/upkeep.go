@@ -45,6 +45,7 @@ func newUpkeeper(e *Engine) *upkeeper {
 		{"forget idempotency keys", upkeepEvery, e.forgetKeys},
 		{"remove old dead letters", upkeepEvery, e.expireDeadLetters},
 		{"remove old runs", upkeepEvery, e.expireRuns},
+		{"forget old lines of the audit log", upkeepEvery, e.forgetAudit},
 		{"remove expired uploads", uploadsEvery, e.expireUploads},
 		{"forget removed uploads", uploadsEvery, e.archiveUploads},
 	}}
@@ -109,6 +110,14 @@ func (e *Engine) expireDeadLetters(ctx context.Context) (int, bool, error) {
 		return 0, false, nil
 	}
 	n, err := e.store.PurgeDeadLetters(ctx, time.Now().Add(-e.o.DeadLetterRetention), upkeepBatch)
+	return n, n == upkeepBatch, err
+}
+
+func (e *Engine) forgetAudit(ctx context.Context) (int, bool, error) {
+	if e.o.AuditRetention <= 0 {
+		return 0, false, nil
+	}
+	n, err := e.store.ForgetAudit(ctx, time.Now().Add(-e.o.AuditRetention), upkeepBatch)
 	return n, n == upkeepBatch, err
 }
 

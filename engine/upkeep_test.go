@@ -50,6 +50,22 @@ func TestUpkeep(t *testing.T) {
 			t.Errorf("after two days: %d dead letters, %v; the run is kept %v", total, err, kept(failed.ID))
 		}
 	})
+	inBubble(t, "the audit log", func(t *testing.T) {
+		f := newFixture(t, Options{Mode: Serverless, AuditRetention: 24 * time.Hour})
+		for range 2 {
+			if err := f.Store().AddAudit(t.Context(), store.AuditLine{Action: "a.b", Outcome: "ok"}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(23 * time.Hour)
+		}
+		time.Sleep(2 * time.Hour)
+		if _, _, err := f.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := f.Store().AuditLines(t.Context(), store.AuditFilter{}); err != nil || len(left) != 0 {
+			t.Errorf("left %+v, %v", left, err)
+		}
+	})
 	inBubble(t, "inputs go from the backend they are in", func(t *testing.T) {
 		o := two(t)
 		o.Mode, o.RunRetention, o.InlineLimit = Serverless, 24*time.Hour, -1

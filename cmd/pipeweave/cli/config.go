@@ -251,7 +251,7 @@ func interval(text string, bad func(string, ...any)) time.Duration {
 
 // keeping is how long things are kept and waited for.
 type keeping struct {
-	idempotencyTTL, maxRetryDelay, deadLetters, runs time.Duration
+	idempotencyTTL, maxRetryDelay, deadLetters, runs, audit time.Duration
 }
 
 func resolveKeeping(value func(string) string, bad func(string, ...any)) keeping {
@@ -268,6 +268,7 @@ func resolveKeeping(value func(string) string, bad func(string, ...any)) keeping
 		maxRetryDelay:  span("maxRetryDelay", "max retry delay", time.Millisecond, 1),
 		deadLetters:    span("deadLetterRetention", "dead letter retention", day, 0),
 		runs:           span("runRetention", "run retention", day, 0),
+		audit:          span("auditRetention", "audit retention", day, 0),
 	}
 	if k.deadLetters == 0 {
 		k.deadLetters = -1 // for good; to the engine 0 means its default

@@ -200,7 +200,7 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	p.engine, err = engine.New(st, p.dispatch, engine.Options{
 		Mode: c.mode, MaxConcurrency: c.maxConcurrency, PollInterval: c.pollInterval,
 		IdempotencyTTL: c.keep.idempotencyTTL, MaxRetryDelay: c.keep.maxRetryDelay,
-		DeadLetterRetention: c.keep.deadLetters, RunRetention: c.keep.runs,
+		DeadLetterRetention: c.keep.deadLetters, RunRetention: c.keep.runs, AuditRetention: c.keep.audit,
 		Secret: shared, Backends: p.backends, DefaultBackend: c.defaultBackend, Log: log,
 	})
 	if err != nil {

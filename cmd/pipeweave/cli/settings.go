@@ -69,6 +69,7 @@ func serveSettings() []setting {
 		{key: "maxRetryDelay", flag: "max-retry-delay", env: []string{"MAX_RETRY_DELAY_MS"}, def: "86400000", usage: "longest delay before a retry, in ms, of tasks without their own"},
 		{key: "deadLetterRetention", flag: "dlq-retention-days", env: []string{"DLQ_RETENTION_DAYS"}, def: "30", usage: "days that dead letters are kept; 0 keeps them"},
 		{key: "runRetention", flag: "run-retention-days", env: []string{"RUN_RETENTION_DAYS"}, def: "0", usage: "days that runs are kept after their end; 0 keeps them"},
+		{key: "auditRetention", flag: "audit-retention-days", env: []string{"AUDIT_RETENTION_DAYS"}, def: "365", usage: "days that lines of the audit log are kept; 0 keeps them"},
 
 		{key: "logLevel", flag: "log-level", env: []string{"LOG_LEVEL"}, def: "normal", usage: "minimal, normal or detailed"},
 		{key: "logFormat", flag: "log-format", env: []string{"PIPEWEAVE_LOG_FORMAT"}, usage: "text, json, or gcp for Google Cloud; default: text, and gcp where GCP_PROJECT_ID is set"},

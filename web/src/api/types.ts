@@ -62,6 +62,33 @@ export interface AdoptUnit {
   enabled: boolean; // it starts by itself, at boot or at log-in
 }
 
+/**
+ * AuditLine is one line of the audit log: who did what to the control plane,
+ * or was kept from it.
+ */
+export interface AuditLine {
+  seq: number;
+  at: Time;
+  actor: string; // the name of a token or of a host; empty: a caller that proved to be nobody
+  kind: string; // of the actor's credential: "pwk", "hos", "wkt", "local", ...; empty: none
+  role?: string; // of a pwk token
+  token?: string; // the id of the credential
+  action: string; // "noun.verb"
+  object?: string;
+  workspaceId?: string;
+  address: string;
+  outcome: "ok" | "refused" | "failed";
+  code?: string; // of the error, unless ok
+  requestId: string;
+  detail?: string;
+}
+
+/** AuditLines answers GET /api/v1/audit. */
+export interface AuditLines {
+  items: AuditLine[] | null;
+  nextCursor: string | null;
+}
+
 /** BuildRequest is POST /api/workers: register a new worker and run it here. */
 export interface BuildRequest {
   apiUrl: string;
