@@ -102,6 +102,15 @@ func TestAccess(t *testing.T) {
 		"GET /api/v1/session":                                     "voah",
 		"GET /api/v1/health":                                      "*",
 		"GET /api/v1/releases/latest":                             "*",
+
+		"GET /api/v1/releases":                                      "voahw",
+		"GET /api/v1/releases/{program}/{version}":                  "voahw",
+		"POST /api/v1/releases/{program}/{version}":                 "oa",
+		"PUT /api/v1/releases/{program}/{version}/artifacts/{name}": "oa",
+		"GET /api/v1/releases/{program}/{version}/artifacts/{name}": "voahw",
+		"POST /api/v1/releases/{program}/{version}/yank":            "oa",
+		"GET /api/v1/release-keys":                                  "voahw",
+		"POST /api/v1/release-keys":                                 "a",
 	}
 	for _, required := range []bool{false, true} {
 		b := newBench(t, func(o *Options) { o.RequireToken = required })

@@ -42,6 +42,7 @@ func reference() map[string]openapi.About {
 	out := engineReference()
 	maps.Copy(out, hostReference())
 	maps.Copy(out, workerReference())
+	maps.Copy(out, releaseReference())
 	return out
 }
 

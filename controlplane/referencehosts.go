@@ -181,8 +181,7 @@ func workerReference() map[string]openapi.About {
 				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
 			},
 		},
-		"GET /api/v1/session":         {Summary: "Who the token says the caller is"},
-		"GET /api/v1/health":          {Summary: "Whether the server answers"},
-		"GET /api/v1/releases/latest": {Summary: "The newest versions of the programs that hosts run"},
+		"GET /api/v1/session": {Summary: "Who the token says the caller is"},
+		"GET /api/v1/health":  {Summary: "Whether the server answers"},
 	}
 }

@@ -128,6 +128,16 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/audit", auditView, handle(s, "Failed to read the audit log", s.auditLog)},
 		{"GET /api/v1/session", signedIn, handle(s, "Failed to get the session", s.session)},
 		{"GET /api/v1/health", anyone, handle(s, "Failed to get health", s.hostHealth)},
+
+		// Releases
 		{"GET /api/v1/releases/latest", anyone, handle(s, "Failed to get releases", s.releases)},
+		{"GET /api/v1/releases", releasesView, handle(s, "Failed to list releases", s.releaseList)},
+		{"GET /api/v1/releases/{program}/{version}", releasesView, handle(s, "Failed to get the release", s.showRelease)},
+		{"POST /api/v1/releases/{program}/{version}", releasesChange.as("release.publish"), handle(s, "Failed to publish", s.publishRelease)},
+		{"PUT /api/v1/releases/{program}/{version}/artifacts/{name}", releasesChange.as("release.upload"), http.HandlerFunc(s.putArtifact)},
+		{"GET /api/v1/releases/{program}/{version}/artifacts/{name}", releasesView, http.HandlerFunc(s.getArtifact)},
+		{"POST /api/v1/releases/{program}/{version}/yank", releasesChange.as("release.yank"), handle(s, "Failed to yank", s.yankRelease)},
+		{"GET /api/v1/release-keys", releasesView, handle(s, "Failed to get the release keys", s.releaseKeys)},
+		{"POST /api/v1/release-keys", releasesKey.as("release.key"), handle(s, "Failed to set the release key", s.setReleaseKey)},
 	}
 }

@@ -78,6 +78,8 @@ type Server struct {
 	tokens                        *tokenCache
 	inUse                         *tokensInUse
 	waiting                       *waiters
+	newest                        newestReleases
+	knownKeys                     knownKeys
 	present                       presence
 	draining                      chan struct{} // closed by Drain
 	drain                         sync.Once

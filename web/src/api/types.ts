@@ -135,6 +135,7 @@ export interface CheckInResponse {
   orders: HostOrder[] | null;
   acknowledged: string[] | null;
   serverTime: Time;
+  releaseKeys?: ReleaseKeys;
 }
 
 /**
@@ -897,6 +898,7 @@ export interface RedeemResult {
   workspaceId: string;
   environmentId: string;
   authMode: string;
+  releaseKeys?: ReleaseKeys;
 }
 
 /** RemoteWorker is one row of GET /api/v1/workspaces/{id}/workers. */
@@ -936,13 +938,17 @@ export interface LifecycleEvent {
 /** Release names the newest version of a program. */
 export interface Release {
   latest: string; // or "unknown"
-  source: string;
+  source: string; // "release", or "control-plane" for the server's own version
+  sequence?: number;
+  keyId?: string; // of the key that signed the release
 }
 
 /** Releases answers GET /api/v1/releases/latest. */
 export interface Releases {
   pipedaiWorker: Release;
   pipedaiOrchestrator: Release;
+  pipeweave: Release;
+  channel: string;
 }
 
 /**
@@ -1369,6 +1375,59 @@ export interface Session {
   workspaceId: string;
   version: string; // of the server
   build: string; // changes with every build; pages reload on it
+}
+
+/** PublishedRelease is a release as its server keeps it. */
+export interface PublishedRelease {
+  program: string;
+  version: string;
+  channel: string;
+  sequence: number;
+  state: string;
+  keyId: string;
+  notes?: string;
+  createdAt: Time;
+  expiresAt: Time;
+  publishedAt: Time; // when its last byte was there; null: not yet
+  publishedBy?: string;
+  yankedAt: Time;
+  yankedBy?: string;
+  yankReason?: string;
+  artifacts: PublishedArtifact[] | null;
+  envelope?: Envelope; // what is signed; not in lists
+}
+
+/** PublishedArtifact is a file of a release and whether its server has it. */
+export interface PublishedArtifact extends Artifact {
+  stored: boolean;
+}
+
+/** PublishedReleases answers GET /api/v1/releases. */
+export interface PublishedReleases {
+  items: PublishedRelease[] | null;
+}
+
+/** StoredArtifact answers the upload of an artifact. */
+export interface StoredArtifact {
+  name: string;
+  size: number;
+  sha256: string;
+  published: boolean; // it was the last one: hosts see the release now
+}
+
+/** YankRequest takes a version back: POST .../yank. */
+export interface YankRequest {
+  reason: string;
+  channel?: string; // empty: every channel
+}
+
+/**
+ * SetReleaseKeyRequest is one of two: the first key of an installation, or a
+ * rotation that the current key signed.
+ */
+export interface SetReleaseKeyRequest {
+  first?: string;
+  rotation?: Envelope;
 }
 
 /** QueueTaskRequest is POST /api/queue/task. */
