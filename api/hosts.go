@@ -141,6 +141,15 @@ type WorkerBeatRequest struct {
 type WorkerBeatResponse struct {
 	Cancel   []string `json:"cancel"`
 	Disabled bool     `json:"disabled"`
+	// Rotate asks the worker to replace its token, see RotatedToken.
+	Rotate bool `json:"rotate,omitempty"`
+}
+
+// RotatedToken answers POST /api/v1/workers/self/rotate. The token that was
+// used goes on being good until the new one is used; from then on as long as
+// the longest run that the worker has in hand.
+type RotatedToken struct {
+	WorkerToken string `json:"workerToken"`
 }
 
 // CallbacksRequest is POST /api/v1/workers/self/callbacks: the ends of several

@@ -383,6 +383,7 @@ export interface Dispatch {
   previousAttempts: Json; // those that failed; a number may be missing, where an engine died before it knew of a worker
   heartbeatIntervalMs: number;
   timeoutMs: number;
+  eventsToken?: string;
   tempUploads?: Record<string, TempUpload>;
 }
 
@@ -454,6 +455,7 @@ export interface PreviousAttempt {
   error: string;
   errorCode?: string;
   timestamp: string;
+  reasonClass?: string;
 }
 
 /** Health answers GET /health. */
@@ -982,6 +984,16 @@ export interface WorkerBeatRequest {
 export interface WorkerBeatResponse {
   cancel: string[] | null;
   disabled: boolean;
+  rotate?: boolean;
+}
+
+/**
+ * RotatedToken answers POST /api/v1/workers/self/rotate. The token that was
+ * used goes on being good until the new one is used; from then on as long as
+ * the longest run that the worker has in hand.
+ */
+export interface RotatedToken {
+  workerToken: string;
 }
 
 /**
@@ -1611,6 +1623,56 @@ export interface KeyRotation {
 export interface ReleaseKeys {
   first?: string; // empty: releases are not set up
   rotations: Envelope[] | null;
+}
+
+/**
+ * RunEventLine is one line of the body of POST
+ * /api/v1/workers/self/run-events, which is NDJSON: something that happened in
+ * a run, under its wire id. Seq ascends from 1 within the attempt; one that is
+ * known is not kept again.
+ */
+export interface RunEventLine {
+  runId: string;
+  token?: string;
+  seq: number;
+  type: string;
+  ts: Time;
+  payload: Json;
+}
+
+/** RunEventsAnswer answers it. */
+export interface RunEventsAnswer {
+  accepted: number; // are kept now and were not before
+  known: number; // were kept before
+  dropped: number; // are beyond the bounds
+  refused: RefusedRun[] | null;
+}
+
+/**
+ * RefusedRun says why the lines of a run were not taken: 403 when the token is
+ * not the run's, 409 when it is that of an earlier attempt.
+ */
+export interface RefusedRun {
+  runId: string;
+  status: number;
+  code: string;
+  error: string;
+}
+
+/** TaskRunEvent is one event that a worker reported. */
+export interface TaskRunEvent {
+  id: number; // ascends in the order of arrival
+  attempt: number;
+  seq: number; // ascends within the attempt
+  type: string;
+  ts: Time;
+  payload: Json;
+}
+
+/** TaskRunEvents answers GET /api/task-runs/{id}/events, oldest first. */
+export interface TaskRunEvents {
+  items: TaskRunEvent[] | null;
+  next: number;
 }
 
 /** StorageContent answers GET /api/storage/{path} for a JSON object. */
