@@ -71,11 +71,11 @@ func (d Dir) UpdateNotice() string { return filepath.Join(d.Orchestrator(), "upd
 // Lock is held by the one daemon of this home.
 func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock") }
 
-// Versions is the folder of installed versions of programs.
-func (d Dir) Versions() string { return filepath.Join(d.Orchestrator(), "versions") }
-
 // AdoptLock is held by whoever adopts workers.
 func (d Dir) AdoptLock() string { return filepath.Join(d.Orchestrator(), "adopt.lock") }
+
+// Versions is the folder of installed programs.
+func (d Dir) Versions() string { return filepath.Join(d.Orchestrator(), "versions") }
 
 // FIFOs is the folder of the workers' output pipes.
 func (d Dir) FIFOs() string { return filepath.Join(d.Orchestrator(), "fifo") }

@@ -1815,6 +1815,70 @@ export interface HostFacts {
   diskFreeBytes: number;
 }
 
+/** InstalledVersion is a version of a program that lies on a host. */
+export interface InstalledVersion {
+  program: string;
+  version: string;
+  kind: "archive" | "npm" | "local";
+  path: string;
+  reports: string; // what the program says it is
+  sha256: string;
+  size: number;
+  source: string;
+  channel?: string;
+  sequence?: number;
+  installedAt: Time;
+  usedAt: Time;
+  usedBy: string[] | null; // ids of the workers that are to run it
+}
+
+/**
+ * FailedVersion is a version that did not work on a host and is not tried
+ * again unless somebody says so.
+ */
+export interface FailedVersion {
+  workerId?: string; // none: the host's own program
+  program: string;
+  version: string;
+  reason: string;
+  failedAt: Time;
+}
+
+/** InstalledVersions is what "pipedai-orchestrator versions --json" prints. */
+export interface InstalledVersions {
+  items: InstalledVersion[] | null;
+  failed: FailedVersion[] | null;
+}
+
+/**
+ * TrustedKey is a key that a host believes, or believed, about the releases of a
+ * control plane.
+ */
+export interface TrustedKey {
+  apiUrl: string;
+  keyId: string;
+  publicKey: string;
+  how: "enrolled" | "first-use" | "rotated" | "person";
+  pinnedAt: Time;
+  retiredAt: Time; // null: it is believed
+}
+
+/** SeenRelease is the newest release of a program that a host has believed. */
+export interface SeenRelease {
+  apiUrl: string;
+  program: string;
+  channel: string;
+  sequence: number;
+  version: string;
+  seenAt: Time;
+}
+
+/** TrustedKeys is what "pipedai-orchestrator keys --json" prints. */
+export interface TrustedKeys {
+  items: TrustedKey[] | null;
+  seen: SeenRelease[] | null;
+}
+
 /**
  * WorkerDetail answers GET /api/workers/{id}: the worker with what it is given
  * and how its last processes ended.
