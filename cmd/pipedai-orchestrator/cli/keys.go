@@ -139,7 +139,9 @@ still has the former key, "pipeweave releases" changes it for all hosts at once
 and nothing is to be done here.`,
 		Example: `  pipedai-orchestrator keys trust https://api.example.com prk_AhR3...`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error { return runKeysTrust(cmd.Context(), d, args[0], args[1], asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runKeysTrust(cmd.Context(), d, args[0], args[1], asJSON)
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -194,7 +196,9 @@ With --sequences the key stays, and only the numbers of the releases count anew:
 for a release that was published with far too high a number by mistake.`,
 		Example: `  pipedai-orchestrator keys reset https://api.example.com --sequences`,
 		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error { return runKeysReset(cmd.Context(), d, args[0], sequences, asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runKeysReset(cmd.Context(), d, args[0], sequences, asJSON)
+		},
 	}
 	cmd.Flags().BoolVar(&sequences, "sequences", false, "keep the key; only let the numbers of releases begin anew")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

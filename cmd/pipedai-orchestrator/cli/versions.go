@@ -134,7 +134,9 @@ func newVersionsRemoveCmd(d *deps) *cobra.Command {
 removed: upgrade that worker to another version first.`,
 		Example: `  pipedai-orchestrator versions remove pipedai-worker 1.2.0`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error { return runVersionsRemove(cmd.Context(), d, args[0], args[1], asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runVersionsRemove(cmd.Context(), d, args[0], args[1], asJSON)
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
