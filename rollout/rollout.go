@@ -122,3 +122,18 @@ func Count(targets []Target) Counts {
 	}
 	return c
 }
+
+// Plus sums up, with n times what o counts.
+func (c Counts) Plus(o Counts, n int) Counts {
+	c.Total += n * o.Total
+	c.Waiting += n * o.Waiting
+	c.Offline += n * o.Offline
+	c.Out += n * o.Out
+	c.Succeeded += n * o.Succeeded
+	c.Failed += n * o.Failed
+	c.Refused += n * o.Refused
+	c.Withdrawn += n * o.Withdrawn
+	c.Skipped += n * o.Skipped
+	c.Charged += n * o.Charged
+	return c
+}

@@ -21,8 +21,7 @@ func Resume(r Rollout, targets []Target, retry bool) (_ Rollout, _ []Target, ok 
 	for i := range targets {
 		t := &targets[i]
 		switch {
-		case t.Gone:
-		case retry && t.retriable():
+		case retry && t.retriable() && !t.Gone:
 			*t = Target{Host: t.Host, State: Waiting, Online: t.Online, Busy: t.Busy}
 			retried = true
 		case t.broken():
