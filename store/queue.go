@@ -210,9 +210,7 @@ type Failure struct {
 	Code    string
 	Final   bool // do not retry
 	Timeout bool // a final one ends as timeout instead of failed
-	// ReasonClass is ReasonInfra, or empty; see PastAttempt.
-	ReasonClass string
-	Details     json.RawMessage
+	Details json.RawMessage
 }
 
 // EndedAttempt is what an EndAttempt led to.

@@ -55,9 +55,8 @@ type Store interface {
 	Idempotency
 	Upkeep
 	Workspaces
-	RunEvents
 	Hosts
-	WorkerTokens
+	Rollouts
 	Uploads
 	Tokens
 	Releases

@@ -25,14 +25,13 @@ func ErrorRemoved(version string) string { return "Task type removed in version 
 
 // Expired is the end of an attempt whose lease has run out as of now.
 func Expired(h Held, now time.Time) store.EndAttempt {
-	text, class := errorHeartbeat, store.ReasonInfra
+	text := errorHeartbeat
 	if !h.Deadline.After(now) {
-		class = ""
 		text = fmt.Sprintf("Task exceeded timeout of %ds", int(h.Timeout.Seconds()))
 	}
 	return store.EndAttempt{
 		AttemptRef: h.AttemptRef,
-		Failure:    &store.Failure{Error: text, Code: CodeTimeout, Timeout: true, ReasonClass: class},
+		Failure:    &store.Failure{Error: text, Code: CodeTimeout, Timeout: true},
 	}
 }
 
