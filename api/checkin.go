@@ -47,9 +47,6 @@ type CheckInResponse struct {
 	// them.
 	Acknowledged []string `json:"acknowledged"`
 	ServerTime   Time     `json:"serverTime"`
-	// ReleaseKeys is the history of the key that signs releases; absent while the
-	// server has none.
-	ReleaseKeys *ReleaseKeys `json:"releaseKeys,omitempty"`
 }
 
 // The kinds of orders.
@@ -82,10 +79,13 @@ func (o HostOrder) Key() string {
 
 // OrderOptions say how an order is carried out.
 type OrderOptions struct {
+	// Channel is the one that the version is taken from.
+	Channel string `json:"channel,omitempty"`
 	// ForceAfterSec is how long the run in hand may take before its worker is
 	// stopped all the same; 0 waits, and fails when it takes too long.
 	ForceAfterSec int64 `json:"forceAfterSec,omitempty"`
-	// AllowDowngrade lets the version be older than the one that runs.
+	// AllowDowngrade takes a host back to a version that it has run before: it
+	// may be older than the one that runs. A host goes to no other older version.
 	AllowDowngrade bool `json:"allowDowngrade,omitempty"`
 }
 

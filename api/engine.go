@@ -305,7 +305,7 @@ type TaskRun struct {
 // when that is no longer held.
 type StreamEvent struct {
 	Seq        int64  `json:"seq"`
-	Type       string `json:"type"` // "run", "service", "pipeline", "worker", "host", "enrollment", "mode" or "resync"
+	Type       string `json:"type"` // "run", "service", "pipeline", "worker", "host", "enrollment", "rollout", "mode" or "resync"
 	RunID      string `json:"runId,omitempty"`
 	TaskRunID  string `json:"taskRunId,omitempty"`
 	PipelineID string `json:"pipelineId,omitempty"`

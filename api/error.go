@@ -79,6 +79,9 @@ const (
 	CodeUnreachable     = "unreachable" // of a client: nothing was sent, so nothing was done
 	CodeInternal        = "internal"
 
+	CodeNoRelease   = "no_release"    // there is none that hosts would install
+	CodeNothingToDo = "nothing_to_do" // all of it is as asked for already
+
 	CodeValidation        = "validation_failed"
 	CodeInvalidInput      = "invalid_input"
 	CodeInvalidPipeline   = "invalid_pipeline"
@@ -98,7 +101,7 @@ const (
 	CodeStorageAltered    = "storage_altered" // an object is not what was stored
 	CodeStorageDenied     = "storage_denied"  // storage refuses the server's credentials
 
-	CodeUntrusted       = "release_untrusted" // not signed by the key that is trusted
+	CodeUntrusted       = "release_untrusted" // not signed by the key that this host trusts
 	CodeReleaseExpired  = "release_expired"
 	CodeReleaseRollback = "release_rollback" // older than one that was seen before
 	CodeReleaseYanked   = "release_yanked"

@@ -51,7 +51,6 @@ func (s *Server) routes() []route {
 		{"GET /api/runs/{id}/replay", view, handle(s, "Failed to plan the replay", s.replayPlan)},
 		{"POST /api/runs/{id}/replay", operate.as("run.replay"), handle(s, "Failed to replay run", s.replay)},
 		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
-		{"GET /api/task-runs/{id}/events", view, handle(s, "Failed to get run events", s.taskRunEvents)},
 		{"POST /api/task-runs/{id}/cancel", operate.as("task-run.cancel"), handle(s, "Failed to cancel task run", s.cancelTaskRun)},
 
 		// Engine: dead letters
@@ -105,11 +104,21 @@ func (s *Server) routes() []route {
 		{"POST /api/v1/hosts/{id}/resume", fleetSwitch.as("host.resume"), handle(s, "Failed to resume host", s.resumeHost)},
 		{"POST /api/v1/hosts/{id}/revoke", fleetRevoke.as("host.revoke"), handle(s, "Failed to revoke host", s.revokeHost)},
 
+		// Hosts: rollouts
+		{"GET /api/v1/rollouts", fleetView, handle(s, "Failed to list rollouts", s.rollouts)},
+		{"POST /api/v1/rollouts", fleetSwitch.as("rollout.start"), handle(s, "Failed to start the rollout", s.startRollout)},
+		{"POST /api/v1/rollouts/plan", fleetView.unrecorded(changesNothing), handle(s, "Failed to plan the rollout", s.planRollout)},
+		{"GET /api/v1/rollouts/{id}", fleetView, handle(s, "Failed to get rollout", s.rollout)},
+		{"POST /api/v1/rollouts/{id}/pause", fleetSwitch.as("rollout.pause"), handle(s, "Failed to pause rollout", s.pauseRollout)},
+		{"POST /api/v1/rollouts/{id}/resume", fleetSwitch.as("rollout.resume"), handle(s, "Failed to resume rollout", s.resumeRollout)},
+		{"POST /api/v1/rollouts/{id}/abort", fleetSwitch.as("rollout.abort"), handle(s, "Failed to abort rollout", s.abortRollout)},
+		{"POST /api/v1/rollouts/{id}/rollback", fleetSwitch.as("rollout.rollback"), handle(s, "Failed to roll back", s.rollBack)},
+		{"POST /api/v1/rollouts/{id}/rollback/plan", fleetView.unrecorded(changesNothing), handle(s, "Failed to plan the rollback", s.rollBackPlan)},
+
 		// Hosts: their workers
 		{"GET /api/v1/workspaces/{ws}/workers", hostsView, handle(s, "Failed to list workers", s.workers)},
 		{"POST /api/v1/workspaces/{ws}/workers/{id}/disable", hostsSwitch.as("worker.disable"), handle(s, "Failed to disable worker", s.disableWorker)},
 		{"POST /api/v1/workspaces/{ws}/workers/{id}/enable", hostsSwitch.as("worker.enable"), handle(s, "Failed to enable worker", s.enableWorker)},
-		{"POST /api/v1/workspaces/{ws}/workers/{id}/rotate-token", hostsSwitch.as("worker.rotate-token"), handle(s, "Failed to ask for a new token", s.askRotation)},
 		{"DELETE /api/v1/workspaces/{ws}/workers/{id}", hostsDelete.as("worker.delete"), handle(s, "Failed to delete worker", s.deleteWorker)},
 		{"POST /api/v1/workspaces/{ws}/workers/registration-token", hostsMint.as("token.create"), handle(s, "Failed to mint the token", s.mintRegistration)},
 		{"POST /api/v1/workers/register", anyone.as("worker.register"), handle(s, "Failed to register", s.registerWorker)},
@@ -121,8 +130,6 @@ func (s *Server) routes() []route {
 		{"POST /api/v1/workers/self/claim", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to claim", s.claim)},
 		{"POST /api/v1/workers/self/heartbeat", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to process heartbeat", s.workerBeat)},
 		{"POST /api/v1/workers/self/callbacks", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to process callback", s.callbacks)},
-		{"POST /api/v1/workers/self/run-events", workerSelf.unrecorded(workerTraffic), http.HandlerFunc(s.runEvents)},
-		{"POST /api/v1/workers/self/rotate", workerSelf.as("worker.new-token"), handle(s, "Failed to replace the token", s.rotateToken)},
 		{"POST /api/v1/workers/self/events", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to store the event", s.workerEvent)},
 
 		// Both
@@ -132,16 +139,6 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/audit", auditView, handle(s, "Failed to read the audit log", s.auditLog)},
 		{"GET /api/v1/session", signedIn, handle(s, "Failed to get the session", s.session)},
 		{"GET /api/v1/health", anyone, handle(s, "Failed to get health", s.hostHealth)},
-
-		// Releases
 		{"GET /api/v1/releases/latest", anyone, handle(s, "Failed to get releases", s.releases)},
-		{"GET /api/v1/releases", releasesView, handle(s, "Failed to list releases", s.releaseList)},
-		{"GET /api/v1/releases/{program}/{version}", releasesView, handle(s, "Failed to get the release", s.showRelease)},
-		{"POST /api/v1/releases/{program}/{version}", releasesChange.as("release.publish"), handle(s, "Failed to publish", s.publishRelease)},
-		{"PUT /api/v1/releases/{program}/{version}/artifacts/{name}", releasesChange.as("release.upload"), http.HandlerFunc(s.putArtifact)},
-		{"GET /api/v1/releases/{program}/{version}/artifacts/{name}", releasesView, http.HandlerFunc(s.getArtifact)},
-		{"POST /api/v1/releases/{program}/{version}/yank", releasesChange.as("release.yank"), handle(s, "Failed to yank", s.yankRelease)},
-		{"GET /api/v1/release-keys", releasesView, handle(s, "Failed to get the release keys", s.releaseKeys)},
-		{"POST /api/v1/release-keys", releasesKey.as("release.key"), handle(s, "Failed to set the release key", s.setReleaseKey)},
 	}
 }

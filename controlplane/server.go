@@ -40,10 +40,6 @@ type Options struct {
 	// are not enrolled prove themselves with it. Empty: only enrolled ones can.
 	Secret secret.Text
 
-	// TokenMaxAge is the age at which workers are asked to replace their tokens;
-	// zero: never.
-	TokenMaxAge time.Duration
-
 	// BaseURLs says where services are reached that announce another address.
 	BaseURLs BaseURLs
 
@@ -82,8 +78,6 @@ type Server struct {
 	tokens                        *tokenCache
 	inUse                         *tokensInUse
 	waiting                       *waiters
-	newest                        newestReleases
-	knownKeys                     knownKeys
 	present                       presence
 	draining                      chan struct{} // closed by Drain
 	drain                         sync.Once
@@ -132,6 +126,11 @@ func New(o Options) (*Server, error) {
 	}
 	s.waiting = newWaiters(s.watchWaiting)
 	o.Engine.OnNotice(s.waiting.notice)
+	o.Engine.OnHostNews(func(ids []store.HostID) {
+		for _, id := range ids {
+			s.waiting.wake(waitHost(id))
+		}
+	})
 	metrics, err := newMetrics(s.st, o.Engine.Collectors())
 	if err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)

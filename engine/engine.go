@@ -18,6 +18,7 @@
 //	maintenance.go             accept nothing, finish what there is
 //	liveness.go, upkeep.go     know which services are there; keep the tables small
 //	object.go                  read what tasks stored
+//	rollouts.go                give rollouts over hosts their turn
 //	glance.go, notify.go       see what nobody told of; tell other replicas
 //	tick.go                    one round of everything, for serverless mode
 //
@@ -76,11 +77,12 @@ type Engine struct {
 	beats    *gather[store.Heartbeat, store.HeartbeatAnswer]
 	ends     *gather[store.EndAttempt, store.EndedAttempt]
 
-	onNotice atomic.Pointer[func()] // see OnNotice
-	stopping chan struct{}          // closed when Run begins to stop
-	stop     sync.Once
-	work     context.Context // of dispatches under way; outlives the loops
-	abandon  context.CancelCauseFunc
+	onNotice   atomic.Pointer[func()]               // see OnNotice
+	onHostNews atomic.Pointer[func([]store.HostID)] // see OnHostNews
+	stopping   chan struct{}                        // closed when Run begins to stop
+	stop       sync.Once
+	work       context.Context // of dispatches under way; outlives the loops
+	abandon    context.CancelCauseFunc
 }
 
 // New makes an engine over a migrated store. It starts nothing.
@@ -156,6 +158,7 @@ func (e *Engine) loops(ctx context.Context) error {
 	group.Add("rescue", rescuer{e}.Run)
 	group.Add("liveness", e.live.Run)
 	group.Add("mode", e.mode.Run)
+	group.Add("rollouts", roller{e}.Run)
 	group.Add("due", promoter{e}.Run)
 	group.Add("claim", e.claimer.Run)
 	return group.Run(ctx)

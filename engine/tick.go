@@ -25,5 +25,5 @@ func (e *Engine) Tick(ctx context.Context) (processed int, more bool, err error)
 	dispatches.Wait()
 	e.acceptances.flush() // nobody may be there later to do it
 	e.logTick(claimed, time.Since(begun))
-	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr, e.mode.once(ctx), e.live.once(ctx), e.upkeep.once(ctx))
+	return claimed, moreLost || moreReady || promoted >= dueBatch, errors.Join(rescueErr, dueErr, claimErr, e.mode.once(ctx), e.live.once(ctx), e.upkeep.once(ctx), roller{e}.once(ctx))
 }

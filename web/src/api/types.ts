@@ -135,7 +135,6 @@ export interface CheckInResponse {
   orders: HostOrder[] | null;
   acknowledged: string[] | null;
   serverTime: Time;
-  releaseKeys?: ReleaseKeys;
 }
 
 /**
@@ -154,6 +153,7 @@ export interface HostOrder {
 
 /** OrderOptions say how an order is carried out. */
 export interface OrderOptions {
+  channel?: string;
   forceAfterSec?: number;
   allowDowngrade?: boolean;
 }
@@ -383,7 +383,6 @@ export interface Dispatch {
   previousAttempts: Json; // those that failed; a number may be missing, where an engine died before it knew of a worker
   heartbeatIntervalMs: number;
   timeoutMs: number;
-  eventsToken?: string;
   tempUploads?: Record<string, TempUpload>;
 }
 
@@ -455,7 +454,6 @@ export interface PreviousAttempt {
   error: string;
   errorCode?: string;
   timestamp: string;
-  reasonClass?: string;
 }
 
 /** Health answers GET /health. */
@@ -766,7 +764,7 @@ export interface TaskRun {
  */
 export interface StreamEvent {
   seq: number;
-  type: "run" | "service" | "pipeline" | "worker" | "host" | "enrollment" | "mode" | "resync";
+  type: "run" | "service" | "pipeline" | "worker" | "host" | "enrollment" | "rollout" | "mode" | "resync";
   runId?: string;
   taskRunId?: string;
   pipelineId?: string;
@@ -900,7 +898,6 @@ export interface RedeemResult {
   workspaceId: string;
   environmentId: string;
   authMode: string;
-  releaseKeys?: ReleaseKeys;
 }
 
 /** RemoteWorker is one row of GET /api/v1/workspaces/{id}/workers. */
@@ -940,17 +937,13 @@ export interface LifecycleEvent {
 /** Release names the newest version of a program. */
 export interface Release {
   latest: string; // or "unknown"
-  source: string; // "release", or "control-plane" for the server's own version
-  sequence?: number;
-  keyId?: string; // of the key that signed the release
+  source: string;
 }
 
 /** Releases answers GET /api/v1/releases/latest. */
 export interface Releases {
   pipedaiWorker: Release;
   pipedaiOrchestrator: Release;
-  pipeweave: Release;
-  channel: string;
 }
 
 /**
@@ -984,16 +977,6 @@ export interface WorkerBeatRequest {
 export interface WorkerBeatResponse {
   cancel: string[] | null;
   disabled: boolean;
-  rotate?: boolean;
-}
-
-/**
- * RotatedToken answers POST /api/v1/workers/self/rotate. The token that was
- * used goes on being good until the new one is used; from then on as long as
- * the longest run that the worker has in hand.
- */
-export interface RotatedToken {
-  workerToken: string;
 }
 
 /**
@@ -1389,59 +1372,6 @@ export interface Session {
   build: string; // changes with every build; pages reload on it
 }
 
-/** PublishedRelease is a release as its server keeps it. */
-export interface PublishedRelease {
-  program: string;
-  version: string;
-  channel: string;
-  sequence: number;
-  state: string;
-  keyId: string;
-  notes?: string;
-  createdAt: Time;
-  expiresAt: Time;
-  publishedAt: Time; // when its last byte was there; null: not yet
-  publishedBy?: string;
-  yankedAt: Time;
-  yankedBy?: string;
-  yankReason?: string;
-  artifacts: PublishedArtifact[] | null;
-  envelope?: Envelope; // what is signed; not in lists
-}
-
-/** PublishedArtifact is a file of a release and whether its server has it. */
-export interface PublishedArtifact extends Artifact {
-  stored: boolean;
-}
-
-/** PublishedReleases answers GET /api/v1/releases. */
-export interface PublishedReleases {
-  items: PublishedRelease[] | null;
-}
-
-/** StoredArtifact answers the upload of an artifact. */
-export interface StoredArtifact {
-  name: string;
-  size: number;
-  sha256: string;
-  published: boolean; // it was the last one: hosts see the release now
-}
-
-/** YankRequest takes a version back: POST .../yank. */
-export interface YankRequest {
-  reason: string;
-  channel?: string; // empty: every channel
-}
-
-/**
- * SetReleaseKeyRequest is one of two: the first key of an installation, or a
- * rotation that the current key signed.
- */
-export interface SetReleaseKeyRequest {
-  first?: string;
-  rotation?: Envelope;
-}
-
 /** QueueTaskRequest is POST /api/queue/task. */
 export interface QueueTaskRequest {
   taskId: string;
@@ -1626,53 +1556,130 @@ export interface ReleaseKeys {
 }
 
 /**
- * RunEventLine is one line of the body of POST
- * /api/v1/workers/self/run-events, which is NDJSON: something that happened in
- * a run, under its wire id. Seq ascends from 1 within the attempt; one that is
- * known is not kept again.
+ * StartRolloutRequest is the body of POST /api/v1/rollouts and of
+ * POST /api/v1/rollouts/plan, which only says what would happen.
  */
-export interface RunEventLine {
-  runId: string;
-  token?: string;
-  seq: number;
-  type: string;
-  ts: Time;
-  payload: Json;
+export interface StartRolloutRequest extends RolloutLimits {
+  program?: string; // "pipedai-worker" when empty
+  version: string;
+  channel?: string; // empty: any that the version is published on, "stable" first
+  hosts?: string[];
+  label?: string;
+  forceAfterSec?: number; // how long a run in hand may take before its worker is stopped; 0: it is waited for
+  note?: string;
 }
 
-/** RunEventsAnswer answers it. */
-export interface RunEventsAnswer {
-  accepted: number; // are kept now and were not before
-  known: number; // were kept before
-  dropped: number; // are beyond the bounds
-  refused: RefusedRun[] | null;
+/** RolloutLimits bound what a rollout does at once and what it may break. */
+export interface RolloutLimits {
+  canary?: number;
+  maxUnavailable?: number;
+  maxFailures?: number;
+  hostDeadlineSec?: number;
+}
+
+/** RolloutPlan is what a rollout would be about. */
+export interface RolloutPlan {
+  program: string;
+  version: string;
+  channel: string;
+  targets: RolloutTarget[] | null; // in the order of their turns
+  leftOut: RolloutLeftOut[] | null;
+}
+
+/** RolloutLeftOut is a host that a rollout is not about. */
+export interface RolloutLeftOut {
+  hostId: string;
+  host: string;
+  why: string;
+}
+
+/** Rollout is one version on its way to some hosts. */
+export interface Rollout {
+  id: string;
+  program: string;
+  version: string;
+  channel: string;
+  kind: string;
+  rollbackOf?: string;
+  status: string;
+  reason?: string; // why it paused or how it ended
+  canary: number;
+  maxUnavailable: number;
+  maxFailures: number;
+  hostDeadlineSec: number;
+  forceAfterSec: number;
+  counts: RolloutCounts;
+  note?: string;
+  createdBy?: string;
+  createdAt: Time;
+  updatedAt: Time;
+  endedAt: Time; // null while it has not ended
+}
+
+/** RolloutCounts sums the targets of a rollout up. */
+export interface RolloutCounts {
+  total: number;
+  waiting: number; // have no order yet
+  offline: number; // of those: are not heard of
+  out: number; // have an order that holds a place
+  succeeded: number;
+  failed: number; // overdue ones included
+  refused: number;
+  withdrawn: number;
+  skipped: number; // their hosts were revoked
+}
+
+/** Rollouts answers GET /api/v1/rollouts, newest first. */
+export interface Rollouts {
+  items: Rollout[] | null;
+}
+
+/** RolloutDetail answers GET /api/v1/rollouts/{id} and what is done with one. */
+export interface RolloutDetail extends Rollout {
+  targets: RolloutTarget[] | null; // in the order of their turns
+  leftOut: RolloutLeftOut[] | null; // only in the answer to a start
+}
+
+/** RolloutTarget is one host of a rollout. */
+export interface RolloutTarget {
+  hostId: string;
+  host: string;
+  version: string; // it is brought to
+  from: string[] | null;
+  state: string;
+  canary?: boolean;
+  forgiven?: boolean; // failed, and somebody went on all the same
+  online: boolean;
+  lastSeenAt: Time;
+  orderId?: string;
+  attempts: number;
+  orderedAt: Time;
+  deadline: Time;
+  endedAt: Time;
+  error?: string;
+  step?: string;
+  progress: number; // percent
+  message?: string;
+  workers: OrderWorker[] | null;
+  reportedAt: Time;
 }
 
 /**
- * RefusedRun says why the lines of a run were not taken: 403 when the token is
- * not the run's, 409 when it is that of an earlier attempt.
+ * SteerRolloutRequest is the body, which may be left out, of the routes that
+ * pause, resume and abort a rollout.
  */
-export interface RefusedRun {
-  runId: string;
-  status: number;
-  code: string;
-  error: string;
+export interface SteerRolloutRequest {
+  note?: string;
+  retry?: boolean;
 }
 
-/** TaskRunEvent is one event that a worker reported. */
-export interface TaskRunEvent {
-  id: number; // ascends in the order of arrival
-  attempt: number;
-  seq: number; // ascends within the attempt
-  type: string;
-  ts: Time;
-  payload: Json;
-}
-
-/** TaskRunEvents answers GET /api/task-runs/{id}/events, oldest first. */
-export interface TaskRunEvents {
-  items: TaskRunEvent[] | null;
-  next: number;
+/**
+ * RollbackRequest is the body, which may be left out, of POST
+ * /api/v1/rollouts/{id}/rollback and of .../rollback/plan. A rollout that goes
+ * on is aborted first.
+ */
+export interface RollbackRequest extends RolloutLimits {
+  note?: string;
 }
 
 /** StorageContent answers GET /api/storage/{path} for a JSON object. */
@@ -1813,70 +1820,6 @@ export interface HostFacts {
   memoryFreeBytes: number;
   diskBytes: number; // of the disk with the host's folder
   diskFreeBytes: number;
-}
-
-/** InstalledVersion is a version of a program that lies on a host. */
-export interface InstalledVersion {
-  program: string;
-  version: string;
-  kind: "archive" | "npm" | "local";
-  path: string;
-  reports: string; // what the program says it is
-  sha256: string;
-  size: number;
-  source: string;
-  channel?: string;
-  sequence?: number;
-  installedAt: Time;
-  usedAt: Time;
-  usedBy: string[] | null; // ids of the workers that are to run it
-}
-
-/**
- * FailedVersion is a version that did not work on a host and is not tried
- * again unless somebody says so.
- */
-export interface FailedVersion {
-  workerId?: string; // none: the host's own program
-  program: string;
-  version: string;
-  reason: string;
-  failedAt: Time;
-}
-
-/** InstalledVersions is what "pipedai-orchestrator versions --json" prints. */
-export interface InstalledVersions {
-  items: InstalledVersion[] | null;
-  failed: FailedVersion[] | null;
-}
-
-/**
- * TrustedKey is a key that a host believes, or believed, about the releases of a
- * control plane.
- */
-export interface TrustedKey {
-  apiUrl: string;
-  keyId: string;
-  publicKey: string;
-  how: "enrolled" | "first-use" | "rotated" | "person";
-  pinnedAt: Time;
-  retiredAt: Time; // null: it is believed
-}
-
-/** SeenRelease is the newest release of a program that a host has believed. */
-export interface SeenRelease {
-  apiUrl: string;
-  program: string;
-  channel: string;
-  sequence: number;
-  version: string;
-  seenAt: Time;
-}
-
-/** TrustedKeys is what "pipedai-orchestrator keys --json" prints. */
-export interface TrustedKeys {
-  items: TrustedKey[] | null;
-  seen: SeenRelease[] | null;
 }
 
 /**

@@ -1,7 +1,15 @@
 import { QueryClient } from "@tanstack/react-query";
 import { ApiClient } from "../api/client.ts";
 import { sessionToken } from "../api/token.ts";
-import type { ActionResult, FusedWorker, FusedWorkers, LocalFrame, LogLine, SelfStatus } from "../api/types.ts";
+import type {
+  ActionResult,
+  FusedWorker,
+  FusedWorkers,
+  LocalFrame,
+  LogLine,
+  LogLines,
+  SelfStatus,
+} from "../api/types.ts";
 import { Link } from "../live/link.ts";
 import { httpProbe, localSocket } from "../live/transports.ts";
 
@@ -75,6 +83,10 @@ export const selfQuery = {
   queryFn: ({ signal }: { signal: AbortSignal }) => client.get<SelfStatus>("/api/self", { signal }),
   refetchInterval: 10_000,
 };
+
+export async function logTail(id: string, signal: AbortSignal): Promise<LogLine[]> {
+  return (await client.get<LogLines>(`${at(id)}/logs?tail=500`, { signal })).items ?? [];
+}
 
 export type Verb = "start" | "stop" | "enable" | "disable" | "delete";
 
