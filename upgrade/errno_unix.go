@@ -4,6 +4,4 @@ package upgrade
 
 import "syscall"
 
-func diskFull(n syscall.Errno) bool {
-	return n == syscall.ENOSPC || n == syscall.EDQUOT || n == syscall.EFBIG
-}
+func diskFull(n syscall.Errno) bool { return n == syscall.ENOSPC || n == syscall.EDQUOT }

@@ -49,7 +49,7 @@ func (l *claimLoop) run(ctx context.Context) {
 			return
 		}
 		failed++
-		pause := max(l.options.retry.Delay(failed), retryAfter(err))
+		pause := l.options.retry.Delay(failed)
 		if failed == 1 {
 			l.log.Warn("the control plane cannot be used, trying again", "error", err)
 			l.event(api.EventPollError, map[string]any{"error": err.Error()})

@@ -33,7 +33,7 @@ func (d *deps) await(ctx context.Context, c *client.Client, id string, timeout t
 	fed := make(chan struct{})
 	go func() {
 		defer close(fed)
-		follow(following, c, id, changed)
+		followChanges(following, c, func(e api.StreamEvent) bool { return e.RunID == id }, changed)
 	}()
 	defer func() { cancel(); <-fed }()
 
@@ -76,13 +76,13 @@ func (d *deps) await(ctx context.Context, c *client.Client, id string, timeout t
 	}
 }
 
-// follow signals each notice that concerns the run, until ctx ends.
-func follow(ctx context.Context, c *client.Client, id string, changed chan<- struct{}) {
+// followChanges signals each notice that concerns somebody, until ctx ends.
+func followChanges(ctx context.Context, c *client.Client, concerns func(api.StreamEvent) bool, changed chan<- struct{}) {
 	since := int64(0)
 	for ctx.Err() == nil {
 		_ = c.Stream(ctx, since, func(e api.StreamEvent) { // it comes back by itself, or polling does
 			since = e.Seq
-			if e.RunID == id || e.Type == "resync" {
+			if e.Type == "resync" || concerns(e) {
 				select {
 				case changed <- struct{}{}:
 				default:
