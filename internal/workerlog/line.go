@@ -8,6 +8,7 @@
 package workerlog
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -70,7 +71,7 @@ func streamOf(raw []byte) string {
 func Split(data []byte, pos int64) []Line {
 	var lines []Line
 	for len(data) > 0 {
-		raw, rest, _ := cut(data)
+		raw, rest, _ := bytes.Cut(data, []byte{'\n'})
 		lines = append(lines, parse(raw, pos))
 		pos += int64(len(data) - len(rest))
 		data = rest

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"pipedai/internal/lines"
 )
 
 // Query says which lines are wanted. The zero value wants the newest
@@ -34,7 +36,6 @@ type Query struct {
 const (
 	DefaultLimit = 500
 	maxAnswer    = 8 << 20 // bytes of text; at least one line is given
-	scanBlock    = 256 << 10
 )
 
 // Page is what a Query found, oldest first.
@@ -79,14 +80,14 @@ func (fs *Files) Find(ctx context.Context, q Query) (Page, error) {
 // WriteTo writes the lines that fit, all that are held, as the files have them.
 func (fs *Files) WriteTo(ctx context.Context, w io.Writer, q Query) error {
 	m := newMatcher(q)
-	out := make([]byte, 0, scanBlock)
+	out := make([]byte, 0, lines.Block)
 	stopped := false
 	err := fs.scan(ctx, fs.Oldest(), m.skips, func(raw []byte, _ int64) bool {
 		if !m.fits(raw) {
 			return true
 		}
 		out = append(append(out, raw...), '\n')
-		if len(out) < scanBlock/2 {
+		if len(out) < lines.Block/2 {
 			return true
 		}
 		_, err := w.Write(out)
@@ -133,7 +134,7 @@ func (fs *Files) forward(ctx context.Context, m *matcher, after int64, limit int
 		page.Newer = pos
 		return true
 	})
-	if page.Partial = errors.Is(err, errTime); page.Partial {
+	if page.Partial = errors.Is(err, lines.ErrTime); page.Partial {
 		page.More, err = true, nil
 	}
 	return err
@@ -164,7 +165,7 @@ func (fs *Files) backward(ctx context.Context, m *matcher, before *int64, limit 
 		return true
 	})
 	slices.Reverse(page.Lines)
-	if page.Partial = errors.Is(err, errTime); page.Partial {
+	if page.Partial = errors.Is(err, lines.ErrTime); page.Partial {
 		page.More, err = true, nil
 	}
 	return err
@@ -177,7 +178,7 @@ func (fs *Files) count(ctx context.Context, m *matcher) (n int, partial bool, er
 		}
 		return true
 	})
-	if errors.Is(err, errTime) {
+	if errors.Is(err, lines.ErrTime) {
 		return n, true, nil
 	}
 	return n, false, err

@@ -12,23 +12,25 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pipedai/internal/lines"
 )
 
 var began = time.Date(2025, 2, 3, 4, 5, 6, 7e6, time.UTC)
 
 // held writes a log of that many files, the last being the current one, with
 // lines of various lengths, some of them longer than what is read at a time.
-func held(t *testing.T, files, lines int) (path string, all []Line) {
+func held(t *testing.T, files, each int) (path string, all []Line) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "w1.log")
-	random := rand.New(rand.NewPCG(1, uint64(files*lines)))
+	random := rand.New(rand.NewPCG(1, uint64(files*each)))
 	pos := int64(0)
 	for i := range files {
 		var data []byte
-		for n := range lines {
+		for n := range each {
 			size := random.IntN(50)
-			if n == lines/2 {
-				size = scanBlock + 10
+			if n == each/2 {
+				size = lines.Block + 10
 			}
 			l := Line{TS: began.Add(time.Duration(len(all)) * time.Second), Stream: []string{"out", "err"}[n%2],
 				Text: fmt.Sprintf("%d %s", len(all), strings.Repeat("x", size)), Pos: pos + int64(len(data))}
@@ -245,7 +247,7 @@ func TestFiles_timeIsOver(t *testing.T) {
 			t.Errorf("%+v, %v", page, err)
 		}
 	}
-	if _, err := fs.Each(over, -1, Query{}, func(Line) bool { return true }); !errors.Is(err, errTime) {
+	if _, err := fs.Each(over, -1, Query{}, func(Line) bool { return true }); !errors.Is(err, lines.ErrTime) {
 		t.Errorf("each: %v", err)
 	}
 }
