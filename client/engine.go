@@ -69,6 +69,12 @@ func (c *Client) TaskRun(ctx context.Context, id string) (out api.TaskRun, err e
 	return out, c.call(ctx, http.MethodGet, "/api/task-runs/"+escape(id), nil, &out)
 }
 
+// TaskLog returns lines of the log of a task run; query says which, as the
+// route has it.
+func (c *Client) TaskLog(ctx context.Context, id string, query url.Values) (out api.TaskLog, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/task-runs/"+escape(id)+"/logs?"+query.Encode(), nil, &out)
+}
+
 // CancelRun cancels a pipeline run.
 func (c *Client) CancelRun(ctx context.Context, id string) (out api.Run, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/runs/"+escape(id)+"/cancel", nil, &out)

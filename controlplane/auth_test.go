@@ -49,6 +49,7 @@ func TestAccess(t *testing.T) {
 		"POST /api/dlq/retry-all":                                 "Loa",
 		"POST /api/dlq/purge":                                     "Loa",
 		"GET /api/task-runs/{id}":                                 "Lvoa",
+		"GET /api/task-runs/{id}/logs":                            "Lvoa",
 		"POST /api/task-runs/{id}/cancel":                         "Loa",
 		"POST /api/queue/task":                                    "Loa",
 		"POST /api/queue/batch":                                   "Loa",

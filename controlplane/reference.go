@@ -163,6 +163,20 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Detail:  "The id may be the one a worker knows, with the number of its attempt.",
 			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId")},
 		},
+		"GET /api/task-runs/{id}/logs": {
+			Summary: "Lines of the log of a task run",
+			Detail: "Oldest first: the last ones, or a page of them. The log is that of the last attempt; a worker stores it when the attempt ends, and until then there are no lines. " +
+				"A search takes two seconds at most and says how far it got.",
+			Params: []openapi.Param{
+				{Name: "limit", Type: "integer", Default: "500", Min: 1, Max: maxTaskLogLines, Text: "how many lines"},
+				{Name: "after", Type: "integer", Text: "a position: the oldest lines behind it; -1 begins at the first"},
+				{Name: "before", Type: "integer", Text: "a position: the newest lines before it"},
+				which("level", "lines of this level"), which("grep", "lines that hold this text"),
+				{Name: "regex", Text: "1: grep is a regular expression (RE2)", Enum: []string{"1"}},
+				{Name: "count", Text: "1: count the lines that fit, too", Enum: []string{"1"}},
+			},
+			Errors: []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId"), openapi.Fail(410, "The log is not in storage any more", "taskRunId")},
+		},
 		"POST /api/task-runs/{id}/cancel": {
 			Summary: "Cancel a task run that is part of no pipeline run",
 			Detail:  "When it is pending it ends at once; when it is running it is asked to stop with its next heartbeat, and ends as cancelled unless it completes.",

@@ -51,6 +51,7 @@ func (s *Server) routes() []route {
 		{"GET /api/runs/{id}/replay", view, handle(s, "Failed to plan the replay", s.replayPlan)},
 		{"POST /api/runs/{id}/replay", operate.as("run.replay"), handle(s, "Failed to replay run", s.replay)},
 		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
+		{"GET /api/task-runs/{id}/logs", view, handle(s, "Failed to read the log", s.taskLog)},
 		{"POST /api/task-runs/{id}/cancel", operate.as("task-run.cancel"), handle(s, "Failed to cancel task run", s.cancelTaskRun)},
 
 		// Engine: dead letters

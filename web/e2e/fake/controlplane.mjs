@@ -282,6 +282,8 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       if (typeof found === "string") return res.writeHead(200, { "content-type": "text/plain" }).end(found);
       return sendJSON(res, 200, url.searchParams.get("raw") === "1" ? found : { path, content: found });
     }
+    const logOf = /^\/api\/task-runs\/([^/]+)\/logs$/.exec(url.pathname);
+    if (logOf) return sendJSON(res, 200, taskLog(decodeURIComponent(logOf[1]), objects));
     const body = req.method === "POST" ? await readJSON(req) : undefined;
     for (const [method, pattern, handle] of routes) {
       const match = method === req.method && pattern.exec(url.pathname);
@@ -312,3 +314,16 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
 }
 
 const missing = (error) => ({ error, code: "not_found", requestId: "req_fake" });
+
+/** What the log object of a task run holds, if there is one. */
+function taskLog(id, objects) {
+  const stored = [...objects].find(([path]) => path.includes(`${id}.`) && path.endsWith(".jsonl"))?.[1] ?? "";
+  const items = stored
+    .split("\n")
+    .filter(Boolean)
+    .map((text, i) => {
+      const { timestamp, level, message } = JSON.parse(text);
+      return { pos: i * 100, at: timestamp ?? null, level: level ?? "info", text: message };
+    });
+  return { items, more: false, partial: false, older: 0, newer: 0, end: stored.length };
+}

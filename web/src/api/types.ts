@@ -1727,6 +1727,26 @@ export interface StorageList {
   next?: string;
 }
 
+/** TaskLogLine is one line of the log that a task run left in storage. */
+export interface TaskLogLine {
+  pos: number; // bytes of the log before it; what after= and before= take
+  at: Time; // null where the line does not say
+  level: string;
+  text: string;
+}
+
+/** TaskLog answers GET /api/task-runs/{id}/logs, oldest first. */
+export interface TaskLog {
+  items: TaskLogLine[] | null;
+  older: number;
+  newer: number;
+  more: boolean;
+  partial: boolean;
+  end: number; // the length of the log in bytes; 0: the run has none yet
+  count?: number;
+  countPartial?: boolean;
+}
+
 /** Token is an operator's credential as others may see it: never the token. */
 export interface Token {
   id: string;

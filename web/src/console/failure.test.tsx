@@ -8,11 +8,11 @@ import { deriveGraph, failedNodes } from "../lib/graph-state.ts";
 import { RunFailure } from "./failure.tsx";
 import { client } from "./server.ts";
 
-const text = vi.spyOn(client, "text");
+const get = vi.spyOn(client, "get");
 
 beforeEach(() => {
-  text.mockReset();
-  text.mockImplementation(async (path) => ({ text: `{"level":"error","message":"from ${path}"}\n`, cut: false }));
+  get.mockReset();
+  get.mockImplementation(async (path) => ({ items: [{ pos: 0, at: null, level: "error", text: `from ${path}` }] }));
 });
 afterEach(cleanup);
 
@@ -63,7 +63,7 @@ it("says which task failed, at which attempt and with what, shows the end of its
   expect(panel.textContent).toContain("row 7 has no amount");
   expect(panel.textContent).toContain("BAD_ROW");
   expect(panel.textContent).toContain("pipeweave status prun_1");
-  await screen.findByText("from /api/storage/runs/prun_1/logs/trun_check.4.jsonl?raw=1");
+  await screen.findByText("from /api/task-runs/trun_check/logs?limit=10");
   fireEvent.click(screen.getByRole("button", { name: "Open the task" }));
   expect(onOpen).toHaveBeenCalledExactlyOnceWith("check");
 });
@@ -81,7 +81,7 @@ it("begins with what failed first, and does not list hundreds", () => {
 });
 
 it("shows the rest when the log cannot be read", async () => {
-  text.mockRejectedValue(new ApiError("File not found", { status: 404 }));
+  get.mockRejectedValue(new ApiError("File not found", { status: 404 }));
   show([task("check", { error: "boom", logsPath: "runs/x.jsonl" })]);
   await screen.findByText("The log could not be loaded");
   expect(screen.getByText("boom")).toBeTruthy();

@@ -19,7 +19,7 @@ export function RunFailure({
   failed: GraphNode[];
   onOpen: (task: string) => void;
 }) {
-  const log = failed[0]?.run?.logsPath;
+  const first = failed[0]?.run;
   return (
     <section aria-label="What failed" className="card overflow-hidden">
       <div className="space-y-3 p-3">
@@ -31,15 +31,20 @@ export function RunFailure({
           <p className="text-muted">{count(failed.length - shownFailures, "more task")} failed after these.</p>
         )}
       </div>
-      {log && (
+      {first?.logsPath && (
         <div className="border-y border-line">
           <h2 className="border-b border-line px-3 py-1.5 text-sm text-muted">
-            The end of the log of {failed[0]?.id}, attempt {failed[0]?.run?.attempt}
+            The end of the log of {failed[0]?.id}, attempt {first.attempt}
           </h2>
-          <TaskLog path={log} label={`End of the log of ${failed[0]?.id}`} last={shownLogLines} />
+          <TaskLog
+            run={first.id}
+            path={first.logsPath}
+            label={`End of the log of ${failed[0]?.id}`}
+            last={shownLogLines}
+          />
         </div>
       )}
-      <div className={`px-3 pb-3 ${log ? "pt-3" : ""}`}>
+      <div className={`px-3 pb-3 ${first?.logsPath ? "pt-3" : ""}`}>
         <Command text={statusCommand(run)} />
       </div>
     </section>

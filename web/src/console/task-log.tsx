@@ -1,44 +1,124 @@
-import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
-import { count } from "../lib/format.ts";
-import { parseLog } from "../lib/task-log.ts";
+import { queryOptions, useQuery } from "@tanstack/react-query";
+import { Maximize2 } from "lucide-react";
+import { lazy, Suspense, useMemo, useState } from "react";
+import type { TaskLog as Answer, TaskLogLine } from "../api/types.ts";
+import type { Line, LogPage, LogQuery, LogSource } from "../log/source.ts";
+import { plain } from "../log/text.ts";
+import { Button } from "../ui/button.tsx";
+import { Dialog } from "../ui/dialog.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
 import { LogTime } from "../ui/time.tsx";
-import { objectQuery } from "./server.ts";
+import { client } from "./server.ts";
 
-const tones: Record<string, string> = { error: "text-bad", warn: "text-warn", warning: "text-warn" };
+const LogViewer = lazy(async () => ({ default: (await import("../log/viewer.tsx")).LogViewer }));
 
-/** The end of the log that an attempt left in storage. */
-export function TaskLog({ path, label, last = 500 }: { path: string; label: string; last?: number }) {
-  const object = useQuery(objectQuery(path));
-  const lines = useMemo(() => (object.data ? parseLog(object.data.text) : []), [object.data]);
-  if (!object.data) {
-    return object.isError ? (
-      <Failure what="The log could not be loaded" error={object.error} retry={() => void object.refetch()} />
+const levels = ["debug", "info", "warn", "error"] as const;
+const tones: Partial<Record<Line["mark"], string>> = { error: "text-bad", warn: "text-warn" };
+// A search takes two seconds at most and says how far it got.
+const limitMs = 20_000;
+
+/** The log that the last attempt of a task run left in storage. */
+function taskLog(run: string): LogSource {
+  return {
+    empty: "The task wrote nothing to its log.",
+    async page(query, signal): Promise<LogPage> {
+      const answer = await ask(run, query, signal);
+      return {
+        lines: (answer.items ?? []).map(line),
+        more: answer.more,
+        reached: answer.partial ? (query.after !== undefined ? answer.newer : answer.older) : null,
+        count: answer.count ?? null,
+        countPartial: answer.countPartial ?? false,
+      };
+    },
+  };
+}
+
+async function ask(run: string, query: LogQuery, signal: AbortSignal): Promise<Answer> {
+  const search = new URLSearchParams({ limit: String(query.limit) });
+  if (query.before !== undefined) search.set("before", String(query.before));
+  if (query.after !== undefined) search.set("after", String(query.after));
+  if (query.find) search.set("grep", query.find);
+  if (query.regex) search.set("regex", "1");
+  if (query.mark) search.set("level", query.mark);
+  if (query.count) search.set("count", "1");
+  return client.get<Answer>(`/api/task-runs/${encodeURIComponent(run)}/logs?${search}`, { signal, timeoutMs: limitMs });
+}
+
+const line = (from: TaskLogLine): Line => ({
+  pos: from.pos,
+  at: from.at ? Date.parse(from.at) : null,
+  text: from.text,
+  mark: levels.find((level) => level === from.level) ?? "info",
+});
+
+/** The path is part of the key: another attempt leaves another log. */
+const tailQuery = (run: string, path: string, last: number) =>
+  queryOptions({
+    queryKey: ["task-log", run, path, last],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }) => {
+      const answer = await ask(run, { limit: last }, signal);
+      return { lines: (answer.items ?? []).map(line), more: answer.more };
+    },
+  });
+
+/** The end of a log, and a button for all of it. */
+export function TaskLog({ run, path, label, last = 50 }: { run: string; path: string; label: string; last?: number }) {
+  const tail = useQuery(tailQuery(run, path, last));
+  const [whole, setWhole] = useState(false);
+  if (!tail.data) {
+    return tail.isError ? (
+      <Failure what="The log could not be loaded" error={tail.error} retry={() => void tail.refetch()} />
     ) : (
       <Loading lines={2} />
     );
   }
-  const shown = lines.slice(-last);
-  const before = lines.length - shown.length;
-  if (shown.length === 0) return <p className="p-3 text-sm text-muted">The task wrote nothing to its log.</p>;
+  const { lines, more } = tail.data;
+  if (lines.length === 0) return <p className="p-3 text-sm text-muted">The task wrote nothing to its log.</p>;
   return (
-    <section
-      aria-label={label}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
-      tabIndex={0}
-      className="max-h-72 overflow-auto bg-bg py-1.5 font-mono text-xs leading-5 -outline-offset-2"
-    >
-      {object.data.cut && <p className="px-3 text-warn">The log is long: this is from its beginning, not its end.</p>}
-      {before > 0 && <p className="px-3 text-muted">{count(before, "line")} before these</p>}
-      {shown.map((line, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a stored log does not change
-        <div key={i} className="flex gap-3 px-3 hover:bg-sunken">
-          {line.at !== null && <LogTime ms={line.at} />}
-          <span className={`w-9 shrink-0 select-none ${tones[line.level] ?? "text-muted"}`}>{line.level}</span>
-          <span className="min-w-0 flex-1 whitespace-pre-wrap">{line.text}</span>
-        </div>
-      ))}
-    </section>
+    <>
+      <section
+        aria-label={label}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
+        tabIndex={0}
+        className="max-h-72 overflow-auto bg-bg py-1.5 font-mono text-xs leading-5 -outline-offset-2"
+      >
+        {lines.map((l) => (
+          <div key={l.pos} className="flex gap-3 px-3 hover:bg-sunken">
+            {l.at !== null && <LogTime ms={l.at} />}
+            <span className={`w-9 shrink-0 select-none ${tones[l.mark] ?? "text-muted"}`}>{l.mark}</span>
+            <span className="min-w-0 flex-1 whitespace-pre-wrap">{plain(l.text)}</span>
+          </div>
+        ))}
+      </section>
+      <div className="flex items-center gap-3 border-t border-line px-3 py-1.5 text-sm text-muted">
+        <span className="flex-1">{more ? `The last ${lines.length} lines.` : "That is all of it."}</span>
+        <Button size="sm" icon={Maximize2} onClick={() => setWhole(true)}>
+          Open the log
+        </Button>
+      </div>
+      {whole && <WholeLog run={run} path={path} label={label} onClose={() => setWhole(false)} />}
+    </>
+  );
+}
+
+function WholeLog({ run, path, label, onClose }: { run: string; path: string; label: string; onClose: () => void }) {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another path is another log
+  const source = useMemo(() => taskLog(run), [run, path]);
+  const [picked, setPicked] = useState<{ from: number; to: number } | null>(null);
+  return (
+    <Dialog kind="drawer" title={label} onClose={onClose}>
+      <Suspense fallback={<Loading lines={6} />}>
+        <LogViewer
+          source={source}
+          label={label}
+          marks={levels.map((level) => [level, level])}
+          picked={picked}
+          onPick={setPicked}
+          className="flex-1"
+        />
+      </Suspense>
+    </Dialog>
   );
 }

@@ -197,7 +197,7 @@ export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: G
                 path={run.logsPath}
                 absent={run.completedAt ? "This attempt left no log." : "It is stored when the attempt ends."}
               >
-                {(path) => <TaskLog path={path} label={`Log of ${node.id}`} />}
+                {(path) => <TaskLog run={run.id} path={path} label={`Log of ${node.id}`} />}
               </Stored>
             </div>
           </div>

@@ -1,0 +1,114 @@
+package controlplane
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pipedai/api"
+	"pipedai/internal/secret"
+)
+
+// finished is a task run that has completed and left a log.
+func (b *bench) finished(log string) string {
+	b.t.Helper()
+	owner := secret.Text(b.enroll("box").WorkerToken)
+	b.as(owner, "POST", "/api/v1/workers/self/register", pulled, 200, nil)
+	b.post("/api/queue/task", `{"taskId":"keep"}`, nil)
+	var got api.ClaimResponse
+	b.as(owner, "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, 200, &got)
+	if len(got.Runs) != 1 {
+		b.t.Fatalf("claimed %d runs", len(got.Runs))
+	}
+	id := got.Runs[0].RunID
+	if log != "" {
+		if _, err := b.bucket.Put(b.t.Context(), "runs/x/log.jsonl", strings.NewReader(log), int64(len(log)), ""); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	b.as(owner, "POST", "/api/callback/"+id, `{"status":"success","logsPath":"runs/x/log.jsonl"}`, 200, nil)
+	return id
+}
+
+// Every line of a task's log is found, from either end, and searched for on
+// the server.
+func TestTaskLog(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var log strings.Builder
+	for i := range 5_000 {
+		level := "info"
+		if i%1_000 == 999 {
+			level = "error"
+		}
+		fmt.Fprintf(&log, `{"timestamp":"2026-01-02T03:04:05.%03dZ","level":%q,"message":"step %d","page":%d,"who":"a b","runId":"r"}`+"\n", i%1_000, level, i, i)
+	}
+	log.WriteString("not JSON, and without an end")
+	id := b.finished(log.String())
+	ask := func(query string) (out api.TaskLog) {
+		t.Helper()
+		b.as(b.view, "GET", "/api/task-runs/"+id+"/logs?"+query, "", 200, &out)
+		return out
+	}
+	texts := func(page api.TaskLog) (out []string) {
+		for _, l := range page.Items {
+			out = append(out, l.Text)
+		}
+		return out
+	}
+
+	last := ask("limit=2&count=1")
+	if diff := cmp.Diff([]string{"step 4999 page=4999 who=a b", "not JSON, and without an end"}, texts(last)); diff != "" || !last.More || last.Count == nil || *last.Count != 5_001 {
+		t.Errorf("the last two: %s %+v", diff, last)
+	}
+	if l := last.Items[0]; l.Level != "error" || l.At.String() != "2026-01-02T03:04:05.999Z" {
+		t.Errorf("a line with everything: %+v", l)
+	}
+	var backwards, forwards []string
+	for page, query := last, ""; ; page = ask(query) {
+		backwards = append(texts(page), backwards...)
+		if query = fmt.Sprint("limit=1500&before=", page.Older); !page.More {
+			break
+		}
+	}
+	for page := ask("limit=1500&after=-1"); ; page = ask(fmt.Sprint("limit=1500&after=", page.Newer)) {
+		forwards = append(forwards, texts(page)...)
+		if !page.More {
+			break
+		}
+	}
+	if len(forwards) != 5_001 || cmp.Diff(forwards, backwards) != "" {
+		t.Errorf("%d lines forwards, %d backwards", len(forwards), len(backwards))
+	}
+	if got := texts(ask("level=error&limit=2")); cmp.Diff([]string{"step 3999 page=3999 who=a b", "step 4999 page=4999 who=a b"}, got) != "" {
+		t.Errorf("errors: %q", got)
+	}
+	found := ask("grep=step+12&limit=1&count=1&after=-1")
+	if *found.Count != 111 || texts(found)[0] != "step 12 page=12 who=a b" {
+		t.Errorf("found %+v", found)
+	}
+	if got := ask(`grep=%5Estep+(7|8)+&regex=1&count=1`); len(got.Items) != 2 || *got.Count != 2 {
+		t.Errorf("matched %+v", got)
+	}
+	for _, bad := range []string{"limit=0", "limit=5001", "after=1&before=2", "after=x", "grep=(&regex=1", "grep=" + strings.Repeat("x", 1_001)} {
+		b.as(b.view, "GET", "/api/task-runs/"+id+"/logs?"+bad, "", http.StatusBadRequest, nil)
+	}
+}
+
+func TestTaskLog_missing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.as(b.view, "GET", "/api/task-runs/trun_none/logs", "", http.StatusNotFound, nil)
+	gone := b.finished("")
+	b.as(b.view, "GET", "/api/task-runs/"+gone+"/logs", "", http.StatusGone, nil)
+	var queued api.QueuedTask
+	b.post("/api/queue/task", `{"taskId":"keep"}`, &queued)
+	var page api.TaskLog
+	b.as(b.view, "GET", "/api/task-runs/"+queued.RunID+"/logs", "", 200, &page)
+	if len(page.Items) != 0 || page.End != 0 || page.More {
+		t.Errorf("a run without a log: %+v", page)
+	}
+}
