@@ -47,6 +47,9 @@ type CheckInResponse struct {
 	// them.
 	Acknowledged []string `json:"acknowledged"`
 	ServerTime   Time     `json:"serverTime"`
+	// ReleaseKeys is the history of the key that signs releases; absent while the
+	// server has none.
+	ReleaseKeys *ReleaseKeys `json:"releaseKeys,omitempty"`
 }
 
 // The kinds of orders.

@@ -69,6 +69,9 @@ type Dispatch struct {
 	PreviousAttempts    json.RawMessage `json:"previousAttempts"`      // those that failed; a number may be missing, where an engine died before it knew of a worker
 	HeartbeatIntervalMs int64           `json:"heartbeatIntervalMs"`
 	TimeoutMs           int64           `json:"timeoutMs"`
+	// EventsToken is what the worker shows when it reports events of this
+	// attempt; absent when nobody wants them.
+	EventsToken string `json:"eventsToken,omitempty"`
 	// TempUploads are the uploaded files that the input names, by id.
 	TempUploads map[string]TempUpload `json:"tempUploads,omitempty"`
 }
@@ -139,4 +142,7 @@ type PreviousAttempt struct {
 	Error     string `json:"error"`
 	ErrorCode string `json:"errorCode,omitempty"`
 	Timestamp string `json:"timestamp"`
+	// ReasonClass is "infra" when the attempt was taken back because nothing was
+	// heard of its worker: that says nothing of the task.
+	ReasonClass string `json:"reasonClass,omitempty"`
 }

@@ -101,7 +101,7 @@ const (
 	CodeStorageAltered    = "storage_altered" // an object is not what was stored
 	CodeStorageDenied     = "storage_denied"  // storage refuses the server's credentials
 
-	CodeUntrusted       = "release_untrusted" // not signed by the key that this host trusts
+	CodeUntrusted       = "release_untrusted" // not signed by the key that is trusted
 	CodeReleaseExpired  = "release_expired"
 	CodeReleaseRollback = "release_rollback" // older than one that was seen before
 	CodeReleaseYanked   = "release_yanked"

@@ -46,6 +46,9 @@ type RedeemResult struct {
 	WorkspaceID   string `json:"workspaceId"`
 	EnvironmentID string `json:"environmentId"`
 	AuthMode      string `json:"authMode"`
+	// ReleaseKeys is the history of the key that signs releases, for the host to
+	// trust from now on; absent while the server has none.
+	ReleaseKeys *ReleaseKeys `json:"releaseKeys,omitempty"`
 }
 
 // RemoteWorker is one row of GET /api/v1/workspaces/{id}/workers.
@@ -91,14 +94,18 @@ const (
 
 // Release names the newest version of a program.
 type Release struct {
-	Latest string `json:"latest"` // or "unknown"
-	Source string `json:"source"`
+	Latest   string `json:"latest"` // or "unknown"
+	Source   string `json:"source"` // "release", or "control-plane" for the server's own version
+	Sequence int64  `json:"sequence,omitempty"`
+	KeyID    string `json:"keyId,omitempty"` // of the key that signed the release
 }
 
 // Releases answers GET /api/v1/releases/latest.
 type Releases struct {
 	Worker       Release `json:"pipedaiWorker"`
 	Orchestrator Release `json:"pipedaiOrchestrator"`
+	ControlPlane Release `json:"pipeweave"`
+	Channel      string  `json:"channel"`
 }
 
 // The worker's half of the remote API. Every call carries the worker token,
@@ -134,6 +141,15 @@ type WorkerBeatRequest struct {
 type WorkerBeatResponse struct {
 	Cancel   []string `json:"cancel"`
 	Disabled bool     `json:"disabled"`
+	// Rotate asks the worker to replace its token, see RotatedToken.
+	Rotate bool `json:"rotate,omitempty"`
+}
+
+// RotatedToken answers POST /api/v1/workers/self/rotate. The token that was
+// used goes on being good until the new one is used; from then on as long as
+// the longest run that the worker has in hand.
+type RotatedToken struct {
+	WorkerToken string `json:"workerToken"`
 }
 
 // CallbacksRequest is POST /api/v1/workers/self/callbacks: the ends of several

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"pipedai/api"
@@ -50,6 +51,7 @@ type Options struct {
 type Client struct {
 	base    string
 	options Options
+	token   atomic.Pointer[Token]
 }
 
 // New returns a client for a base URL, trailing slashes ignored.
@@ -60,8 +62,13 @@ func New(baseURL string, o Options) *Client {
 	if o.UserAgent == "" {
 		o.UserAgent = "pipedai"
 	}
-	return &Client{base: strings.TrimRight(baseURL, "/"), options: o}
+	c := &Client{base: strings.TrimRight(baseURL, "/"), options: o}
+	c.SetToken(o.Token)
+	return c
 }
+
+// SetToken makes the calls that begin from now on carry another token.
+func (c *Client) SetToken(token Token) { c.token.Store(&token) }
 
 // BaseURL returns the normalised base URL.
 func (c *Client) BaseURL() string { return c.base }
@@ -98,9 +105,14 @@ func (c *Client) callFor(ctx context.Context, timeout time.Duration, method, pat
 	return nil
 }
 
+// rawBody is a body that is sent as it is.
+type rawBody []byte
+
 func (c *Client) send(ctx context.Context, method, path string, header http.Header, body any) (*http.Response, error) {
 	var reader io.Reader
-	if body != nil {
+	if raw, is := body.(rawBody); is {
+		reader = bytes.NewReader(raw)
+	} else if body != nil {
 		data, err := json.Marshal(body)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: encode: %w", method, path, err)
@@ -116,7 +128,7 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	if token := c.options.Token; !token.Empty() {
+	if token := *c.token.Load(); !token.Empty() {
 		req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
 	resp, err := c.options.HTTP.Do(req)

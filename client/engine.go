@@ -173,3 +173,9 @@ func escapePath(path string) string {
 	}
 	return strings.Join(segments, "/")
 }
+
+// RunEvents returns what workers reported of a task run after an event.
+func (c *Client) RunEvents(ctx context.Context, id string, after int64, limit int) (out api.TaskRunEvents, err error) {
+	path := fmt.Sprintf("/api/task-runs/%s/events?after=%d&limit=%d", escape(id), after, limit)
+	return out, c.call(ctx, http.MethodGet, path, nil, &out)
+}

@@ -208,3 +208,8 @@ func (c *Client) Deny(ctx context.Context, id string) (out api.Enrollment, err e
 func (c *Client) IssueCode(ctx context.Context, req api.IssueCodeRequest) (out api.IssuedCode, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/v1/enrollments/codes", req, &out)
 }
+
+// AskRotation asks a worker to replace its token with its next heartbeat.
+func (c *Client) AskRotation(ctx context.Context, workspace, worker string) error {
+	return c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(worker)+"/rotate-token", nil, nil)
+}

@@ -43,7 +43,7 @@ func (c *Client) Upload(ctx context.Context, filename, mimeType string, body io.
 	}
 	req.Header.Set("Content-Type", form.FormDataContentType())
 	req.Header.Set("User-Agent", c.options.UserAgent)
-	if token := c.options.Token; !token.Empty() {
+	if token := *c.token.Load(); !token.Empty() {
 		req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
 	resp, err := c.options.HTTP.Do(req)

@@ -62,3 +62,16 @@ func (c *Client) CheckIdempotency(ctx context.Context, req api.IdempotencyCheck)
 func (c *Client) Callback(ctx context.Context, wireID string, req api.CallbackRequest) (out api.CallbackResponse, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/callback/"+escape(wireID), req, &out)
 }
+
+// SendRunEvents reports what happened in runs: lines of NDJSON, each an
+// api.RunEventLine.
+func (c *Client) SendRunEvents(ctx context.Context, lines []byte) (out api.RunEventsAnswer, err error) {
+	header := http.Header{"Content-Type": {"application/x-ndjson"}}
+	return out, c.callFor(ctx, callTimeout, http.MethodPost, "/api/v1/workers/self/run-events", header, rawBody(lines), &out)
+}
+
+// RotateToken asks for a new token of the worker; the client goes on with the
+// one it has.
+func (c *Client) RotateToken(ctx context.Context) (out api.RotatedToken, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/workers/self/rotate", nil, &out)
+}

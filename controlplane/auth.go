@@ -105,6 +105,8 @@ type identity struct {
 	workspace store.WorkspaceID
 	worker    store.WorkerID
 	token     secret.Text
+	since     time.Time // the token exists since then
+	rotate    bool      // somebody asked for another one
 }
 
 type identityKey struct{}
@@ -204,7 +206,7 @@ func (s *Server) identify(ctx context.Context, token secret.Text) (identity, err
 	case err != nil:
 		return identity{}, err
 	}
-	id := identity{kind: found.Kind, role: found.Role, name: found.Name, workspace: found.Workspace, worker: found.Worker}
+	id := identity{kind: found.Kind, role: found.Role, name: found.Name, workspace: found.Workspace, worker: found.Worker, since: found.CreatedAt, rotate: found.Rotate}
 	s.tokens.put(hash, id)
 	id.token = token
 	return id, nil

@@ -50,6 +50,7 @@ func TestAccess(t *testing.T) {
 		"POST /api/dlq/purge":                                     "Loa",
 		"GET /api/task-runs/{id}":                                 "Lvoa",
 		"GET /api/task-runs/{id}/logs":                            "Lvoa",
+		"GET /api/task-runs/{id}/events":                          "Lvoa",
 		"POST /api/task-runs/{id}/cancel":                         "Loa",
 		"POST /api/queue/task":                                    "Loa",
 		"POST /api/queue/batch":                                   "Loa",
@@ -95,6 +96,7 @@ func TestAccess(t *testing.T) {
 		"GET /api/v1/workspaces/{ws}/workers":                     "voah",
 		"POST /api/v1/workspaces/{ws}/workers/{id}/disable":       "oah",
 		"POST /api/v1/workspaces/{ws}/workers/{id}/enable":        "oah",
+		"POST /api/v1/workspaces/{ws}/workers/{id}/rotate-token":  "oah",
 		"DELETE /api/v1/workspaces/{ws}/workers/{id}":             "ah",
 		"POST /api/v1/workspaces/{ws}/workers/registration-token": "ah",
 		"POST /api/v1/workers/register":                           "*",
@@ -105,6 +107,8 @@ func TestAccess(t *testing.T) {
 		"POST /api/v1/workers/self/heartbeat":                     "w",
 		"POST /api/v1/workers/self/callbacks":                     "w",
 		"POST /api/v1/workers/self/events":                        "w",
+		"POST /api/v1/workers/self/run-events":                    "w",
+		"POST /api/v1/workers/self/rotate":                        "w",
 		"GET /api/v1/tokens":                                      "a",
 		"POST /api/v1/tokens":                                     "a",
 		"DELETE /api/v1/tokens/{id}":                              "a",
@@ -112,6 +116,15 @@ func TestAccess(t *testing.T) {
 		"GET /api/v1/session":                                     "voah",
 		"GET /api/v1/health":                                      "*",
 		"GET /api/v1/releases/latest":                             "*",
+
+		"GET /api/v1/releases":                                      "voahw",
+		"GET /api/v1/releases/{program}/{version}":                  "voahw",
+		"POST /api/v1/releases/{program}/{version}":                 "oa",
+		"PUT /api/v1/releases/{program}/{version}/artifacts/{name}": "oa",
+		"GET /api/v1/releases/{program}/{version}/artifacts/{name}": "voahw",
+		"POST /api/v1/releases/{program}/{version}/yank":            "oa",
+		"GET /api/v1/release-keys":                                  "voahw",
+		"POST /api/v1/release-keys":                                 "a",
 	}
 	for _, required := range []bool{false, true} {
 		b := newBench(t, func(o *Options) { o.RequireToken = required })

@@ -44,7 +44,8 @@ func (s *Server) checkIn(ctx context.Context, req api.CheckInRequest) (api.Check
 		}
 		if ended || slices.ContainsFunc(out.Orders, func(o api.HostOrder) bool { return !slices.Contains(req.Known, o.Key()) }) {
 			out.ServerTime = api.At(s.o.Now())
-			return out, nil
+			out.ReleaseKeys, err = s.knownKeys.get(ctx, s)
+			return out, err
 		}
 		select {
 		case <-wait.wake:

@@ -122,6 +122,10 @@ func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemR
 		return api.RedeemResult{}, err
 	}
 
+	keys, err := s.keyHistory(ctx) // before the trade: afterwards nothing may fail
+	if err != nil {
+		return api.RedeemResult{}, err
+	}
 	workerToken, hostToken := secret.New(kindWorker), secret.New(kindHost)
 	worker, err := s.st.RedeemEnrollment(ctx, store.RedeemEnrollment{
 		Enrollment: found.ID,
@@ -144,7 +148,7 @@ func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemR
 	s.workerChanged(worker)
 	recordOf(ctx).on(string(worker.ID)).detail("host %s (%s) of enrollment %s", req.Hostname, req.OS, found.ID)
 	s.o.Log.InfoContext(ctx, "host enrolled", "worker", worker.ID, "hostname", worker.Hostname, "address", addressOf(r), "request", httpkit.RequestID(ctx))
-	return api.RedeemResult{
+	result := api.RedeemResult{
 		WorkerID:      string(worker.ID),
 		WorkerToken:   workerToken.Reveal(),
 		OperatorToken: hostToken.Reveal(),
@@ -152,7 +156,11 @@ func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemR
 		WorkspaceID:   string(worker.Workspace),
 		EnvironmentID: string(workspace.Environment),
 		AuthMode:      authMode,
-	}, nil
+	}
+	if keys.First != "" {
+		result.ReleaseKeys = &keys
+	}
+	return result, nil
 }
 
 // redeemable returns nil when the trade may go on, or what the device hears.

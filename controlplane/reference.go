@@ -42,6 +42,7 @@ func reference() map[string]openapi.About {
 	out := engineReference()
 	maps.Copy(out, hostReference())
 	maps.Copy(out, workerReference())
+	maps.Copy(out, releaseReference())
 	maps.Copy(out, rolloutReference())
 	return out
 }
@@ -177,6 +178,15 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			},
 			Errors: []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId"), openapi.Fail(410, "The log is not in storage any more", "taskRunId")},
 		},
+		"GET /api/task-runs/{id}/events": {
+			Summary: "What workers reported of a task run, oldest first",
+			Detail:  "Events of every attempt, in the order they came. Read on with after, the next of the last answer; nothing new is an empty list.",
+			Params: []openapi.Param{
+				{Name: "after", Text: "the id of the last event seen", Type: "integer", Default: "0"},
+				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
+			},
+			Errors: []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId")},
+		},
 		"POST /api/task-runs/{id}/cancel": {
 			Summary: "Cancel a task run that is part of no pipeline run",
 			Detail:  "When it is pending it ends at once; when it is running it is asked to stop with its next heartbeat, and ends as cancelled unless it completes.",
@@ -252,8 +262,8 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 		},
 		"POST /api/callback/{id}": {
 			Summary: "A worker reports the end of an attempt",
-			Detail:  "The id is the one of the dispatch. A report of an attempt that is over (again, late, superseded) is answered with 200 and ignored, and changes nothing.",
-			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found")},
+			Detail:  "The id is the one of the dispatch. A report of an attempt that is over (again, late, superseded) is answered with 200 and ignored, and changes nothing; an enrolled worker hears 409 once another attempt has followed.",
+			Errors:  []openapi.Failure{openapi.Fail(404, "Task run not found"), openapi.Fail(409, "another attempt has followed this one")},
 			Example: `{"status":"success","outputPath":"runs/prun_1/outputs/trun_0123456789abcdef.json","outputSize":120,"assets":{"page":{"path":"runs/prun_1/assets/trun_0123456789abcdef/page","size":4,"type":"text"}},"selectedNext":["publish"]}`,
 		},
 

@@ -89,6 +89,12 @@ func hostReference() map[string]openapi.About {
 			Detail:  "Whatever disabled it; with by, only what that operation did is taken back. The body may be left out.",
 			Params:  worker, Errors: []openapi.Failure{workerMissing},
 		},
+		"POST /api/v1/workspaces/{ws}/workers/{id}/rotate-token": {
+			Summary: "Have a worker replace its token",
+			Detail:  "It is asked with its next heartbeat.",
+			Params:  worker,
+			Errors:  []openapi.Failure{workerMissing},
+		},
 		"DELETE /api/v1/workspaces/{ws}/workers/{id}": {
 			Summary: "Remove a worker", Detail: "Its tokens are void at once.",
 			Params: worker, Errors: []openapi.Failure{workerMissing},
@@ -154,6 +160,19 @@ func workerReference() map[string]openapi.About {
 			Detail:  "At most 1000. Each counts on its own, and its result has the status it would have had alone.",
 			Example: `{"callbacks":[{"runId":"trun_0123456789abcdef","callback":{"status":"success","outputPath":"runs/x/output.json"}}]}`,
 		},
+		"POST /api/v1/workers/self/run-events": {
+			Summary:  "Report what happens in runs",
+			Detail:   "NDJSON: a RunEventLine each line, at most 1000. An event that is known by run and seq is not kept again, so a batch whose answer was lost is sent again as it is. What is beyond the bounds (seq 10000, 16 KiB of payload) is counted as dropped. A run whose token does not fit is among the refused; when none is admitted the answer is that refusal.",
+			BodyType: "application/x-ndjson",
+			Answers:  []openapi.Answer{{Body: api.RunEventsAnswer{}, Text: "what became of the lines"}},
+			Errors:   []openapi.Failure{openapi.Fail(403, "the run is not this worker's", "runId"), openapi.Fail(409, "the token is that of attempt 1", "runId")},
+		},
+		"POST /api/v1/workers/self/rotate": {
+			Summary: "Replace the worker's token",
+			Detail:  "The token that is shown goes on being good until the new one is used for the first time, and then as long as a run that the worker has in hand may take, a minute at least. A new one that was never used is void when another is asked for.",
+			Answers: []openapi.Answer{{Status: 201, Text: "the new token, shown this once", Body: api.RotatedToken{}}},
+			Errors:  []openapi.Failure{openapi.Fail(409, "conflict")},
+		},
 		"POST /api/v1/workers/self/events": {Summary: "Report a lifecycle event", Example: `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`},
 
 		"GET /api/v1/tokens": {Summary: "List the tokens of operators, newest first"},
@@ -181,8 +200,7 @@ func workerReference() map[string]openapi.About {
 				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
 			},
 		},
-		"GET /api/v1/session":         {Summary: "Who the token says the caller is"},
-		"GET /api/v1/health":          {Summary: "Whether the server answers"},
-		"GET /api/v1/releases/latest": {Summary: "The newest versions of the programs that hosts run"},
+		"GET /api/v1/session": {Summary: "Who the token says the caller is"},
+		"GET /api/v1/health":  {Summary: "Whether the server answers"},
 	}
 }

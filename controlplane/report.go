@@ -55,7 +55,7 @@ func (s *Server) callback(ctx context.Context, req api.CallbackRequest) (api.Cal
 	if err != nil && ended.Err == nil {
 		ended.Err = err
 	}
-	return reportAnswer(end, ended)
+	return s.reportAnswer(reporting, end, ended)
 }
 
 // callbacks answers POST /api/v1/workers/self/callbacks: several reports, each
@@ -76,7 +76,7 @@ func (s *Server) callbacks(ctx context.Context, req api.CallbacksRequest) (api.C
 		result := &out.Results[i]
 		result.Status = http.StatusOK
 		var refused *api.Error
-		result.CallbackResponse, err = reportAnswer(ends[i], ended[i])
+		result.CallbackResponse, err = s.reportAnswer(reporting, ends[i], ended[i])
 		if err != nil && errors.As(s.answer(ctx, "Failed to process callback", err), &refused) {
 			result.Status, result.Error, result.Code = refused.Status, refused.Message, refused.Code
 		}
@@ -121,10 +121,14 @@ func ending(ctx context.Context, wire string, req api.CallbackRequest) store.End
 	return end
 }
 
-// reportAnswer is the answer to a report.
-func reportAnswer(end store.EndAttempt, ended store.EndedAttempt) (api.CallbackResponse, error) {
+// reportAnswer is the answer to a report. A report of an attempt that another
+// one has followed is a conflict to an enrolled worker, and ignored with 200 to
+// others, as the contract has it.
+func (s *Server) reportAnswer(ctx context.Context, end store.EndAttempt, ended store.EndedAttempt) (api.CallbackResponse, error) {
 	err := ended.Err
 	switch {
+	case errors.Is(err, store.ErrLeaseLost) && s.followed(ctx, end.AttemptRef):
+		return api.CallbackResponse{}, errFollowed
 	case errors.Is(err, store.ErrLeaseLost):
 		return api.CallbackResponse{Ignored: true}, nil
 	case errors.Is(err, store.ErrNotFound):
@@ -141,4 +145,16 @@ func reportAnswer(end store.EndAttempt, ended store.EndedAttempt) (api.CallbackR
 		out.Retrying = &retrying
 	}
 	return out, nil
+}
+
+var errFollowed = &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: "another attempt has followed this one"}
+
+// followed reports whether a worker speaks of an attempt that is not the last.
+// It is asked for reports that came too late only.
+func (s *Server) followed(ctx context.Context, ref store.AttemptRef) bool {
+	if caller(ctx).kind != kindWorker {
+		return false
+	}
+	run, err := s.st.TaskRun(ctx, ref.ID)
+	return err == nil && run.Attempt > ref.Attempt
 }

@@ -52,6 +52,7 @@ func (s *Server) routes() []route {
 		{"POST /api/runs/{id}/replay", operate.as("run.replay"), handle(s, "Failed to replay run", s.replay)},
 		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
 		{"GET /api/task-runs/{id}/logs", view, handle(s, "Failed to read the log", s.taskLog)},
+		{"GET /api/task-runs/{id}/events", view, handle(s, "Failed to get run events", s.taskRunEvents)},
 		{"POST /api/task-runs/{id}/cancel", operate.as("task-run.cancel"), handle(s, "Failed to cancel task run", s.cancelTaskRun)},
 
 		// Engine: dead letters
@@ -120,6 +121,7 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/workspaces/{ws}/workers", hostsView, handle(s, "Failed to list workers", s.workers)},
 		{"POST /api/v1/workspaces/{ws}/workers/{id}/disable", hostsSwitch.as("worker.disable"), handle(s, "Failed to disable worker", s.disableWorker)},
 		{"POST /api/v1/workspaces/{ws}/workers/{id}/enable", hostsSwitch.as("worker.enable"), handle(s, "Failed to enable worker", s.enableWorker)},
+		{"POST /api/v1/workspaces/{ws}/workers/{id}/rotate-token", hostsSwitch.as("worker.rotate-token"), handle(s, "Failed to ask for a new token", s.askRotation)},
 		{"DELETE /api/v1/workspaces/{ws}/workers/{id}", hostsDelete.as("worker.delete"), handle(s, "Failed to delete worker", s.deleteWorker)},
 		{"POST /api/v1/workspaces/{ws}/workers/registration-token", hostsMint.as("token.create"), handle(s, "Failed to mint the token", s.mintRegistration)},
 		{"POST /api/v1/workers/register", anyone.as("worker.register"), handle(s, "Failed to register", s.registerWorker)},
@@ -131,6 +133,8 @@ func (s *Server) routes() []route {
 		{"POST /api/v1/workers/self/claim", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to claim", s.claim)},
 		{"POST /api/v1/workers/self/heartbeat", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to process heartbeat", s.workerBeat)},
 		{"POST /api/v1/workers/self/callbacks", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to process callback", s.callbacks)},
+		{"POST /api/v1/workers/self/run-events", workerSelf.unrecorded(workerTraffic), http.HandlerFunc(s.runEvents)},
+		{"POST /api/v1/workers/self/rotate", workerSelf.as("worker.new-token"), handle(s, "Failed to replace the token", s.rotateToken)},
 		{"POST /api/v1/workers/self/events", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to store the event", s.workerEvent)},
 
 		// Both
@@ -140,6 +144,16 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/audit", auditView, handle(s, "Failed to read the audit log", s.auditLog)},
 		{"GET /api/v1/session", signedIn, handle(s, "Failed to get the session", s.session)},
 		{"GET /api/v1/health", anyone, handle(s, "Failed to get health", s.hostHealth)},
+
+		// Releases
 		{"GET /api/v1/releases/latest", anyone, handle(s, "Failed to get releases", s.releases)},
+		{"GET /api/v1/releases", releasesView, handle(s, "Failed to list releases", s.releaseList)},
+		{"GET /api/v1/releases/{program}/{version}", releasesView, handle(s, "Failed to get the release", s.showRelease)},
+		{"POST /api/v1/releases/{program}/{version}", releasesChange.as("release.publish"), handle(s, "Failed to publish", s.publishRelease)},
+		{"PUT /api/v1/releases/{program}/{version}/artifacts/{name}", releasesChange.as("release.upload"), http.HandlerFunc(s.putArtifact)},
+		{"GET /api/v1/releases/{program}/{version}/artifacts/{name}", releasesView, http.HandlerFunc(s.getArtifact)},
+		{"POST /api/v1/releases/{program}/{version}/yank", releasesChange.as("release.yank"), handle(s, "Failed to yank", s.yankRelease)},
+		{"GET /api/v1/release-keys", releasesView, handle(s, "Failed to get the release keys", s.releaseKeys)},
+		{"POST /api/v1/release-keys", releasesKey.as("release.key"), handle(s, "Failed to set the release key", s.setReleaseKey)},
 	}
 }

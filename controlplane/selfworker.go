@@ -70,6 +70,9 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 		return out, nil
 	}
 	out.Runs = runs
+	for i := range runs {
+		runs[i].EventsToken = s.eventsToken(id.worker, runs[i].RunID)
+	}
 	if worker.CurrentRun != "" {
 		return out, nil // shown as busy, and its heartbeats keep that fresh
 	}
@@ -116,7 +119,7 @@ func (s *Server) workerBeat(ctx context.Context, req api.WorkerBeatRequest) (api
 	if err != nil {
 		return api.WorkerBeatResponse{}, gone(err)
 	}
-	out := api.WorkerBeatResponse{Cancel: []string{}, Disabled: worker.Disabled}
+	out := api.WorkerBeatResponse{Cancel: []string{}, Disabled: worker.Disabled, Rotate: s.rotationDue(id)}
 
 	beats := make([]store.Heartbeat, len(req.Runs))
 	for i, run := range req.Runs {

@@ -40,6 +40,10 @@ type Options struct {
 	// are not enrolled prove themselves with it. Empty: only enrolled ones can.
 	Secret secret.Text
 
+	// TokenMaxAge is the age at which workers are asked to replace their tokens;
+	// zero: never.
+	TokenMaxAge time.Duration
+
 	// BaseURLs says where services are reached that announce another address.
 	BaseURLs BaseURLs
 
@@ -78,6 +82,8 @@ type Server struct {
 	tokens                        *tokenCache
 	inUse                         *tokensInUse
 	waiting                       *waiters
+	newest                        newestReleases
+	knownKeys                     knownKeys
 	present                       presence
 	draining                      chan struct{} // closed by Drain
 	drain                         sync.Once

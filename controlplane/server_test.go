@@ -89,6 +89,21 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 // newBenchOver is newBench over an empty store, which it closes.
 func newBenchOver(t testing.TB, st store.Store, change ...func(*Options)) *bench {
 	t.Helper()
+	return newBenchOn(t, st, func(b storage.Bucket) storage.Bucket { return b }, change...)
+}
+
+// newBenchWith is newBench with a bucket that is made of the real one.
+func newBenchWith(t testing.TB, wrap func(storage.Bucket) storage.Bucket) *bench {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{Synchronous: "NORMAL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newBenchOn(t, st, wrap)
+}
+
+func newBenchOn(t testing.TB, st store.Store, wrap func(storage.Bucket) storage.Bucket, change ...func(*Options)) *bench {
+	t.Helper()
 	dir := t.TempDir()
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
@@ -107,6 +122,7 @@ func newBenchOver(t testing.TB, st store.Store, change ...func(*Options)) *bench
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = bucket.Close() })
+	bucket = wrap(bucket)
 	e, err := engine.New(st, refuser{}, engine.Options{
 		Secret: testSecret, Mode: engine.Serverless, Backends: []engine.Backend{{Config: config, Bucket: bucket}},
 	})

@@ -121,6 +121,19 @@ func (e *Engine) ListObjects(ctx context.Context, backend, prefix, after string,
 	return b.Bucket.List(ctx, prefix, after, limit)
 }
 
+// PutObject streams an object of that size into the default backend, whose id
+// it returns. A body that fails leaves what was there before.
+func (e *Engine) PutObject(ctx context.Context, path string, body io.Reader, size int64, contentType string) (backend string, err error) {
+	clean, err := storage.CleanPath(path)
+	if err == nil {
+		_, err = e.backend.Bucket.Put(ctx, clean, body, size, contentType)
+	}
+	if err != nil {
+		return "", fmt.Errorf("store %q: %w", path, err)
+	}
+	return e.backend.Config.ID, nil
+}
+
 // recorded is what the store knows of an object by its path: the backend of
 // the run it belongs to, and what it must hash to. Paths that workers chose
 // otherwise are known to nobody, and that is no error.

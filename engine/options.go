@@ -60,6 +60,9 @@ type Options struct {
 	RunRetention time.Duration
 	// AuditRetention is how long lines of the audit log are kept. Zero keeps them.
 	AuditRetention time.Duration
+	// RunEventRetention is how long the events of task runs are kept, if their
+	// runs are not deleted sooner. 7 days; negative keeps them.
+	RunEventRetention time.Duration
 	// Log receives what an operator should see. Nothing by default.
 	Log *slog.Logger
 }
@@ -81,6 +84,7 @@ func (o Options) withDefaults() Options {
 	o.MaxRetryDelay = cmp.Or(o.MaxRetryDelay, 24*time.Hour)
 	o.IdempotencyTTL = cmp.Or(o.IdempotencyTTL, 24*time.Hour)
 	o.DeadLetterRetention = cmp.Or(o.DeadLetterRetention, 30*24*time.Hour)
+	o.RunEventRetention = cmp.Or(o.RunEventRetention, 7*24*time.Hour)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -46,6 +46,7 @@ func newUpkeeper(e *Engine) *upkeeper {
 		{"remove old dead letters", upkeepEvery, e.expireDeadLetters},
 		{"remove old runs", upkeepEvery, e.expireRuns},
 		{"forget old lines of the audit log", upkeepEvery, e.forgetAudit},
+		{"remove old run events", upkeepEvery, e.expireRunEvents},
 		{"remove expired uploads", uploadsEvery, e.expireUploads},
 		{"forget removed uploads", uploadsEvery, e.archiveUploads},
 	}}
@@ -118,6 +119,14 @@ func (e *Engine) forgetAudit(ctx context.Context) (int, bool, error) {
 		return 0, false, nil
 	}
 	n, err := e.store.ForgetAudit(ctx, time.Now().Add(-e.o.AuditRetention), upkeepBatch)
+	return n, n == upkeepBatch, err
+}
+
+func (e *Engine) expireRunEvents(ctx context.Context) (int, bool, error) {
+	if e.o.RunEventRetention < 0 {
+		return 0, false, nil
+	}
+	n, err := e.store.DeleteRunEvents(ctx, time.Now().Add(-e.o.RunEventRetention), upkeepBatch)
 	return n, n == upkeepBatch, err
 }
 

@@ -120,6 +120,8 @@ type Token struct {
 	ExpiresAt  time.Time // zero: never
 	RevokedAt  time.Time // zero: valid
 	LastUsedAt time.Time
+	Replaces   string // hash of the token whose place it takes; see WorkerTokens
+	Rotate     bool   // its worker was asked to replace it
 }
 
 // Worker is an enrolled worker as the control plane sees it.

@@ -210,7 +210,9 @@ type Failure struct {
 	Code    string
 	Final   bool // do not retry
 	Timeout bool // a final one ends as timeout instead of failed
-	Details json.RawMessage
+	// ReasonClass is ReasonInfra, or empty; see PastAttempt.
+	ReasonClass string
+	Details     json.RawMessage
 }
 
 // EndedAttempt is what an EndAttempt led to.

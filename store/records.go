@@ -258,12 +258,19 @@ func (p *plainReader) text() (string, bool) {
 	return "", false
 }
 
+// ReasonInfra is the class of failures that are those of a machine or a
+// network, not of the task.
+const ReasonInfra = "infra"
+
 // PastAttempt is one attempt that failed.
 type PastAttempt struct {
 	Attempt   int    `json:"attempt"`
 	Error     string `json:"error"`
 	ErrorCode string `json:"errorCode,omitempty"`
 	Timestamp string `json:"timestamp"` // ISO 8601, UTC, milliseconds
+	// ReasonClass is "infra" when the attempt was taken back because nothing was
+	// heard of its worker; it says nothing of the task.
+	ReasonClass string `json:"reasonClass,omitempty"`
 }
 
 // TaskRun is one record of work.

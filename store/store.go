@@ -55,7 +55,9 @@ type Store interface {
 	Idempotency
 	Upkeep
 	Workspaces
+	RunEvents
 	Hosts
+	WorkerTokens
 	Rollouts
 	Uploads
 	Tokens

@@ -74,6 +74,9 @@ func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock
 // AdoptLock is held by whoever adopts workers.
 func (d Dir) AdoptLock() string { return filepath.Join(d.Orchestrator(), "adopt.lock") }
 
+// Versions is the folder of installed programs.
+func (d Dir) Versions() string { return filepath.Join(d.Orchestrator(), "versions") }
+
 // FIFOs is the folder of the workers' output pipes.
 func (d Dir) FIFOs() string { return filepath.Join(d.Orchestrator(), "fifo") }
 

@@ -25,6 +25,7 @@ type form struct {
 	At     api.Time          `json:"at"`
 	Raw    json.RawMessage   `json:"raw"`
 	Tags   map[string]string `json:"tags"`
+	Bytes  []byte            `json:"bytes" validate:"max=4"`
 	Hidden string            `json:"-"`
 	shared
 }
@@ -52,6 +53,7 @@ func TestBind_reads(t *testing.T) {
 		{"an empty list is not absent", `{"list":[]}`, form{List: &empty}},
 		{"map", `{"named":{"a.pdf":{"id":"1"}},"tags":{"":"x"}}`, form{Named: map[string]item{"a.pdf": {ID: "1"}}, Tags: map[string]string{"": "x"}}},
 		{"raw is kept as written", `{"raw": {"b" : [1.50, null]} }`, form{Raw: json.RawMessage(`{"b" : [1.50, null]}`)}},
+		{"bytes are base64", `{"bytes":"AAH/"}`, form{Bytes: []byte{0, 1, 255}}},
 		{"embedded", `{"common":"c"}`, form{shared: shared{Common: "c"}}},
 		{"surrogates", `{"text":"\ud83d\ude00"}`, form{Text: "😀"}},
 	}
@@ -85,6 +87,9 @@ func TestBind_refuses(t *testing.T) {
 			"list":{"_errors":[],"1":{"_errors":["Expected string, received null"]}},
 			"items":{"_errors":[],"0":{"_errors":["Expected object, received null"]}}}`},
 		{"too long, in characters", `{"text":"äöüßx"}`, `{"_errors":[],"text":{"_errors":["String must contain at most 4 character(s)"]}}`},
+		{"bytes", `{"bytes":[1,2]}`, `{"_errors":[],"bytes":{"_errors":["Expected string, received array"]}}`},
+		{"bytes, not base64", `{"bytes":"?"}`, `{"_errors":[],"bytes":{"_errors":["Invalid base64"]}}`},
+		{"too many bytes", `{"bytes":"AAECAwQ="}`, `{"_errors":[],"bytes":{"_errors":["Must be at most 4 bytes"]}}`},
 		{"key with a dot", `{"named":{"a.pdf":{},"b.pdf":{"id":7}}}`, `{"_errors":[],"named":{"_errors":[],
 			"a.pdf":{"_errors":[],"id":{"_errors":["Required"]}}, "b.pdf":{"_errors":[],"id":{"_errors":["Expected string, received number"]}}}}`},
 		{"key that the tree uses itself", `{"tags":{"_errors":5}}`, `{"_errors":[],"tags":{"_errors":["Expected string, received number"]}}`},

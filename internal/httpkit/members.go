@@ -2,6 +2,7 @@ package httpkit
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -13,6 +14,7 @@ import (
 
 var (
 	rawType         = reflect.TypeFor[json.RawMessage]()
+	bytesType       = reflect.TypeFor[[]byte]()
 	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 )
 
@@ -36,6 +38,15 @@ func members(raw json.RawMessage, out reflect.Value, path []string, problems Pro
 		members(raw, fresh.Elem(), path, problems)
 		if !problems.has(path) {
 			out.Set(fresh)
+		}
+		return
+	case out.Type() == bytesType:
+		if got := Kind(raw); got != "string" {
+			problems.Add(path, "Expected string, received "+got)
+		} else if data, err := base64.StdEncoding.DecodeString(text(raw)); err != nil {
+			problems.Add(path, "Invalid base64")
+		} else {
+			out.SetBytes(data)
 		}
 		return
 	case reflect.PointerTo(out.Type()).Implements(unmarshalerType):

@@ -60,7 +60,10 @@ func ruleText(f validator.FieldError) string {
 	case "lte":
 		return "Number must be less than or equal to " + f.Param()
 	case "max":
-		if f.Kind() == reflect.Slice {
+		switch {
+		case f.Type() == bytesType:
+			return fmt.Sprintf("Must be at most %s bytes", f.Param())
+		case f.Kind() == reflect.Slice:
 			return fmt.Sprintf("Array must contain at most %s element(s)", f.Param())
 		}
 		return fmt.Sprintf("String must contain at most %s character(s)", f.Param())

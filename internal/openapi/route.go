@@ -117,10 +117,12 @@ func (r Route) tag() string {
 		}
 	}
 	switch words[0] {
-	case "health", "info", "metrics", "stream", "openapi.json", "session", "releases", "maintenance":
+	case "health", "info", "metrics", "stream", "openapi.json", "session", "maintenance":
 		return "server"
 	case "register":
 		return "services"
+	case "release-keys":
+		return "releases"
 	case "tick", "process":
 		return "queue"
 	case "heartbeat", "progress", "callback":

@@ -232,6 +232,9 @@ func (s *schema) limit(rules []string) {
 			s.pattern = "^[0-9a-f]{64}$"
 		case name == "max" && (s.kind == "string" || s.kind == "array"):
 			s.longest, _ = strconv.Atoi(limit) // a tag of ours; validator itself reads it
+			if s.format == "byte" {            // it counts bytes, and here they are base64
+				s.longest = (s.longest + 2) / 3 * 4
+			}
 		case name == "gte" || name == "min":
 			s.minimum = number()
 		case name == "lte" || name == "max":

@@ -71,6 +71,17 @@ func CheckVersion(text string) error {
 	return nil
 }
 
+// Newer reports whether version a comes after b by precedence. What is no
+// version comes before everything.
+func Newer(a, b string) bool {
+	left, err := version.NewVersion(a)
+	if err != nil {
+		return false
+	}
+	right, err := version.NewVersion(b)
+	return err != nil || left.GreaterThan(right)
+}
+
 // CheckChannel names what is wrong with the name of a channel.
 func CheckChannel(name string) error {
 	if !channelName.MatchString(name) {

@@ -8,11 +8,13 @@ import (
 )
 
 //nolint:gosec // names of columns
-const tokenCols = `hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at, last_used_at`
+const tokenCols = `hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at, last_used_at,
+	replaces, rotate`
 
 func scanToken(row scanner, k *store.Token) error {
 	return row.Scan(&k.Hash, &k.Kind, &k.Role, &k.Name, &k.Workspace, asText(&k.Worker), &k.LastFour,
-		timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt})
+		timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt},
+		asText(&k.Replaces), &k.Rotate)
 }
 
 // operatorKinds are the kinds of token that operators are given.
@@ -69,6 +71,11 @@ func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, erro
 	k, err := one(ctx, s, "find token", scanToken, `select `+tokenCols+` from tokens where hash = $1 and revoked_at is null and (expires_at is null or expires_at > now())`, hash)
 	if err != nil || time.Since(k.LastUsedAt) < useNoted {
 		return k, err
+	}
+	if k.LastUsedAt.IsZero() && k.Replaces != "" {
+		if err := s.retire(ctx, k); err != nil { // before the use is noted: it is repeated if that fails
+			return k, err
+		}
 	}
 	err = s.row(ctx, `update tokens set last_used_at = now() where hash = $1 returning last_used_at`, []any{hash}, timeCol{&k.LastUsedAt})
 	return k, wrap("note use of token", err)

@@ -136,6 +136,9 @@ func (s *Store) DeleteRuns(ctx context.Context, before time.Time, limit int) (st
 		}); err != nil {
 			return err
 		}
+		if _, err := t.exec(`delete from run_events where task_run_id in (select id from task_runs where `+gone+`)`, runs, alone); err != nil {
+			return err
+		}
 		if _, err := t.exec(`delete from task_runs where `+gone, runs, alone); err != nil {
 			return err
 		}

@@ -8,11 +8,13 @@ import (
 )
 
 //nolint:gosec // names of columns
-const tokenCols = `hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at, last_used_at`
+const tokenCols = `hash, kind, role, name, workspace_id, worker_id, last_four, created_at, expires_at, revoked_at, last_used_at,
+	replaces, rotate`
 
 func scanToken(row scanner, k *store.Token) error {
 	return row.Scan(&k.Hash, &k.Kind, &k.Role, &k.Name, &k.Workspace, asText(&k.Worker), &k.LastFour,
-		timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt})
+		timeCol{&k.CreatedAt}, timeCol{&k.ExpiresAt}, timeCol{&k.RevokedAt}, timeCol{&k.LastUsedAt},
+		asText(&k.Replaces), &k.Rotate)
 }
 
 // operatorKinds are the kinds of token that operators are given.
@@ -78,8 +80,14 @@ func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, erro
 	if err != nil || now.Sub(k.LastUsedAt) < useNoted {
 		return k, err
 	}
+	first := k.LastUsedAt.IsZero() && k.Replaces != ""
 	k.LastUsedAt = now
 	return k, s.write(ctx, "note use of token", func(t *tx) error {
+		if first {
+			if err := t.retire(k); err != nil {
+				return err
+			}
+		}
 		err := t.run(`update tokens set last_used_at = ? where hash = ?`, us(now), hash)
 		return err
 	})

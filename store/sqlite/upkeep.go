@@ -89,6 +89,7 @@ func (s *Store) DeleteRuns(ctx context.Context, before time.Time, limit int) (st
 			return err
 		}
 		for _, stmt := range []string{
+			`delete from run_events where task_run_id in (select id from task_runs where ` + gone + `)`,
 			`delete from task_runs where ` + gone,
 			`delete from pipeline_runs where id in (select value from json_each(?1)) and ?2 = ?2`,
 		} {

@@ -42,12 +42,28 @@ test("the main path: see the worker run, read its log, stop it, start it", { tim
   const lines = log.getByRole("region", { name: /^Log lines/ });
   await lines.locator("time").first().waitFor();
   await clean(page);
-  await log.getByRole("searchbox").fill("surely no line says this");
-  await log.getByText("No line matches.").waitFor();
-  await log.getByRole("button", { name: "Clear the filter" }).click();
-  await lines.locator("time").first().waitFor();
+  const search = log.getByRole("searchbox");
+  await search.fill("no text layer");
+  await search.press("Enter");
+  await log.getByText("3 of 3 matches").waitFor();
+  await search.press("Enter");
+  await log.getByText("2 of 3 matches").waitFor();
+  assert.match(await lines.locator("[data-selected]").innerText(), /no text layer/);
+  await clean(page);
+  await log.getByRole("button", { name: "Only lines that match" }).click();
+  await log
+    .getByText(/claimed run/)
+    .first()
+    .waitFor({ state: "detached" });
+  await search.fill("surely no line says this");
+  await log.getByText("No line fits.").waitFor();
+  await search.fill("");
+  await log
+    .getByText(/claimed run/)
+    .first()
+    .waitFor();
   const download = page.waitForEvent("download");
-  await log.getByRole("button", { name: "Download" }).click();
+  await log.getByRole("button", { name: /^Download/ }).click();
   assert.match((await download).suggestedFilename(), /\.log$/);
   await page.keyboard.press("Escape");
   await log.waitFor({ state: "detached" });

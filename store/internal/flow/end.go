@@ -114,7 +114,7 @@ func (b *Batch) fail(ctx context.Context, h Held, end store.EndAttempt, r *Run, 
 		Attempt:   h.Attempt,
 		Error:     cmp.Or(Text(f.Error), errorUnspecified),
 		ErrorCode: Text(f.Code),
-		Timestamp: Stamp(b.now),
+		Timestamp: Stamp(b.now), ReasonClass: f.ReasonClass,
 	}
 	stopped := h.Cancel || (r != nil && !r.active())
 	if !f.Final && !stopped && h.RemovedIn == "" {

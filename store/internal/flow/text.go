@@ -25,13 +25,14 @@ func ErrorRemoved(version string) string { return "Task type removed in version 
 
 // Expired is the end of an attempt whose lease has run out as of now.
 func Expired(h Held, now time.Time) store.EndAttempt {
-	text := errorHeartbeat
+	text, class := errorHeartbeat, store.ReasonInfra
 	if !h.Deadline.After(now) {
+		class = ""
 		text = fmt.Sprintf("Task exceeded timeout of %ds", int(h.Timeout.Seconds()))
 	}
 	return store.EndAttempt{
 		AttemptRef: h.AttemptRef,
-		Failure:    &store.Failure{Error: text, Code: CodeTimeout, Timeout: true},
+		Failure:    &store.Failure{Error: text, Code: CodeTimeout, Timeout: true, ReasonClass: class},
 	}
 }
 

@@ -174,7 +174,8 @@ export async function startDaemon({ scene = "one", port = 0 } = {}) {
   };
   const status = () => broadcast({ kind: "status", items: workers });
   const log = (id, stream, line, age = 0) => {
-    const entry = { ts: Date.now() - age, stream, line };
+    const before = logs.get(id)?.at(-1);
+    const entry = { ts: Date.now() - age, stream, line, pos: before ? before.pos + before.line.length + 40 : 0 };
     logs.get(id)?.push(entry);
     if (age === 0) broadcast({ kind: "log", id, ...entry });
   };
@@ -209,8 +210,12 @@ export async function startDaemon({ scene = "one", port = 0 } = {}) {
     if (url.pathname === "/api/workers") return sendJSON(res, 200, { items: workers });
     const w = workers.find((x) => x.id === id);
     if (!w) return sendJSON(res, 404, { error: "Worker not found", code: "not_found", requestId: "req_fake" });
-    if (verb === "logs")
-      return sendJSON(res, 200, { items: logs.get(w.id).slice(-Number(url.searchParams.get("tail") ?? 500)) });
+    if (verb === "logs") {
+      const fitting = logs.get(w.id).filter(fits(url.searchParams));
+      if (url.pathname.endsWith("/download"))
+        return res.end(fitting.map((l) => `${new Date(l.ts).toISOString()} ${l.stream} ${l.line}\n`).join(""));
+      return sendJSON(res, 200, logPage(fitting, url.searchParams));
+    }
     if (req.method === "DELETE" && !verb) {
       workers.splice(workers.indexOf(w), 1);
       status();
@@ -298,5 +303,33 @@ export async function startDaemon({ scene = "one", port = 0 } = {}) {
       clearInterval(clock);
       return running.stop();
     },
+  };
+}
+
+/** Which lines a question about a log means. */
+function fits(query) {
+  const find = query.get("grep");
+  const stream = query.get("stream");
+  return (l) => (!find || l.line.includes(find)) && (!stream || l.stream === stream);
+}
+
+/** The page of it that was asked for. */
+function logPage(lines, query) {
+  const limit = Number(query.get("limit") ?? 500);
+  const after = query.get("after");
+  const before = query.get("before");
+  const candidates =
+    after !== null
+      ? lines.filter((l) => l.pos > Number(after))
+      : lines.filter((l) => !before || l.pos < Number(before));
+  const items = after !== null ? candidates.slice(0, limit) : candidates.slice(-limit);
+  return {
+    items,
+    more: candidates.length > items.length,
+    older: items[0]?.pos ?? 0,
+    newer: items.at(-1)?.pos ?? 0,
+    gap: false,
+    partial: false,
+    ...(query.get("count") === "1" ? { count: lines.length } : {}),
   };
 }

@@ -135,6 +135,7 @@ export interface CheckInResponse {
   orders: HostOrder[] | null;
   acknowledged: string[] | null;
   serverTime: Time;
+  releaseKeys?: ReleaseKeys;
 }
 
 /**
@@ -383,6 +384,7 @@ export interface Dispatch {
   previousAttempts: Json; // those that failed; a number may be missing, where an engine died before it knew of a worker
   heartbeatIntervalMs: number;
   timeoutMs: number;
+  eventsToken?: string;
   tempUploads?: Record<string, TempUpload>;
 }
 
@@ -454,6 +456,7 @@ export interface PreviousAttempt {
   error: string;
   errorCode?: string;
   timestamp: string;
+  reasonClass?: string;
 }
 
 /** Health answers GET /health. */
@@ -898,6 +901,7 @@ export interface RedeemResult {
   workspaceId: string;
   environmentId: string;
   authMode: string;
+  releaseKeys?: ReleaseKeys;
 }
 
 /** RemoteWorker is one row of GET /api/v1/workspaces/{id}/workers. */
@@ -937,13 +941,17 @@ export interface LifecycleEvent {
 /** Release names the newest version of a program. */
 export interface Release {
   latest: string; // or "unknown"
-  source: string;
+  source: string; // "release", or "control-plane" for the server's own version
+  sequence?: number;
+  keyId?: string; // of the key that signed the release
 }
 
 /** Releases answers GET /api/v1/releases/latest. */
 export interface Releases {
   pipedaiWorker: Release;
   pipedaiOrchestrator: Release;
+  pipeweave: Release;
+  channel: string;
 }
 
 /**
@@ -977,6 +985,16 @@ export interface WorkerBeatRequest {
 export interface WorkerBeatResponse {
   cancel: string[] | null;
   disabled: boolean;
+  rotate?: boolean;
+}
+
+/**
+ * RotatedToken answers POST /api/v1/workers/self/rotate. The token that was
+ * used goes on being good until the new one is used; from then on as long as
+ * the longest run that the worker has in hand.
+ */
+export interface RotatedToken {
+  workerToken: string;
 }
 
 /**
@@ -1372,6 +1390,59 @@ export interface Session {
   build: string; // changes with every build; pages reload on it
 }
 
+/** PublishedRelease is a release as its server keeps it. */
+export interface PublishedRelease {
+  program: string;
+  version: string;
+  channel: string;
+  sequence: number;
+  state: string;
+  keyId: string;
+  notes?: string;
+  createdAt: Time;
+  expiresAt: Time;
+  publishedAt: Time; // when its last byte was there; null: not yet
+  publishedBy?: string;
+  yankedAt: Time;
+  yankedBy?: string;
+  yankReason?: string;
+  artifacts: PublishedArtifact[] | null;
+  envelope?: Envelope; // what is signed; not in lists
+}
+
+/** PublishedArtifact is a file of a release and whether its server has it. */
+export interface PublishedArtifact extends Artifact {
+  stored: boolean;
+}
+
+/** PublishedReleases answers GET /api/v1/releases. */
+export interface PublishedReleases {
+  items: PublishedRelease[] | null;
+}
+
+/** StoredArtifact answers the upload of an artifact. */
+export interface StoredArtifact {
+  name: string;
+  size: number;
+  sha256: string;
+  published: boolean; // it was the last one: hosts see the release now
+}
+
+/** YankRequest takes a version back: POST .../yank. */
+export interface YankRequest {
+  reason: string;
+  channel?: string; // empty: every channel
+}
+
+/**
+ * SetReleaseKeyRequest is one of two: the first key of an installation, or a
+ * rotation that the current key signed.
+ */
+export interface SetReleaseKeyRequest {
+  first?: string;
+  rotation?: Envelope;
+}
+
 /** QueueTaskRequest is POST /api/queue/task. */
 export interface QueueTaskRequest {
   taskId: string;
@@ -1682,6 +1753,56 @@ export interface RollbackRequest extends RolloutLimits {
   note?: string;
 }
 
+/**
+ * RunEventLine is one line of the body of POST
+ * /api/v1/workers/self/run-events, which is NDJSON: something that happened in
+ * a run, under its wire id. Seq ascends from 1 within the attempt; one that is
+ * known is not kept again.
+ */
+export interface RunEventLine {
+  runId: string;
+  token?: string;
+  seq: number;
+  type: string;
+  ts: Time;
+  payload: Json;
+}
+
+/** RunEventsAnswer answers it. */
+export interface RunEventsAnswer {
+  accepted: number; // are kept now and were not before
+  known: number; // were kept before
+  dropped: number; // are beyond the bounds
+  refused: RefusedRun[] | null;
+}
+
+/**
+ * RefusedRun says why the lines of a run were not taken: 403 when the token is
+ * not the run's, 409 when it is that of an earlier attempt.
+ */
+export interface RefusedRun {
+  runId: string;
+  status: number;
+  code: string;
+  error: string;
+}
+
+/** TaskRunEvent is one event that a worker reported. */
+export interface TaskRunEvent {
+  id: number; // ascends in the order of arrival
+  attempt: number;
+  seq: number; // ascends within the attempt
+  type: string;
+  ts: Time;
+  payload: Json;
+}
+
+/** TaskRunEvents answers GET /api/task-runs/{id}/events, oldest first. */
+export interface TaskRunEvents {
+  items: TaskRunEvent[] | null;
+  next: number;
+}
+
 /** StorageContent answers GET /api/storage/{path} for a JSON object. */
 export interface StorageContent {
   path: string;
@@ -1840,6 +1961,70 @@ export interface HostFacts {
   memoryFreeBytes: number;
   diskBytes: number; // of the disk with the host's folder
   diskFreeBytes: number;
+}
+
+/** InstalledVersion is a version of a program that lies on a host. */
+export interface InstalledVersion {
+  program: string;
+  version: string;
+  kind: "archive" | "npm" | "local";
+  path: string;
+  reports: string; // what the program says it is
+  sha256: string;
+  size: number;
+  source: string;
+  channel?: string;
+  sequence?: number;
+  installedAt: Time;
+  usedAt: Time;
+  usedBy: string[] | null; // ids of the workers that are to run it
+}
+
+/**
+ * FailedVersion is a version that did not work on a host and is not tried
+ * again unless somebody says so.
+ */
+export interface FailedVersion {
+  workerId?: string; // none: the host's own program
+  program: string;
+  version: string;
+  reason: string;
+  failedAt: Time;
+}
+
+/** InstalledVersions is what "pipedai-orchestrator versions --json" prints. */
+export interface InstalledVersions {
+  items: InstalledVersion[] | null;
+  failed: FailedVersion[] | null;
+}
+
+/**
+ * TrustedKey is a key that a host believes, or believed, about the releases of a
+ * control plane.
+ */
+export interface TrustedKey {
+  apiUrl: string;
+  keyId: string;
+  publicKey: string;
+  how: "enrolled" | "first-use" | "rotated" | "person";
+  pinnedAt: Time;
+  retiredAt: Time; // null: it is believed
+}
+
+/** SeenRelease is the newest release of a program that a host has believed. */
+export interface SeenRelease {
+  apiUrl: string;
+  program: string;
+  channel: string;
+  sequence: number;
+  version: string;
+  seenAt: Time;
+}
+
+/** TrustedKeys is what "pipedai-orchestrator keys --json" prints. */
+export interface TrustedKeys {
+  items: TrustedKey[] | null;
+  seen: SeenRelease[] | null;
 }
 
 /**

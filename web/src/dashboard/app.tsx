@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { KeyRound, Server } from "lucide-react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { focusSearch, moveRow, useShortcuts } from "../lib/keyboard.ts";
 import { KeyboardHelp, ThemeButton } from "../ui/chrome.tsx";
 import { Command } from "../ui/copy.tsx";
@@ -11,8 +11,10 @@ import { PreferencesButton } from "../ui/preferences.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { link, selfQuery, token, workersQuery } from "./daemon.ts";
 import { Health, Links } from "./health.tsx";
-import { LogDrawer } from "./log-drawer.tsx";
 import { WorkersTable } from "./workers-table.tsx";
+
+// The log viewer weighs as much as the rest of the page, and most visits never open it.
+const LogDrawer = lazy(async () => ({ default: (await import("./log-drawer.tsx")).LogDrawer }));
 
 export function App() {
   const { phase } = useLink(link);
@@ -143,7 +145,11 @@ function Host() {
           </>
         )}
       </footer>
-      {open && <LogDrawer key={open.id} worker={open} onClose={() => setLogsOf(null)} />}
+      {open && (
+        <Suspense fallback={null}>
+          <LogDrawer key={open.id} worker={open} onClose={() => setLogsOf(null)} />
+        </Suspense>
+      )}
     </div>
   );
 }

@@ -1,15 +1,7 @@
 import { QueryClient } from "@tanstack/react-query";
 import { ApiClient } from "../api/client.ts";
 import { sessionToken } from "../api/token.ts";
-import type {
-  ActionResult,
-  FusedWorker,
-  FusedWorkers,
-  LocalFrame,
-  LogLine,
-  LogLines,
-  SelfStatus,
-} from "../api/types.ts";
+import type { ActionResult, FusedWorker, FusedWorkers, LocalFrame, LogLine, SelfStatus } from "../api/types.ts";
 import { Link } from "../live/link.ts";
 import { httpProbe, localSocket } from "../live/transports.ts";
 
@@ -83,10 +75,6 @@ export const selfQuery = {
   queryFn: ({ signal }: { signal: AbortSignal }) => client.get<SelfStatus>("/api/self", { signal }),
   refetchInterval: 10_000,
 };
-
-export async function logTail(id: string, signal: AbortSignal): Promise<LogLine[]> {
-  return (await client.get<LogLines>(`${at(id)}/logs?tail=500`, { signal })).items ?? [];
-}
 
 export type Verb = "start" | "stop" | "enable" | "disable" | "delete";
 

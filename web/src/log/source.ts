@@ -1,0 +1,52 @@
+/** One line of a log. */
+export interface Line {
+  /** Grows from line to line; a line keeps it as long as it is held anywhere. */
+  pos: number;
+  /** ms; null where the log does not tell. */
+  at: number | null;
+  text: string;
+  /** "err" and "error" stand out. */
+  mark: "out" | "err" | "debug" | "info" | "warn" | "error";
+}
+
+/** What lines are asked for. Without before and after: the newest. */
+export interface LogQuery {
+  /** The newest lines before a position. */
+  before?: number;
+  /** The oldest lines behind a position; -1 begins with the first. */
+  after?: number;
+  limit: number;
+  /** Only lines that hold this text, or match it as a regular expression. */
+  find?: string;
+  regex?: boolean;
+  /** Only lines with this mark. */
+  mark?: Line["mark"];
+  /** Count all lines that fit, too. */
+  count?: boolean;
+}
+
+/** Some lines, oldest first. */
+export interface LogPage {
+  lines: Line[];
+  /** Whether there are more in the direction that was asked for. */
+  more: boolean;
+  /** The search took too long and got no further than this position, which goes on as before or after; null: it is through. */
+  reached: number | null;
+  count: number | null;
+  /** There are at least so many. */
+  countPartial: boolean;
+}
+
+/** What a reader of a log hears: one more line, or that some may be missing. */
+export type LogSignal = { line: Line } | { reload: true };
+
+/** Where the lines of one log come from. A viewer that is given another object starts anew. */
+export interface LogSource {
+  page(query: LogQuery, signal: AbortSignal): Promise<LogPage>;
+  /** Hears what is written from now on until the returned function is called; absent where nothing can come any more. */
+  listen?(listener: (signal: LogSignal) => void): () => void;
+  /** Saves all of it, or what fits the filter. */
+  download?(filter: Pick<LogQuery, "find" | "regex" | "mark">): Promise<void>;
+  /** What to say where there is no line at all. */
+  empty: string;
+}
