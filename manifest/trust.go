@@ -71,6 +71,8 @@ func (m *Manifest) ReleaseKeys(ctx context.Context) ([]ReleaseKey, error) {
 // PinKeys makes the last of keys the one that is believed for a control plane,
 // and those before it what it came from, in one transaction. former is the id
 // of the key that is believed so far, "" for none: ErrPinned when it is another.
+// A key that takes the place of another counts releases anew: nothing that was
+// signed before it is believed any more, so there is nothing to go back to.
 func (m *Manifest) PinKeys(ctx context.Context, apiURL, former string, keys ...ReleaseKey) error {
 	err := m.write(ctx, func(tx *sql.Tx) error {
 		var have string
@@ -80,6 +82,11 @@ func (m *Manifest) PinKeys(ctx context.Context, apiURL, former string, keys ...R
 		}
 		if have != former {
 			return ErrPinned
+		}
+		if former != "" {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM release_sequences WHERE api_url = ?`, apiURL); err != nil {
+				return err
+			}
 		}
 		for _, k := range keys {
 			if k.PinnedAt.IsZero() {

@@ -59,6 +59,7 @@ type Store interface {
 	Hosts
 	WorkerTokens
 	Rollouts
+	WorkerTokens
 	Uploads
 	Tokens
 	Releases

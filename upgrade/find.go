@@ -20,7 +20,7 @@ import (
 // *api.Error: what is refused says why and what helps; see Passing for what may
 // be tried again.
 func (u *Upgrader) Find(ctx context.Context, w Wanted) (Found, error) {
-	w.Channel = cmp.Or(w.Channel, DefaultChannel)
+	w.Channel = cmp.Or(w.Channel, api.DefaultChannel)
 	if err := w.check(); err != nil {
 		return Found{}, err
 	}
@@ -152,7 +152,8 @@ func (u *Upgrader) believe(ctx context.Context, f Found) (Found, error) {
 		}
 		return Found{}, refused(api.CodeNoArtifact, fmt.Sprintf("the release %s has no file for %s/%s, only for %s", name, u.o.goos, u.o.goarch, strings.Join(have, ", ")), "ask its operator to publish one")
 	}
-	f.Kind, f.Version, f.Channel, f.Manifest, f.Artifact, f.Size = manifest.InstallArchive, m.Version, m.Channel, m, artifact, artifact.Size
+	f.Kind, f.Version, f.Channel, f.Size = manifest.InstallArchive, m.Version, m.Channel, artifact.Size
+	f.Manifest, f.Artifact, f.KeyID = m, artifact, key.ID()
 	return f, nil
 }
 

@@ -4,6 +4,9 @@ package upgrade
 
 import "os"
 
+// syncOnWrite says that a file can be flushed only by whoever writes it.
+const syncOnWrite = false
+
 func syncFile(path string) error { return syncFolder(path) }
 
 // syncFolder makes what happened in a folder, or to a file, durable.

@@ -146,6 +146,9 @@ func (u *unpacker) zip(file *os.File, size int64) error {
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return badArchive("it is no zip file: %v", err)
 	}
+	if len(archive.File) > maxFiles {
+		return u.tooMany()
+	}
 	for _, f := range archive.File {
 		mode := f.Mode()
 		switch {
@@ -209,7 +212,7 @@ func (u *unpacker) clean(name string, isFolder bool) (string, error) {
 	}
 	u.names[key] = kind + " " + plain
 	if len(u.names) > maxFiles {
-		return "", badArchive("it has more than %d files", maxFiles)
+		return "", u.tooMany()
 	}
 	return plain, nil
 }
@@ -246,6 +249,8 @@ func (u *unpacker) file(name string, mode fs.FileMode, size int64, content io.Re
 	return u.write(plain, mode&0o111 != 0 || path.Base(plain) == u.program, content)
 }
 
+func (u *unpacker) tooMany() error { return badArchive("it has more than %d files", maxFiles) }
+
 func (u *unpacker) tooMuch() error {
 	return badArchive("it would take more room than any program needs")
 }
@@ -266,7 +271,7 @@ func (u *unpacker) write(name string, exec bool, content io.Reader) error {
 	if err == nil {
 		err = file.Chmod(perm) // whatever the umask took
 	}
-	if err == nil {
+	if err == nil && syncOnWrite { // elsewhere all of them are at the end
 		err = file.Sync()
 	}
 	var info fs.FileInfo

@@ -40,9 +40,6 @@ const (
 	OrchestratorProgram = "pipedai-orchestrator"
 )
 
-// DefaultChannel is the one that is followed when none is named.
-const DefaultChannel = "stable"
-
 // DefaultKeep is how many versions of a program are kept.
 const DefaultKeep = 3
 
@@ -160,7 +157,7 @@ type Wanted struct {
 	Program string
 	// Version is an exact one; "" is the newest of the channel.
 	Version string
-	Channel string // "" is DefaultChannel
+	Channel string // "" is api.DefaultChannel
 
 	// NPM takes the program from the registry of packages instead of a release.
 	NPM bool
@@ -198,6 +195,7 @@ type Found struct {
 	// Manifest and Artifact are of a signed release, checked.
 	Manifest api.ReleaseManifest
 	Artifact api.Artifact
+	KeyID    string // of the key that signed it
 }
 
 // Progress is told how far a download is. total is 0 when it is not known. It

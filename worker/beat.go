@@ -44,6 +44,9 @@ func (p *puller) beatOnce(ctx context.Context) error {
 	for _, wire := range answer.Cancel {
 		p.hand.end(wire, ErrCancelled)
 	}
+	if answer.Rotate {
+		p.rotate()
+	}
 	return nil
 }
 

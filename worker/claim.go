@@ -49,7 +49,7 @@ func (l *claimLoop) run(ctx context.Context) {
 			return
 		}
 		failed++
-		pause := l.options.retry.Delay(failed)
+		pause := max(l.options.retry.Delay(failed), retryAfter(err))
 		if failed == 1 {
 			l.log.Warn("the control plane cannot be used, trying again", "error", err)
 			l.event(api.EventPollError, map[string]any{"error": err.Error()})

@@ -19,6 +19,7 @@ type Config struct {
 	WorkspaceID *string  `json:"workspaceId,omitempty"`
 	IsPool      bool     `json:"isPool"`
 	Tasks       []string `json:"tasks,omitempty"` // task files, relative to worker.json
+	Path        string   `json:"-"`               // of the file it was read from
 }
 
 // ErrConfig is wrapped by every error of a worker.json that cannot be used.
@@ -44,7 +45,7 @@ func LoadConfig(path string) (Config, error) {
 		return Config{}, bad("is not the JSON expected: %s", jsonProblem(err))
 	}
 	cfg := file.Config
-	cfg.WorkerToken = Secret(file.Token)
+	cfg.WorkerToken, cfg.Path = Secret(file.Token), path
 	switch {
 	case cfg.WorkerID == "":
 		return Config{}, bad("has no workerId")

@@ -39,7 +39,7 @@ func deliver(ctx context.Context, to reporter, wire string, req api.CallbackRequ
 			return fmt.Errorf("report run %s: %w", wire, err)
 		}
 		failed++
-		pause := wait.Delay(failed)
+		pause := max(wait.Delay(failed), retryAfter(err))
 		log.Warn("report not delivered, trying again", "run", wire, "in", pause.Round(time.Millisecond), "error", err)
 		if !backoff.Sleep(ctx, pause) {
 			return fmt.Errorf("report run %s: %w", wire, context.Cause(ctx))

@@ -29,7 +29,7 @@ const storeTimeout = time.Minute
 type executor struct {
 	set     *Set
 	open    OpenBucket
-	secret  secret.Text // storage tokens are sealed with it
+	secrets func() []secret.Text // storage tokens are sealed with one of them
 	tokens  *storage.TokenReader
 	scratch string // parent of the attempts' folders; "" means the system's
 	events  *runEvents
@@ -45,7 +45,7 @@ func (x *executor) execute(ctx context.Context, e *entry, d api.Dispatch, update
 	started := time.Now()
 	log := x.log.With("run", d.RunID, "task", d.TaskID, "attempt", d.Attempt)
 	log.Info("run started")
-	events := x.events.begin(d.RunID)
+	events := x.events.begin(d.RunID, d.EventsToken)
 	defer func() {
 		took := time.Since(started).Round(10 * time.Millisecond)
 		if req.Status == "success" {
@@ -67,7 +67,7 @@ func (x *executor) execute(ctx context.Context, e *entry, d api.Dispatch, update
 	if err := hostdir.ValidID(d.RunID); err != nil {
 		return failure(ctx, d.Attempt, limit, Fatal(api.CodeInvalid, "run id: %w", err))
 	}
-	cfg, err := x.tokens.Unseal(x.secret.Reveal(), d.StorageToken)
+	cfg, err := x.unseal(d.StorageToken)
 	if err != nil {
 		log.Error("the storage token cannot be read", "error", err)
 		return failure(ctx, d.Attempt, limit, Retryable(api.CodeInvalidToken, "Failed to decrypt storage token"))
@@ -77,10 +77,28 @@ func (x *executor) execute(ctx context.Context, e *entry, d api.Dispatch, update
 		return failure(ctx, d.Attempt, limit, Retryable(api.CodeStorageUnreadable, "%w", err))
 	}
 	a := &tried{x: x, entry: e, d: d, bucket: bucket, limit: limit, events: events, update: update, log: log}
-	a.redact = newRedactor(append(secretsOf(cfg), x.hidden...)...)
+	hide := append(secretsOf(cfg), x.hidden...)
+	for _, own := range x.secrets() {
+		hide = append(hide, own.Reveal())
+	}
+	a.redact = newRedactor(hide...)
 	req = a.run(ctx)
 	req.Error = a.redact.text(req.Error)
 	return req
+}
+
+// unseal opens a storage token; the error is that of the newest secret.
+func (x *executor) unseal(token string) (cfg storage.Config, err error) {
+	for i, own := range x.secrets() {
+		got, failed := x.tokens.Unseal(own.Reveal(), token)
+		if failed == nil {
+			return got, nil
+		}
+		if i == 0 {
+			err = failed
+		}
+	}
+	return cfg, err
 }
 
 // tried is one attempt under way.
@@ -90,7 +108,7 @@ type tried struct {
 	d      api.Dispatch
 	bucket storage.Bucket
 	limit  string
-	events *runEventFile
+	events *runLedger
 	update func(float64, string)
 	redact redactor
 	log    *slog.Logger

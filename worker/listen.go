@@ -39,7 +39,9 @@ func (s *Set) Listen(ctx context.Context, o Options) error {
 		return problem
 	}
 	o = o.withDefaults()
-	x, err := o.executor(s, o.Secret, &storage.TokenReader{})
+	c := o.client()
+	own := []Secret{o.Secret}
+	x, err := o.executor(s, c, func() []Secret { return own }, &storage.TokenReader{}, &runEvents{dir: o.RunEventsDir})
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func (s *Set) Listen(ctx context.Context, o Options) error {
 	}
 	live, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
-	p := &pusher{client: o.client(), options: o, log: o.Log, hand: newHand(), taking: ctx, live: live, set: s, executor: x}
+	p := &pusher{client: c, options: o, log: o.Log, hand: newHand(), taking: ctx, live: live, set: s, executor: x}
 	return p.run(ctx, listener, kill)
 }
 

@@ -41,6 +41,9 @@ type Options struct {
 	DrainTimeout time.Duration
 	// RunEventsDir keeps the events of each run in a file there; none if empty.
 	RunEventsDir string
+	// TokenFile is the worker.json that Token was read from. Run writes a new
+	// token there when the control plane wants it replaced; empty: it cannot.
+	TokenFile string
 	// Log takes what the worker does; nothing is logged without it.
 	Log *slog.Logger
 	// HTTP makes the requests; a client of its own.
@@ -71,6 +74,7 @@ type Options struct {
 	renew   time.Duration  // between registrations of Listen; 5 minutes
 	settle  time.Duration  // for reports once everything was told to end; 30 s
 	stuck   time.Duration  // see stuckAfter
+	gather  time.Duration  // see gatherFor
 	minBeat time.Duration  // between beats that progress asked for; 500 ms
 }
 
@@ -85,6 +89,7 @@ func (o Options) withDefaults() Options {
 	set(&o.renew, 5*time.Minute)
 	set(&o.settle, 30*time.Second)
 	set(&o.stuck, stuckAfter)
+	set(&o.gather, gatherFor)
 	set(&o.minBeat, 500*time.Millisecond)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -125,7 +130,8 @@ func (o Options) client() *client.Client {
 }
 
 // executor makes the part that runs attempts, and the folder they run in.
-func (o Options) executor(s *Set, sealedWith Secret, tokens *storage.TokenReader) (*executor, error) {
+// Storage tokens are sealed with one of the secrets.
+func (o Options) executor(s *Set, c *client.Client, secrets func() []Secret, tokens *storage.TokenReader, events *runEvents) (*executor, error) {
 	scratch := o.Scratch
 	if scratch == "" {
 		scratch = filepath.Join(os.TempDir(), fmt.Sprintf("pipedai-%d", os.Getuid()))
@@ -134,12 +140,9 @@ func (o Options) executor(s *Set, sealedWith Secret, tokens *storage.TokenReader
 		return nil, fmt.Errorf("create scratch folder: %w", err)
 	}
 	x := &executor{
-		set: s, open: o.Storage, secret: sealedWith, tokens: tokens, scratch: scratch, log: o.Log, stuck: o.stuck,
-		asker:  asker{check: o.client().CheckIdempotency, wait: o.wait, retry: o.retry},
-		hidden: []string{o.Token.Reveal(), sealedWith.Reveal()},
-	}
-	if o.RunEventsDir != "" {
-		x.events = &runEvents{dir: o.RunEventsDir}
+		set: s, open: o.Storage, secrets: secrets, tokens: tokens, scratch: scratch, log: o.Log, stuck: o.stuck,
+		asker:  asker{check: c.CheckIdempotency, wait: o.wait, retry: o.retry},
+		hidden: []string{o.Token.Reveal()}, events: events,
 	}
 	return x, nil
 }

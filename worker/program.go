@@ -176,7 +176,7 @@ func (p *program) options() Options {
 
 // Use fills in what a worker.json and the environment say about pulling work.
 func (o *Options) Use(cfg Config, getenv func(string) string) error {
-	o.APIURL, o.Token = cfg.APIURL, cfg.WorkerToken
+	o.APIURL, o.Token, o.TokenFile = cfg.APIURL, cfg.WorkerToken, cfg.Path
 	if getenv("PIPEDAI_LOCAL_RUN_EVENTS") != "1" {
 		return nil
 	}

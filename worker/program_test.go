@@ -249,7 +249,7 @@ func TestLoadConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Config{WorkerID: "w", WorkerToken: "wkt_x", APIURL: "http://x", Tasks: []string{"a.yaml"}}, got); diff != "" {
+	if diff := cmp.Diff(Config{WorkerID: "w", WorkerToken: "wkt_x", APIURL: "http://x", Tasks: []string{"a.yaml"}, Path: path}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -48,16 +48,19 @@ func runPuller(ctx context.Context, sets []*Set, o Options) error {
 	defer kill(nil)
 	taking, stopTaking := context.WithCancelCause(ctx)
 	defer stopTaking(nil)
+	c := o.client()
 	p := &puller{
-		client: o.client(), options: o, reports: newReports(live, o.client()), log: o.Log, hand: newHand(), live: live, taking: taking, fatal: func(err error) {
+		client: c, options: o, reports: newReports(live, c), keys: newKeyring(o.Token), uplink: newUplink(live, o, c.SendRunEvents),
+		log: o.Log, hand: newHand(), live: live, taking: taking, fatal: func(err error) {
 			stopTaking(&fatalError{err})
 			kill(ErrUnauthorized)
 		},
 	}
 	var tokens storage.TokenReader
+	events := &runEvents{dir: o.RunEventsDir, up: p.uplink}
 	each := max(1, o.Slots/max(1, len(sets)))
 	for _, s := range sets {
-		x, err := o.executor(s, o.Token, &tokens)
+		x, err := o.executor(s, c, p.keys.all, &tokens, events)
 		if err != nil {
 			return err
 		}
@@ -73,15 +76,18 @@ func (e *fatalError) Error() string { return e.err.Error() }
 
 // puller is a worker that asks for its work.
 type puller struct {
-	client  *client.Client
-	reports *reports
-	options Options
-	log     *slog.Logger
-	hand    *hand
-	loops   []*claimLoop
-	taking  context.Context // ends when no more work is wanted
-	live    context.Context // ends when nothing can be said any more
-	fatal   func(error)
+	client   *client.Client
+	reports  *reports
+	keys     *keyring
+	uplink   *uplink
+	rotation rotation
+	options  Options
+	log      *slog.Logger
+	hand     *hand
+	loops    []*claimLoop
+	taking   context.Context // ends when no more work is wanted
+	live     context.Context // ends when nothing can be said any more
+	fatal    func(error)
 }
 
 // run owns the goroutines and the stop order: claims, runs, beats.
@@ -103,6 +109,8 @@ func (p *puller) run(stopTaking, kill context.CancelCauseFunc) error {
 	drain(p.hand, p.options.DrainTimeout, p.options.settle, kill, p.log)
 	stopBeating()
 	beats.Wait()
+	p.rotation.all.Wait()
+	p.uplink.flush()
 	if fatal != nil {
 		return fatal.err
 	}

@@ -12,39 +12,56 @@ import (
 	"pipedai/internal/hostdir"
 )
 
-// runEvents keeps what happens in runs on this host, one file a run, for the
-// host's own dashboard. A nil one keeps nothing. It is best effort: no run
-// fails because its events could not be kept.
-type runEvents struct{ dir string }
+// runEvents keeps what happens in runs: in one file a run on this host, for the
+// host's own dashboard, and at the control plane. Either may be missing; a nil
+// one keeps nothing. It is best effort: no run waits or fails because its
+// events could not be kept.
+type runEvents struct {
+	dir string // "": no files
+	up  *uplink
+}
 
-// begin opens the file of a run.
-func (e *runEvents) begin(wire string) *runEventFile {
+// begin opens the events of a run. token is what the control plane wants to
+// see with them; empty when it wants none.
+func (e *runEvents) begin(wire, token string) *runLedger {
 	if e == nil || hostdir.ValidID(wire) != nil {
 		return nil
 	}
-	if err := os.MkdirAll(e.dir, 0o700); err != nil {
+	l := &runLedger{}
+	if e.dir != "" {
+		l.open(filepath.Join(e.dir, wire+".ndjson"))
+	}
+	if e.up != nil && token != "" {
+		l.up = &upstream{to: e.up, wire: wire, token: token}
+	}
+	if l.file == nil && l.up == nil {
 		return nil
 	}
-	path := filepath.Join(e.dir, wire+".ndjson")
-	f := &runEventFile{}
-	// The same run may come to this host again: the numbers go on ascending.
-	if old, err := os.ReadFile(path); err == nil {
-		f.seq = int64(bytes.Count(old, []byte("\n")))
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil
-	}
-	f.file = file
-	f.write("system", map[string]any{"subtype": "started", "text": "started"})
-	return f
+	l.write("system", map[string]any{"subtype": "started", "text": "started"})
+	return l
 }
 
-// runEventFile is the file of one run; a nil one keeps nothing.
-type runEventFile struct {
+// runLedger takes the events of one run; a nil one keeps nothing.
+type runLedger struct {
 	mu   sync.Mutex
-	file *os.File
-	seq  int64
+	file *os.File // nil: none
+	seq  int64    // of the file
+	up   *upstream
+}
+
+// open goes on with the numbers of a file that is there: the same run may come
+// to this host again.
+func (l *runLedger) open(path string) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return
+	}
+	if old, err := os.ReadFile(path); err == nil {
+		l.seq = int64(bytes.Count(old, []byte("\n")))
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err == nil {
+		l.file = file
+	}
 }
 
 // runEvent is one line.
@@ -55,47 +72,47 @@ type runEvent struct {
 	Payload map[string]any `json:"payload"`
 }
 
-func (f *runEventFile) write(kind string, payload map[string]any) {
-	if f == nil {
-		return
+func (l *runLedger) write(kind string, payload map[string]any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := api.At(time.Now())
+	if l.file != nil {
+		l.seq++
+		if line, err := json.Marshal(runEvent{Seq: l.seq, Type: kind, TS: at, Payload: payload}); err == nil {
+			_, _ = l.file.Write(append(line, '\n'))
+		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.file == nil {
-		return
-	}
-	f.seq++
-	line, err := json.Marshal(runEvent{Seq: f.seq, Type: kind, TS: api.At(time.Now()), Payload: payload})
-	if err != nil {
-		return
-	}
-	_, _ = f.file.Write(append(line, '\n'))
-}
-
-func (f *runEventFile) line(line logLine) {
-	if f != nil {
-		f.write("system", map[string]any{"subtype": "log", "level": levelName(line.level), "text": line.message})
+	if l.up != nil {
+		l.up.write(kind, at, payload)
 	}
 }
 
-func (f *runEventFile) progress(percent float64, message string) {
-	if f != nil {
-		f.write("system", map[string]any{"subtype": "progress", "percent": percent, "text": message})
+func (l *runLedger) line(line logLine) {
+	if l != nil {
+		l.write("system", map[string]any{"subtype": "log", "level": levelName(line.level), "text": line.message})
 	}
 }
 
-// end writes the result and closes the file.
-func (f *runEventFile) end(req api.CallbackRequest) {
-	if f == nil {
+func (l *runLedger) progress(percent float64, message string) {
+	if l != nil {
+		l.write("system", map[string]any{"subtype": "progress", "percent": percent, "text": message})
+	}
+}
+
+// end writes the result; what comes later is dropped.
+func (l *runLedger) end(req api.CallbackRequest) {
+	if l == nil {
 		return
 	}
 	result := req.Status
 	if req.Error != "" {
 		result += ": " + req.Error
 	}
-	f.write("result", map[string]any{"result": result, "status": req.Status, "errorCode": req.ErrorCode})
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_ = f.file.Close()
-	f.file = nil
+	l.write("result", map[string]any{"result": result, "status": req.Status, "errorCode": req.ErrorCode})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		_ = l.file.Close()
+	}
+	l.file, l.up = nil, nil
 }

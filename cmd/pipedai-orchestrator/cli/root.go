@@ -149,7 +149,7 @@ a dashboard on this machine.`,
 		}
 	}
 	add(groupHost, newConnectCmd(d), newStartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
-		newTokenCmd(d), newConfigCmd(d))
+		newTokenCmd(d), newKeysCmd(d), newVersionsCmd(d), newConfigCmd(d))
 	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newBuildCmd(d), newLogsCmd(d), newRunsCmd(d), newOperationsCmd(d),
 		newAdoptCmd(d))
 	add(groupWorkers, workerVerbs(d)...)

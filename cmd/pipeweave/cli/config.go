@@ -251,7 +251,7 @@ func interval(text string, bad func(string, ...any)) time.Duration {
 
 // keeping is how long things are kept and waited for.
 type keeping struct {
-	idempotencyTTL, maxRetryDelay, deadLetters, runs, audit time.Duration
+	idempotencyTTL, maxRetryDelay, deadLetters, runs, audit, runEvents, workerTokens time.Duration
 }
 
 func resolveKeeping(value func(string) string, bad func(string, ...any)) keeping {
@@ -269,9 +269,14 @@ func resolveKeeping(value func(string) string, bad func(string, ...any)) keeping
 		deadLetters:    span("deadLetterRetention", "dead letter retention", day, 0),
 		runs:           span("runRetention", "run retention", day, 0),
 		audit:          span("auditRetention", "audit retention", day, 0),
+		workerTokens:   span("workerTokenMaxAge", "worker token age", day, 0),
+		runEvents:      span("runEventRetention", "run event retention", day, 0),
 	}
 	if k.deadLetters == 0 {
 		k.deadLetters = -1 // for good; to the engine 0 means its default
+	}
+	if k.runEvents == 0 {
+		k.runEvents = -1
 	}
 	return k
 }

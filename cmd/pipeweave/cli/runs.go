@@ -27,6 +27,7 @@ func newRunsCmd(d *deps) *cobra.Command {
 	cmd.Flags().StringVar(&o.status, "status", "", "only runs in this state")
 	o.page.bind(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.AddCommand(newRunsEventsCmd(d))
 	return cmd
 }
 

@@ -181,7 +181,7 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	}
 	face := controlplane.Options{
 		Hosts: names, Origins: c.origins(names), PublicURL: c.publicURL,
-		RequireToken: c.requireToken, Secret: shared, BaseURLs: c.baseURLs,
+		RequireToken: c.requireToken, Secret: shared, TokenMaxAge: c.keep.workerTokens, BaseURLs: c.baseURLs,
 		Console: web.Console(),
 		Version: buildinfo.Version(), Build: buildinfo.ID(),
 		Mode: c.mode, MaxConcurrency: c.maxConcurrency, PollInterval: c.pollInterval,
@@ -200,7 +200,7 @@ func wire(ctx context.Context, c serveConfig, listener net.Listener, names []str
 	p.engine, err = engine.New(st, p.dispatch, engine.Options{
 		Mode: c.mode, MaxConcurrency: c.maxConcurrency, PollInterval: c.pollInterval,
 		IdempotencyTTL: c.keep.idempotencyTTL, MaxRetryDelay: c.keep.maxRetryDelay,
-		DeadLetterRetention: c.keep.deadLetters, RunRetention: c.keep.runs, AuditRetention: c.keep.audit,
+		DeadLetterRetention: c.keep.deadLetters, RunRetention: c.keep.runs, AuditRetention: c.keep.audit, RunEventRetention: c.keep.runEvents,
 		Secret: shared, Backends: p.backends, DefaultBackend: c.defaultBackend, Log: log,
 	})
 	if err != nil {

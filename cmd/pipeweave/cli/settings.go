@@ -61,6 +61,8 @@ func serveSettings() []setting {
 		{key: "secretKeyFile", flag: "secret-key-file", env: []string{"PIPEWEAVE_SECRET_KEY_FILE"}, usage: "file with the secret shared with workers; default: PIPEWEAVE_SECRET_KEY, else one made at the first start"},
 		{key: "secretKey", env: []string{"PIPEWEAVE_SECRET_KEY"}, hidden: true},
 
+		{key: "workerTokenMaxAge", flag: "worker-token-max-age-days", env: []string{"WORKER_TOKEN_MAX_AGE_DAYS"}, def: "30", usage: "days after which workers replace their tokens; 0: never by themselves"},
+
 		{key: "mode", flag: "mode", env: []string{"MODE"}, def: "standalone", usage: "standalone, or serverless: work only when /api/tick is called"},
 		{key: "maxConcurrency", flag: "max-concurrency", env: []string{"MAX_CONCURRENCY"}, def: "10", usage: "most task runs at a time"},
 		{key: "pollInterval", flag: "poll-interval", env: []string{"POLL_INTERVAL_MS"}, def: "1000", usage: "safety net for lost wake-ups, in ms"},
@@ -70,6 +72,7 @@ func serveSettings() []setting {
 		{key: "deadLetterRetention", flag: "dlq-retention-days", env: []string{"DLQ_RETENTION_DAYS"}, def: "30", usage: "days that dead letters are kept; 0 keeps them"},
 		{key: "runRetention", flag: "run-retention-days", env: []string{"RUN_RETENTION_DAYS"}, def: "0", usage: "days that runs are kept after their end; 0 keeps them"},
 		{key: "auditRetention", flag: "audit-retention-days", env: []string{"AUDIT_RETENTION_DAYS"}, def: "365", usage: "days that lines of the audit log are kept; 0 keeps them"},
+		{key: "runEventRetention", flag: "run-event-retention-days", env: []string{"RUN_EVENT_RETENTION_DAYS"}, def: "7", usage: "days that the events of task runs are kept; 0 keeps them as long as the runs"},
 
 		{key: "logLevel", flag: "log-level", env: []string{"LOG_LEVEL"}, def: "normal", usage: "minimal, normal or detailed"},
 		{key: "logFormat", flag: "log-format", env: []string{"PIPEWEAVE_LOG_FORMAT"}, usage: "text, json, or gcp for Google Cloud; default: text, and gcp where GCP_PROJECT_ID is set"},

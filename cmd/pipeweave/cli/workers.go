@@ -44,6 +44,7 @@ func newWorkersCmd(d *deps) *cobra.Command {
 	}
 	r.bind(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(newWorkersRotateCmd(d))
 	return cmd
 }
 

@@ -1,0 +1,7 @@
+package upgrade_test
+
+// The children of the tests need signals, which Windows does not have.
+
+func installAndDie() int { return 2 }
+
+func attack(string) int { return 2 }
