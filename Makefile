@@ -18,7 +18,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
 
-.PHONY: help build man run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-wine test-go test-web lint-go lint-web
+.PHONY: help build release man run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-wine test-go test-web lint-go lint-web
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,14 @@ build: web ## build the pages and the three programs into bin/
 	CGO_ENABLED=0 $(BUILD) -o bin/pipedai-worker ./cmd/pipedai-worker
 	CGO_ENABLED=0 $(BUILD) -o bin/pdf-processor ./examples/pdf-processor
 	@cp examples/pdf-processor/pdf-processor.yaml bin/pdf-processor.yaml
+
+# One file per program and platform, named as `pipeweave releases publish dist`
+# takes them. The same sources make the same bytes.
+RELEASE_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+release: web ## cross-build the three programs into dist/ for publishing (RELEASE_PLATFORMS)
+	@scripts/release.sh '$(VERSION)' '$(LDFLAGS)' '$(PROGRAMS)' '$(RELEASE_PLATFORMS)'
+	@echo "Next: bin/pipeweave releases publish dist --key release.key"
 
 web: web/dist/.stamp ## build the pages, when their sources changed
 
@@ -56,7 +64,7 @@ fmt: ## format Go and web sources
 	cd web && $(NPM) run format
 
 clean: ## remove what was built; `make clean ALL=1` also removes state and caches
-	rm -rf bin cover.out web/dist/.stamp
+	rm -rf bin dist cover.out web/dist/.stamp
 	find web/dist -mindepth 1 ! -name .gitkeep -delete
 	$(if $(ALL),rm -rf .run .cache web/node_modules)
 

@@ -37,6 +37,7 @@ func newDBCmd(d *deps) *cobra.Command {
 		newDBSubCmd(d, "ensure-schema", "Apply the migrations that are missing, then validate", runDBEnsure),
 		newDBSubCmd(d, "cleanup", "Delete expired keys, old dead letters and rows of removed uploads, as the server does by itself", runDBCleanup),
 		newDBSubCmd(d, "reset", "Delete everything and begin anew", runDBReset),
+		newForgetKeyCmd(d),
 	)
 	return cmd
 }
