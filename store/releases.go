@@ -33,10 +33,11 @@ type Releases interface {
 	// that id (empty: there is none): ErrConflict when it is not the current one,
 	// ErrKeyKnown when the new one was in use before.
 	AddReleaseKey(ctx context.Context, after string, k ReleaseKey) error
-	// ForgetReleaseKeys ends the history whose last key has that id, and yanks
-	// every release that its keys signed; it returns how many. ErrConflict when
-	// the current key is another one.
-	ForgetReleaseKeys(ctx context.Context, current, by string) (int, error)
+	// ForgetReleaseKeys ends the history whose last key has that id, and returns
+	// how many releases that leaves without a key: they are nobody's to install,
+	// until they are published again. ErrConflict when the current key is another
+	// one.
+	ForgetReleaseKeys(ctx context.Context, current string) (int, error)
 
 	// AddRelease stores a signed release; what is known already (same Digest) is
 	// returned as it is. Bytes that another release of the program brought to

@@ -64,7 +64,7 @@ func (s *Store) AddReleaseKey(ctx context.Context, after string, k store.Release
 }
 
 // ForgetReleaseKeys ends a history.
-func (s *Store) ForgetReleaseKeys(ctx context.Context, current, by string) (yanked int, err error) {
+func (s *Store) ForgetReleaseKeys(ctx context.Context, current string) (left int, err error) {
 	err = s.write(ctx, "forget release keys", func(t *tx) error {
 		_, last, err := t.releaseKeys()
 		if err != nil {
@@ -73,16 +73,13 @@ func (s *Store) ForgetReleaseKeys(ctx context.Context, current, by string) (yank
 		if last == "" || last != current {
 			return store.ErrConflict
 		}
-		n, err := t.exec(`update releases set yanked_at = ?1, yanked_by = ?2, yank_reason = 'its key was given up'
-			where yanked_at is null and key_id in (select key_id from release_keys)`, us(t.now), by)
-		if err != nil {
+		if err := t.row(`select count(*) from releases where yanked_at is null and published_at is not null`, nil, &left); err != nil {
 			return err
 		}
-		yanked = n
 		_, err = t.exec(`delete from release_keys`)
 		return err
 	})
-	return yanked, err
+	return left, err
 }
 
 const releaseCols = `r.id, r.program, r.version, r.channel, r.sequence, r.key_id, r.digest, r.envelope, r.created_at, r.expires_at,

@@ -22,9 +22,10 @@ func newForgetKeyCmd(d *deps) *cobra.Command {
 	var o forgetKeyOptions
 	cmd := &cobra.Command{
 		Use: "forget-release-key KEY", Short: "Give up the release key when its private half is lost", Args: cobra.ExactArgs(1),
-		Long: `Give up the release key, named by its id, when its private half is lost. Everything
-it signed is yanked, and a new first key can be set. Hosts that trust the old key
-refuse the new one until their owner tells them otherwise: see docs/releases.md.`,
+		Long: `Give up the release key, named by its id, when its private half is lost, or somebody
+else has it. Nothing that it signed is offered any more, and a new first key can be
+set. Hosts that trust the old key refuse the new one until their owner tells them
+otherwise: see docs/releases.md.`,
 		Example: "  pipeweave releases keys\n  pipeweave db forget-release-key 0123456789abcdef",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.key = args[0]
@@ -45,7 +46,7 @@ func runForgetKey(ctx context.Context, d *deps, o forgetKeyOptions) error {
 	if err := st.CheckSchema(ctx); err != nil {
 		return schemaError(err, st.Info().Target)
 	}
-	yanked, err := st.ForgetReleaseKeys(ctx, o.key, "pipeweave db")
+	left, err := st.ForgetReleaseKeys(ctx, o.key)
 	if errors.Is(err, store.ErrConflict) {
 		return cliutil.Failf(cliutil.ExitConflict, "see: pipeweave releases keys", "the release key is not %s", o.key)
 	}
@@ -53,7 +54,7 @@ func runForgetKey(ctx context.Context, d *deps, o forgetKeyOptions) error {
 		return err
 	}
 	if o.json {
-		return cliutil.JSON(d.Out, map[string]any{"keyId": o.key, "yanked": yanked})
+		return cliutil.JSON(d.Out, map[string]any{"keyId": o.key, "releases": left})
 	}
-	return d.printf("The release key %s is given up; releases yanked: %d\nNext: pipeweave releases keygen release.key\n", o.key, yanked)
+	return d.printf("The release key %s is given up. Releases to publish again with the next one: %d\nNext: pipeweave releases keygen release.key\n", o.key, left)
 }

@@ -95,7 +95,8 @@ func runKeygen(d *deps, name string, asJSON bool) error {
 	if asJSON {
 		return cliutil.JSON(d.Out, map[string]string{"keyId": key.Public().ID(), "publicKey": key.Public().String(), "file": name})
 	}
-	return d.printf("Key %s is in %s\nPublic half: %s\nNext: pipeweave releases keys set --key %s\n", key.Public().ID(), name, key.Public(), name)
+	return d.printf("Key %s is in %s\nPublic half: %s\nNext: pipeweave releases keys set --key %s\nOr, in the place of a key that is in use: pipeweave releases keys rotate --old FILE --new %s\n",
+		key.Public().ID(), name, key.Public(), name, name)
 }
 
 func newReleaseKeysCmd(d *deps) *cobra.Command {

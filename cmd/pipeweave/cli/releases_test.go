@@ -238,11 +238,12 @@ func TestReleases_lostKey(t *testing.T) {
 		step{words("releases keygen " + next), 0, ""},
 		step{words("releases keys set --key " + next), cliutil.ExitConflict, "There is a release key"},
 		step{words("db forget-release-key 0000000000000000"), cliutil.ExitConflict, "the release key is not"},
-		step{words("db forget-release-key " + made.KeyID), 0, "releases yanked: 2"},
+		step{words("db forget-release-key " + made.KeyID), 0, "publish again with the next one: 2"},
 		step{words("releases keys set --key " + next), 0, "signs releases from now on"},
-		step{words("releases list"), 0, "yanked"},
-		step{words("releases publish " + folder + " --key " + next), cliutil.ExitConflict, "was yanked"},
-		step{words("releases publish " + dist(t, "1.0.1") + " --key " + next), 0, "pipedai-worker 1.0.1 on stable is published, sequence 2"},
+		step{words("releases list"), 0, "old-key"},
+		step{words("releases show pipedai-worker"), 1, "there is no release"},
+		step{words("releases renew --key " + next), cliutil.ExitConflict, "not in the history"},
+		step{words("releases publish " + folder + " --key " + next), 0, "pipedai-worker 1.0.0 on stable is published, sequence 2"},
 	)
 }
 
