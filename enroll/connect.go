@@ -44,6 +44,10 @@ type Options struct {
 	OnPairing func(Pairing)
 	// OnWait is told why polling takes longer than it should; may be nil.
 	OnWait func(Wait)
+	// Trust is told the keys that sign the control plane's releases, to believe
+	// them from now on; nil ignores them. That it refuses them does not undo the
+	// enrolment: Result.Distrust says why.
+	Trust func(ctx context.Context, hosts *manifest.Manifest, apiURL string, keys api.ReleaseKeys) error
 	// ConfirmURL is asked when the control plane names itself by another host
 	// than the one connected to. nil refuses.
 	ConfirmURL func(from, to string) bool
@@ -61,6 +65,7 @@ type Result struct {
 	Tasks         []string // files of tasks it offers
 	Already       bool     // it was connected before; nothing but Tasks may have changed
 	Changed       bool     // the worker's configuration is another one now
+	Distrust      error    // why the keys of its releases are not believed; nil: they are, or there are none
 }
 
 // Connect binds this host to a control plane. What it cannot write it finds
@@ -248,11 +253,15 @@ func persist(ctx context.Context, o Options, hosts *manifest.Manifest, answer ap
 	if err := hosts.Upsert(ctx, entry); err != nil {
 		return Result{}, fmt.Errorf("add the worker to the manifest: %w", err)
 	}
-	return Result{
+	result := Result{
 		WorkerID: entry.ID, Label: entry.Label, APIURL: entry.APIURL, WorkspaceID: entry.WorkspaceID,
 		EnvironmentID: answer.EnvironmentID, AuthMode: answer.AuthMode, ConfigPath: entry.ConfigPath,
 		Tasks: file.Tasks, Changed: true,
-	}, nil
+	}
+	if keys := answer.ReleaseKeys; o.Trust != nil && keys != nil && keys.First != "" {
+		result.Distrust = o.Trust(ctx, hosts, answer.APIURL, *keys)
+	}
+	return result, nil
 }
 
 // freePath is the configuration file for a new worker: the label's slug, with

@@ -20,6 +20,8 @@ import (
 	"pipedai/internal/backoff"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/secret"
+	"pipedai/manifest"
+	"pipedai/upgrade"
 )
 
 // defaultAPIURL is the hosted control plane.
@@ -129,7 +131,7 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	plane := client.New(apiURL, client.Options{UserAgent: userAgent(facts), HTTP: d.web()})
 	result, err := enroll.Connect(pairing, enroll.Options{
 		APIURL: apiURL, Code: code, Label: o.label, Tasks: o.tasks, Facts: facts, Dir: dir,
-		Remote: plane, Verify: d.verify, OnPairing: announce, OnWait: show.wait, ConfirmURL: show.confirm,
+		Remote: plane, Verify: d.verify, OnPairing: announce, OnWait: show.wait, ConfirmURL: show.confirm, Trust: trustAtEnrolment,
 	})
 	forget()
 	show.stop()
@@ -176,6 +178,13 @@ func finishConnect(ctx context.Context, d *deps, o connectOptions, show *present
 		d.openDashboard(ctx)
 	}
 	return nil
+}
+
+// trustAtEnrolment pins the keys that came with the credentials. On a host that
+// pinned others before, those decide.
+func trustAtEnrolment(ctx context.Context, hosts *manifest.Manifest, apiURL string, keys api.ReleaseKeys) error {
+	_, _, err := upgrade.Follow(ctx, hosts, apiURL, keys, manifest.PinnedAtEnrolment, time.Now())
+	return err
 }
 
 // reload tells the daemon, waiting for one that is only just starting.

@@ -144,6 +144,9 @@ func (p *presenter) confirm(from, to string) bool {
 
 // connected shows the result and what comes next.
 func (p *presenter) connected(r enroll.Result, daemonRuns bool) {
+	if r.Distrust != nil {
+		p.d.notef("warning: connected, but nothing is installed from there: %v\n", r.Distrust)
+	}
 	if p.o.json {
 		p.event(map[string]any{
 			"event": "connected", "already": r.Already, "changed": r.Changed, "workerId": r.WorkerID, "label": r.Label,
