@@ -45,6 +45,9 @@ type Entry struct {
 	// Version is the installed version of the worker program that it runs; ""
 	// is the default program of the host. Only SetVersion changes it.
 	Version string
+	// Former is what it ran before its last upgrade, as Version names it; nil
+	// when there is nothing to go back to. Only SetFormer changes it.
+	Former *string
 
 	CreatedAt time.Time // set by Add when zero
 }
@@ -69,7 +72,7 @@ func (e Entry) Validate() error {
 	return nil
 }
 
-const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at, settings, version`
+const entryColumns = `id, label, api_url, workspace_id, config_path, mode, running, enabled, created_at, settings, version, former_version`
 
 // Add appends e; ErrDuplicate when its id or its configPath is taken.
 func (m *Manifest) Add(ctx context.Context, e Entry) error {
@@ -137,6 +140,12 @@ func (m *Manifest) SetVersion(ctx context.Context, id, version string) error {
 	return m.set(ctx, `UPDATE entries SET version = ? WHERE id = ?`, version, id)
 }
 
+// SetFormer notes what an entry ran before its last upgrade; nil forgets it.
+// ErrNotFound.
+func (m *Manifest) SetFormer(ctx context.Context, id string, former *string) error {
+	return m.set(ctx, `UPDATE entries SET former_version = ? WHERE id = ?`, former, id)
+}
+
 // Remove takes an entry out; ErrNotFound. The record of its process stays
 // until the supervisor has seen that process end.
 func (m *Manifest) Remove(ctx context.Context, id string) error {
@@ -175,8 +184,8 @@ func insertEntry(ctx context.Context, tx *sql.Tx, e Entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO entries (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.ID, e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, toDB(e.CreatedAt), settings, e.Version)
+	_, err = tx.ExecContext(ctx, `INSERT INTO entries (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.ID, e.Label, e.APIURL, e.WorkspaceID, e.ConfigPath, e.Mode, e.Running, e.Enabled, toDB(e.CreatedAt), settings, e.Version, e.Former)
 	return duplicate(err)
 }
 
@@ -191,7 +200,7 @@ func scanEntry(row interface{ Scan(...any) error }) (Entry, error) {
 	var e Entry
 	var createdAt int64
 	var settings string
-	err := row.Scan(&e.ID, &e.Label, &e.APIURL, &e.WorkspaceID, &e.ConfigPath, &e.Mode, &e.Running, &e.Enabled, &createdAt, &settings, &e.Version)
+	err := row.Scan(&e.ID, &e.Label, &e.APIURL, &e.WorkspaceID, &e.ConfigPath, &e.Mode, &e.Running, &e.Enabled, &createdAt, &settings, &e.Version, &e.Former)
 	if err != nil {
 		return e, err
 	}
