@@ -84,6 +84,16 @@ func (c *Client) UnholdWorker(ctx context.Context, workspace, id string, req api
 	return out, c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+"/enable", req, &out)
 }
 
+// SwitchWorker is UnholdWorker when enabled, else HoldWorker, for those who do
+// not need the answer: older servers have another one.
+func (c *Client) SwitchWorker(ctx context.Context, workspace, id string, enabled bool, req api.SwitchRequest) error {
+	verb := "/disable"
+	if enabled {
+		verb = "/enable"
+	}
+	return c.call(ctx, http.MethodPost, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id)+verb, req, nil)
+}
+
 // DeleteWorker removes a worker and revokes its tokens.
 func (c *Client) DeleteWorker(ctx context.Context, workspace, id string) error {
 	return c.call(ctx, http.MethodDelete, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id), nil, nil)
