@@ -78,6 +78,7 @@ const (
 	CodeUpstream        = "upstream_failed"
 	CodeUnreachable     = "unreachable" // of a client: nothing was sent, so nothing was done
 	CodeInternal        = "internal"
+	CodeUpgradeFailed   = "upgrade_failed" // it was taken back; details.failure says why
 
 	CodeNoRelease   = "no_release"    // there is none that hosts would install
 	CodeNothingToDo = "nothing_to_do" // all of it is as asked for already

@@ -26,6 +26,13 @@ type FusedWorker struct {
 	RemoteFetchedAt Time   `json:"remoteFetchedAt"`
 	RemoteStale     bool   `json:"remoteStale"` // too old to be relied on, or never told
 	RemoteError     string `json:"remoteError,omitempty"`
+
+	// Pin is the installed version it is to run; empty is the default program of
+	// this host. PreviousPin is what a rollback goes back to; null when there is
+	// nothing. Both were added, like Upgrade, which is null while none is under way.
+	Pin         string         `json:"pin,omitempty"`
+	PreviousPin *string        `json:"previousPin"`
+	Upgrade     *WorkerUpgrade `json:"upgrade"`
 }
 
 // LocalStatus is what the supervisor knows.

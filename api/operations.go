@@ -27,6 +27,9 @@ type Operation struct {
 	// Cancellable says that it can still be taken back.
 	Cancellable bool `json:"cancellable"`
 	CancelAsked bool `json:"cancelAsked,omitempty"`
+
+	// Upgrade is there for the kinds "upgrade" and "upgrade-all".
+	Upgrade *UpgradeInfo `json:"upgrade,omitempty"`
 }
 
 // Operations answers GET /api/operations, newest first.
@@ -68,6 +71,11 @@ const (
 
 	// HostOperation and a status: "operation.running". Data: id, kind, by, error.
 	HostOperation = "operation."
+
+	// HostReleaseKey tells that the key by which the releases of a control plane
+	// are believed was pinned, or followed to the one after it. Data: apiUrl,
+	// how, keyId, from.
+	HostReleaseKey = "release-key.pinned"
 
 	HostLinkLost      = "link.lost" // apiUrl, workspaceId, error
 	HostLinkRecovered = "link.recovered"

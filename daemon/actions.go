@@ -105,11 +105,17 @@ func (h *host) act(ctx context.Context, id string, req localapi.ActRequest, orde
 func (h *host) inTheWay(current *operation, req localapi.ActRequest) error {
 	rec := current.record()
 	same := rec.Kind == string(req.Verb)
-	local := req.Verb == localapi.ActionStop ||
-		rec.Kind != "delete" && (req.Verb == localapi.ActionStart || req.Verb == localapi.ActionRestart)
+	local := req.Verb == localapi.ActionStop || rec.Kind != "delete" && req.Verb == localapi.ActionStart ||
+		rec.Kind != "delete" && rec.Kind != kindUpgrade && req.Verb == localapi.ActionRestart
 	if same || local {
 		return nil
 	}
+	return h.underWay(current)
+}
+
+// underWay refuses what has to wait for an operation.
+func (h *host) underWay(current *operation) error {
+	rec := current.record()
 	return &api.Error{
 		Status: http.StatusConflict, Code: api.CodeConflict,
 		Message: fmt.Sprintf("%q is under way for this worker", rec.Kind), Details: map[string]any{"operation": rec.ID},
@@ -136,7 +142,7 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 	if _, err := h.reload(limit, again...); err != nil {
 		return err
 	}
-	if up {
+	if up && !h.holds.has(e.ID) {
 		// Reconciling leaves one that is backing off alone; a person does not.
 		if err := h.supervisor.Start(e.ID); err != nil {
 			return err
@@ -146,7 +152,7 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 		if err := h.supervisor.Kill(e.ID); err != nil {
 			return err
 		}
-		if up { // killing it is stopping it
+		if up && !h.holds.has(e.ID) { // killing it is stopping it
 			if err := h.supervisor.Start(e.ID); err != nil {
 				return err
 			}
@@ -299,7 +305,7 @@ func (h *host) reload(ctx context.Context, restart ...string) (int, error) {
 	h.learnSecrets(entries)
 	want := make([]supervisor.Want, 0, len(entries))
 	for _, e := range entries {
-		want = append(want, supervisor.Want{Spec: h.spec(e), Running: e.Running})
+		want = append(want, supervisor.Want{Spec: h.spec(e), Running: e.Running && !h.holds.has(e.ID)})
 	}
 	if len(restart) > 0 {
 		if err := h.supervisor.Reconcile(ctx, without(want, restart)); err != nil {

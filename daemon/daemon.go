@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,10 @@ type Options struct {
 	// StopWait bounds how long an answer to "stop" waits for the end of the
 	// process; 0 means 30 s. The stop itself goes on.
 	StopWait time.Duration
+	// VerifyLimit bounds how long a version that a worker is upgraded to may take
+	// to prove itself; 0 means a minute. DrainLimit bounds how long a drain waits
+	// for the run in hand; 0 means half an hour.
+	VerifyLimit, DrainLimit time.Duration
 	// PollEvery is the pace of asking control planes; 0 means 15 s.
 	PollEvery time.Duration
 	// Internet are the URLs that tell an outage of a control plane from one of
@@ -87,6 +92,9 @@ type Options struct {
 	drainLimit, drainPace   time.Duration
 	askLimit                time.Duration
 	adoptSettle, adoptWatch time.Duration
+	verifyStay, verifyPace  time.Duration
+	probeLimit              time.Duration
+	versions                versions
 	reached                 func(point string)
 }
 
@@ -100,9 +108,10 @@ func (o *Options) defaults() {
 	if o.StopWait == 0 {
 		o.StopWait = 30 * time.Second
 	}
-	if o.drainLimit == 0 {
-		o.drainLimit = defaultDrainLimit
-	}
+	o.VerifyLimit = cmp.Or(o.VerifyLimit, defaultVerifyLimit)
+	o.verifyStay, o.verifyPace = cmp.Or(o.verifyStay, defaultVerifyStay), cmp.Or(o.verifyPace, defaultVerifyPace)
+	o.probeLimit = cmp.Or(o.probeLimit, probeLimit)
+	o.drainLimit = cmp.Or(o.drainLimit, o.DrainLimit, defaultDrainLimit)
 	if o.askLimit == 0 {
 		o.askLimit = defaultAskLimit
 	}
@@ -176,7 +185,7 @@ func Run(ctx context.Context, o Options) error {
 	defer func() { _ = os.Remove(o.Dir.DaemonInfo()) }()
 
 	server := localapi.New(localapi.Options{
-		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Feed: h.feed,
+		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, Feed: h.feed,
 		CurrentToken: h.localToken, TokenReplaced: h.tokenReplaced, Connectivity: h.connectivity.State,
 		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
@@ -240,7 +249,11 @@ func (h *host) supervise(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- h.supervisor.Run(running) }()
 
-	if _, err := h.reload(ctx); err != nil && ctx.Err() == nil {
+	err := h.resumeHolds(ctx)
+	if err == nil {
+		_, err = h.reload(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
 		detach()
 		return errors.Join(fmt.Errorf("take up the workers: %w", err), <-ended)
 	}
@@ -261,7 +274,7 @@ func (h *host) supervise(ctx context.Context) error {
 	}
 	h.changed()
 	h.o.Draining(h.runningWorkers(), h.longestGrace(running))
-	err := h.supervisor.StopAll(running)
+	err = h.supervisor.StopAll(running)
 	detach()
 	return errors.Join(err, <-ended)
 }

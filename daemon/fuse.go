@@ -27,6 +27,7 @@ func Fuse(e manifest.Entry, local *supervisor.Status, view remote.View) api.Fuse
 		DesiredState: desired(e.Running), Running: e.Running, Enabled: e.Enabled,
 		Remote: view.Status, LastEvent: view.Event,
 		RemoteFetchedAt: api.At(view.FetchedAt), RemoteStale: view.Stale, RemoteError: view.Err,
+		Pin: e.Version, PreviousPin: e.Former,
 	}
 	if local != nil {
 		out.Local = localStatus(*local)

@@ -49,6 +49,9 @@ type host struct {
 	lanes       *lanes        // the actions on each worker, in order
 	operations  *operations   // those that take long
 	building    sync.Mutex    // builds are planned one at a time
+	versions    versions      // of the worker program, beside each other
+	upgrading   sync.Mutex    // upgrades are begun one at a time
+	holds       holds         // workers that are kept without a process for a moment
 	events      *eventLog     // what happens, for later
 	runs        *runKeeper    // bounds the events of runs
 
@@ -63,10 +66,11 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		o: o, startedAt: time.Now(), feed: localapi.NewFeed(), manifest: hosts,
 		dirty: make(chan struct{}, 1), ready: make(chan struct{}), lanes: newLanes(),
 	}
+	h.versions = h.newVersions()
 	h.operations, h.events, h.runs = newOperations(h), newEventLog(h), newRunKeeper(h)
 	h.meter = newMeter(func() map[int]usage { return measure(h.leaders()) })
 	h.supervisor = supervisor.New(supervisor.Options{
-		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: FindWorkerProgram,
+		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: h.findProgram,
 		OnChange: h.processChanged, OnLines: h.publishLines, Secrets: h.hidden, Log: o.Log,
 		LogMaxBytes: o.Logs.MaxBytes, LogBackups: o.Logs.Backups, LogBudget: o.Logs.Budget,
 	})
@@ -185,13 +189,15 @@ func (h *host) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 	if err != nil {
 		return nil, err
 	}
-	items := make([]api.FusedWorker, 0, len(entries))
+	items, upgrades := make([]api.FusedWorker, 0, len(entries)), h.operations.upgrades()
 	for _, e := range entries {
 		var local *supervisor.Status
 		if status, known := h.supervisor.Status(e.ID); known {
 			local = &status
 		}
-		items = append(items, Fuse(e, local, h.remote.View(e)))
+		item := Fuse(e, local, h.remote.View(e))
+		item.Upgrade = upgrades[e.ID]
+		items = append(items, item)
 	}
 	h.measureAll(items...)
 	return items, nil

@@ -54,9 +54,7 @@ func (h *host) CancelOperation(ctx context.Context, id, by string) (api.Operatio
 		return api.Operation{}, err
 	}
 	o := h.operations
-	o.mu.Lock()
-	op := o.running[id]
-	o.mu.Unlock()
+	op := o.get(id)
 	if op == nil {
 		return api.Operation{}, conflict("the operation has ended: "+string(rec.Status), "")
 	}
@@ -78,9 +76,7 @@ func (h *host) CancelOperation(ctx context.Context, id, by string) (api.Operatio
 // fresh is what this process knows of an operation, which may be more than the
 // journal says.
 func (o *operations) fresh(rec manifest.Operation) manifest.Operation {
-	o.mu.Lock()
-	op := o.running[rec.ID]
-	o.mu.Unlock()
+	op := o.get(rec.ID)
 	if op == nil {
 		return rec
 	}
@@ -94,7 +90,7 @@ func (o *operations) wire(rec manifest.Operation) api.Operation {
 		ID: rec.ID, Kind: rec.Kind, WorkerID: rec.EntryID, AskedBy: rec.AskedBy,
 		Status: string(rec.Status), Step: rec.Step, Steps: []string{}, Undoing: rec.Undoing, Progress: rec.Progress, Message: rec.Message,
 		StartedAt: api.At(rec.StartedAt), UpdatedAt: api.At(rec.UpdatedAt), EndedAt: api.At(rec.EndedAt),
-		Error: rec.Error, Fix: rec.Fix, CancelAsked: rec.CancelAsked,
+		Error: rec.Error, Fix: rec.Fix, CancelAsked: rec.CancelAsked, Upgrade: upgradeInfo(rec),
 	}
 	for _, s := range kind.steps {
 		out.Steps = append(out.Steps, s.name)

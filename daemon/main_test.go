@@ -36,6 +36,8 @@ const (
 	roleVar  = "PIPEDAI_TEST_ROLE"  // "worker" or "daemon"
 	drainVar = "PIPEDAI_TEST_DRAIN" // how long the worker takes to stop
 	dieVar   = "PIPEDAI_TEST_DIE"   // where the daemon dies
+
+	upgradesVar = "PIPEDAI_TEST_UPGRADES" // the daemon can upgrade workers
 )
 
 func TestMain(m *testing.M) {
@@ -55,7 +57,11 @@ func workerMain() int {
 	if len(os.Args) > 1 && os.Args[1] == "register" {
 		return registerMain()
 	}
+	if os.Args[len(os.Args)-1] == "version" {
+		return versionMain()
+	}
 	alone()
+	versionedMain(ownVersion())
 	drain, _ := time.ParseDuration(os.Getenv(drainVar))
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
@@ -109,6 +115,9 @@ func daemonMain() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	o := testOptions(dir)
+	if os.Getenv(upgradesVar) != "" {
+		o = upgradeOptions(dir)
+	}
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if point := os.Getenv(dieVar); point != "" {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -154,6 +163,9 @@ type plane struct {
 	refuse  int    // status to answer changes with; 0 carries them out
 	minted  int    // tokens
 	token   string // that is good now
+	beats   int    // heartbeats of all workers
+	off     bool   // hangs up on everybody
+	deaf    bool   // takes no heartbeats
 	spoil   []spoilt
 }
 
@@ -267,6 +279,7 @@ func newPlane(t *testing.T, ids ...string) *plane {
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(api.RegisteredWorker{WorkerID: id, WorkerToken: "wkt_" + id, APIURL: p.URL, WorkspaceID: "ws1"})
 	}))
+	mux.HandleFunc("POST /test/beat/{id}", p.beat)
 	mux.HandleFunc("GET /api/v1/releases/latest", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"pipedaiWorker":{"latest":"9.0.0","source":"test"},"pipedaiOrchestrator":{"latest":"unknown","source":"test"}}`))
 	})
@@ -276,7 +289,15 @@ func newPlane(t *testing.T, ids ...string) *plane {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
-	p.Server = httptest.NewServer(mux)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		off := p.off
+		p.mu.Unlock()
+		if off {
+			panic(http.ErrAbortHandler)
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(p.Close)
 	return p
 }

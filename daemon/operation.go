@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -54,7 +55,7 @@ func (k opKind) finalAt(at int) bool {
 
 // opKinds is every kind there is.
 func opKinds() []opKind {
-	return []opKind{enableKind(), disableKind(), deleteKind(), buildKind(), adoptKind()}
+	return []opKind{enableKind(), disableKind(), deleteKind(), buildKind(), adoptKind(), upgradeKind(), upgradeAllKind()}
 }
 
 // again marks an error that time may cure.
@@ -79,6 +80,7 @@ type operation struct {
 	// stumbles is how often the control plane failed at what it must do.
 	stumbles int
 	token    secret.Text     // given with the request; kept in memory alone
+	found    *foundVersion   // that an upgrade is for; found again after a restart
 	life     context.Context // ends with the daemon, and is not cancelled
 	cancel   context.CancelCauseFunc
 
@@ -158,13 +160,18 @@ func (o *operations) newOperation(rec manifest.Operation) *operation {
 // begin writes a new operation down and starts it. The caller may wait for
 // any of its channels.
 func (o *operations) begin(ctx context.Context, kind, entryID, by string, input any, token secret.Text) (*operation, error) {
+	return o.beginAs(ctx, "", kind, entryID, by, input, token)
+}
+
+// beginAs is begin with an id that somebody else chose; empty makes one.
+func (o *operations) beginAs(ctx context.Context, id, kind, entryID, by string, input any, token secret.Text) (*operation, error) {
 	data, err := json.Marshal(input)
 	if err != nil {
 		return nil, fmt.Errorf("encode operation: %w", err)
 	}
 	k := o.kinds[kind]
 	rec := manifest.Operation{
-		ID: "op_" + strings.ToLower(rand.Text()[:16]), Kind: kind, EntryID: entryID, AskedBy: by, Input: data,
+		ID: cmp.Or(id, "op_"+strings.ToLower(rand.Text()[:16])), Kind: kind, EntryID: entryID, AskedBy: by, Input: data,
 		Status: manifest.OperationRunning, Step: k.steps[0].name, StartedAt: time.Now(), UpdatedAt: time.Now(),
 	}
 	o.mu.Lock()
@@ -194,6 +201,13 @@ func (o *operations) launch(op *operation) {
 		delete(o.running, op.rec.ID)
 		o.mu.Unlock()
 	})
+}
+
+// get returns a running operation; nil when it does not run.
+func (o *operations) get(id string) *operation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.running[id]
 }
 
 // of returns the running operation of a worker that other actions have to wait

@@ -37,6 +37,7 @@ func (h *host) Worker(ctx context.Context, id string) (api.WorkerDetail, error) 
 		local = &status
 	}
 	out.Worker = Fuse(e, local, h.remote.View(e))
+	out.Worker.Upgrade = h.operations.upgrades()[e.ID]
 	h.measureAll(out.Worker)
 	out.Settings = h.settings(e)
 	for _, x := range exits {

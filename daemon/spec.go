@@ -14,8 +14,12 @@ import (
 func (h *host) spec(e manifest.Entry) supervisor.Spec {
 	own := e.Settings
 	args := append([]string(nil), h.o.WorkerArgs...)
+	which := cmp.Or(h.o.WorkerProgram, workerProgram)
+	if e.Version != "" {
+		which = pinned + e.Version
+	}
 	return supervisor.Spec{
-		ID: e.ID, Program: cmp.Or(h.o.WorkerProgram, workerProgram), Args: append(args, "run", "--config", e.ConfigPath), Config: e.ConfigPath,
+		ID: e.ID, Program: which, Args: append(args, "run", "--config", e.ConfigPath), Config: e.ConfigPath,
 		Env: h.workerEnv(e), Dir: cmp.Or(own.Dir, filepath.Dir(e.ConfigPath)),
 		StopGrace: cmp.Or(own.StopGrace, h.o.StopGrace), Policy: policy(h.o.Policy, own.Restart), Limits: own.Limits,
 	}

@@ -126,25 +126,16 @@ func recordStep(enabled bool) func(context.Context, *operation) error {
 func (h *host) drain(ctx context.Context, op *operation, e manifest.Entry, moot func() bool) error {
 	began := time.Now()
 	for {
-		if status, known := h.supervisor.Status(e.ID); !known || status.PID == 0 {
-			return nil
-		}
-		asked := time.Now()
-		refresh, cancel := context.WithTimeout(ctx, h.o.askLimit)
-		_, _ = h.remote.Refresh(refresh, e) // how old the view is tells whether it came through
-		cancel()
-		view := h.remote.View(e)
+		now := h.inHand(ctx, e)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case moot():
+		case now.idle, moot():
 			return nil
-		case view.FetchedAt.Before(asked):
-			op.say("waiting for the control plane to say whether a run is in hand: " + view.Err)
-		case view.Status == nil || view.Status.CurrentRunID == nil || *view.Status.CurrentRunID == "":
-			return nil
+		case now.blind:
+			op.say("waiting for the control plane to say whether a run is in hand: this host has no token that lists pool workers")
 		default:
-			op.say("waiting for run " + *view.Status.CurrentRunID)
+			op.say(now.text)
 		}
 		if time.Since(began) > h.o.drainLimit {
 			h.o.Log.Warn("the run in hand did not end in time", "worker", e.ID, "operation", op.record().ID, "waited", h.o.drainLimit)

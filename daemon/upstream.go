@@ -37,8 +37,15 @@ func conflict(message, fix string) error {
 }
 
 // switchUpstream has the control plane give a worker work, or none. A worker it
-// does not know is ErrNotFound.
+// does not know is errGoneUpstream.
 func (h *host) switchUpstream(ctx context.Context, e manifest.Entry, enabled bool) error {
+	return h.switchFor(ctx, e, enabled, nil)
+}
+
+// switchFor is switchUpstream in the name of an operation: to enable lifts only
+// what it did itself, so that what an operator did meanwhile stays. Control
+// planes that do not know of names switch all the same.
+func (h *host) switchFor(ctx context.Context, e manifest.Entry, enabled bool, op *operation) error {
 	verb := "disable"
 	if enabled {
 		verb = "enable"
@@ -53,9 +60,13 @@ func (h *host) switchUpstream(ctx context.Context, e manifest.Entry, enabled boo
 	if err != nil {
 		return err
 	}
-	if enabled {
+	switch {
+	case op != nil:
+		rec := op.record()
+		err = plane.SwitchWorker(ctx, e.WorkspaceID, e.ID, enabled, api.SwitchRequest{By: rec.ID, Note: rec.Kind + " on its host"})
+	case enabled:
 		err = plane.EnableWorker(ctx, e.WorkspaceID, e.ID)
-	} else {
+	default:
 		err = plane.DisableWorker(ctx, e.WorkspaceID, e.ID)
 	}
 	return h.upstream(verb, e, err)

@@ -36,12 +36,9 @@ const (
 
 func (s *Server) build(ctx context.Context, req api.BuildRequest) (api.BuildResult, error) {
 	r := httpkit.Request(ctx)
-	async, err := flag(ctx, "async", false)
+	async, err := respondAsync(ctx)
 	if err != nil {
 		return api.BuildResult{}, err
-	}
-	for _, prefer := range r.Header.Values("Prefer") {
-		async = async || strings.Contains(strings.ToLower(prefer), "respond-async")
 	}
 	result, err := s.o.Lifecycle.Build(ctx, req, askedBy(r), !async)
 	if err == nil {

@@ -141,6 +141,36 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Params: []openapi.Param{{Name: "now", Text: "1 does not wait for the run in hand"}},
 			Errors: []openapi.Failure{upstreamFailed, noWorkspace, underWay, unwritten, workerUnknown, badFlag},
 		},
+		"POST /api/workers/{id}/upgrade": {
+			Summary: "Put a worker on another version of its program",
+			Detail: "Exactly one of `version` (an exact one, or `latest`), `fromLocal` and `rollback`. The version is fetched beside the others; then the worker gets no more work, finishes its run, starts " +
+				"from it, and has to prove itself, or everything is as before. The answer comes when that is over; with `?async=1` or `Prefer: respond-async`, or when it takes long, it is 202 and holds the operation.",
+			Params: []openapi.Param{{Name: "async", Text: "1 does not wait"}},
+			Answers: []openapi.Answer{
+				{Status: 200, Body: api.UpgradeResult{}, Text: "it is over"},
+				{Status: 202, Body: api.UpgradeResult{}, Text: "the operation that goes on"},
+			},
+			Errors: []openapi.Failure{
+				openapi.Fail(409, "another upgrade is under way on this host, or an operation on the worker; or the version is refused: not signed by the pinned key, expired, yanked, older, or it failed here before"),
+				openapi.Fail(422, "the request, or no such version; or, with code upgrade_failed, it was taken back: details.failure says why"), upstreamFailed, unwritten, workerUnknown, badFlag,
+			},
+			Example: `{"version":"1.4.0","timeoutMs":60000}`,
+		},
+		"POST /api/workers/upgrade": {
+			Summary: "Put workers on another version, one after the other",
+			Detail: "Those that run and are idle go first, the first of them as the canary; it stops at the first that fails. Without `version` and `fromLocal` each gets the newest of its control plane. " +
+				"What became of each is in `upgrade.items` of the operation, which outlives the daemon.",
+			Params: []openapi.Param{{Name: "async", Text: "1 does not wait"}},
+			Answers: []openapi.Answer{
+				{Status: 200, Body: api.UpgradeResult{}, Text: "it is over"},
+				{Status: 202, Body: api.UpgradeResult{}, Text: "the operation that goes on"},
+			},
+			Errors: []openapi.Failure{
+				openapi.Fail(409, "another upgrade is under way on this host"),
+				openapi.Fail(422, "the request; or, with code upgrade_failed, one failed and the rest was not touched"), unwritten, workerUnknown, badFlag,
+			},
+			Example: `{"version":"1.4.0"}`,
+		},
 		"GET /api/adoptable": {
 			Summary: "Stand-alone workers of this host that could be managed, and what runs them now",
 			Detail:  "Looks at every worker.json and worker.NAME.json in the host's folder, at processes and at the units of service managers; changes nothing.",

@@ -45,6 +45,8 @@ func (s *Server) table() []route {
 		{"POST", "/api/workers/{id}/enable", httpkit.JSON(k, s.act(ActionEnable)), false},
 		{"POST", "/api/workers/{id}/disable", httpkit.JSON(k, s.act(ActionDisable)), false},
 		{"DELETE", "/api/workers/{id}", httpkit.JSON(k, s.act(ActionDelete)), false},
+		{"POST", "/api/workers/upgrade", httpkit.JSON(k, s.upgradeAll), false},
+		{"POST", "/api/workers/{id}/upgrade", httpkit.JSON(k, s.upgrade), false},
 		{"GET", "/api/workers/{id}/logs", httpkit.JSON(k, s.logs), false},
 		{"GET", "/api/workers/{id}/logs/download", http.HandlerFunc(s.downloadLogs), false},
 		{"GET", "/api/workers/{id}/runs", httpkit.JSON(k, s.workerRuns), false},

@@ -87,6 +87,8 @@ type Options struct {
 	Backend Backend
 	// Lifecycle is what builds workers and keeps the journals.
 	Lifecycle Lifecycle
+	// Upgrades is what puts workers on other versions.
+	Upgrades Upgrades
 	// Adoption is what takes stand-alone workers in.
 	Adoption Adoption
 	Feed     *Feed

@@ -35,13 +35,16 @@ type group struct {
 	skipped      bool // there is nothing to ask with
 }
 
+// ErrNoPoolToken says that nobody here can ask about the workers of a pool.
+var ErrNoPoolToken = errors.New("this host has no token that lists pool workers")
+
 type seen struct{ status api.RemoteStatus }
 
 var (
 	// errCredential says that there is nothing to ask with.
 	errCredential = errors.New("this host has no credential for this control plane")
 	// errPoolCredential says that of the pool; most hosts have none.
-	errPoolCredential = errors.New("this host has no token that lists pool workers")
+	errPoolCredential = ErrNoPoolToken
 )
 
 // poll asks every interval, with jitter, and less often while it fails; and

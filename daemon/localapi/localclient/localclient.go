@@ -141,6 +141,16 @@ func (c *Client) Build(ctx context.Context, req api.BuildRequest) (out api.Build
 	return out, c.call(ctx, http.MethodPost, "/api/workers?async=1", req, &out)
 }
 
+// Upgrade begins the upgrade of a worker; the answer does not wait for its end.
+func (c *Client) Upgrade(ctx context.Context, id string, req api.UpgradeRequest) (out api.UpgradeResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/workers/"+url.PathEscape(id)+"/upgrade?async=1", req, &out)
+}
+
+// UpgradeAll begins that of several, one after the other.
+func (c *Client) UpgradeAll(ctx context.Context, req api.UpgradeAllRequest) (out api.UpgradeResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/workers/upgrade?async=1", req, &out)
+}
+
 // Adoptable lists stand-alone workers that could be managed.
 func (c *Client) Adoptable(ctx context.Context) (out api.AdoptResult, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/adoptable", nil, &out)

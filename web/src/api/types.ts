@@ -1095,6 +1095,9 @@ export interface FusedWorker {
   remoteFetchedAt: Time;
   remoteStale: boolean; // too old to be relied on, or never told
   remoteError?: string;
+  pin?: string;
+  previousPin: string | null;
+  upgrade: WorkerUpgrade | null;
 }
 
 /** LocalStatus is what the supervisor knows. */
@@ -1317,6 +1320,7 @@ export interface Operation {
   fix?: string;
   cancellable: boolean;
   cancelAsked?: boolean;
+  upgrade?: UpgradeInfo;
 }
 
 /** Operations answers GET /api/operations, newest first. */
@@ -1896,6 +1900,98 @@ export interface CreateTokenRequest {
 export interface CreatedToken extends Token {
   token: string;
   workerPath: string;
+}
+
+/**
+ * UpgradeRequest is POST /api/workers/{id}/upgrade. Exactly one of Version,
+ * FromLocal and Rollback says what the worker is to run; the other members were
+ * added to the contract.
+ */
+export interface UpgradeRequest extends UpgradeOptions {
+  version?: string;
+  fromLocal?: string;
+  rollback?: boolean;
+}
+
+/**
+ * UpgradeOptions say how an upgrade is carried out; zero values are the
+ * daemon's defaults.
+ */
+export interface UpgradeOptions {
+  channel?: string;
+  npm?: boolean;
+  timeoutMs?: number;
+  drainTimeoutMs?: number;
+  force?: boolean;
+  allowDowngrade?: boolean;
+  dryRun?: boolean;
+}
+
+/**
+ * UpgradeAllRequest is POST /api/workers/upgrade. Without Version and FromLocal
+ * every worker gets the newest version of the channel of its own control plane.
+ */
+export interface UpgradeAllRequest extends UpgradeOptions {
+  version?: string;
+  fromLocal?: string;
+  workers?: string[];
+}
+
+/** UpgradeResult answers both. While Operation is there the upgrade goes on. */
+export interface UpgradeResult {
+  id?: string; // of the worker; empty for all
+  action: string; // "upgrade"
+  ok: boolean;
+  target: string; // "@pipedai/worker@<version>" or "tarball:<path>"
+  durationMs: number;
+  oldVersion: string | null;
+  unchanged?: boolean;
+  upgrade?: UpgradeInfo;
+  operation?: Operation;
+}
+
+/**
+ * UpgradeInfo is what is known of an upgrade; an operation of kind "upgrade" or
+ * "upgrade-all" carries it.
+ */
+export interface UpgradeInfo {
+  from?: string; // version before, as far as is known
+  to?: string; // version that is asked for
+  fromPin?: string; // empty: the default program of the host
+  toPin?: string;
+  source?: string;
+  signedBy?: string;
+  channel?: string;
+  notes?: string;
+  size?: number; // bytes to fetch
+  installed?: boolean; // lies on this host already
+  unchanged?: boolean;
+  failure?: string;
+  lastLines?: string[];
+  items?: UpgradeItem[];
+}
+
+/** UpgradeItem is one worker of "upgrade-all". */
+export interface UpgradeItem {
+  workerId: string;
+  label: string;
+  status: string;
+  canary?: boolean; // it goes first, and nothing else when it fails
+  from?: string;
+  to?: string;
+  operation?: string;
+  error?: string;
+  failure?: string;
+}
+
+/** WorkerUpgrade is the upgrade that is under way for a worker. */
+export interface WorkerUpgrade {
+  operation: string;
+  step: string;
+  undoing: boolean;
+  progress: number;
+  message?: string;
+  to?: string;
 }
 
 /** TempUpload is one member of Dispatch.TempUploads: a file that the input names. */
