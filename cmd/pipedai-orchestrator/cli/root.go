@@ -151,7 +151,7 @@ a dashboard on this machine.`,
 	add(groupHost, newConnectCmd(d), newStartCmd(d), newDashboardCmd(d), newLoginCmd(d), newLogoutCmd(d), newTokensCmd(d),
 		newTokenCmd(d), newKeysCmd(d), newVersionsCmd(d), newConfigCmd(d))
 	add(groupWorkers, newListCmd(d), newWorkersCmd(d), newBuildCmd(d), newLogsCmd(d), newRunsCmd(d), newOperationsCmd(d),
-		newAdoptCmd(d))
+		newAdoptCmd(d), newUpgradeCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
 	add(groupDiagnose, newStatusCmd(d), newEventsCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
 	add(groupService, newInstallCmd(d), newUninstallCmd(d), newRestartCmd(d), newDetachCmd(d))
