@@ -21,6 +21,8 @@ type Enrollment struct {
 	DecidedBy string `json:"decidedBy,omitempty"`
 	WorkerID  string `json:"workerId,omitempty"`
 	Workspace string `json:"workspaceId"`
+	// Environment is where the host goes; empty: the first one of the workspace.
+	Environment string `json:"environmentId,omitempty"`
 }
 
 // Enrollments answers GET /api/v1/enrollments.
@@ -28,10 +30,19 @@ type Enrollments struct {
 	Items []Enrollment `json:"items"`
 }
 
+// ApproveRequest is the body, which may be left out, of POST
+// /api/v1/enrollments/{id}/approve.
+type ApproveRequest struct {
+	Workspace   string `json:"workspaceId,omitempty" validate:"max=255"`   // where the host joins; the approver's own
+	Environment string `json:"environmentId,omitempty" validate:"max=255"` // of it; its first one
+}
+
 // IssueCodeRequest is POST /api/v1/enrollments/codes.
 type IssueCodeRequest struct {
 	Label        string `json:"label,omitempty" validate:"max=255"`
 	ExpiresInSec int64  `json:"expiresInSec,omitempty" validate:"gte=0,lte=31536000"` // 0: 24 hours
+	Workspace    string `json:"workspaceId,omitempty" validate:"max=255"`             // where the host joins; the caller's own
+	Environment  string `json:"environmentId,omitempty" validate:"max=255"`           // of it; its first one
 }
 
 // IssuedCode answers it; the code is shown this once.

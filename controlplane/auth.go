@@ -24,6 +24,7 @@ const (
 	kindOperator = "pwk"    // a person or a program that acts for one
 	kindHost     = "hos"    // a host daemon, for the workers of its own host
 	kindWorker   = "wkt"    // an enrolled worker
+	kindPoolRead = "pop"    // a program that lists the pool
 	kindSecret   = "secret" // whoever holds the secret that engine and workers share
 )
 
@@ -67,6 +68,11 @@ var (
 	fleetRevoke = access{role: roleAdmin}
 	hostSelf    = access{role: roleNone, kinds: []string{kindHost}}
 	auditView   = access{role: roleAdmin}
+	ownView     = access{role: roleViewer}
+	ownChange   = access{role: roleAdmin}
+	poolRead    = access{role: roleNone, kinds: []string{kindPoolRead}}
+	poolView    = access{role: roleViewer}
+	poolKeep    = access{role: roleAdmin}
 	workerSelf  = access{role: roleNone, kinds: []string{kindWorker}}
 )
 
@@ -90,6 +96,8 @@ func (rule access) words() string {
 			who = append(who, "whoever holds the shared secret")
 		case kindHost:
 			who = append(who, "host daemons")
+		case kindPoolRead:
+			who = append(who, "programs that list the pool")
 		case kindWorker:
 			who = append(who, "enrolled workers")
 		}

@@ -112,6 +112,18 @@ func TestAccess(t *testing.T) {
 		"GET /api/v1/tokens":                                      "a",
 		"POST /api/v1/tokens":                                     "a",
 		"DELETE /api/v1/tokens/{id}":                              "a",
+		"GET /api/v1/pool-workers":                                "p",
+		"GET /api/v1/admin/pool-workers":                          "voa",
+		"POST /api/v1/admin/pool-workers/{id}/disable":            "a",
+		"POST /api/v1/admin/pool-workers/{id}/enable":             "a",
+		"DELETE /api/v1/admin/pool-workers/{id}":                  "a",
+		"POST /api/v1/pool-workers/{id}/self-disable":             "w",
+		"POST /api/v1/pool-workers/{id}/self-enable":              "w",
+		"GET /api/v1/workspaces":                                  "voa",
+		"POST /api/v1/workspaces":                                 "a",
+		"PATCH /api/v1/workspaces/{ws}":                           "a",
+		"GET /api/v1/workspaces/{ws}/environments":                "voa",
+		"POST /api/v1/workspaces/{ws}/environments":               "a",
 		"GET /api/v1/audit":                                       "a",
 		"GET /api/v1/session":                                     "voah",
 		"GET /api/v1/health":                                      "*",
@@ -132,6 +144,7 @@ func TestAccess(t *testing.T) {
 		callers := map[string]secret.Text{
 			"L": "", "v": b.view, "o": b.operate, "a": b.admin,
 			"h": secret.Text(host.OperatorToken), "w": secret.Text(host.WorkerToken), "s": testSecret,
+			"p": b.poolRead(),
 		}
 		for _, route := range b.routes() {
 			who, known := matrix[route.pattern]
@@ -191,8 +204,9 @@ func TestWorkspace(t *testing.T) {
 	base := "/api/v1/workspaces/" + one.WorkspaceID + "/workers/"
 	hosted := secret.Text(one.OperatorToken)
 
-	b.as(b.admin, "GET", "/api/v1/workspaces/other/workers", "", http.StatusForbidden, nil)
-	b.as(b.admin, "POST", "/api/v1/workspaces/other/workers/"+one.WorkerID+"/disable", "", http.StatusForbidden, nil)
+	b.as(b.operate, "GET", "/api/v1/workspaces/other/workers", "", http.StatusForbidden, nil)
+	b.as(b.operate, "POST", "/api/v1/workspaces/other/workers/"+one.WorkerID+"/disable", "", http.StatusForbidden, nil)
+	b.as(b.admin, "GET", "/api/v1/workspaces/other/workers", "", http.StatusNotFound, nil)
 	b.as(hosted, "POST", base+one.WorkerID+"/disable", "", http.StatusOK, nil)
 	b.as(hosted, "POST", base+two.WorkerID+"/disable", "", http.StatusNotFound, nil)
 	b.as(hosted, "DELETE", base+two.WorkerID, "", http.StatusNotFound, nil)

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -30,9 +31,6 @@ const (
 
 // codeIssuedFor is how long a pre-issued code lasts unless asked otherwise.
 const codeIssuedFor = 24 * time.Hour
-
-// authMode is what the credentials of a redeemed host are for.
-const authMode = "api_key"
 
 // deviceStart answers POST /api/v1/enrollments/device: a host asks to join.
 // It gets a secret to poll with and a short code for a person to approve.
@@ -138,7 +136,7 @@ func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemR
 	case err != nil:
 		return api.RedeemResult{}, fmt.Errorf("redeem enrollment: %w", err)
 	}
-	workspace, err := s.st.DefaultWorkspace(ctx)
+	workspace, err := s.st.Workspace(ctx, worker.Workspace)
 	if err != nil {
 		return api.RedeemResult{}, err
 	}
@@ -154,8 +152,8 @@ func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemR
 		OperatorToken: hostToken.Reveal(),
 		APIURL:        s.reachedAt(r),
 		WorkspaceID:   string(worker.Workspace),
-		EnvironmentID: string(workspace.Environment),
-		AuthMode:      authMode,
+		EnvironmentID: string(cmp.Or(found.Environment, workspace.Environment)),
+		AuthMode:      workspace.AuthMode,
 	}
 	if keys.First != "" {
 		result.ReleaseKeys = &keys
@@ -197,6 +195,10 @@ func (s *Server) enrollments(ctx context.Context, _ none) (api.Enrollments, erro
 	if err := q.err(); err != nil {
 		return api.Enrollments{}, err
 	}
+	ws, err := s.namedWorkspace(ctx, q.text("workspaceId"))
+	if err != nil {
+		return api.Enrollments{}, err
+	}
 	all, err := s.st.Enrollments(ctx, limit)
 	if err != nil {
 		return api.Enrollments{}, err
@@ -204,7 +206,7 @@ func (s *Server) enrollments(ctx context.Context, _ none) (api.Enrollments, erro
 	out := api.Enrollments{Items: []api.Enrollment{}}
 	for _, e := range all {
 		wire := s.wireEnrollment(e)
-		mine := e.Workspace == caller(ctx).workspace
+		mine := e.Workspace == ws
 		if status := q.text("status"); mine && (status == "" || status == wire.Status) {
 			out.Items = append(out.Items, wire)
 		}
@@ -220,7 +222,7 @@ func (s *Server) lookupEnrollment(ctx context.Context, _ none) (api.Enrollment, 
 		return api.Enrollment{}, errRateLimited
 	}
 	found, err := s.st.EnrollmentByUserCode(ctx, normalUserCode(httpkit.Query(ctx, "code")))
-	if err == nil && found.Workspace != caller(ctx).workspace {
+	if err == nil && !decidable(ctx, found) {
 		err = store.ErrNotFound
 	}
 	if err != nil {
@@ -233,13 +235,13 @@ func (s *Server) lookupEnrollment(ctx context.Context, _ none) (api.Enrollment, 
 }
 
 // approve answers POST /api/v1/enrollments/{id}/approve.
-func (s *Server) approve(ctx context.Context, _ none) (api.Enrollment, error) {
-	return s.decide(ctx, true)
+func (s *Server) approve(ctx context.Context, req api.ApproveRequest) (api.Enrollment, error) {
+	return s.decide(ctx, true, req)
 }
 
 // deny answers POST /api/v1/enrollments/{id}/deny.
 func (s *Server) deny(ctx context.Context, _ none) (api.Enrollment, error) {
-	return s.decide(ctx, false)
+	return s.decide(ctx, false, api.ApproveRequest{})
 }
 
 // revokeEnrollment answers POST /api/v1/enrollments/{id}/revoke: nobody joins by
@@ -247,7 +249,7 @@ func (s *Server) deny(ctx context.Context, _ none) (api.Enrollment, error) {
 func (s *Server) revokeEnrollment(ctx context.Context, _ none) (api.Enrollment, error) {
 	id := pathID(ctx)
 	found, err := s.st.Enrollment(ctx, store.EnrollmentID(id))
-	if err == nil && found.Workspace != caller(ctx).workspace {
+	if err == nil && mayUse(ctx, found.Workspace) != nil {
 		err = store.ErrNotFound
 	}
 	if err != nil {
@@ -282,11 +284,18 @@ func decidedAlready(e store.Enrollment) error {
 	return out
 }
 
+// decidable reports whether the caller may see and decide an enrolment: one of
+// its workspace, and any pairing that waits, because a host asks a control
+// plane and joins the workspace of whoever lets it in.
+func decidable(ctx context.Context, e store.Enrollment) bool {
+	return mayUse(ctx, e.Workspace) == nil || e.Kind == enrollDevice && e.Status == statusPending
+}
+
 // decide is the decision of a person about a pairing; the first one stands.
-func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, error) {
+func (s *Server) decide(ctx context.Context, approve bool, req api.ApproveRequest) (api.Enrollment, error) {
 	id := pathID(ctx)
 	found, err := s.st.Enrollment(ctx, store.EnrollmentID(id))
-	if err == nil && found.Workspace != caller(ctx).workspace {
+	if err == nil && !decidable(ctx, found) {
 		err = store.ErrNotFound
 	}
 	if err != nil {
@@ -296,7 +305,17 @@ func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, erro
 	if found.Status == statusPending && !s.o.Now().Before(found.ExpiresAt) {
 		return api.Enrollment{}, errGone
 	}
-	decided, err := s.st.DecideEnrollment(ctx, store.DecideEnrollment{ID: found.ID, Approve: approve, By: caller(ctx).name})
+	decision := store.DecideEnrollment{ID: found.ID, Approve: approve, By: caller(ctx).name}
+	if approve {
+		if decision.Workspace, err = s.namedWorkspace(ctx, req.Workspace); err == nil {
+			decision.Environment, err = s.environmentOf(ctx, decision.Workspace, req.Environment)
+		}
+		if err != nil {
+			return api.Enrollment{}, err
+		}
+		recordOf(ctx).in(decision.Workspace)
+	}
+	decided, err := s.st.DecideEnrollment(ctx, decision)
 	if errors.Is(err, store.ErrConflict) {
 		if decided.Status == "" {
 			decided = found
@@ -314,15 +333,24 @@ func (s *Server) decide(ctx context.Context, approve bool) (api.Enrollment, erro
 // issueCode answers POST /api/v1/enrollments/codes: a code that admits one
 // host without a decision, for machines that nobody sits at.
 func (s *Server) issueCode(ctx context.Context, req api.IssueCodeRequest) (api.IssuedCode, error) {
-	code := secret.New("enr")
+	ws, err := s.namedWorkspace(ctx, req.Workspace)
+	if err != nil {
+		return api.IssuedCode{}, err
+	}
+	environment, err := s.environmentOf(ctx, ws, req.Environment)
+	if err != nil {
+		return api.IssuedCode{}, err
+	}
+	recordOf(ctx).in(ws)
+	code := secret.New(kindCode)
 	lifetime := codeIssuedFor
 	if req.ExpiresInSec > 0 {
 		lifetime = time.Duration(req.ExpiresInSec) * time.Second
 	}
 	now := s.o.Now()
 	made, err := s.st.CreateEnrollment(ctx, store.Enrollment{
-		ID:         newEnrollmentID(),
-		Workspace:  caller(ctx).workspace,
+		ID:        newEnrollmentID(),
+		Workspace: ws, Environment: environment,
 		Kind:       enrollCode,
 		SecretHash: code.Hash(),
 		Label:      req.Label,
@@ -351,7 +379,7 @@ func (s *Server) wireEnrollment(e store.Enrollment) api.Enrollment {
 		ID: string(e.ID), Kind: e.Kind, UserCode: e.UserCode, Status: status, Label: e.Label,
 		Hostname: e.Hostname, OS: e.OS, Address: e.Address, UserAgent: e.UserAgent,
 		CreatedAt: api.At(e.CreatedAt), ExpiresAt: api.At(e.ExpiresAt), DecidedAt: api.At(e.DecidedAt),
-		DecidedBy: e.DecidedBy, WorkerID: string(e.Worker), Workspace: string(e.Workspace),
+		DecidedBy: e.DecidedBy, WorkerID: string(e.Worker), Workspace: string(e.Workspace), Environment: string(e.Environment),
 	}
 }
 

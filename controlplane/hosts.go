@@ -20,15 +20,19 @@ const (
 
 // hosts answers GET /api/v1/hosts.
 func (s *Server) hosts(ctx context.Context, _ none) (api.Hosts, error) {
-	all, err := s.st.Hosts(ctx, caller(ctx).workspace)
-	if err != nil {
-		return api.Hosts{}, err
-	}
-	workers, err := s.workersByHost(ctx)
-	if err != nil {
-		return api.Hosts{}, err
-	}
 	q := queryOf(ctx)
+	ws, err := s.namedWorkspace(ctx, q.text("workspaceId"))
+	if err != nil {
+		return api.Hosts{}, err
+	}
+	all, err := s.st.Hosts(ctx, ws)
+	if err != nil {
+		return api.Hosts{}, err
+	}
+	workers, err := s.workersByHost(ctx, ws)
+	if err != nil {
+		return api.Hosts{}, err
+	}
 	status := q.text("status")
 	out := api.Hosts{Items: []api.Host{}}
 	for _, h := range all {
@@ -122,16 +126,19 @@ func (s *Server) revokeHost(ctx context.Context, _ none) (api.HostDetail, error)
 // workspace.
 func (s *Server) pathHost(ctx context.Context) (store.Host, error) {
 	h, err := s.st.Host(ctx, store.HostID(pathID(ctx)))
-	if err == nil && h.Workspace != caller(ctx).workspace {
+	if err == nil && mayUse(ctx, h.Workspace) != nil {
 		err = store.ErrNotFound
+	}
+	if err == nil {
+		recordOf(ctx).in(h.Workspace).detail("%s", h.Name)
 	}
 	return h, missing(err, "Host", "hostId", pathID(ctx))
 }
 
-// workersByHost are the workers of the caller's workspace by the name of the
+// workersByHost are the workers of a workspace by the name of the
 // host that keeps them.
-func (s *Server) workersByHost(ctx context.Context) (map[string][]api.RemoteWorker, error) {
-	all, err := s.st.Workers(ctx, caller(ctx).workspace)
+func (s *Server) workersByHost(ctx context.Context, ws store.WorkspaceID) (map[string][]api.RemoteWorker, error) {
+	all, err := s.st.Workers(ctx, ws)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +154,7 @@ func (s *Server) workersByHost(ctx context.Context) (map[string][]api.RemoteWork
 }
 
 func (s *Server) hostDetail(ctx context.Context, h store.Host) (api.HostDetail, error) {
-	workers, err := s.workersByHost(ctx)
+	workers, err := s.workersByHost(ctx, h.Workspace)
 	if err != nil {
 		return api.HostDetail{}, err
 	}

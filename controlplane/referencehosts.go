@@ -8,9 +8,10 @@ import (
 func hostReference() map[string]openapi.About {
 	noEnrollment := openapi.Fail(404, "Enrollment not found", "enrollmentId")
 	decided := openapi.Fail(409, "The request was decided already", "enrollmentId", "status")
-	workspace := openapi.Param{Name: "ws", Text: "the workspace of the token"}
+	workspace := openapi.Param{Name: "ws", Text: "the workspace of the token; any, to admins of the default one"}
 	hostMissing := openapi.Fail(404, "Host not found", "hostId")
 	worker := []openapi.Param{workspace, {Name: "id", Text: "the worker"}}
+	pooled := []openapi.Param{{Name: "id", Text: "the worker"}}
 	return map[string]openapi.About{
 		"POST /api/v1/enrollments/device": {
 			Summary: "A host asks to join",
@@ -33,7 +34,9 @@ func hostReference() map[string]openapi.About {
 			Params: []openapi.Param{
 				{Name: "status", Text: "in one state", Enum: []string{"pending", "approved", "denied", "redeemed", "revoked", "expired"}},
 				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
+				which("workspaceId", "of another workspace, to admins of the default one"),
 			},
+			Errors: []openapi.Failure{workspaceMissing},
 		},
 		"GET /api/v1/enrollments/lookup": {
 			Summary: "The pairing that a person typed the code of",
@@ -43,10 +46,15 @@ func hostReference() map[string]openapi.About {
 		"POST /api/v1/enrollments/codes": {
 			Summary: "Issue a code that admits one host without a decision",
 			Answers: []openapi.Answer{{Status: 201, Text: "the code, shown this once", Body: api.IssuedCode{}}},
+			Errors:  []openapi.Failure{workspaceMissing, environmentMissing},
 			Example: `{"label":"ci runner","expiresInSec":3600}`,
 		},
-		"POST /api/v1/enrollments/{id}/approve": {Summary: "Approve a pairing", Errors: []openapi.Failure{noEnrollment, decided, openapi.Fail(410, "expired_token")}},
-		"POST /api/v1/enrollments/{id}/deny":    {Summary: "Deny a pairing", Errors: []openapi.Failure{noEnrollment, decided, openapi.Fail(410, "expired_token")}},
+		"POST /api/v1/enrollments/{id}/approve": {
+			Summary: "Approve a pairing",
+			Detail:  "The host joins the workspace of whoever approves, or, said by an admin of the default one, another. The body may be left out.",
+			Errors:  []openapi.Failure{noEnrollment, workspaceMissing, environmentMissing, decided, openapi.Fail(410, "expired_token")},
+		},
+		"POST /api/v1/enrollments/{id}/deny": {Summary: "Deny a pairing", Errors: []openapi.Failure{noEnrollment, decided, openapi.Fail(410, "expired_token")}},
 
 		"POST /api/v1/enrollments/{id}/revoke": {
 			Summary: "Take back a pairing or a code that nobody redeemed",
@@ -61,7 +69,11 @@ func hostReference() map[string]openapi.About {
 		},
 		"GET /api/v1/hosts": {
 			Summary: "List hosts by name, with how they are",
-			Params:  []openapi.Param{{Name: "status", Text: "in one state", Enum: []string{"online", "offline", "never", "revoked"}}},
+			Params: []openapi.Param{
+				{Name: "status", Text: "in one state", Enum: []string{"online", "offline", "never", "revoked"}},
+				which("workspaceId", "of another workspace, to admins of the default one"),
+			},
+			Errors: []openapi.Failure{workspaceMissing},
 		},
 		"GET /api/v1/hosts/{id}":       {Summary: "A host and its workers", Errors: []openapi.Failure{hostMissing}},
 		"POST /api/v1/hosts/{id}/note": {Summary: "Keep a note about a host", Errors: []openapi.Failure{hostMissing}, Example: `{"note":"under the desk in room 4"}`},
@@ -77,17 +89,17 @@ func hostReference() map[string]openapi.About {
 			Errors:  []openapi.Failure{hostMissing},
 		},
 
-		"GET /api/v1/workspaces/{ws}/workers": {Summary: "List workers; a host sees those of its own", Params: []openapi.Param{workspace}},
+		"GET /api/v1/workspaces/{ws}/workers": {Summary: "List workers; a host sees those of its own", Params: []openapi.Param{workspace}, Errors: []openapi.Failure{workspaceMissing}},
 		"POST /api/v1/workspaces/{ws}/workers/{id}/disable": {
 			Summary: "Give a worker no new runs",
 			Detail:  "Those it has in hand go on. The body may be left out; by names the operation that does it, and until is when it ends by itself.",
-			Params:  worker, Errors: []openapi.Failure{workerMissing},
+			Params:  worker, Errors: []openapi.Failure{workerMissing, workspaceMissing},
 			Example: `{"note":"new disk","until":"2026-11-21T12:00:00.000Z"}`,
 		},
 		"POST /api/v1/workspaces/{ws}/workers/{id}/enable": {
 			Summary: "Give a worker runs again",
 			Detail:  "Whatever disabled it; with by, only what that operation did is taken back. The body may be left out.",
-			Params:  worker, Errors: []openapi.Failure{workerMissing},
+			Params:  worker, Errors: []openapi.Failure{workerMissing, workspaceMissing},
 		},
 		"POST /api/v1/workspaces/{ws}/workers/{id}/rotate-token": {
 			Summary: "Have a worker replace its token",
@@ -97,13 +109,14 @@ func hostReference() map[string]openapi.About {
 		},
 		"DELETE /api/v1/workspaces/{ws}/workers/{id}": {
 			Summary: "Remove a worker", Detail: "Its tokens are void at once.",
-			Params: worker, Errors: []openapi.Failure{workerMissing},
+			Params: worker, Errors: []openapi.Failure{workerMissing, workspaceMissing},
 		},
 		"POST /api/v1/workspaces/{ws}/workers/registration-token": {
 			Summary: "Mint a token that admits one new worker",
 			Detail:  "It lasts a quarter of an hour and is in the answer and nowhere else. What a host mints is for workers of that host.",
 			Params:  []openapi.Param{workspace},
 			Answers: []openapi.Answer{{Status: 201, Text: "the token, shown this once", Body: api.MintedToken{}}},
+			Errors:  []openapi.Failure{workspaceMissing},
 			Example: `{"label":"build box"}`,
 		},
 		"POST /api/v1/workers/register": {
@@ -124,6 +137,30 @@ func hostReference() map[string]openapi.About {
 			},
 			Errors: []openapi.Failure{workerMissing},
 		},
+		"GET /api/v1/pool-workers": {Summary: "List the workers of the pool: what tells the state of each"},
+		"GET /api/v1/admin/pool-workers": {
+			Summary: "List the workers of the pool", Detail: "With all that is known of them, to operators of the default workspace.",
+		},
+		"POST /api/v1/admin/pool-workers/{id}/disable": {
+			Summary: "Give a pool worker no new runs", Detail: "For admins of the default workspace. Runs in hand go on.",
+			Params: pooled, Body: api.SwitchRequest{}, Errors: []openapi.Failure{workerMissing},
+		},
+		"POST /api/v1/admin/pool-workers/{id}/enable": {
+			Summary: "Give a pool worker runs again", Detail: "For admins of the default workspace.",
+			Params: pooled, Body: api.SwitchRequest{}, Errors: []openapi.Failure{workerMissing},
+		},
+		"DELETE /api/v1/admin/pool-workers/{id}": {
+			Summary: "Remove a pool worker", Detail: "For admins of the default workspace. Its token is void at once.",
+			Params: pooled, Errors: []openapi.Failure{workerMissing},
+		},
+		"POST /api/v1/pool-workers/{id}/self-disable": {
+			Summary: "A pool worker asks for no new runs", Detail: "Only with the token of that worker, which its host holds.",
+			Params: pooled, Body: api.SwitchRequest{},
+		},
+		"POST /api/v1/pool-workers/{id}/self-enable": {
+			Summary: "A pool worker asks for runs again", Detail: "Only with the token of that worker.",
+			Params: pooled, Body: api.SwitchRequest{},
+		},
 		"GET /api/v1/workers/{id}/events/stream": {
 			Summary: "What happens to a worker, as server-sent events",
 			Detail:  "The data is a LifecycleEvent. A new reader is greeted with the newest event; one that comes back gets what it missed.",
@@ -136,6 +173,13 @@ func hostReference() map[string]openapi.About {
 		},
 	}
 }
+
+var (
+	workspaceParam   = openapi.Param{Name: "ws", Text: "the workspace: the token's own, or any to admins of the default one"}
+	workspaceMissing = openapi.Fail(404, "Workspace not found", "workspaceId")
+
+	environmentMissing = openapi.Fail(404, "Environment not found", "environmentId")
+)
 
 // workerReference describes what workers and operators call about themselves.
 func workerReference() map[string]openapi.About {
@@ -175,17 +219,47 @@ func workerReference() map[string]openapi.About {
 		},
 		"POST /api/v1/workers/self/events": {Summary: "Report a lifecycle event", Example: `{"type":"worker.started","ts":"2026-11-21T10:00:00.000Z"}`},
 
-		"GET /api/v1/tokens": {Summary: "List the tokens of operators, newest first"},
-		"POST /api/v1/tokens": {
-			Summary: "Create a token for an operator or a program",
-			Detail:  "The token is in the answer and nowhere else. From the first one on, every caller needs a token, local programs included; workers that cannot send one use the path in the answer.",
+		"GET /api/v1/workspaces": {Summary: "List workspaces by name; all of them to admins of the default one"},
+		"POST /api/v1/workspaces": {
+			Summary: "Create a workspace", Detail: "For admins of the default one. It has an environment called default.",
+			Answers: []openapi.Answer{{Status: 201, Text: "the workspace", Body: api.Workspace{}}},
 			Errors:  []openapi.Failure{openapi.Fail(409, "The name is taken")},
+			Example: `{"name":"research","authMode":"claude_max"}`,
+		},
+		"PATCH /api/v1/workspaces/{ws}": {
+			Summary: "Rename a workspace, or say how its workers pay for models", Detail: "Hosts that join hear the auth mode; those that are in keep theirs.",
+			Params: []openapi.Param{workspaceParam}, Errors: []openapi.Failure{workspaceMissing, openapi.Fail(409, "The name is taken")},
+			Example: `{"name":"lab"}`,
+		},
+		"GET /api/v1/workspaces/{ws}/environments": {
+			Summary: "List the environments of a workspace, oldest first", Params: []openapi.Param{workspaceParam}, Errors: []openapi.Failure{workspaceMissing},
+		},
+		"POST /api/v1/workspaces/{ws}/environments": {
+			Summary: "Create an environment", Params: []openapi.Param{workspaceParam},
+			Answers: []openapi.Answer{{Status: 201, Text: "the environment", Body: api.Environment{}}},
+			Errors:  []openapi.Failure{workspaceMissing, openapi.Fail(409, "The name is taken")},
+			Example: `{"name":"staging"}`,
+		},
+		"GET /api/v1/tokens": {
+			Summary: "List tokens, newest first",
+			Detail:  "Those of operators (pwk), those that list the pool (pop), and those that admit a worker (wrk, pool) or a host (enr); expired, used and revoked ones included, of those that admit as long as they are kept. Admins of the default workspace see all, others those of their workspace. Credentials of hosts and workers are not here: they end with the host or the worker.",
+			Params: []openapi.Param{
+				{Name: "kind", Text: "of one kind", Enum: []string{"pwk", "pop", "pool", "wrk", "enr"}}, which("workspaceId", "of one workspace"),
+			},
+			Errors: []openapi.Failure{workspaceMissing},
+		},
+		"POST /api/v1/tokens": {
+			Summary: "Create a token",
+			Detail:  "The token is in the answer and nowhere else. Tokens of the pool are for admins of the default workspace to create. From the first pwk token on, every caller needs one, local programs included; workers that cannot send one use the path in the answer.",
+			Errors:  []openapi.Failure{workspaceMissing, environmentMissing, openapi.Fail(409, "The name is taken")},
 			Example: `{"name":"ci","role":"operator","expiresInSec":7776000}`,
 		},
 		"DELETE /api/v1/tokens/{id}": {
 			Summary: "Revoke a token",
-			Detail:  "It is void at once here, and within two seconds on other replicas. Open streams of it end within five.",
-			Errors:  []openapi.Failure{openapi.Fail(404, "Token not found", "tokenId"), openapi.Fail(409, "The token is the one in use")},
+			Detail:  "It is void at once here, and within two seconds on other replicas. What it holds open ends within five.",
+			Errors: []openapi.Failure{
+				openapi.Fail(404, "Token not found", "tokenId"), openapi.Fail(409, "The token is the one in use"), openapi.Fail(409, "The token was used", "tokenId"),
+			},
 		},
 		"GET /api/v1/audit": {
 			Summary: "Who did what, newest first",

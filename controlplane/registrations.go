@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"pipedai/api"
@@ -14,20 +13,25 @@ import (
 	"pipedai/store"
 )
 
-// kindRegistration is the prefix of tokens that admit one worker.
-const kindRegistration = "wrk"
+// The prefixes of tokens that admit: one worker to a workspace or to the pool,
+// one host.
+const (
+	kindRegistration = "wrk"
+	kindPool         = "pool"
+	kindCode         = "enr"
+)
 
-// registrationLasts is how long such a token is good for.
+// registrationLasts is how long a wrk token is good for.
 const registrationLasts = 15 * time.Minute
 
 // mintRegistration answers POST .../workers/registration-token. What a host
 // mints admits workers of that host and takes over none of another.
 func (s *Server) mintRegistration(ctx context.Context, req api.MintRequest) (api.MintedToken, error) {
-	if err := s.ownWorkspace(ctx); err != nil {
+	ws, err := s.pathWorkspace(ctx)
+	if err != nil {
 		return api.MintedToken{}, err
 	}
-	by := caller(ctx)
-	host := ""
+	by, host := caller(ctx), ""
 	if by.kind == kindHost {
 		own, err := s.st.Worker(ctx, by.worker)
 		if errors.Is(err, store.ErrNotFound) {
@@ -38,27 +42,34 @@ func (s *Server) mintRegistration(ctx context.Context, req api.MintRequest) (api
 		}
 		host = own.KeptBy()
 	}
-	token := secret.New(kindRegistration)
-	now := s.o.Now()
-	made, err := s.st.CreateRegistration(ctx, store.Registration{
-		Workspace: by.workspace, SecretHash: token.Hash(), Host: host, Label: req.Label, MintedBy: by.name,
-		CreatedAt: now, ExpiresAt: now.Add(registrationLasts),
-	})
+	made, token, err := s.mint(ctx, ws, kindRegistration, req.Label, host, registrationLasts)
 	if err != nil {
-		return api.MintedToken{}, fmt.Errorf("create registration: %w", err)
+		return api.MintedToken{}, err
 	}
 	recordOf(ctx).on(made.ID).detail("registration token, label %q", req.Label)
 	s.o.Log.InfoContext(ctx, "registration token minted", "registration", made.ID, "host", host, "by", by.name, "request", httpkit.RequestID(ctx))
 	httpkit.SetStatus(ctx, http.StatusCreated)
-	text := token.Reveal()
-	return api.MintedToken{ID: made.ID, Token: text, LastFour: text[len(text)-4:], ExpiresAt: api.At(made.ExpiresAt)}, nil
+	return api.MintedToken{ID: made.ID, Token: token.Reveal(), LastFour: made.LastFour, ExpiresAt: made.ExpiresAt}, nil
+}
+
+// mint makes a token that admits one worker to a workspace, or to the pool.
+func (s *Server) mint(ctx context.Context, ws store.WorkspaceID, kind, label, host string, lasts time.Duration) (api.Token, secret.Text, error) {
+	token := secret.New(kind)
+	now := s.o.Now()
+	made, err := s.st.CreateRegistration(ctx, store.Registration{
+		Workspace: ws, SecretHash: token.Hash(), Host: host, Label: label, MintedBy: caller(ctx).name,
+		CreatedAt: now, ExpiresAt: now.Add(min(lasts, joinAtMost)),
+	})
+	if err != nil {
+		return api.Token{}, "", fmt.Errorf("create registration: %w", err)
+	}
+	out := registrationToken(made)
+	out.LastFour = lastFour(token)
+	return out, token, nil
 }
 
 // registerWorker answers POST /api/v1/workers/register.
 func (s *Server) registerWorker(ctx context.Context, req api.RegisterWorkerRequest) (api.RegisteredWorker, error) {
-	if strings.HasPrefix(req.Token, "pool_") {
-		return api.RegisteredWorker{}, hostError(http.StatusForbidden, api.CodeAccessDenied, "this control plane keeps no pool of workers")
-	}
 	r := httpkit.Request(ctx)
 	recordOf(ctx).detail("hostname %s", req.Hostname)
 	found, err := s.st.RegistrationBySecret(ctx, secret.Text(req.Token).Hash())
@@ -73,13 +84,15 @@ func (s *Server) registerWorker(ctx context.Context, req api.RegisterWorkerReque
 		return api.RegisteredWorker{}, hostError(http.StatusNotFound, api.CodeNotFound, "no such registration token")
 	}
 	if err == nil {
-		recordOf(ctx).by(req.Hostname, kindRegistration, found.ID).in(found.Workspace)
+		recordOf(ctx).by(req.Hostname, registrationToken(found).Kind, found.ID).in(found.Workspace)
 	}
 	switch {
 	case err != nil:
 		return api.RegisteredWorker{}, err
 	case !found.UsedAt.IsZero():
 		return api.RegisteredWorker{}, errConsumed
+	case !found.RevokedAt.IsZero():
+		return api.RegisteredWorker{}, hostError(http.StatusForbidden, api.CodeAccessDenied, "the registration token was revoked")
 	case !s.o.Now().Before(found.ExpiresAt):
 		return api.RegisteredWorker{}, errGone
 	}
@@ -102,6 +115,6 @@ func (s *Server) registerWorker(ctx context.Context, req api.RegisterWorkerReque
 		"registration", found.ID, "address", addressOf(r), "request", httpkit.RequestID(ctx))
 	httpkit.SetStatus(ctx, http.StatusCreated)
 	return api.RegisteredWorker{
-		WorkerID: string(worker.ID), WorkerToken: token.Reveal(), APIURL: s.reachedAt(r), WorkspaceID: string(worker.Workspace),
+		WorkerID: string(worker.ID), WorkerToken: token.Reveal(), APIURL: s.reachedAt(r), WorkspaceID: wireOwner(worker.Workspace),
 	}, nil
 }

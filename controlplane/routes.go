@@ -128,6 +128,15 @@ func (s *Server) routes() []route {
 		{"GET /api/v1/workers/{id}/events", hostsView, handle(s, "Failed to list events", s.workerEventList)},
 		{"GET /api/v1/workers/{id}/events/stream", hostsView, http.HandlerFunc(s.workerEvents)},
 
+		// Hosts: workers of the pool
+		{"GET /api/v1/pool-workers", poolRead, handle(s, "Failed to list pool workers", s.poolWorkers)},
+		{"GET /api/v1/admin/pool-workers", poolView, handle(s, "Failed to list pool workers", s.adminPoolWorkers)},
+		{"POST /api/v1/admin/pool-workers/{id}/disable", poolKeep.as("pool-worker.disable"), handle(s, "Failed to disable worker", s.disablePoolWorker)},
+		{"POST /api/v1/admin/pool-workers/{id}/enable", poolKeep.as("pool-worker.enable"), handle(s, "Failed to enable worker", s.enablePoolWorker)},
+		{"DELETE /api/v1/admin/pool-workers/{id}", poolKeep.as("pool-worker.delete"), handle(s, "Failed to delete worker", s.deletePoolWorker)},
+		{"POST /api/v1/pool-workers/{id}/self-disable", workerSelf.as("pool-worker.self-disable"), handle(s, "Failed to disable worker", s.selfDisable)},
+		{"POST /api/v1/pool-workers/{id}/self-enable", workerSelf.as("pool-worker.self-enable"), handle(s, "Failed to enable worker", s.selfEnable)},
+
 		// Hosts: what a worker does by itself
 		{"POST /api/v1/workers/self/register", workerSelf.unrecorded(workerTraffic), handle(s, "Registration failed", s.registerSelf)},
 		{"POST /api/v1/workers/self/claim", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to claim", s.claim)},
@@ -138,6 +147,11 @@ func (s *Server) routes() []route {
 		{"POST /api/v1/workers/self/events", workerSelf.unrecorded(workerTraffic), handle(s, "Failed to store the event", s.workerEvent)},
 
 		// Both
+		{"GET /api/v1/workspaces", ownView, handle(s, "Failed to list workspaces", s.workspaces)},
+		{"POST /api/v1/workspaces", ownChange.as("workspace.create"), handle(s, "Failed to create workspace", s.createWorkspace)},
+		{"PATCH /api/v1/workspaces/{ws}", ownChange.as("workspace.change"), handle(s, "Failed to change workspace", s.changeWorkspace)},
+		{"GET /api/v1/workspaces/{ws}/environments", ownView, handle(s, "Failed to list environments", s.environments)},
+		{"POST /api/v1/workspaces/{ws}/environments", ownChange.as("environment.create"), handle(s, "Failed to create environment", s.createEnvironment)},
 		{"GET /api/v1/tokens", tokens, handle(s, "Failed to list tokens", s.tokenList)},
 		{"POST /api/v1/tokens", tokens.as("token.create"), handle(s, "Failed to create the token", s.createToken)},
 		{"DELETE /api/v1/tokens/{id}", tokens.as("token.revoke"), handle(s, "Failed to revoke the token", s.revokeToken)},

@@ -196,6 +196,14 @@ func (b *bench) token(role string) secret.Text {
 	return token
 }
 
+// poolRead makes a token that lists the pool.
+func (b *bench) poolRead() secret.Text {
+	b.t.Helper()
+	var made api.CreatedToken
+	b.as(b.admin, "POST", "/api/v1/tokens", `{"name":"lister","kind":"pop"}`, 200, &made)
+	return secret.Text(made.Secret)
+}
+
 // do sends one request through the whole chain.
 func (b *bench) do(method, path, body string, header ...string) *httptest.ResponseRecorder {
 	b.t.Helper()

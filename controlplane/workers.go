@@ -18,10 +18,11 @@ const onlineFor = 45 * time.Second
 // workers answers GET /api/v1/workspaces/{ws}/workers, by hostname. A host
 // sees its own.
 func (s *Server) workers(ctx context.Context, _ none) (api.RemoteWorkers, error) {
-	if err := s.ownWorkspace(ctx); err != nil {
+	ws, err := s.pathWorkspace(ctx)
+	if err != nil {
 		return api.RemoteWorkers{}, err
 	}
-	all, err := s.st.Workers(ctx, caller(ctx).workspace)
+	all, err := s.st.Workers(ctx, ws)
 	if err != nil {
 		return api.RemoteWorkers{}, err
 	}
@@ -56,8 +57,13 @@ func (s *Server) switchWorker(ctx context.Context, p store.SwitchWorker) (api.Re
 	if err != nil {
 		return api.RemoteWorker{}, err
 	}
+	return s.switchFound(ctx, worker, p)
+}
+
+// switchFound switches a worker that the caller may switch.
+func (s *Server) switchFound(ctx context.Context, worker store.Worker, p store.SwitchWorker) (api.RemoteWorker, error) {
 	p.Worker, p.Who = worker.ID, caller(ctx).name
-	worker, err = s.st.SwitchWorker(ctx, p)
+	worker, err := s.st.SwitchWorker(ctx, p)
 	if err != nil {
 		return api.RemoteWorker{}, missing(err, "Worker", "workerId", pathID(ctx))
 	}
@@ -86,15 +92,20 @@ func (s *Server) deleteWorker(ctx context.Context, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
+	return none{}, s.deleteFound(ctx, worker)
+}
+
+// deleteFound deletes a worker that the caller may delete.
+func (s *Server) deleteFound(ctx context.Context, worker store.Worker) error {
 	if err := s.st.DeleteWorker(ctx, worker.ID); err != nil {
-		return none{}, missing(err, "Worker", "workerId", pathID(ctx))
+		return missing(err, "Worker", "workerId", pathID(ctx))
 	}
 	s.tokens.forget()
 	s.waiting.end(waitWorker(worker.ID), errWorkerChanged)
 	s.o.Engine.Publish(api.StreamEvent{Type: "worker", ID: string(worker.ID), Status: "deleted"})
 	recordOf(ctx).detail("%s", worker.Hostname)
 	s.o.Log.InfoContext(ctx, "worker deleted", "worker", worker.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
-	return none{}, nil
+	return nil
 }
 
 // workerEvents answers GET /api/v1/workers/{id}/events/stream: the worker's
@@ -189,20 +200,16 @@ func (s *Server) greeting(ctx context.Context, id store.WorkerID, after int64) (
 	}
 }
 
-// ownWorkspace refuses a token of one workspace in the path of another.
-func (s *Server) ownWorkspace(ctx context.Context) error {
-	if httpkit.PathValue(ctx, "ws") != string(caller(ctx).workspace) {
-		return errForbidden
-	}
-	return nil
-}
-
 // pathWorker is the worker that the path names, if the caller may touch it.
 func (s *Server) pathWorker(ctx context.Context) (store.Worker, error) {
-	if err := s.ownWorkspace(ctx); err != nil {
+	ws, err := s.pathWorkspace(ctx)
+	if err != nil {
 		return store.Worker{}, err
 	}
 	worker, err := s.reachable(ctx, store.WorkerID(pathID(ctx)))
+	if err == nil && worker.Workspace != ws {
+		err = store.ErrNotFound
+	}
 	return worker, missing(err, "Worker", "workerId", pathID(ctx))
 }
 
@@ -217,7 +224,7 @@ func (s *Server) reachable(ctx context.Context, id store.WorkerID) (store.Worker
 	if err != nil {
 		return store.Worker{}, err
 	}
-	if worker.Workspace != caller(ctx).workspace || !admits(worker) {
+	if id := caller(ctx); worker.Workspace != id.workspace && !managesAll(id) || !admits(worker) {
 		return store.Worker{}, store.ErrNotFound
 	}
 	return worker, nil
