@@ -28,6 +28,7 @@ const (
 	CheckClock   = "clock"
 	CheckAuth    = "auth"
 	CheckEvents  = "events"
+	CheckPool    = "pool"
 )
 
 // Check is one thing that was looked at.
@@ -54,6 +55,10 @@ type Plane struct {
 	TokenErr    error // why it could not be read
 	// Login is the command that brings a credential.
 	Login string
+	// Pool is the token that lists the workers of the pool; empty: this host has
+	// none, and need not. PoolLogin is the command that brings another.
+	Pool      secret.Text
+	PoolLogin string
 }
 
 // Examiner looks at control planes thoroughly. The zero value is ready to use.
@@ -97,6 +102,7 @@ func (e *Examiner) Examine(ctx context.Context, plane Plane) []Check {
 				x.latency(ctx)
 				x.auth(ctx)
 				x.events(ctx)
+				x.pool(ctx)
 			}
 		}
 	}
@@ -353,7 +359,11 @@ func (x *examination) get(ctx context.Context, path, accept string) (*http.Respo
 		return nil, err
 	}
 	req.Header.Set("Accept", accept)
-	if path != healthPath {
+	switch path {
+	case healthPath:
+	case poolPath:
+		req.Header.Set("Authorization", "Bearer "+x.plane.Pool.Reveal())
+	default:
 		req.Header.Set("Authorization", "Bearer "+x.plane.Token.Reveal())
 	}
 	return x.client.Do(req)

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pipedai/internal/secret"
 )
 
 // authority signs certificates for tests.
@@ -396,4 +398,34 @@ func TestExamine_proxy(t *testing.T) {
 	}
 	broken := func(*http.Request) (*url.URL, error) { return nil, errors.New("invalid proxy address") }
 	expect(t, (&Examiner{Proxy: broken}).Examine(t.Context(), plane(behind.URL)), CheckProxy, "cannot be used")
+}
+
+// TestExamine_pool: a token that lists the workers of the pool is looked at, and
+// nobody misses one.
+func TestExamine_pool(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/pool-workers" && r.Header.Get("Authorization") != "Bearer pop_good" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer server.Close()
+	look := func(token string) *Check {
+		e := Examiner{Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}
+		for _, c := range e.Examine(t.Context(), Plane{URL: server.URL, Pool: secret.Text(token), PoolLogin: "login again"}) {
+			if c.Name == CheckPool {
+				return &c
+			}
+		}
+		return nil
+	}
+	if c := look("pop_good"); c == nil || !c.OK {
+		t.Errorf("a good one: %+v", c)
+	}
+	if c := look("pop_bad"); c == nil || !c.Failed() || c.Command != "login again" || strings.Contains(c.Message, "pop_") {
+		t.Errorf("a bad one: %+v", c)
+	}
+	if c := look(""); c != nil {
+		t.Errorf("none: %+v", c)
+	}
 }

@@ -80,3 +80,36 @@ func (x *examination) events(ctx context.Context) {
 	}
 	x.add(Check{Name: CheckEvents, OK: true, LatencyMs: ms(time.Since(began)), Message: "the event stream opens"})
 }
+
+const poolPath = "/api/v1/pool-workers"
+
+// pool asks what only somebody with the token of the pool is told. A host that
+// has no such token needs none.
+func (x *examination) pool(ctx context.Context) {
+	if x.plane.Pool.Empty() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	began := time.Now()
+	resp, err := x.get(ctx, poolPath, "application/json")
+	if err != nil {
+		x.add(Check{Name: CheckPool, Message: "no answer: " + reason(err), Fix: "try again; the control plane may be overloaded"})
+		return
+	}
+	_ = resp.Body.Close()
+	switch status := resp.StatusCode; {
+	case status/100 == 2:
+		x.add(Check{Name: CheckPool, OK: true, LatencyMs: ms(time.Since(began)), Message: "the token that lists pool workers is accepted"})
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound:
+		x.add(Check{
+			Name: CheckPool, Message: fmt.Sprintf("the token that lists pool workers is refused (HTTP %d)", status),
+			Fix: "keep another token that lists pool workers", Command: x.plane.PoolLogin,
+		})
+	default:
+		x.add(Check{
+			Name: CheckPool, Message: fmt.Sprintf("the token that lists pool workers could not be checked (HTTP %d)", status),
+			Fix: "try again; this host does so by itself",
+		})
+	}
+}

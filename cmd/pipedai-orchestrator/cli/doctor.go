@@ -62,9 +62,7 @@ func (d *deps) planesToCheck(ctx context.Context, named []string) ([]connectivit
 		planes.entry(e)
 	}
 	for _, t := range creds.Tokens() {
-		if t.Kind != enroll.KindPool {
-			planes.add(t.APIURL, t.WorkspaceID, "")
-		}
+		planes.add(t.APIURL, t.WorkspaceID, "") // the pool's are of no workspace
 	}
 	for _, base := range slices.Sorted(maps.Keys(wanted)) {
 		planes.add(base, "", "")
@@ -73,8 +71,13 @@ func (d *deps) planesToCheck(ctx context.Context, named []string) ([]connectivit
 		return nil, cliutil.Failf(cliutil.ExitUsage, "name one: "+d.command("connectivity --check --api-url <url>"),
 			"this host has no control plane to check")
 	}
+	pools := map[string]bool{}
 	for i := range planes.all {
 		p := &planes.all[i]
+		if !pools[p.URL] { // once for a control plane, however many workspaces
+			pools[p.URL] = true
+			p.Pool, p.PoolLogin = creds.Pool(p.URL), d.command("login --scope pool --api-url "+daemon.ShellQuote(p.URL)+" --token-stdin")
+		}
 		if _, err := enroll.NormalizeURL(p.URL); err != nil {
 			p.TokenErr = err // an old manifest may name a URL that no credential may be sent to
 		} else {

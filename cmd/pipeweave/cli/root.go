@@ -65,7 +65,7 @@ gives their workers something to do.`,
 		newServeCmd(d), newInitCmd(d), newDBCmd(d), newMaintenanceCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
 		newServicesCmd(d), newTasksCmd(d), newUploadsCmd(d), newQueueCmd(d), newStorageCmd(d),
-		newEnrollmentsCmd(d), newWorkersCmd(d), newRolloutsCmd(d), newTokensCmd(d), newReleasesCmd(d), newAuditCmd(d), newConfigCmd(d), newVersionCmd(d), cliutil.NewReferenceCmd(d.Streams),
+		newEnrollmentsCmd(d), newWorkersCmd(d), newRolloutsCmd(d), newTokensCmd(d), newWorkspacesCmd(d), newReleasesCmd(d), newAuditCmd(d), newConfigCmd(d), newVersionCmd(d), cliutil.NewReferenceCmd(d.Streams),
 	)
 	return root
 }
