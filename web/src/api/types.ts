@@ -1366,6 +1366,7 @@ export interface Enrollment {
   decidedBy?: string;
   workerId?: string;
   workspaceId: string;
+  environmentId?: string;
 }
 
 /** Enrollments answers GET /api/v1/enrollments. */
@@ -1373,10 +1374,21 @@ export interface Enrollments {
   items: Enrollment[] | null;
 }
 
+/**
+ * ApproveRequest is the body, which may be left out, of POST
+ * /api/v1/enrollments/{id}/approve.
+ */
+export interface ApproveRequest {
+  workspaceId?: string; // where the host joins; the approver's own
+  environmentId?: string; // of it; its first one
+}
+
 /** IssueCodeRequest is POST /api/v1/enrollments/codes. */
 export interface IssueCodeRequest {
   label?: string;
   expiresInSec?: number; // 0: 24 hours
+  workspaceId?: string; // where the host joins; the caller's own
+  environmentId?: string; // of it; its first one
 }
 
 /** IssuedCode answers it; the code is shown this once. */
@@ -1872,12 +1884,19 @@ export interface TaskLog {
   countPartial?: boolean;
 }
 
-/** Token is an operator's credential as others may see it: never the token. */
+/**
+ * Token is a credential that operators were given, or one that admits a worker
+ * or a host, as others may see it: never the token.
+ */
 export interface Token {
   id: string;
-  name: string;
-  role: "viewer" | "operator" | "admin";
-  lastFour: string; // of the token, to tell it by
+  kind: string; // its prefix: "pwk", "pop", "pool", "wrk" or "enr"
+  name: string; // or the label of what it admits
+  role?: string; // of a pwk token: "viewer", "operator" or "admin"
+  lastFour: string; // of the token, to tell it by; empty where nobody kept it
+  workspaceId?: string; // empty: the pool's
+  createdBy?: string;
+  used?: boolean; // it works once, and has
   createdAt: Time;
   expiresAt: Time; // null: never
   revokedAt: Time; // null: it is valid, or expired
@@ -1892,14 +1911,17 @@ export interface Tokens {
 /** CreateTokenRequest is POST /api/v1/tokens. */
 export interface CreateTokenRequest {
   name: string;
-  role: "viewer" | "operator" | "admin";
-  expiresInSec?: number; // 0: never
+  kind?: "pwk" | "pop" | "pool" | "wrk" | "enr"; // "pwk"
+  role?: "viewer" | "operator" | "admin"; // of a pwk token, which needs one
+  workspaceId?: string; // the caller's own
+  environmentId?: string; // of an enr token: where its host goes
+  expiresInSec?: number; // 0: never; what admits lasts an hour (pool), a quarter of one (wrk), a day (enr)
 }
 
 /** CreatedToken answers it; the token is shown this once. */
 export interface CreatedToken extends Token {
   token: string;
-  workerPath: string;
+  workerPath?: string;
 }
 
 /**
@@ -2211,4 +2233,63 @@ export interface WorkerLimitsChange {
   cpu?: number;
   pids?: number;
   nofile?: number;
+}
+
+/**
+ * Workspace groups hosts and their operators. The engine has one queue for all
+ * of them.
+ */
+export interface Workspace {
+  id: string;
+  name: string;
+  authMode: string; // how its workers pay for models: "api_key" or "claude_max"
+  environmentId: string; // where hosts go that are not told another one
+  default: boolean; // its admins manage all workspaces
+  createdAt: Time;
+}
+
+/** Workspaces answers GET /api/v1/workspaces, by name. */
+export interface Workspaces {
+  items: Workspace[] | null;
+}
+
+/** CreateWorkspaceRequest is POST /api/v1/workspaces. */
+export interface CreateWorkspaceRequest {
+  name: string;
+  authMode?: "api_key" | "claude_max"; // "api_key"
+}
+
+/**
+ * ChangeWorkspaceRequest is PATCH /api/v1/workspaces/{ws}. What is absent stays
+ * as it was.
+ */
+export interface ChangeWorkspaceRequest {
+  name?: string;
+  authMode?: "api_key" | "claude_max";
+}
+
+/** Environment is a part of a workspace, such as staging. */
+export interface Environment {
+  id: string;
+  workspaceId: string;
+  name: string;
+  createdAt: Time;
+}
+
+/** Environments answers GET /api/v1/workspaces/{ws}/environments, oldest first. */
+export interface Environments {
+  items: Environment[] | null;
+}
+
+/** CreateEnvironmentRequest is POST /api/v1/workspaces/{ws}/environments. */
+export interface CreateEnvironmentRequest {
+  name: string;
+}
+
+/**
+ * PoolWorkers answers GET /api/v1/pool-workers, where a row has only what tells
+ * its state, and GET /api/v1/admin/pool-workers.
+ */
+export interface PoolWorkers {
+  items: RemoteWorker[] | null;
 }
