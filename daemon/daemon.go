@@ -21,6 +21,7 @@ import (
 	"pipedai/internal/localnet"
 	"pipedai/manifest"
 	"pipedai/supervisor"
+	"pipedai/upgrade"
 )
 
 // The defaults of Options.
@@ -75,6 +76,10 @@ type Options struct {
 	Logs LogLimits
 	// Runs bounds what is kept of the events of runs.
 	Runs RunLimits
+	// KeepVersions is how many versions of a program are kept on this host; 0
+	// means upgrade.DefaultKeep. NPM is how packages of Node are installed.
+	KeepVersions int
+	NPM          upgrade.NPM
 	// Dashboard serves the page's files.
 	Dashboard http.Handler
 	// Listening is told the URL once nothing can be in the way any more; may be

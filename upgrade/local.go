@@ -52,6 +52,9 @@ func (u *Upgrader) lookLocal(f Found) (localPath, string, os.FileInfo, error) {
 	if err != nil {
 		return 0, "", nil, invalid("%s cannot be read: %v", from, err)
 	}
+	if openToAll(info) {
+		return 0, "", nil, invalid("everybody on this machine may change %s: take that away first (chmod o-w)", from)
+	}
 	kind := localProgram
 	switch {
 	case info.IsDir() && exists(filepath.Join(from, "package.json")):
@@ -88,6 +91,9 @@ func hasSuffix(path string, endings ...string) bool {
 func inFolder(folder, name string) (string, os.FileInfo, error) {
 	for _, path := range []string{filepath.Join(folder, name), filepath.Join(folder, "bin", name)} {
 		if info, err := os.Stat(path); err == nil {
+			if openToAll(info) {
+				return "", nil, invalid("everybody on this machine may change %s: take that away first (chmod o-w)", path)
+			}
 			return path, info, nil
 		}
 	}

@@ -24,8 +24,8 @@ import (
 // NPM is how packages of Node are installed: with npm, into a private folder,
 // and never globally.
 type NPM struct {
-	// Packages are the packages of programs; nil means @pipedai/worker for
-	// pipedai-worker and @pipedai/orchestrator for pipedai-orchestrator.
+	// Packages are the packages of programs; nil means WorkerPackage for
+	// pipedai-worker, and none for others.
 	Packages map[string]string
 	// Registry is the URL of the registry; "" is npm's own setting.
 	Registry string
@@ -38,9 +38,12 @@ type NPM struct {
 	Env []string
 }
 
+// WorkerPackage is the package of the worker program.
+const WorkerPackage = "@pipedai/worker"
+
 func (n *NPM) defaults() {
 	if n.Packages == nil {
-		n.Packages = map[string]string{WorkerProgram: "@pipedai/worker", OrchestratorProgram: "@pipedai/orchestrator"}
+		n.Packages = map[string]string{WorkerProgram: WorkerPackage}
 	}
 	if n.Limit == 0 {
 		n.Limit = 10 * time.Minute

@@ -338,6 +338,16 @@ func TestLocal(t *testing.T) {
 		wantCode(t, err, api.CodeInstaller)
 		h.clean(t)
 	})
+	t.Run("what everybody may change", func(t *testing.T) {
+		t.Parallel()
+		h := newHost(t, newPlane(t), nil)
+		path := write(t, filepath.Join(t.TempDir(), "w"), script("1.2.0"))
+		if err := os.Chmod(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		_, err := h.install(t.Context(), upgrade.Wanted{Program: upgrade.WorkerProgram, Local: path})
+		wantCode(t, err, api.CodeInvalid)
+	})
 	t.Run("an older one", func(t *testing.T) {
 		t.Parallel()
 		h := newHost(t, newPlane(t), nil)

@@ -19,3 +19,6 @@ func identity(info fs.FileInfo) string {
 }
 
 func executable(info fs.FileInfo) bool { return info.Mode()&0o100 != 0 }
+
+// openToAll reports whether everybody may write to it.
+func openToAll(info fs.FileInfo) bool { return info.Mode().Perm()&0o002 != 0 }

@@ -109,6 +109,18 @@ func (u *Upgrader) trusted(ctx context.Context, src Source, apiURL string) (rele
 	if err != nil {
 		return release.Key{}, fmt.Errorf("ask for the release keys: %w", err)
 	}
+	return u.follow(ctx, apiURL, history)
+}
+
+// Learn takes note of the history of a control plane's release key, wherever it
+// came from: it pins the first key that this host ever sees, or follows the one
+// that is pinned. An error says that the history does not lead on from it.
+func (u *Upgrader) Learn(ctx context.Context, apiURL string, history api.ReleaseKeys) error {
+	_, err := u.follow(ctx, apiURL, history)
+	return err
+}
+
+func (u *Upgrader) follow(ctx context.Context, apiURL string, history api.ReleaseKeys) (release.Key, error) {
 	key, change, err := Follow(ctx, u.o.Records, apiURL, history, manifest.PinnedAtFirstUse, u.o.now())
 	if change != nil {
 		u.o.Log.Info("the release key of a control plane is believed from now on", "url", apiURL, "key", change.KeyID, "how", change.How, "before", change.From)

@@ -166,7 +166,8 @@ type plane struct {
 	mu     sync.Mutex
 	before []int // statuses that redeem answers with first
 	redeem int
-	asked  chan struct{} // a redeem came
+	keys   *api.ReleaseKeys // handed out with the credentials
+	asked  chan struct{}    // a redeem came
 }
 
 func newPlane(t *testing.T, before ...int) *plane {
@@ -201,7 +202,7 @@ func newPlane(t *testing.T, before ...int) *plane {
 		}
 		answer(w, http.StatusOK, api.RedeemResult{
 			WorkerID: "w1", WorkerToken: "wkt_the-worker-token", OperatorToken: "hos_the-operator-token",
-			APIURL: p.URL, WorkspaceID: "ws1", EnvironmentID: "env1", AuthMode: "api_key",
+			APIURL: p.URL, WorkspaceID: "ws1", EnvironmentID: "env1", AuthMode: "api_key", ReleaseKeys: p.keys,
 		})
 	})
 	mux.HandleFunc("GET /api/v1/workspaces/ws1/workers", func(w http.ResponseWriter, _ *http.Request) {

@@ -223,6 +223,10 @@ that before defaults.
   PIPEDAI_LOG_BUDGET      MiB of all workers' logs together
   PIPEDAI_RUN_DAYS        days for which the events of a run are kept
   PIPEDAI_RUN_BUDGET      MiB of all runs' events together
+  PIPEDAI_KEEP_VERSIONS   installed versions kept of each program
+  PIPEDAI_NPM_REGISTRY    registry of Node packages
+  PIPEDAI_NPM_PACKAGE     Node package of pipedai-worker
+  PIPEDAI_NPM_SCRIPTS     true: Node packages run their install scripts
   PIPEDAI_API_URL         control plane that connect talks to
   PIPEDAI_CONNECT_TOKEN   enrolment code for connect
   PIPEDAI_OPERATOR_TOKEN  token for login

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -14,7 +15,9 @@ import (
 	"pipedai/daemon"
 	"pipedai/daemon/connectivity"
 	"pipedai/internal/cliutil"
+	"pipedai/internal/localnet"
 	"pipedai/internal/settings"
+	"pipedai/upgrade"
 )
 
 // The keys of the daemon's settings.
@@ -33,6 +36,10 @@ const (
 	keyLogBudget     = "logBudget"
 	keyRunDays       = "runDays"
 	keyRunBudget     = "runBudget"
+	keyKeepVersions  = "keepVersions"
+	keyNPMRegistry   = "npmRegistry"
+	keyNPMPackage    = "npmPackage"
+	keyNPMScripts    = "npmScripts"
 )
 
 // daemonSettings is the table of them all. docs/configuration.md explains
@@ -53,6 +60,10 @@ func daemonSettings() settings.Table {
 		{Key: keyLogBudget, Flag: "log-budget", Env: []string{"PIPEDAI_LOG_BUDGET"}, Default: "1024", Check: checkWhole(10, 1<<20), Usage: "MiB of all workers' logs together; the oldest rotated ones go first"},
 		{Key: keyRunDays, Flag: "run-days", Env: []string{"PIPEDAI_RUN_DAYS"}, Default: "14", Check: checkWhole(1, 3650), Usage: "days for which the events of a run are kept"},
 		{Key: keyRunBudget, Flag: "run-budget", Env: []string{"PIPEDAI_RUN_BUDGET"}, Default: "1024", Check: checkWhole(1, 1<<20), Usage: "MiB of all runs' events together; the oldest go first"},
+		{Key: keyKeepVersions, Flag: "keep-versions", Env: []string{"PIPEDAI_KEEP_VERSIONS"}, Default: strconv.Itoa(upgrade.DefaultKeep), Check: checkWhole(1, 100), Usage: "installed versions kept of each program"},
+		{Key: keyNPMRegistry, Flag: "npm-registry", Env: []string{"PIPEDAI_NPM_REGISTRY"}, Check: checkRegistry, Usage: "registry of Node packages; default: npm's own setting"},
+		{Key: keyNPMPackage, Flag: "npm-package", Env: []string{"PIPEDAI_NPM_PACKAGE"}, Default: upgrade.WorkerPackage, Check: upgrade.CheckPackage, Usage: "Node package of pipedai-worker, for upgrade --npm"},
+		{Key: keyNPMScripts, Flag: "npm-scripts", Env: []string{"PIPEDAI_NPM_SCRIPTS"}, Default: "false", Kind: settings.Toggle, Usage: "let Node packages run their install scripts"},
 	}
 }
 
@@ -79,6 +90,17 @@ func checkGrace(value string) error {
 		return fmt.Errorf("%.60q is no duration like 90s or 5m", value)
 	case t <= 0:
 		return errors.New("must be more than 0")
+	}
+	return nil
+}
+
+func checkRegistry(value string) error {
+	if value == "" { // npm's own
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !localnet.IsLoopback(u.Hostname())) {
+		return fmt.Errorf("%.60q is not the URL of a registry: it begins with https://, and has no password in it", value)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"pipedai/internal/localnet"
 	"pipedai/internal/rotate"
 	"pipedai/internal/settings"
+	"pipedai/upgrade"
 	"pipedai/web"
 )
 
@@ -33,6 +34,8 @@ type startOptions struct {
 	logFile       bool
 	logs          daemon.LogLimits
 	runs          daemon.RunLimits
+	keepVersions  int
+	npm           upgrade.NPM
 }
 
 func newStartCmd(d *deps) *cobra.Command {
@@ -93,6 +96,11 @@ func startFrom(all settings.Choices) startOptions {
 	o.logs.Backups, _ = strconv.Atoi(all[keyLogBackups].Value)
 	days, _ := strconv.Atoi(all[keyRunDays].Value)
 	o.runs = daemon.RunLimits{Age: time.Duration(days) * 24 * time.Hour, Bytes: megabytes(keyRunBudget)}
+	o.keepVersions, _ = strconv.Atoi(all[keyKeepVersions].Value)
+	o.npm = upgrade.NPM{
+		Registry: all[keyNPMRegistry].Value, AllowScripts: all[keyNPMScripts].On(),
+		Packages: map[string]string{upgrade.WorkerProgram: all[keyNPMPackage].Value},
+	}
 	o.port, _ = strconv.Atoi(all[keyPort].Value)
 	o.stopGrace, _ = time.ParseDuration(all[keyStopGrace].Value)
 	return o
@@ -135,7 +143,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
 		Internet: internet, ServiceManager: manager,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
-		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs,
+		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs, KeepVersions: o.keepVersions, NPM: o.npm,
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {
 			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))
