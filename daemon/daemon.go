@@ -188,6 +188,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { _ = os.Remove(o.Dir.DaemonInfo()) }()
+	h.sweepVersions(ctx)
 
 	server := localapi.New(localapi.Options{
 		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, Feed: h.feed,

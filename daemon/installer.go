@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pipedai/api"
+	"pipedai/enroll"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
@@ -123,6 +124,7 @@ func (h *host) newVersions() versions {
 	}
 	return installed{h, upgrade.New(upgrade.Options{
 		Dir: h.o.Dir.Versions(), Records: h.manifest, Dial: h.releaseSource, ProbeArgs: h.o.WorkerArgs, Log: h.o.Log,
+		Keep: h.o.KeepVersions, NPM: h.o.NPM,
 		OnTrust: func(c upgrade.TrustChange) {
 			h.events.add(api.HostReleaseKey, "", map[string]any{"apiUrl": c.APIURL, "how": c.How, "keyId": c.KeyID, "from": c.From})
 		},
@@ -139,7 +141,7 @@ var _ versions = installed{}
 
 func (i installed) find(ctx context.Context, want wantedVersion) (foundVersion, error) {
 	found, err := i.u.Find(ctx, upgrade.Wanted{
-		APIURL: strings.TrimRight(want.entry.APIURL, "/"), Program: workerProgram, Version: want.version, Channel: want.channel,
+		APIURL: planeURL(want.entry.APIURL), Program: workerProgram, Version: want.version, Channel: want.channel,
 		NPM: want.npm, Local: want.local, Running: want.running,
 		AllowDowngrade: want.allowDowngrade, Remote: want.remote, Return: want.back,
 	})
@@ -158,7 +160,7 @@ func (i installed) find(ctx context.Context, want wantedVersion) (foundVersion, 
 	case found.Kind == manifest.InstallLocal:
 		out.source = found.Wanted.Local
 	default:
-		out.source = string(found.Kind)
+		out.source = "npm"
 	}
 	return out, nil
 }
@@ -186,12 +188,43 @@ func (h *host) releaseSource(apiURL string) (upgrade.Source, error) {
 	}
 	var token secret.Text
 	for _, e := range entries {
-		if e.WorkspaceID == "" || strings.TrimRight(e.APIURL, "/") != apiURL {
+		if planeURL(e.APIURL) != apiURL {
 			continue
 		}
-		if token, err = h.credential(e.APIURL, e.WorkspaceID); err == nil && !token.Empty() {
+		if token, err = h.releaseToken(e); err == nil && !token.Empty() {
 			break
 		} // without one it is asked as a stranger
 	}
 	return upgrade.NewSource(apiURL, token, program+"/"+buildinfo.Version()), nil
+}
+
+// releaseToken is what a host may ask for releases with on behalf of a worker:
+// its own credential, or for a worker of a pool, which has none, the worker's.
+func (h *host) releaseToken(e manifest.Entry) (secret.Text, error) {
+	if e.WorkspaceID != "" {
+		return h.credential(e.APIURL, e.WorkspaceID)
+	}
+	if _, err := enroll.NormalizeURL(e.APIURL); err != nil {
+		return "", err // nothing of ours may be sent there
+	}
+	file, err := enroll.ReadWorkerFile(e.ConfigPath)
+	return file.WorkerToken, err
+}
+
+// planeURL is how trust in a control plane is kept, however a manifest spells
+// its address.
+func planeURL(text string) string {
+	if base, err := enroll.NormalizeURL(text); err == nil {
+		return base
+	}
+	return strings.TrimRight(text, "/")
+}
+
+// sweepVersions takes away what installs that were killed have left.
+func (h *host) sweepVersions(ctx context.Context) {
+	if kept, ok := h.versions.(installed); ok {
+		if err := kept.u.Sweep(ctx); err != nil && ctx.Err() == nil {
+			h.o.Log.Warn("the versions folder was not tidied up", "error", err)
+		}
+	}
 }
