@@ -188,6 +188,9 @@ type RemoteState struct {
 	WorkspaceID  string `json:"workspaceId,omitempty"`
 	Pool         bool   `json:"pool,omitempty"`        // the shared pool instead of a workspace
 	FailingSince Time   `json:"failingSince,omitzero"` // while it does not answer
+	RevokedAt    Time   `json:"revokedAt,omitzero"`    // it does not trust this host any more
+	CheckedInAt  Time   `json:"checkedInAt,omitzero"`  // when this host told it last how it is
+	ClockSkewMs  int64  `json:"clockSkewMs,omitempty"` // how far this host's clock was ahead then
 }
 
 // HealthItem is one thing that needs attention, with what helps.

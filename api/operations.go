@@ -79,6 +79,7 @@ const (
 
 	HostLinkLost      = "link.lost" // apiUrl, workspaceId, error
 	HostLinkRecovered = "link.recovered"
+	HostRevoked       = "host.revoked" // apiUrl, workspaceId: a control plane does not trust this host any more
 
 	HostConnectivityChanged = "connectivity.changed" // from, to: verdicts
 )

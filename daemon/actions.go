@@ -129,6 +129,11 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 	defer cancel()
 	before, _ := h.supervisor.Status(e.ID)
 	up := req.Verb != localapi.ActionStop
+	if up {
+		if err := h.refuseRevoked(e); err != nil {
+			return err
+		}
+	}
 	if e.Running != up {
 		if err := h.manifest.SetRunning(limit, e.ID, up); err != nil {
 			return h.unwritten(err)
@@ -304,8 +309,9 @@ func (h *host) reload(ctx context.Context, restart ...string) (int, error) {
 	}
 	h.learnSecrets(entries)
 	want := make([]supervisor.Want, 0, len(entries))
+	revoked := h.revoked()
 	for _, e := range entries {
-		want = append(want, supervisor.Want{Spec: h.spec(e), Running: e.Running && !h.holds.has(e.ID)})
+		want = append(want, supervisor.Want{Spec: h.spec(e), Running: e.Running && !h.holds.has(e.ID) && revoked(e).IsZero()})
 	}
 	if len(restart) > 0 {
 		if err := h.supervisor.Reconcile(ctx, without(want, restart)); err != nil {

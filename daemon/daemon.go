@@ -55,6 +55,9 @@ type Options struct {
 	// to prove itself; 0 means a minute. DrainLimit bounds how long a drain waits
 	// for the run in hand; 0 means half an hour.
 	VerifyLimit, DrainLimit time.Duration
+	// KillRevoked has the workers of a control plane that revoked this host killed;
+	// otherwise they finish the runs they have in hand.
+	KillRevoked bool
 	// PollEvery is the pace of asking control planes; 0 means 15 s.
 	PollEvery time.Duration
 	// Internet are the URLs that tell an outage of a control plane from one of

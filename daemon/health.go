@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"time"
 
 	"pipedai/api"
 	"pipedai/daemon/remote"
@@ -59,6 +60,7 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 			APIURL: p.APIURL, WorkspaceID: p.WorkspaceID,
 			Reachable: !p.OKAt.IsZero() && p.Err == "", LastOKAt: api.At(p.OKAt), Error: p.Err,
 			Pool: p.Pool, FailingSince: api.At(p.FailingSince),
+			RevokedAt: api.At(h.revokedBy(p)), CheckedInAt: api.At(p.CheckedInAt), ClockSkewMs: p.Skew.Milliseconds(),
 		})
 	}
 	_, missing := FindWorkerProgram(h.o.WorkerProgram)
@@ -86,7 +88,7 @@ func (h *host) state(workers int, planes []remote.Plane, items []api.HealthItem)
 		return StateNeedsLogin
 	}
 	for _, p := range planes {
-		if p.Refused && !p.Pool {
+		if !p.Pool && (p.Refused || !h.revokedBy(p).IsZero()) {
 			return StateRevoked
 		}
 	}
@@ -128,6 +130,13 @@ func (h *host) health(workers []api.FusedWorker, planes []remote.Plane, programE
 				Fix:     "keep another token that lists pool workers",
 				Command: h.command("login --scope pool --api-url " + ShellQuote(p.APIURL) + " --token-stdin"),
 			})
+		case !h.revokedBy(p).IsZero():
+			items = append(items, api.HealthItem{
+				Code: "host_revoked", Severity: severityError,
+				Message: fmt.Sprintf("%s does not trust this host any more: its operators revoked it, noticed at %s; its workers are stopped and its credential is wiped",
+					p.APIURL, api.At(h.revokedBy(p))),
+				Fix: "if its operators agree, connect again", Command: h.connect(p.APIURL),
+			})
 		case p.Unauthorised:
 			items = append(items, api.HealthItem{
 				Code: "credential_refused", Severity: severityError, Message: p.APIURL + ": " + p.Err,
@@ -138,6 +147,19 @@ func (h *host) health(workers []api.FusedWorker, planes []remote.Plane, programE
 				Code: "control_plane_unreachable", Severity: severityError, Message: p.APIURL + ": " + p.Err,
 				Fix:     "workers keep running and reconnect by themselves; see what is in the way",
 				Command: h.command("connectivity --check"),
+			})
+		}
+	}
+	for _, p := range planes {
+		if off := p.Skew.Abs(); off > skewTolerated {
+			way := "ahead of"
+			if p.Skew < 0 {
+				way = "behind"
+			}
+			items = append(items, api.HealthItem{
+				Code: "clock_off", Severity: severityWarning,
+				Message: fmt.Sprintf("the clock of this host is %s %s that of %s", off.Round(time.Second), way, p.APIURL),
+				Fix:     "set it, and keep it right with NTP",
 			})
 		}
 	}

@@ -134,6 +134,9 @@ func already(ctx context.Context, o Options, hosts *manifest.Manifest, creds Cre
 		if err != nil || file.WorkerID != e.ID || file.WorkerToken.Empty() || token.Empty() {
 			continue // incomplete: pairing again repairs it
 		}
+		if !creds.Revoked(e.APIURL, e.WorkspaceID).IsZero() {
+			continue // another credential may do, but its workers are not heard
+		}
 		if o.Verify != nil {
 			valid, err := o.Verify(ctx, e.APIURL, token, e.WorkspaceID, e.ID)
 			if err != nil {

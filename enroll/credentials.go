@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"pipedai/internal/atomicfile"
 	"pipedai/internal/hostdir"
@@ -30,6 +31,7 @@ type Credentials struct {
 	operators  map[string]string                          // apiUrl -> token
 	workspaces map[string]map[string]workspaceCredentials // apiUrl -> workspace -> tokens
 	pools      map[string]string                          // apiUrl -> token
+	revoked    map[string]map[string]time.Time            // apiUrl -> workspace -> when
 }
 
 // workspaceCredentials are the credentials of one workspace, each kind in a
@@ -235,6 +237,7 @@ func parseCredentials(path string, data []byte) (map[string]json.RawMessage, Cre
 		Operators  map[string]string                          `json:"operators"`
 		Pools      map[string]string                          `json:"poolReadTokens"`
 		Workspaces map[string]map[string]workspaceCredentials `json:"workspaces"`
+		Revoked    map[string]map[string]time.Time            `json:"revoked"`
 	}
 	if err := json.Unmarshal(data, &members); err != nil {
 		return nil, creds, fmt.Errorf("%s is not valid JSON; repair it, or move it away and connect again", path)
@@ -247,6 +250,7 @@ func parseCredentials(path string, data []byte) (map[string]json.RawMessage, Cre
 	}
 	creds = Credentials{
 		LocalToken: secret.Text(typed.LocalToken), operators: typed.Operators, pools: typed.Pools, workspaces: typed.Workspaces,
+		revoked: typed.Revoked,
 	}
 	return members, creds, nil
 }

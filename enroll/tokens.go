@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"pipedai/internal/secret"
 )
@@ -79,6 +80,11 @@ func PutOperator(path, apiURL, workspaceID string, token secret.Text) error {
 	return changeTokens(path, func(members map[string]json.RawMessage, c Credentials) error {
 		key := strings.TrimRight(apiURL, "/")
 		kind := KindOf(token)
+		if kind == KindHost { // somebody let this host in again
+			if err := putRevoked(members, c, key, workspaceID, time.Time{}); err != nil {
+				return err
+			}
+		}
 		if workspaceID != "" {
 			all, mine, err := workspaceMembers(members, key, workspaceID)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -157,5 +158,56 @@ func TestProtect(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%o became %o", mode, info.Mode().Perm())
 		}
+	}
+}
+
+// What a control plane revoked is wiped wherever the file has it, and nothing
+// else is; a new credential, which a person brought, ends it.
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "credentials.json")
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	putAll(t, path, [3]string{"https://a.test", "ws2", "hos_2"}, [3]string{"https://a.test", "ws1", "hos_1"}, [3]string{"https://b.test", "ws1", "hos_3"})
+	c := load(t, path)
+	if c.Host("https://A.test/", "ws1") != "hos_1" || c.Host("https://a.test", "ws2") != "hos_2" || c.Host("https://a.test", "ws9") != "" {
+		t.Error("a workspace has the credential of another one")
+	}
+	if done, err := Revoke(path, "https://a.test", "ws1", "hos_other", at); err != nil || done {
+		t.Errorf("one that was replaced meanwhile: %v, %v", done, err)
+	}
+	if done, err := Revoke(path, "https://a.test", "ws1", "hos_1", at); err != nil || !done {
+		t.Errorf("revoked %v, %v", done, err)
+	}
+	if done, err := Revoke(path, "https://a.test", "ws1", "hos_1", at); err != nil || done {
+		t.Errorf("again %v, %v", done, err)
+	}
+	c = load(t, path)
+	raw, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(raw), "hos_1") {
+		t.Errorf("it is still in the file, %v", err)
+	}
+	if !c.Revoked("https://a.test/", "ws1").Equal(at) || c.Host("https://a.test", "ws1") != "" || c.Host("https://a.test", "ws2") != "hos_2" ||
+		!c.Revoked("https://a.test", "ws2").IsZero() || c.Host("https://b.test", "ws1") != "hos_3" {
+		t.Errorf("afterwards %+v", c.Tokens())
+	}
+	putAll(t, path, [3]string{"https://a.test", "ws1", "pwk_1"})
+	if load(t, path).Revoked("https://a.test", "ws1").IsZero() {
+		t.Error("an operator's key does not let a host in")
+	}
+	putAll(t, path, [3]string{"https://a.test", "ws1", "hos_4"})
+	if c = load(t, path); !c.Revoked("https://a.test", "ws1").IsZero() || c.Host("https://a.test", "ws1") != "hos_4" {
+		t.Error("a new credential does not end it")
+	}
+
+	// An older program kept one for each control plane.
+	old := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(old, []byte(`{"version":1,"operators":{"https://a.test":"hos_1"},"poolReadTokens":{}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if load(t, old).Host("https://a.test", "ws1") != "hos_1" {
+		t.Error("the credential of an older program is not found")
+	}
+	if done, err := Revoke(old, "https://a.test", "ws1", "hos_1", at); err != nil || !done || len(load(t, old).Tokens()) != 0 {
+		t.Errorf("revoked %v, %v", done, err)
 	}
 }

@@ -33,6 +33,9 @@ type fake struct {
 	asked   int // for releases
 	pool    []api.RemoteWorker
 	pools   int // listings of the pool
+
+	checkIns []api.CheckInRequest
+	checkIn  func(ctx context.Context, req api.CheckInRequest) (api.CheckInResponse, error)
 }
 
 func (f *fake) PoolWorkers(context.Context) ([]api.RemoteWorker, error) {
@@ -52,6 +55,17 @@ func (f *fake) Workers(ctx context.Context, _ string) ([]api.RemoteWorker, error
 		return nil, ctx.Err()
 	}
 	return workers, err
+}
+
+func (f *fake) CheckIn(ctx context.Context, req api.CheckInRequest) (api.CheckInResponse, error) {
+	f.mu.Lock()
+	f.checkIns = append(f.checkIns, req)
+	answer := f.checkIn
+	f.mu.Unlock()
+	if answer == nil {
+		return api.CheckInResponse{}, &api.Error{Status: 404, Message: "Not found"}
+	}
+	return answer(ctx, req)
 }
 
 func (f *fake) Releases(context.Context) (api.Releases, error) {

@@ -19,6 +19,7 @@ type Client interface {
 	Workers(ctx context.Context, workspace string) ([]api.RemoteWorker, error)
 	PoolWorkers(ctx context.Context) ([]api.RemoteWorker, error)
 	Releases(ctx context.Context) (api.Releases, error)
+	CheckIn(ctx context.Context, req api.CheckInRequest) (api.CheckInResponse, error)
 	WorkerEvents(ctx context.Context, workerID string, since int64, each func(id int64, event api.LifecycleEvent)) error
 }
 
@@ -35,6 +36,16 @@ type Options struct {
 	// PoolCredential returns the token that lists the pool workers of a control
 	// plane, in the same way; nil means that there is none for any.
 	PoolCredential func(apiURL string) (secret.Text, error)
+	// HostCredential returns, in the same way, the credential that this host got
+	// when it joined a workspace; nil means that it never checks in.
+	HostCredential func(apiURL, workspaceID string) (secret.Text, error)
+	// Facts is what this host says of itself when it checks in.
+	Facts func() api.CheckInFacts
+	// Orders carries out what it is told then; nil means that it does nothing.
+	Orders Orders
+	// OnRevoked is called when a control plane says that this credential was
+	// revoked.
+	OnRevoked func(ctx context.Context, link Link, token secret.Text)
 	// OnChange is called after every change of what View and Plane tell. It
 	// must not block.
 	OnChange func()
@@ -68,6 +79,7 @@ type Watcher struct {
 	groups   map[key]*group
 	streams  map[string]*stream   // by worker id
 	releases map[string]*releases // by apiUrl
+	checkIns map[Link]*checkIn
 	wanted   []manifest.Entry
 	expected map[string]time.Time // workers that may come online any moment, until when
 	changed  chan struct{}        // capacity 1: wanted is new
@@ -87,6 +99,15 @@ func New(o Options) *Watcher {
 	if o.PoolCredential == nil {
 		o.PoolCredential = func(string) (secret.Text, error) { return "", nil }
 	}
+	if o.Facts == nil {
+		o.Facts = func() api.CheckInFacts { return api.CheckInFacts{} }
+	}
+	if o.Orders == nil {
+		o.Orders = noOrders{}
+	}
+	if o.OnRevoked == nil {
+		o.OnRevoked = func(context.Context, Link, secret.Text) {}
+	}
 	if o.OnChange == nil {
 		o.OnChange = func() {}
 	}
@@ -95,7 +116,7 @@ func New(o Options) *Watcher {
 	}
 	return &Watcher{
 		o: o, groups: map[key]*group{}, streams: map[string]*stream{}, releases: map[string]*releases{},
-		expected: map[string]time.Time{}, changed: make(chan struct{}, 1),
+		checkIns: map[Link]*checkIn{}, expected: map[string]time.Time{}, changed: make(chan struct{}, 1),
 	}
 }
 
@@ -108,6 +129,12 @@ func (w *Watcher) Follow(entries []manifest.Entry) {
 	for _, g := range w.groups {
 		if g.unauthorised {
 			g.poke()
+		}
+	}
+	for _, c := range w.checkIns {
+		select {
+		case c.wake <- struct{}{}: // it may rest for want of a credential
+		default:
 		}
 	}
 	w.mu.Unlock()
@@ -137,7 +164,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 func (w *Watcher) adjust(ctx context.Context, running *sync.WaitGroup) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	groups, streams, planes := map[key]bool{}, map[string]bool{}, map[string]bool{}
+	groups, streams, planes, links := map[key]bool{}, map[string]bool{}, map[string]bool{}, map[Link]bool{}
 	for _, e := range w.wanted {
 		planes[e.APIURL] = true
 		k, known := keyOf(e)
@@ -154,6 +181,14 @@ func (w *Watcher) adjust(ctx context.Context, running *sync.WaitGroup) {
 		// would only ever be refused.
 		if k.pool {
 			continue
+		}
+		if link := (Link{k.apiURL, k.workspaceID}); w.o.HostCredential != nil && !links[link] {
+			links[link] = true
+			if w.checkIns[link] == nil {
+				c := &checkIn{link: link, wake: make(chan struct{}, 1)}
+				w.checkIns[link] = c
+				loop(ctx, running, &c.stop, func(ctx context.Context) { w.keepCheckingIn(ctx, c) })
+			}
 		}
 		streams[e.ID] = true
 		if s := w.streams[e.ID]; s == nil || s.key != k || s.resting {
@@ -184,6 +219,12 @@ func (w *Watcher) adjust(ctx context.Context, running *sync.WaitGroup) {
 		if !streams[id] {
 			s.stop()
 			delete(w.streams, id)
+		}
+	}
+	for link, c := range w.checkIns {
+		if !links[link] {
+			c.stop()
+			delete(w.checkIns, link)
 		}
 	}
 	for url, r := range w.releases {
@@ -256,9 +297,11 @@ type Plane struct {
 	OKAt                time.Time // zero: never
 	TriedAt             time.Time // zero: not yet
 	Err                 string
-	FailingSince        time.Time // zero while it answers
-	Unauthorised        bool      // the credential is missing or was refused
-	Refused             bool      // there is one, and the control plane does not take it
+	FailingSince        time.Time     // zero while it answers
+	Unauthorised        bool          // the credential is missing or was refused
+	Refused             bool          // there is one, and the control plane does not take it
+	CheckedInAt         time.Time     // zero: never
+	Skew                time.Duration // how far this host's clock was ahead then
 }
 
 // Planes lists the links, in no order. A pool that this host has no token for
@@ -271,10 +314,14 @@ func (w *Watcher) Planes() []Plane {
 		if k.pool && g.skipped {
 			continue
 		}
-		out = append(out, Plane{
+		p := Plane{
 			APIURL: k.apiURL, WorkspaceID: k.workspaceID, Pool: k.pool, OKAt: g.okAt, TriedAt: g.triedAt,
 			Err: g.err, FailingSince: g.failingSince, Unauthorised: g.unauthorised, Refused: g.refused,
-		})
+		}
+		if c := w.checkIns[Link{k.apiURL, k.workspaceID}]; c != nil && !k.pool {
+			p.CheckedInAt, p.Skew = c.okAt, c.skew
+		}
+		out = append(out, p)
 	}
 	return out
 }

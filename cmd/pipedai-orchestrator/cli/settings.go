@@ -30,6 +30,7 @@ const (
 	keyStopGrace     = "stopGrace"
 	keyProbeInternet = "probeInternet"
 	keyVerbose       = "verbose"
+	keyWhenRevoked   = "whenRevoked"
 	keyLogFile       = "logFile"
 	keyLogMaxSize    = "logMaxSize"
 	keyLogBackups    = "logBackups"
@@ -52,6 +53,7 @@ func daemonSettings() settings.Table {
 		{Key: keyPort, Flag: "port", Env: []string{"PIPEDAI_PORT"}, Default: strconv.Itoa(daemon.DefaultPort), Check: checkPort, Usage: "port to listen on; 0 takes any free one"},
 		{Key: keyWorkerProgram, Flag: "worker-program", Env: []string{"PIPEDAI_WORKER_PROGRAM"}, Usage: "the pipedai-worker to run; default: beside this program, then on the PATH"},
 		{Key: keyStopGrace, Flag: "stop-grace", Env: []string{"PIPEDAI_STOP_GRACE"}, Default: "5m", Check: checkGrace, Usage: "how long a stopped worker may finish its run"},
+		{Key: keyWhenRevoked, Flag: "when-revoked", Env: []string{"PIPEDAI_WHEN_REVOKED"}, Default: whenRevokedFinish, Check: checkWhenRevoked, Usage: "what becomes of the workers of a control plane that revokes this host: finish lets them end the runs they have in hand, kill ends them"},
 		{Key: keyProbeInternet, Flag: "probe-internet", Env: []string{"PIPEDAI_PROBE_INTERNET"}, Default: strings.Join(connectivity.DefaultInternet, ","), Check: checkProbes, Usage: "URLs, separated by commas, that tell an outage of the network from one of a control plane; off asks nobody"},
 		{Key: keyVerbose, Flag: "verbose", Env: []string{"PIPEDAI_VERBOSE"}, Default: "false", Kind: settings.Toggle, Usage: "log more"},
 		{Key: keyLogFile, Flag: "log-file", Env: []string{"PIPEDAI_LOG_FILE"}, Default: "false", Kind: settings.Toggle, Usage: "keep the daemon's own log in a file, rotated, instead of writing it to the terminal"},
@@ -75,6 +77,19 @@ func checkWhole(low, high int) func(string) error {
 		}
 		return nil
 	}
+}
+
+// What becomes of workers whose control plane revoked this host.
+const (
+	whenRevokedFinish = "finish"
+	whenRevokedKill   = "kill"
+)
+
+func checkWhenRevoked(value string) error {
+	if value != whenRevokedFinish && value != whenRevokedKill {
+		return fmt.Errorf("%.60q is neither finish nor kill", value)
+	}
+	return nil
 }
 
 func checkPort(value string) error {

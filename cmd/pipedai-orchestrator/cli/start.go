@@ -29,6 +29,7 @@ type startOptions struct {
 	port          int
 	workerProgram string
 	stopGrace     time.Duration
+	killRevoked   bool
 	probeInternet string
 	verbose       bool
 	logFile       bool
@@ -102,6 +103,7 @@ func startFrom(all settings.Choices) startOptions {
 		Packages: map[string]string{upgrade.WorkerProgram: all[keyNPMPackage].Value},
 	}
 	o.port, _ = strconv.Atoi(all[keyPort].Value)
+	o.killRevoked = all[keyWhenRevoked].Value == whenRevokedKill
 	o.stopGrace, _ = time.ParseDuration(all[keyStopGrace].Value)
 	return o
 }
@@ -140,7 +142,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		log = file
 	}
 	err = daemon.Run(ctx, daemon.Options{
-		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace,
+		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace, KillRevoked: o.killRevoked,
 		Internet: internet, ServiceManager: manager,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
 		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs, KeepVersions: o.keepVersions, NPM: o.npm,

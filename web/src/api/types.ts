@@ -1243,6 +1243,9 @@ export interface RemoteState {
   workspaceId?: string;
   pool?: boolean; // the shared pool instead of a workspace
   failingSince?: Time; // while it does not answer
+  revokedAt?: Time; // it does not trust this host any more
+  checkedInAt?: Time; // when this host told it last how it is
+  clockSkewMs?: number; // how far this host's clock was ahead then
 }
 
 /** HealthItem is one thing that needs attention, with what helps. */
