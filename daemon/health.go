@@ -56,12 +56,16 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 		return cmp.Or(cmp.Compare(a.APIURL, b.APIURL), cmp.Compare(a.WorkspaceID, b.WorkspaceID))
 	})
 	for _, p := range planes {
-		self.ControlPlanes = append(self.ControlPlanes, api.RemoteState{
+		link := api.RemoteState{
 			APIURL: p.APIURL, WorkspaceID: p.WorkspaceID,
 			Reachable: !p.OKAt.IsZero() && p.Err == "", LastOKAt: api.At(p.OKAt), Error: p.Err,
 			Pool: p.Pool, FailingSince: api.At(p.FailingSince),
 			RevokedAt: api.At(h.revokedBy(p)), CheckedInAt: api.At(p.CheckedInAt), ClockSkewMs: p.Skew.Milliseconds(),
-		})
+		}
+		if !link.RevokedAt.IsZero() { // whether it answers does not matter any more
+			link.Reachable, link.Error = false, "it revoked this host"
+		}
+		self.ControlPlanes = append(self.ControlPlanes, link)
 	}
 	_, missing := FindWorkerProgram(h.o.WorkerProgram)
 	self.Health = append(h.health(workers, planes, missing), h.adoptionHealth(ctx)...)

@@ -2,21 +2,23 @@ package cli
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
+	"pipedai/client"
 	"pipedai/internal/cliutil"
 )
 
 func newEnrollmentsCmd(d *deps) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "enrollments", Short: "Admit hosts: list, approve, deny, issue codes",
+		Use: "enrollments", Short: "Admit hosts: list, approve, deny, issue and revoke codes",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newEnrollmentsListCmd(d), newDecideCmd(d, true), newDecideCmd(d, false), newIssueCmd(d))
+	cmd.AddCommand(newEnrollmentsListCmd(d), newDecideCmd(d, true), newDecideCmd(d, false), newIssueCmd(d), newEnrollmentRevokeCmd(d))
 	return cmd
 }
 
@@ -44,9 +46,9 @@ func newEnrollmentsListCmd(d *deps) *cobra.Command {
 			}
 			var rows [][]string
 			for _, e := range all.Items {
-				rows = append(rows, []string{e.Status, e.UserCode, e.Kind, first(e.Hostname, e.Label), e.OS, e.Address, d.ago(e.CreatedAt)})
+				rows = append(rows, []string{e.Status, e.UserCode, e.Kind, first(e.Hostname, e.Label), e.OS, e.Address, d.ago(e.CreatedAt), e.ID})
 			}
-			return cliutil.Table(d.Out, d.Width, []string{"STATUS", "CODE", "KIND", "HOST", "OS", "FROM", "ASKED"}, rows)
+			return cliutil.Table(d.Out, d.Width, []string{"STATUS", "CODE", "KIND", "HOST", "OS", "FROM", "ASKED", "ID"}, rows)
 		},
 	}
 	r.bind(cmd)
@@ -87,9 +89,9 @@ func runDecide(ctx context.Context, d *deps, o decideOptions) error {
 	if err != nil {
 		return err
 	}
-	found, err := c.LookupEnrollment(ctx, o.code)
+	found, err := findEnrollment(ctx, c, o.code)
 	if err != nil {
-		return named(err, "pairing with the code", o.code, "pipeweave enrollments list --status pending")
+		return err
 	}
 	decide := c.Deny
 	if o.approve {
@@ -106,7 +108,7 @@ func runDecide(ctx context.Context, d *deps, o decideOptions) error {
 	if !o.approve {
 		return d.printf("Denied: %s stays out.\n", who)
 	}
-	return d.printf("Approved: %s may join.\nNext: pipeweave workers\n", who)
+	return d.printf("Approved: %s may join.\nNext: pipeweave hosts\n", who)
 }
 
 func describeHost(e api.Enrollment) string {
@@ -151,6 +153,57 @@ func newIssueCmd(d *deps) *cobra.Command {
 	r.bind(cmd)
 	cmd.Flags().StringVar(&label, "label", "", "name for the host")
 	cmd.Flags().DurationVar(&expires, "expires", 24*time.Hour, "how long the code works")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// findEnrollment finds a pairing by the code its host shows, or either kind by
+// its id.
+func findEnrollment(ctx context.Context, c *client.Client, name string) (api.Enrollment, error) {
+	if !strings.HasPrefix(name, "ent_") {
+		found, err := c.LookupEnrollment(ctx, name)
+		return found, named(err, "pairing with the code", name, "pipeweave enrollments list --status pending")
+	}
+	all, err := c.Enrollments(ctx, "")
+	if err != nil {
+		return api.Enrollment{}, err
+	}
+	for _, e := range all.Items {
+		if e.ID == name {
+			return e, nil
+		}
+	}
+	return api.Enrollment{ID: name}, nil // older than the list; the server knows
+}
+
+func newEnrollmentRevokeCmd(d *deps) *cobra.Command {
+	var r remote
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "revoke CODE|ID", Short: "Take back a pairing or a code that nobody used yet", Args: cobra.ExactArgs(1),
+		Long: `Take back a pairing that was approved, or a code that was issued, before a host joins by
+it. A host that has joined is revoked with "pipeweave hosts revoke".`,
+		Example: "  pipeweave enrollments revoke ent_0123456789abcdef",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := d.connect(r)
+			if err != nil {
+				return err
+			}
+			found, err := findEnrollment(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			got, err := c.RevokeEnrollment(cmd.Context(), found.ID)
+			if err != nil {
+				return named(conflicting(err, "pipeweave hosts"), "enrollment", args[0], "pipeweave enrollments list")
+			}
+			if asJSON {
+				return cliutil.JSON(d.Out, got)
+			}
+			return d.printf("Revoked: nobody joins by it any more.\n")
+		},
+	}
+	r.bind(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

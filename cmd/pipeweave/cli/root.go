@@ -65,6 +65,7 @@ gives their workers something to do.`,
 		newServeCmd(d), newInitCmd(d), newDBCmd(d), newMaintenanceCmd(d),
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
 		newServicesCmd(d), newTasksCmd(d), newUploadsCmd(d), newQueueCmd(d), newStorageCmd(d),
+		newHostsCmd(d),
 		newEnrollmentsCmd(d), newWorkersCmd(d), newRolloutsCmd(d), newTokensCmd(d), newWorkspacesCmd(d), newReleasesCmd(d), newAuditCmd(d), newConfigCmd(d), newVersionCmd(d), cliutil.NewReferenceCmd(d.Streams),
 	)
 	return root
