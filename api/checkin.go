@@ -90,6 +90,9 @@ type OrderOptions struct {
 	// AllowDowngrade takes a host back to a version that it has run before: it
 	// may be older than the one that runs. A host goes to no other older version.
 	AllowDowngrade bool `json:"allowDowngrade,omitempty"`
+	// Retry says that a person wants it tried again, though it may have failed
+	// here before.
+	Retry bool `json:"retry,omitempty"`
 }
 
 // The states of an order as a host reports them. The last four are ends.
@@ -121,6 +124,9 @@ func (r OrderReport) Ended() bool {
 	}
 	return false
 }
+
+// OrderWorkerDone is the status of a worker that was brought to the version.
+const OrderWorkerDone = "upgraded"
 
 // OrderWorker is what became of one worker.
 type OrderWorker struct {

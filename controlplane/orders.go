@@ -24,7 +24,7 @@ func (s *Server) openOrders(ctx context.Context, h store.Host) ([]api.HostOrder,
 			Options: api.OrderOptions{
 				Channel: o.Channel, ForceAfterSec: int64(o.ForceAfter.Seconds()),
 				// Back to where the host was: it checks that by itself.
-				AllowDowngrade: o.Kind == store.RolloutRollback,
+				AllowDowngrade: o.Kind == store.RolloutRollback, Retry: o.Again,
 			},
 		})
 	}

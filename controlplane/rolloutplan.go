@@ -293,7 +293,7 @@ func (s *Server) planRollback(ctx context.Context, r store.Rollout) (rolloutPlan
 		h, ok := hosts[t.ID]
 		back := before(t)
 		switch {
-		case t.Order == "" || t.State == rollout.Withdrawn && t.Settled, t.State == rollout.Refused, t.State == rollout.Broken:
+		case t.Order == "", t.Settled && t.State != rollout.Done && !touched(t):
 			continue // as it was
 		case !ok || !h.RevokedAt.IsZero():
 			continue
@@ -308,6 +308,12 @@ func (s *Server) planRollback(ctx context.Context, r store.Rollout) (rolloutPlan
 		}
 	}
 	return p, nil
+}
+
+// touched reports whether some of a host's workers were brought to the version,
+// although not all of them were.
+func touched(t store.RolloutTarget) bool {
+	return slices.ContainsFunc(t.Workers, func(w store.RolloutWorker) bool { return w.Status == api.OrderWorkerDone })
 }
 
 // before is the version that most workers of a target ran, as the host said, or

@@ -130,7 +130,7 @@ func rolloutLife(f *fixture) {
 	}
 	order := f.ordersOf(hosts[0])
 	if len(order) != 1 || order[0].ID != targets[0].Order || order[0].Rollout != r.ID || order[0].Kind != store.RolloutUpgrade || order[0].Program != "pipedai-worker" ||
-		order[0].Version != "2.0.0" || order[0].Channel != "stable" || order[0].ForceAfter != time.Minute || order[0].Withdrawn || order[0].OrderedAt.IsZero() {
+		order[0].Version != "2.0.0" || order[0].Channel != "stable" || order[0].ForceAfter != time.Minute || order[0].Withdrawn || order[0].Again || order[0].OrderedAt.IsZero() {
 		f.Errorf("orders %+v", order)
 	}
 	if got := f.ordersOf(hosts[1]); len(got) != 0 {
@@ -288,6 +288,9 @@ func rolloutSteered(f *fixture) {
 	x := f.wantTargets(r.ID, rollout.Running, rollout.Done, rollout.Ordered, rollout.Waiting, rollout.Waiting)[1]
 	if x.Attempts != 2 || x.Error != "" || x.Forgiven {
 		f.Errorf("tried again %+v", x)
+	}
+	if order := f.ordersOf(hosts[1]); len(order) != 1 || !order[0].Again {
+		f.Errorf("the order after it was tried again: %+v", order)
 	}
 	if got := f.steer(r.ID, store.RolloutAbort); got.Status != rollout.Aborting {
 		f.Errorf("aborted %+v", got)
