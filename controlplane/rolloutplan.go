@@ -2,16 +2,14 @@ package controlplane
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
 
-	version "github.com/hashicorp/go-version"
-
 	"pipedai/api"
+	"pipedai/internal/release"
 	"pipedai/rollout"
 	"pipedai/store"
 )
@@ -79,11 +77,11 @@ func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (
 	if p.program == "" {
 		p.program = api.ProgramWorker
 	}
-	release, err := s.releaseFor(ctx, p.program, req.Version, req.Channel)
+	found, err := s.releaseFor(ctx, p.program, req.Version, req.Channel)
 	if err != nil {
 		return p, err
 	}
-	p.version, p.channel = release.Version, release.Channel
+	p.version, p.channel = found.Version, found.Channel
 	hosts, named, err := s.hostsFor(ctx, req)
 	if err != nil {
 		return p, err
@@ -103,11 +101,11 @@ func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (
 			p.leave(h, why)
 			continue
 		}
-		if !hasArtifact(release, h) {
+		if !hasArtifact(found, h) {
 			lacking = append(lacking, fmt.Sprintf("%s (%s/%s)", h.Name, goOS(h.OS), h.Arch))
 			continue
 		}
-		if slices.ContainsFunc(from, func(w store.RolloutWorker) bool { return older(p.version, w.From) }) {
+		if slices.ContainsFunc(from, func(w store.RolloutWorker) bool { return release.Newer(w.From, p.version) }) {
 			newer = append(newer, fmt.Sprintf("%s (%s)", h.Name, strings.Join(versionsOf(from), ", ")))
 			continue
 		}
@@ -265,13 +263,6 @@ func goOS(wire string) string {
 	return wire
 }
 
-// older reports whether a comes before b; not, if either is no version.
-func older(a, b string) bool {
-	va, errA := version.NewVersion(a)
-	vb, errB := version.NewVersion(b)
-	return errors.Join(errA, errB) == nil && va.LessThan(vb)
-}
-
 // planRollback takes every host that a rollout changed, or may have, back to
 // the version that most of its workers ran before.
 func (s *Server) planRollback(ctx context.Context, r store.Rollout) (rolloutPlan, error) {
@@ -326,7 +317,7 @@ func before(t store.RolloutTarget) string {
 				continue
 			}
 			counts[w.From]++
-			if best == "" || counts[w.From] > counts[best] || counts[w.From] == counts[best] && older(best, w.From) {
+			if best == "" || counts[w.From] > counts[best] || counts[w.From] == counts[best] && release.Newer(w.From, best) {
 				best = w.From
 			}
 		}
