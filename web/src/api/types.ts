@@ -157,6 +157,7 @@ export interface OrderOptions {
   channel?: string;
   forceAfterSec?: number;
   allowDowngrade?: boolean;
+  retry?: boolean;
 }
 
 /** OrderReport is how far a host is with an order. */
