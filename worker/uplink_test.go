@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,12 @@ func (l *ledger) uplink(ctx context.Context) *uplink {
 	return newUplink(ctx, o, l.take)
 }
 
+// pass lets time pass, and what happens meanwhile be seen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // Events that come together go together; runs do not wait; an answer that is
 // lost repeats nothing.
 func TestUplink_batches(t *testing.T) {
@@ -90,7 +97,7 @@ func TestUplink_batches(t *testing.T) {
 		if time.Since(begun) != 0 {
 			t.Error("a run waited for its events")
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if l.requests != 2 {
 			t.Errorf("%d requests, want one and its repetition", l.requests)
 		}
@@ -111,9 +118,10 @@ func TestUplink_batches(t *testing.T) {
 func TestUplink_dropsRatherThanWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		l := &ledger{fail: func(int) error {
-			if down {
+			if down.Load() {
 				return &api.Error{Status: http.StatusServiceUnavailable, Message: "down"}
 			}
 			return nil
@@ -123,12 +131,12 @@ func TestUplink_dropsRatherThanWaits(t *testing.T) {
 		for i := range mostQueued + 100 {
 			run.line(logLine{message: fmt.Sprint("line ", i)})
 		}
-		time.Sleep(5 * time.Minute)
-		down = false
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
+		down.Store(false)
+		pass(5 * time.Minute)
 		run.line(logLine{message: "back"})
 		run.end(api.CallbackRequest{Status: "success"})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		got := l.got["trun_1"]
 		tail := strings.Join(got[len(got)-3:], "; ")
 		if len(got) != mostQueued+3 || !strings.Contains(tail, "dropped 101 events were dropped here") || !strings.Contains(tail, "log back") {
@@ -152,9 +160,9 @@ func TestUplink_refusals(t *testing.T) {
 				l := &ledger{fail: func(int) error { return &api.Error{Status: tt.status, Message: "no"} }}
 				u := l.uplink(ctx)
 				run := (&runEvents{up: u}).begin("trun_1", "token of trun_1")
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				run.line(logLine{message: "more"})
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				if l.requests != tt.want {
 					t.Errorf("%d requests, want %d", l.requests, tt.want)
 				}
@@ -175,12 +183,12 @@ func TestUplink_bounds(t *testing.T) {
 		run.line(logLine{message: strings.Repeat("ä", api.MaxRunEventPayload)})
 		for i := range api.MaxRunEventSeq + 50 {
 			if i%1000 == 0 {
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 			}
 			run.progress(1, "")
 		}
 		run.end(api.CallbackRequest{Status: "success"})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		got := l.got["trun_1"]
 		if n := len(got); n != api.MaxRunEventSeq || !strings.Contains(got[n-2], "full") || len(got[1]) > 2*mostText {
 			t.Errorf("%d events, the last but one %s", n, got[n-2])
