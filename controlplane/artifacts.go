@@ -56,6 +56,7 @@ func (s *Server) artifactNamed(ctx context.Context, program, version, name strin
 // and are there only when the last of them was right.
 func (s *Server) putArtifact(w http.ResponseWriter, r *http.Request) {
 	program, version, name := r.PathValue("program"), r.PathValue("version"), r.PathValue("name")
+	recordOf(r.Context()).on(cut(program+"/"+version, 255)).detail("artifact %s", cut(name, 255))
 	of, a, err := s.artifactNamed(r.Context(), program, version, name)
 	switch {
 	case err != nil:

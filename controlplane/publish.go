@@ -18,6 +18,7 @@ import (
 // release, checked like a host will check it. It is there for hosts when its
 // artifacts are.
 func (s *Server) publishRelease(ctx context.Context, envelope api.Envelope) (api.PublishedRelease, error) {
+	recordOf(ctx).on(releaseNamed(ctx))
 	keys, err := s.releaseHistory(ctx)
 	if err != nil {
 		return api.PublishedRelease{}, err
@@ -35,6 +36,7 @@ func (s *Server) publishRelease(ctx context.Context, envelope api.Envelope) (api
 		return api.PublishedRelease{}, err
 	}
 	sum := sha256.Sum256(envelope.Payload)
+	recordOf(ctx).detail("channel %s, sequence %d, key %s", manifest.Channel, manifest.Sequence, current.ID())
 	wanted := store.Release{
 		Program: manifest.Program, Version: manifest.Version, Channel: manifest.Channel, Sequence: manifest.Sequence,
 		KeyID: current.ID(), Digest: hex.EncodeToString(sum[:]), Envelope: stored,
@@ -105,6 +107,7 @@ func releaseRefused(err error) error {
 // installs the version any more. There is no way back.
 func (s *Server) yankRelease(ctx context.Context, req api.YankRequest) (api.PublishedReleases, error) {
 	program, version := pathValue(ctx, "program"), pathValue(ctx, "version")
+	recordOf(ctx).on(releaseNamed(ctx)).detail("channel %q: %s", req.Channel, req.Reason)
 	gone, err := s.st.YankRelease(ctx, store.YankRelease{
 		Program: program, Version: version, Channel: req.Channel, Reason: req.Reason, By: caller(ctx).name,
 	})
@@ -133,6 +136,11 @@ func (s *Server) yankRelease(ctx context.Context, req api.YankRequest) (api.Publ
 func (s *Server) releaseChanged(r store.Release) {
 	s.newest.forget()
 	s.o.Engine.Publish(api.StreamEvent{Type: "release", ID: r.Program + "/" + r.Version, Status: r.Channel})
+}
+
+// releaseNamed is what a release is called in the audit log.
+func releaseNamed(ctx context.Context) string {
+	return cut(pathValue(ctx, "program")+"/"+pathValue(ctx, "version"), 255)
 }
 
 func pathValue(ctx context.Context, name string) string { return httpkit.PathValue(ctx, name) }

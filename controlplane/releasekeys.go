@@ -110,6 +110,7 @@ func (s *Server) setReleaseKey(ctx context.Context, req api.SetReleaseKeyRequest
 	if next.ID == after { // sent again: it is done
 		return s.keyHistory(ctx)
 	}
+	recordOf(ctx).on(next.ID).detail("in the place of %q", after)
 	next.AddedBy = caller(ctx).name
 	err = s.st.AddReleaseKey(ctx, after, next)
 	switch {

@@ -186,6 +186,11 @@ func TestRelease(t *testing.T) {
 			t.Errorf("a host reads %+v, %v", opened, err)
 		}
 	}
+	var audit api.AuditLines
+	b.as(b.admin, "GET", "/api/v1/audit?action=release", "", http.StatusOK, &audit)
+	if len(audit.Items) < 5 || audit.Items[len(audit.Items)-1].Object != p.key.Public().ID() || audit.Items[0].Object != "pipedai-worker/1.3.0" {
+		t.Errorf("recorded %+v", audit)
+	}
 	c := b.serve(secret.Text(host.WorkerToken))
 	for _, a := range m.Artifacts {
 		body, from, err := c.Artifact(t.Context(), m.Program, m.Version, a.Name, 0)

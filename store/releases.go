@@ -56,8 +56,6 @@ type Releases interface {
 	// Releases lists by program, then channel, then sequence, the highest first;
 	// unpublished, yanked and expired ones included.
 	Releases(ctx context.Context, f ReleaseFilter) ([]Release, error)
-	// ReleaseObjects returns the paths that artifacts have in storage, each once.
-	ReleaseObjects(ctx context.Context, backend string) ([]string, error)
 }
 
 // ReleaseKey is one key of the history.

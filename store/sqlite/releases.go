@@ -258,9 +258,3 @@ func (s *Store) YankRelease(ctx context.Context, y store.YankRelease) (out []sto
 	})
 	return out, err
 }
-
-// ReleaseObjects lists what storage holds of releases.
-func (s *Store) ReleaseObjects(ctx context.Context, backend string) ([]string, error) {
-	return all(ctx, s, "list objects of releases", func(row scanner, path *string) error { return row.Scan(path) },
-		`select distinct path from release_artifacts where path <> '' and backend = ?1`, backend)
-}
