@@ -70,11 +70,13 @@ func (r *runner) recover() error {
 			exit = *found.Exit
 		}
 		r.log.Info("worker ended while no daemon was here", "pid", p.PID)
-		r.cleared(exit)
+		if !r.s.o.Watch {
+			r.cleared(exit)
+		}
 		r.update(func(s *Status) { s.LastExit = &exit; s.RestartReason = "ended while no daemon was here" })
 		return nil
 	}
-	if found.PID != p.PID {
+	if found.PID != p.PID && !r.s.o.Watch {
 		if err := r.record(found); err != nil {
 			r.log.Error("record process", "error", err)
 		}
@@ -94,7 +96,7 @@ func (r *runner) recover() error {
 		}
 	})
 	r.stable.Reset(max(0, r.spec.Policy.stable()-ran))
-	if !p.AskedAt.IsZero() { // it drains; asked again it might end at once
+	if !p.AskedAt.IsZero() && !r.s.o.Watch { // it drains; asked again it might end at once
 		r.drains(p.AskedAt)
 	}
 	r.log.Info("re-attached to worker", "pid", found.PID, "generation", p.Generation)

@@ -118,7 +118,7 @@ func (r *runner) run(ctx context.Context) {
 	close(r.ready)
 	for {
 		var ended <-chan struct{}
-		if r.proc != nil {
+		if r.proc != nil && !r.s.o.Watch {
 			ended = r.proc.done()
 		}
 		select {
@@ -161,6 +161,15 @@ func (r *runner) stopTimers() {
 }
 
 func (r *runner) handle(c command) {
+	if r.s.o.Watch {
+		if c.verb == doWant {
+			r.spec = c.want.Spec
+		}
+		if c.reply != nil {
+			close(c.reply)
+		}
+		return
+	}
 	switch c.verb {
 	case doWant:
 		changed := r.spec.hash() != c.want.Spec.hash()

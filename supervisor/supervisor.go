@@ -38,6 +38,11 @@ type Options struct {
 	// anywhere. It is asked often and must be quick.
 	Secrets func(id string) *redact.Set
 
+	// Watch only looks: recorded processes and their output are taken up, and
+	// nothing else is done. None is started or stopped, no end is recorded: that
+	// is for the next Supervisor over the same Records.
+	Watch bool
+
 	// Cgroup is a folder of cgroup v2 in which workers get groups of their own,
 	// with the controllers that may be switched on there. Empty takes the part
 	// of the tree that was delegated to this process, if any. Linux only.

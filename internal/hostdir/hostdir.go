@@ -71,6 +71,9 @@ func (d Dir) UpdateNotice() string { return filepath.Join(d.Orchestrator(), "upd
 // Lock is held by the one daemon of this home.
 func (d Dir) Lock() string { return filepath.Join(d.Orchestrator(), "daemon.lock") }
 
+// Self says which version of the daemon was confirmed, and which is tried.
+func (d Dir) Self() string { return filepath.Join(d.Orchestrator(), "self.json") }
+
 // AdoptLock is held by whoever adopts workers.
 func (d Dir) AdoptLock() string { return filepath.Join(d.Orchestrator(), "adopt.lock") }
 
