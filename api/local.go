@@ -177,6 +177,17 @@ type SelfStatus struct {
 	ControlPlanes []RemoteState `json:"controlPlanes"`
 	Health        []HealthItem  `json:"health"`
 	Host          HostFacts     `json:"host"`
+
+	// LatestError says why the newest version is not known, or not known anew.
+	LatestError string `json:"latestError,omitempty"`
+	// Channel is the one whose newest version Latest is.
+	Channel string `json:"channel"`
+	// Installed is what runs after an upgrade failed for good.
+	Installed SelfInstalled `json:"installed"`
+	// Upgrade is the upgrade of this program that is under way.
+	Upgrade *Operation `json:"upgrade,omitempty"`
+	// Failed are versions that did not do here, the newest last.
+	Failed []SelfFailure `json:"failed"`
 }
 
 // RemoteState is the link to one control plane.

@@ -57,7 +57,7 @@ func (h *host) adopter(tell func(string)) *adoption.Adopter {
 			return err
 		},
 		CanRun: func(context.Context) error {
-			_, err := FindWorkerProgram(h.o.WorkerProgram)
+			_, err := h.findWorkerProgram(h.o.WorkerProgram)
 			return err
 		},
 		Command: AdoptCommand(h.o.Dir, h.command), Tell: tell, Grace: h.o.StopGrace,

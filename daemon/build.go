@@ -125,7 +125,7 @@ func (h *host) planBuild(ctx context.Context, req api.BuildRequest) (buildInput,
 	if err := checkToken(req); err != nil {
 		return in, err
 	}
-	if _, err := FindWorkerProgram(h.o.WorkerProgram); err != nil {
+	if _, err := h.findWorkerProgram(h.o.WorkerProgram); err != nil {
 		return in, conflict(err.Error(), "put pipedai-worker beside pipedai-orchestrator, or name it when starting: "+h.command("start --worker-program <path>"))
 	}
 	entries, err := h.manifest.Entries(ctx)
@@ -281,7 +281,7 @@ func buildRegister(ctx context.Context, op *operation) error {
 // register has the worker program trade the token for a worker. The token goes
 // through a pipe: the list of processes does not show it.
 func (h *host) register(ctx context.Context, op *operation, in buildInput) error {
-	program, err := FindWorkerProgram(h.o.WorkerProgram)
+	program, err := h.findWorkerProgram(h.o.WorkerProgram)
 	if err != nil {
 		return conflict(err.Error(), "")
 	}

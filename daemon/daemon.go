@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pipedai/api"
+	"pipedai/daemon/launch"
 	"pipedai/daemon/localapi"
 	"pipedai/enroll"
 	"pipedai/internal/buildinfo"
@@ -75,6 +76,11 @@ type Options struct {
 	// CannotRestart says why the daemon cannot come back by itself; empty when
 	// it can.
 	CannotRestart string
+	// Origin is the installed program, when another version stands in for it; the
+	// zero value is this program itself.
+	Origin launch.Origin
+	// Trial has the daemon only tried; see Trial.
+	Trial *Trial
 	// Logs bounds what is kept of workers' output.
 	Logs LogLimits
 	// Runs bounds what is kept of the events of runs.
@@ -99,6 +105,7 @@ type Options struct {
 	// a control plane may take, and who is told where an action is.
 	drainLimit, drainPace   time.Duration
 	askLimit                time.Duration
+	ownVersions             selfVersions
 	adoptSettle, adoptWatch time.Duration
 	verifyStay, verifyPace  time.Duration
 	probeLimit              time.Duration
@@ -156,7 +163,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Dir.Make(); err != nil {
 		return err
 	}
-	release, err := acquire(ctx, o.Dir)
+	release, err := Hold(ctx, o.Dir)
 	if err != nil {
 		return err
 	}
@@ -165,6 +172,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	o.say(launch.StageLocked)
 	defer func() { _ = listener.Close() }() // closed by the server already, unless it never began
 	hosts, err := manifest.Open(ctx, o.Dir.Manifest())
 	if err != nil {
@@ -180,6 +188,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	o.say(launch.StageManifest)
 	h := newHost(o, hosts)
 	h.end = end
 	defer h.meter.close()
@@ -194,7 +203,7 @@ func Run(ctx context.Context, o Options) error {
 	h.sweepVersions(ctx)
 
 	server := localapi.New(localapi.Options{
-		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, Feed: h.feed,
+		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, SelfUpgrade: h, Feed: h.feed,
 		CurrentToken: h.localToken, TokenReplaced: h.tokenReplaced, Connectivity: h.connectivity.State,
 		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
@@ -237,6 +246,9 @@ func serve(ctx context.Context, listener net.Listener, server *localapi.Server, 
 
 // run takes up the workers and keeps everything going until ctx ends.
 func (h *host) run(ctx context.Context) error {
+	if h.o.Trial != nil {
+		return h.try(ctx)
+	}
 	var parts lifecycle.Group
 	parts.Add("events", h.events.run)
 	parts.Add("status", h.broadcast)
@@ -246,6 +258,7 @@ func (h *host) run(ctx context.Context) error {
 	parts.Add("operations", h.operations.run)
 	parts.Add("actions", h.lanes.run)
 	parts.Add("runs", h.runs.run)
+	parts.Add("own version", h.settleVersion)
 	return parts.Run(ctx)
 }
 

@@ -54,6 +54,9 @@ func newEventLog(h *host) *eventLog {
 
 // add notes an event. It never blocks and never fails: data is one of ours.
 func (l *eventLog) add(kind, worker string, data any) {
+	if l.h.o.Trial != nil {
+		return // nothing happens: it is only tried
+	}
 	text, err := json.Marshal(data)
 	if err != nil || data == nil {
 		text = []byte(`{}`)
@@ -196,6 +199,9 @@ func (l *eventLog) remote(planes []remote.Plane) {
 // unless the manifest takes no writes at the moment; then they come first as
 // soon as it does.
 func (h *host) greet(ctx context.Context, info Info) error {
+	if h.o.Trial != nil {
+		return writeInfo(h.o.Dir, info) // who asks meanwhile hears that it starts
+	}
 	before, found := ReadInfo(h.o.Dir)
 	last, err := h.manifest.LastEvent(ctx, api.HostDaemonStarted, api.HostDaemonStopped)
 	if err != nil && !errors.Is(err, manifest.ErrNotFound) {

@@ -23,6 +23,7 @@ const (
 	StateRunning    = "running"
 	StateDegraded   = "degraded" // something in Health is an error
 	StateDraining   = "draining"
+	StateUpgrading  = "upgrading" // of this program
 )
 
 // The severities of a health item.
@@ -67,9 +68,13 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 		}
 		self.ControlPlanes = append(self.ControlPlanes, link)
 	}
-	_, missing := FindWorkerProgram(h.o.WorkerProgram)
+	_, missing := h.findWorkerProgram(h.o.WorkerProgram)
 	self.Health = append(h.health(workers, planes, missing), h.adoptionHealth(ctx)...)
 	self.State = h.state(len(workers), planes, self.Health)
+	h.tellSelf(&self)
+	if self.Upgrade != nil && self.State == StateRunning {
+		self.State = StateUpgrading
+	}
 	return self, nil
 }
 

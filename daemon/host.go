@@ -50,6 +50,7 @@ type host struct {
 	operations  *operations   // those that take long
 	building    sync.Mutex    // builds are planned one at a time
 	versions    versions      // of the worker program, beside each other
+	ownVersions selfVersions  // of this program
 	upgrading   sync.Mutex    // upgrades are begun one at a time
 	holds       holds         // workers that are kept without a process for a moment
 	events      *eventLog     // what happens, for later
@@ -66,11 +67,11 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		o: o, startedAt: time.Now(), feed: localapi.NewFeed(), manifest: hosts,
 		dirty: make(chan struct{}, 1), ready: make(chan struct{}), lanes: newLanes(),
 	}
-	h.versions = h.newVersions()
+	h.versions, h.ownVersions = h.newVersions(), h.newOwnVersions()
 	h.operations, h.events, h.runs = newOperations(h), newEventLog(h), newRunKeeper(h)
 	h.meter = newMeter(func() map[int]usage { return measure(h.leaders()) })
 	h.supervisor = supervisor.New(supervisor.Options{
-		Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: h.findProgram,
+		Watch: o.Trial != nil, Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: h.findProgram,
 		OnChange: h.processChanged, OnLines: h.publishLines, Secrets: h.hidden, Log: o.Log,
 		LogMaxBytes: o.Logs.MaxBytes, LogBackups: o.Logs.Backups, LogBudget: o.Logs.Budget,
 	})

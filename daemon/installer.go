@@ -64,7 +64,7 @@ const pinned = workerProgram + "@"
 func (h *host) findProgram(program string) (string, error) {
 	version, pin := strings.CutPrefix(program, pinned)
 	if !pin {
-		return FindWorkerProgram(program)
+		return h.findWorkerProgram(program)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), checkLimit)
 	defer cancel()
@@ -83,7 +83,7 @@ const (
 // programOf is the file that a pin means; "" is the default program.
 func (h *host) programOf(pin string) (string, error) {
 	if pin == "" {
-		return FindWorkerProgram(h.o.WorkerProgram)
+		return h.findWorkerProgram(h.o.WorkerProgram)
 	}
 	return h.findProgram(pinned + pin)
 }

@@ -25,6 +25,12 @@ type LeftError struct {
 	ComeBack bool
 	Reason   string
 	Port     int // that the local API had; a new daemon should take the same
+
+	// Rehearsal is a version to try first; see Stage.Rehearse.
+	Rehearsal *Rehearsal
+	// Become says that the next daemon is another version: this process should
+	// become it, whoever started it.
+	Become bool
 }
 
 func (e *LeftError) Error() string {

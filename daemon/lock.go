@@ -34,9 +34,10 @@ const (
 	lockRetry    = 10 * time.Millisecond
 )
 
-// acquire takes the one lock of a home and writes our pid into it. The kernel
-// gives the lock back when the process ends, however it ends.
-func acquire(ctx context.Context, dir hostdir.Dir) (release func(), err error) {
+// Hold takes the one lock of a home, which keeps every daemon away from it, and
+// writes our pid into it. The kernel gives the lock back when the process ends,
+// however it ends. *RunningError when a daemon has it.
+func Hold(ctx context.Context, dir hostdir.Dir) (release func(), err error) {
 	path := dir.Lock()
 	if err := hostdir.Plain(path); err != nil {
 		return nil, fmt.Errorf("take the daemon's lock: %w", err)

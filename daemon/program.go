@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 )
 
 // workerProgram is the bare name of the worker program.
@@ -13,9 +14,9 @@ const workerProgram = "pipedai-worker"
 
 // FindWorkerProgram returns the absolute path of the worker program: the one
 // that was named, else (named is empty or the program's bare name) the one
-// beside this program, else the one on the PATH. The error says where it was
-// looked for.
-func FindWorkerProgram(named string) (string, error) {
+// beside this program or beside one of others, else the one on the PATH. The
+// error says where it was looked for.
+func FindWorkerProgram(named string, others ...string) (string, error) {
 	if named != "" && named != workerProgram {
 		path, err := exec.LookPath(named)
 		if err != nil {
@@ -29,10 +30,13 @@ func FindWorkerProgram(named string) (string, error) {
 	}
 	folder := "the folder of this program"
 	if own, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(own); err == nil {
-			own = real
+		others = append(others, own)
+	}
+	for _, other := range slices.Backward(others) {
+		if real, err := filepath.EvalSymlinks(other); err == nil {
+			other = real
 		}
-		folder = filepath.Dir(own)
+		folder = filepath.Dir(other)
 		if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
 			return path, nil
 		}
@@ -42,4 +46,13 @@ func FindWorkerProgram(named string) (string, error) {
 		return "", fmt.Errorf("%s was found neither in %s nor on the PATH", name, folder)
 	}
 	return filepath.Abs(path)
+}
+
+// findWorkerProgram is FindWorkerProgram for the workers of this host: an upgrade
+// of the daemon does not take the worker program along.
+func (h *host) findWorkerProgram(named string) (string, error) {
+	if h.o.Origin.Program == "" {
+		return FindWorkerProgram(named)
+	}
+	return FindWorkerProgram(named, h.o.Origin.Program)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 
+	"pipedai/daemon/launch"
 	"pipedai/enroll"
 	"pipedai/manifest"
 	"pipedai/supervisor"
@@ -40,7 +41,7 @@ func policy(p supervisor.Policy, own manifest.Restart) supervisor.Policy {
 // notForWorkers are variables of the daemon's own that a worker must not see:
 // tokens, and what a service manager says to its service alone.
 var notForWorkers = []string{
-	"PIPEDAI_OPERATOR_TOKEN", "PIPEDAI_CONNECT_TOKEN", "PIPEWEAVE_API_TOKEN", "PIPEDAI_SERVICE", "PIPEDAI_CONFIG",
+	"PIPEDAI_OPERATOR_TOKEN", "PIPEDAI_CONNECT_TOKEN", "PIPEWEAVE_API_TOKEN", "PIPEDAI_SERVICE", "PIPEDAI_CONFIG", launch.BecomeEnv, launch.TrialEnv,
 	"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID",
 	"INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "CREDENTIALS_DIRECTORY", "MANAGERPID", "MANAGERPIDFDID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE",
 }

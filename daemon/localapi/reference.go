@@ -62,6 +62,22 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Answers: []openapi.Answer{{Type: "text/plain", Text: "the metrics"}},
 		},
 		"GET /api/self": {Summary: "The daemon, its host, its links to control planes, and what needs attention"},
+		"POST /api/upgrade-self": {
+			Summary: "Upgrade the daemon itself; workers keep running",
+			Detail: "Exactly one of `version` (exact, or `latest`) and `fromLocal` says what it is to become. It answers when that is on this host and says that it is what was asked for; then the daemon " +
+				"lets go of everything, the new version has to do all that a daemon does, and only then it takes the place of this one. Otherwise this one goes on, and the operation says why. " +
+				"Meanwhile the API answers 503 or not at all for some seconds. With `?async=1` or `Prefer: respond-async` the answer does not wait for the download: it is 202.",
+			Params: []openapi.Param{{Name: "async", Text: "1 does not wait"}},
+			Answers: []openapi.Answer{
+				{Status: 200, Body: api.UpgradeSelfResult{}, Text: "the version is here; the operation goes on"},
+				{Status: 202, Body: api.UpgradeSelfResult{}, Text: "the operation that goes on"},
+			},
+			Errors: []openapi.Failure{
+				openapi.Fail(409, "another upgrade is under way, the version failed here before, is older than this one, or is not trusted"),
+				openapi.Fail(422, "the program is not what it should be"), upstreamFailed, unwritten, badFlag,
+			},
+			Example: `{"version":"1.2.3"}`,
+		},
 		"POST /api/reload": {
 			Summary: "Take up what another program changed in the manifest or in the configuration of workers",
 			Example: `{"restart":["wrk_1"]}`, Errors: []openapi.Failure{workerUnknown},

@@ -29,6 +29,7 @@ func (s *Server) table() []route {
 		{"GET", "/metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}), true},
 
 		{"GET", "/api/self", httpkit.JSON(k, s.self), false},
+		{"POST", "/api/upgrade-self", httpkit.JSON(k, s.upgradeSelf), false},
 		{"POST", "/api/reload", httpkit.JSON(k, s.reload), false},
 		{"GET", "/api/connectivity", httpkit.JSON(k, s.connectivity), true},
 		{"POST", "/api/restart", httpkit.JSON(k, s.leave(true)), false},

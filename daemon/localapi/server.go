@@ -91,7 +91,9 @@ type Options struct {
 	Upgrades Upgrades
 	// Adoption is what takes stand-alone workers in.
 	Adoption Adoption
-	Feed     *Feed
+	// SelfUpgrade makes the daemon another version of itself.
+	SelfUpgrade SelfUpgrade
+	Feed        *Feed
 	// Connectivity returns the latest sample of the network probes and up to n
 	// of the newest. It answers while the daemon starts, too.
 	Connectivity func(n int) api.Connectivity

@@ -15,12 +15,13 @@ type Notifier struct{ address string }
 // NewNotifier finds out who listens, and takes the address out of the
 // environment: what the daemon starts is not to speak for it.
 func NewNotifier(getenv func(string) string) Notifier {
-	n := Notifier{address: getenv(notifySocket)}
-	_ = os.Unsetenv(notifySocket) // a name that is set can be unset
+	n := Notifier{address: getenv(NotifySocket)}
+	_ = os.Unsetenv(NotifySocket) // a name that is set can be unset
 	return n
 }
 
-const notifySocket = "NOTIFY_SOCKET"
+// NotifySocket is where systemd says who listens.
+const NotifySocket = "NOTIFY_SOCKET"
 
 // Ready says that workers are looked after.
 func (n Notifier) Ready(version string) error {

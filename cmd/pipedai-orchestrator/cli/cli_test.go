@@ -247,8 +247,13 @@ func TestRoot(t *testing.T) {
 		}
 	}
 	r := tm.run(t, "version", "--json")
-	var info map[string]string
-	if err := json.Unmarshal([]byte(r.out), &info); err != nil || info["version"] == "" || info["os"] == "" {
+	// An older daemon reads it before it tries this version.
+	var info struct {
+		Version, OS string
+		Trial       int
+		Manifest    struct{ Version, Least int64 }
+	}
+	if err := json.Unmarshal([]byte(r.out), &info); err != nil || info.Version == "" || info.OS == "" || info.Trial == 0 || info.Manifest.Least == 0 {
 		t.Errorf("version --json: %s", r.out)
 	}
 }

@@ -100,7 +100,9 @@ func (d *deps) ofDaemon(ctx context.Context, local reached, report *statusReport
 	if dir, err := d.dir(); err == nil {
 		d.pairing(dir, report)
 	}
-	if item, differ := d.compareVersions(self.Version, buildinfo.Version()); differ {
+	// An upgrade of the daemon leaves the installed program as it is.
+	upgraded := self.Installed.Pinned == self.Version && self.Installed.Version == buildinfo.Version()
+	if item, differ := d.compareVersions(self.Version, buildinfo.Version()); differ && !upgraded {
 		report.Health = append(report.Health, item)
 	}
 	return nil

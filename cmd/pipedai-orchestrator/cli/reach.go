@@ -128,7 +128,10 @@ func unusable(err error) bool {
 // explainHome adds what helps when the files of the host cannot be used. Other
 // errors come back as they are.
 func (d *deps) explainHome(err error) error {
+	var newer *manifest.NewerError
 	switch {
+	case errors.As(err, &newer) && newer.Backup != "":
+		return cliutil.Fail(cliutil.ExitFailed, err, "start the newer version; or go back, and lose what changed since: "+d.command("manifest restore "+daemon.ShellQuote(newer.Backup)))
 	case errors.Is(err, manifest.ErrLocked):
 		return cliutil.Fail(cliutil.ExitConflict, err, "end the other program that has the manifest open, then try again")
 	case errors.Is(err, manifest.ErrCorrupt):

@@ -14,6 +14,7 @@ import (
 
 	"pipedai/daemon"
 	"pipedai/daemon/connectivity"
+	"pipedai/daemon/launch"
 	"pipedai/daemon/localapi/localclient"
 	"pipedai/daemon/osservice"
 	"pipedai/internal/buildinfo"
@@ -32,7 +33,14 @@ func Main(ctx context.Context, args []string, s cliutil.Streams) int {
 	defer stop()
 	d := newDeps(s)
 	d.args = args
-	return osservice.Serve(ctx, func(ctx context.Context) int { return execute(ctx, d, args) })
+	run := func(ctx context.Context) int { return execute(ctx, d, args) }
+	if origin, stands := launch.ReadOrigin(s.Getenv); stands {
+		d.standsFor = origin
+		ctx, end := tied(ctx)
+		defer end()
+		return run(ctx) // the installed program is the one that a service manager talks to
+	}
+	return osservice.Serve(ctx, run)
 }
 
 // execute runs one command line.
@@ -64,14 +72,26 @@ type deps struct {
 	// replace makes this process run the program anew; it returns only when
 	// that failed, or, where processes cannot do so, the exit code of the new one.
 	replace func(args []string) (int, error)
+	// become makes this process run another program, as replace does.
+	become func(ctx context.Context, program string, args []string, env ...string) (int, error)
+	// standsFor is the installed program when this is another version in its place.
+	standsFor launch.Origin
 	// available tells which service managers run here, service speaks to one.
 	available func(getenv func(string) string) (system, person osservice.Kind)
 	service   func(osservice.Options) (*osservice.Service, error)
 }
 
 func newDeps(s cliutil.Streams) *deps {
-	return &deps{streams: s, open: openBrowser(s.Getenv), pipeWait: pipeWait, replace: replaceProgram,
+	d := &deps{streams: s, open: openBrowser(s.Getenv), pipeWait: pipeWait, become: becomeProgram,
 		available: osservice.Available, service: osservice.New}
+	d.replace = func(args []string) (int, error) {
+		installed, err := d.installedProgram()
+		if err != nil {
+			return 0, err
+		}
+		return d.become(context.Background(), installed, args)
+	}
+	return d
 }
 
 // dir resolves where this host keeps its files: --home, else PIPEDAI_HOME,
@@ -154,7 +174,7 @@ a dashboard on this machine.`,
 		newAdoptCmd(d), newUpgradeCmd(d))
 	add(groupWorkers, workerVerbs(d)...)
 	add(groupDiagnose, newStatusCmd(d), newEventsCmd(d), newConnectivityCmd(d), newInfoCmd(d), newSupportBundleCmd(d))
-	add(groupService, newInstallCmd(d), newUninstallCmd(d), newRestartCmd(d), newDetachCmd(d))
+	add(groupService, newInstallCmd(d), newUninstallCmd(d), newRestartCmd(d), newDetachCmd(d), newManifestCmd(d))
 	root.AddCommand(newVersionCmd(d), exitCodesTopic(), environmentTopic(), cliutil.NewReferenceCmd(d.streams))
 	cliutil.Look(root, "Learn more: "+program+" help exit-codes|environment|config")
 	return root

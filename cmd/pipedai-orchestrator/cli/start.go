@@ -3,10 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
@@ -123,6 +121,13 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	if err != nil {
 		return err
 	}
+	trial := isTrial(d.streams.Getenv)
+	if d.standsFor.Program == "" && !trial {
+		if became, err := d.launchPinned(ctx, dir); became || err != nil {
+			return err
+		}
+	}
+	notify := managerEnv(d.streams.Getenv)
 	manager := serviceManager(d.streams.Getenv)
 	notifier := osservice.NewNotifier(d.streams.Getenv)
 	level := slog.LevelInfo
@@ -141,9 +146,9 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		defer func() { _ = file.Close() }()
 		log = file
 	}
-	err = daemon.Run(ctx, daemon.Options{
+	options := daemon.Options{
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace, KillRevoked: o.killRevoked,
-		Internet: internet, ServiceManager: manager,
+		Internet: internet, ServiceManager: manager, Origin: d.standsFor,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
 		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs, KeepVersions: o.keepVersions, NPM: o.npm,
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
@@ -162,12 +167,24 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 				d.printf("Stopping: waiting for %d worker(s) to finish. Interrupt again to leave them running.\n", workers)
 			}
 		},
-	})
-	var left *daemon.LeftError
-	if errors.As(err, &left) {
-		return leave(d, left, manager)
 	}
-	return explainStart(d, o, err)
+	if trial {
+		options.Listening, options.Ready, options.Draining = nil, nil, nil
+		return d.runTrial(ctx, options)
+	}
+	return d.serve(ctx, options, notify, func(err error) error { return explainStart(d, o, err) })
+}
+
+// managerEnv is what a program needs in its environment to go on as the service
+// that this one is.
+func managerEnv(getenv func(string) string) []string {
+	var out []string
+	for _, name := range []string{osservice.NotifySocket, serviceEnv} {
+		if value := getenv(name); value != "" {
+			out = append(out, name+"="+value)
+		}
+	}
+	return out
 }
 
 // serviceManager names who started this daemon and starts it again; empty in a
@@ -197,17 +214,12 @@ func leave(d *deps, left *daemon.LeftError, manager string) error {
 	case !left.ComeBack:
 		d.printf("The workers run on without a daemon. Take them up again: %s\n", d.command("start"))
 		return nil
-	case manager != "":
-		return cliutil.Silent(cliutil.ExitRestart)
+	case manager != "", !becomes && d.standsFor.Program != "":
+		return cliutil.Silent(cliutil.ExitRestart) // whoever started it starts it again
 	}
 	d.printf("Restarting: %s\n", cliutil.Printable(left.Reason))
-	// The page that somebody has open finds the new daemon where the old one was.
-	code, err := d.replace(append(slices.Clone(d.args), "--port", strconv.Itoa(left.Port)))
-	if err != nil {
-		return cliutil.Fail(cliutil.ExitFailed, fmt.Errorf("start the new daemon: %w", err),
-			"the workers run on; start it yourself: "+d.command("start"))
-	}
-	return cliutil.Silent(code)
+	code, err := d.replace(d.again(left.Port))
+	return startedAnew(d, code, err)
 }
 
 // explainStart adds what helps to the ways a daemon cannot start.

@@ -17,6 +17,8 @@ import (
 type upgradeOptions struct {
 	name      string // of the worker
 	all       bool
+	self      bool // the daemon itself
+	apiURL    string
 	version   string
 	fromLocal string
 	rollback  bool
@@ -32,7 +34,7 @@ func newUpgradeCmd(d *deps) *cobra.Command {
 	var o upgradeOptions
 	cmd := &cobra.Command{
 		Use:   "upgrade [worker]",
-		Short: "Put workers on another version of their program",
+		Short: "Put workers, or the daemon itself, on another version",
 		Long: `Puts a worker on another version of its program: the newest, or the one that is
 named. The version is fetched, checked and laid beside the others first. Then the
 worker gets no more work, finishes the run it has in hand and starts from the new
@@ -43,22 +45,35 @@ is put back as it was, and the version is not tried on it again by itself.
 With --all every worker that is not at the version is upgraded, one after the
 other; the first is the canary, and the first that fails ends it.
 
+With --self the daemon itself becomes another version; no worker stops. The new
+version has to do all that a daemon does first, in a process of its own. If it does
+not, the daemon goes on as it was.
+
 The daemon does the work, also when this command or the daemon itself is killed.
 An interrupt takes the upgrade back.`,
 		Example: `  pipedai-orchestrator upgrade build-box
   pipedai-orchestrator upgrade build-box --version 1.4.0 --dry-run
   pipedai-orchestrator upgrade --all
-  pipedai-orchestrator upgrade build-box --rollback`,
+  pipedai-orchestrator upgrade build-box --rollback
+  pipedai-orchestrator upgrade --self`,
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: d.completeWorker,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.name = args[0]
+			}
+			if o.self {
+				return runUpgradeSelf(cmd.Context(), d, o)
+			}
+			if o.apiURL != "" {
+				return cliutil.UsageError("--api-url goes with --self: a worker has a control plane of its own")
 			}
 			return runUpgrade(cmd.Context(), d, o)
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.all, "all", false, "all workers of this host, one after the other")
+	f.BoolVar(&o.self, "self", false, "the daemon itself; workers keep running")
+	f.StringVar(&o.apiURL, "api-url", "", "with --self: whose releases are meant; default: the control plane that this host has")
 	f.StringVar(&o.version, "version", "", "an exact version; default: the newest of the channel")
 	f.StringVar(&o.fromLocal, "from-local", "", "a program, a folder with one, or a package on this machine instead")
 	f.BoolVar(&o.rollback, "rollback", false, "go back to what the worker ran before its last upgrade")

@@ -68,6 +68,12 @@ func (c *Client) Self(ctx context.Context) (out api.SelfStatus, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/self", nil, &out)
 }
 
+// UpgradeSelf has the daemon become another version of itself. It does not wait:
+// the result names the operation.
+func (c *Client) UpgradeSelf(ctx context.Context, req api.UpgradeSelfRequest) (out api.UpgradeSelfResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/upgrade-self?async=1", req, &out)
+}
+
 // Metrics returns what the daemon counts, in the text form of Prometheus.
 func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)

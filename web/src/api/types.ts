@@ -1233,6 +1233,11 @@ export interface SelfStatus {
   controlPlanes: RemoteState[] | null;
   health: HealthItem[] | null;
   host: HostFacts;
+  latestError?: string;
+  channel: string;
+  installed: SelfInstalled;
+  upgrade?: Operation;
+  failed: SelfFailure[] | null;
 }
 
 /** RemoteState is the link to one control plane. */
@@ -1821,6 +1826,55 @@ export interface TaskRunEvent {
 export interface TaskRunEvents {
   items: TaskRunEvent[] | null;
   next: number;
+}
+
+/**
+ * UpgradeSelfRequest is POST /api/upgrade-self. Exactly one of Version and
+ * FromLocal says what the daemon is to become; the other members were added to
+ * the contract.
+ */
+export interface UpgradeSelfRequest {
+  version?: string;
+  fromLocal?: string;
+  apiUrl?: string;
+  channel?: string;
+  timeoutMs?: number;
+  force?: boolean;
+  allowDowngrade?: boolean;
+}
+
+/**
+ * UpgradeSelfResult answers it: the version is here, and the daemon is about to
+ * become it.
+ */
+export interface UpgradeSelfResult {
+  ok: boolean;
+  action: string; // "upgrade-self"
+  durationMs: number;
+  unchanged?: boolean;
+  operation?: Operation; // that goes on; follow it
+}
+
+/**
+ * SelfInstalled is the program that the service manager starts, and why another
+ * version runs in its place.
+ */
+export interface SelfInstalled {
+  program: string;
+  version: string;
+  pinned?: string;
+  confirmedAt?: Time;
+  previous?: string; // that is returned to when the pinned one fails
+}
+
+/**
+ * SelfFailure is a version of the daemon that did not do on this host. It is not
+ * tried again unless a person says so.
+ */
+export interface SelfFailure {
+  version: string;
+  reason: string;
+  at: Time;
 }
 
 /** StorageContent answers GET /api/storage/{path} for a JSON object. */

@@ -1,0 +1,5 @@
+package daemon
+
+import "syscall"
+
+func tie(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }

@@ -1,0 +1,444 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	goversion "github.com/hashicorp/go-version"
+
+	"pipedai/api"
+	"pipedai/daemon/launch"
+	"pipedai/internal/buildinfo"
+	"pipedai/manifest"
+	"pipedai/upgrade"
+)
+
+// kindUpgradeSelf is the upgrade of this program.
+const kindUpgradeSelf = "upgrade-self"
+
+const (
+	// defaultTrialLimit bounds how long a new version may take to show that it does.
+	defaultTrialLimit = time.Minute
+	// maxTries bounds how often a trial that was cut short is begun anew.
+	maxTries = 3
+	// aboutLimit bounds how long a program may take to say what it is.
+	aboutLimit = 20 * time.Second
+)
+
+// selfVersions brings versions of this program to the host; *upgrade.Upgrader is
+// one.
+type selfVersions interface {
+	Find(ctx context.Context, w upgrade.Wanted) (upgrade.Found, error)
+	Fetch(ctx context.Context, f upgrade.Found, progress upgrade.Progress) (manifest.Installed, error)
+	Prune(ctx context.Context, program string, inUse []string) ([]manifest.Installed, error)
+}
+
+var _ selfVersions = (*upgrade.Upgrader)(nil)
+
+// selfWanted is what somebody wants this program to become.
+type selfWanted struct {
+	Version   string `json:"version,omitempty"` // exact; "" with no path is the newest
+	FromLocal string `json:"fromLocal,omitempty"`
+	APIURL    string `json:"apiUrl,omitempty"`
+	Channel   string `json:"channel,omitempty"`
+
+	AllowDowngrade bool `json:"allowDowngrade,omitempty"`
+	Remote         bool `json:"remote,omitempty"` // a control plane ordered it
+}
+
+// selfInput is what "upgrade-self" was asked for.
+type selfInput struct {
+	selfWanted
+	LimitMs int64 `json:"limitMs,omitempty"`
+	Force   bool  `json:"force,omitempty"`
+}
+
+// selfState is what the steps found out.
+type selfState struct {
+	From      string         `json:"from"`              // version that ran
+	To        string         `json:"to,omitempty"`      // as it was found
+	Nothing   bool           `json:"nothing,omitempty"` // it runs already
+	Candidate launch.Version `json:"candidate"`
+	Order     launch.Order   `json:"order"` // what it has to do as well
+}
+
+// upgradeSelfKind makes the daemon another version of itself:
+//
+//	check     look for the version; refuse what failed here before
+//	fetch     bring it beside the others, ask it what it is
+//	rehearse  let go of everything; it has to do all that a daemon does, in a
+//	          child process; see Rehearsal. The next daemon reads how that went.
+//	switch    it is the one that runs now
+//	verify    it reaches what was reached before; else the former one comes back
+//
+// From rehearse on this process is not the only one that carries out the steps:
+// what one leaves the next takes up, as after any kill.
+func upgradeSelfKind() opKind {
+	return opKind{kindUpgradeSelf, []opStep{
+		{name: "check", does: "looking for the version", do: selfCheck},
+		{name: "fetch", does: "fetching it", do: selfFetch, settles: true},
+		{name: "rehearse", does: "trying it", do: selfRehearse, final: true},
+		{name: "switch", does: "becoming it", do: selfSwitch, undo: selfReturn, final: true},
+		{name: "verify", does: "waiting for it to prove itself", do: selfVerify, final: true},
+	}}
+}
+
+func selfWork(op *operation) (in selfInput, st selfState, err error) {
+	return in, st, errors.Join(op.input(&in), op.state(&st))
+}
+
+func selfCheck(ctx context.Context, op *operation) error {
+	in, st, err := selfWork(op)
+	if err != nil {
+		return err
+	}
+	st.From = buildinfo.Version()
+	found, err := op.h.findSelf(ctx, in)
+	if err != nil {
+		return passing(op, err)
+	}
+	st.To = found.Version
+	st.Nothing = in.FromLocal == "" && sameVersion(found.Version, st.From)
+	return op.keep(ctx, st, "")
+}
+
+// findSelf looks for what was asked for, and refuses what failed here before.
+func (h *host) findSelf(ctx context.Context, in selfInput) (upgrade.Found, error) {
+	if in.APIURL == "" && in.FromLocal == "" {
+		var err error
+		if in.APIURL, err = h.onlyPlane(ctx); err != nil {
+			return upgrade.Found{}, err
+		}
+	}
+	limit, cancel := context.WithTimeout(ctx, h.o.askLimit)
+	defer cancel()
+	found, err := h.ownVersions.Find(limit, upgrade.Wanted{
+		APIURL: strings.TrimRight(in.APIURL, "/"), Program: program, Version: in.Version, Channel: in.Channel, Local: in.FromLocal,
+		Running: buildinfo.Version(), AllowDowngrade: in.AllowDowngrade, Remote: in.Remote,
+	})
+	if err != nil {
+		return found, err
+	}
+	return found, h.notFailed(found.Version, in.Force)
+}
+
+// maxSelfStumbles bounds how often the way to a version may fail.
+const maxSelfStumbles = 3
+
+// passing has a step tried again after what may be gone by then, a few times.
+func passing(op *operation, err error) error {
+	if upgrade.Passing(err) && op.stumbles < maxSelfStumbles {
+		op.stumbles++
+		return again(err)
+	}
+	return err
+}
+
+// notFailed refuses a version that did not do here.
+func (h *host) notFailed(version string, force bool) error {
+	if force || version == "" {
+		return nil
+	}
+	st, err := launch.Read(h.o.Dir)
+	if err != nil {
+		return err
+	}
+	before, failed := st.Failed(version)
+	if !failed {
+		return nil
+	}
+	return &api.Error{
+		Status: http.StatusConflict, Code: api.CodeConflict,
+		Message: fmt.Sprintf("version %s did not do on this host on %s and is not tried again by itself", version, before.At.Format(time.DateTime)),
+		Detail:  before.Reason, Fix: "try it again all the same: " + h.command("upgrade --self --version "+version+" --force"),
+	}
+}
+
+// onlyPlane is the control plane of this host, when it has one.
+func (h *host) onlyPlane(ctx context.Context) (string, error) {
+	urls, err := h.planes(ctx)
+	if err != nil {
+		return "", err
+	}
+	one := ""
+	for _, u := range urls {
+		switch {
+		case one == "":
+			one = u
+		case one != u:
+			return "", conflict("this host has several control planes", "say whose releases are meant with apiUrl, --api-url on the command line")
+		}
+	}
+	if one == "" {
+		return "", conflict("this host is not connected to a control plane", "connect it, or take a program of this machine: "+h.command("upgrade --self --from-local <path>"))
+	}
+	return one, nil
+}
+
+func selfFetch(ctx context.Context, op *operation) error {
+	in, st, err := selfWork(op)
+	if err != nil || st.Nothing || st.Candidate.Program != "" {
+		return err
+	}
+	found, err := op.h.findSelf(ctx, in)
+	if err != nil {
+		return passing(op, err)
+	}
+	have, err := op.h.ownVersions.Fetch(ctx, found, func(done, total int64) {
+		if total > 0 {
+			op.say(fmt.Sprintf("fetching it: %d of %d MiB", done>>20, total>>20))
+		}
+	})
+	if err != nil {
+		return passing(op, err)
+	}
+	c, about, err := askProgram(ctx, have.Path)
+	if err != nil {
+		return selfRefused("the program %s does not say what it is: %v", have.Path, err)
+	}
+	c.Name = have.Version
+	switch {
+	case in.FromLocal == "" && !sameVersion(about.Version, found.Version):
+		c.Version = found.Version
+		return op.h.failedSelf(c, fmt.Sprintf("it calls itself version %s", about.Version))
+	case about.Trial != launch.Protocol:
+		return selfRefused("version %s cannot be tried before it becomes the daemon; install it in the place of this one instead", about.Version)
+	case !in.AllowDowngrade && lower(about.Version, buildinfo.Version()):
+		return selfRefused("version %s is older than %s, which runs here; say that it may be: --allow-downgrade", about.Version, buildinfo.Version())
+	}
+	if err := op.h.notFailed(about.Version, in.Force || in.FromLocal != ""); err != nil {
+		return err
+	}
+	st.To, st.Candidate = about.Version, c
+	return op.keep(ctx, st, "")
+}
+
+// failedSelf notes a version that did not do, and returns why.
+func (h *host) failedSelf(v launch.Version, why string) error {
+	err := launch.Change(h.o.Dir, func(s *launch.State) { s.Fail(v, why) })
+	return errors.Join(selfRefused("version %s does not do: %s", v.Version, why), err)
+}
+
+func selfRefused(format string, a ...any) error {
+	return &api.Error{Status: http.StatusUnprocessableEntity, Code: api.CodeUpgradeFailed, Message: fmt.Sprintf(format, a...)}
+}
+
+// askProgram asks a program what it is, and takes its digest.
+func askProgram(ctx context.Context, program string) (launch.Version, launch.About, error) {
+	sum, err := launch.Digest(program)
+	if err != nil {
+		return launch.Version{}, launch.About{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, aboutLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "version", "--json") //nolint:gosec // a program that was just installed
+	cmd.WaitDelay = time.Second
+	cmd.Env = append(os.Environ(), "PIPEDAI_NO_UPDATE_NOTIFIER=1")
+	out, err := cmd.Output()
+	if err != nil {
+		return launch.Version{}, launch.About{}, err
+	}
+	about, err := launch.ParseAbout(out)
+	return launch.Version{Version: about.Version, Program: program, SHA256: sum, Schema: about.Manifest.Version}, about, err
+}
+
+// selfRehearse lets the daemon go for the trial, and reads in the next one how
+// that went.
+func selfRehearse(ctx context.Context, op *operation) error {
+	in, st, err := selfWork(op)
+	if err != nil || st.Nothing {
+		return err
+	}
+	state, err := launch.Read(op.h.o.Dir)
+	if err != nil {
+		return err
+	}
+	tries := 0
+	if t := state.Trial; t != nil && t.Operation == op.record().ID {
+		switch {
+		case t.Outcome == launch.Passed:
+			return nil
+		case t.Outcome == launch.Failed:
+			return selfRefused("version %s does not do; %s goes on: %s", st.To, buildinfo.Version(), t.Reason)
+		case t.Tries >= maxTries:
+			return op.h.failedSelf(st.Candidate, fmt.Sprintf("the daemon was ended %d times while it was tried", t.Tries))
+		}
+		tries = t.Tries
+	}
+	st.Order = op.h.order()
+	if err := op.keep(ctx, st, ""); err != nil {
+		return err
+	}
+	limit := time.Duration(in.LimitMs) * time.Millisecond
+	if limit <= 0 {
+		limit = defaultTrialLimit
+	}
+	err = launch.Change(op.h.o.Dir, func(s *launch.State) {
+		s.Trial = &launch.Trial{Operation: op.record().ID, Candidate: st.Candidate, Tries: tries + 1, StartedAt: api.At(time.Now())}
+	})
+	if err != nil {
+		return err
+	}
+	op.h.reached(kindUpgradeSelf + "/rehearse/noted")
+	if !workersOutlive {
+		return op.h.switchUntried(op, st)
+	}
+	return op.h.leaveFor(op, &LeftError{
+		ComeBack: true, Reason: "upgrade to " + st.To,
+		Rehearsal: &Rehearsal{Operation: op.record().ID, Candidate: st.Candidate, Order: st.Order, Limit: limit},
+	})
+}
+
+// switchUntried pins a version where workers end with their daemon: to try it
+// would be to start them all twice. It said what it is; should it end soon after
+// its start again and again, the one before it is started instead.
+func (h *host) switchUntried(op *operation, st selfState) error {
+	over := h.o.Origin.Version
+	if over == "" {
+		over = buildinfo.Version()
+	}
+	err := launch.Change(h.o.Dir, func(s *launch.State) {
+		s.Confirm(st.Candidate, over)
+		s.Trial.Outcome = launch.Passed
+	})
+	if err != nil {
+		return err
+	}
+	return h.leaveFor(op, &LeftError{ComeBack: true, Reason: "upgrade to " + st.To})
+}
+
+// leaveFor ends this daemon for another one, and returns when it does. The
+// operation goes on in that.
+func (h *host) leaveFor(op *operation, left *LeftError) error {
+	if h.left.CompareAndSwap(nil, left) {
+		if h.phase.CompareAndSwap(phaseReady, phaseDetaching) {
+			h.o.Log.Info("leaving the workers running", "reason", left.Reason, "workers", h.runningWorkers())
+			h.end()
+		} else {
+			h.left.CompareAndSwap(left, nil) // it ends anyway, for another reason
+		}
+	}
+	<-op.life.Done()
+	return context.Cause(op.life)
+}
+
+func selfSwitch(ctx context.Context, op *operation) error {
+	_, st, err := selfWork(op)
+	if err != nil || st.Nothing {
+		return err
+	}
+	if op.h.isVersion(st.Candidate) || st.From != st.To && sameVersion(buildinfo.Version(), st.To) {
+		return nil
+	}
+	state, err := launch.Read(op.h.o.Dir)
+	if err != nil {
+		return err
+	}
+	why := fmt.Sprintf("%s runs instead", buildinfo.Version())
+	if f, failed := state.Failed(st.To); failed {
+		why = f.Reason
+	}
+	return selfRefused("version %s was left again: %s", st.To, why)
+}
+
+// selfReturn has the former version come back, if it does not run already.
+func selfReturn(ctx context.Context, op *operation) error {
+	_, st, err := selfWork(op)
+	if err != nil || st.Nothing {
+		return err
+	}
+	reason := op.record().Error
+	err = launch.Change(op.h.o.Dir, func(s *launch.State) {
+		if s.Pin != nil && s.Pin.Version == st.Candidate {
+			s.Return()
+			s.Fail(st.Candidate, reason)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !op.h.isVersion(st.Candidate) {
+		return nil
+	}
+	return op.h.leaveFor(op, &LeftError{ComeBack: true, Reason: "back to " + st.From + ": " + reason, Become: true})
+}
+
+// isVersion reports whether this process is that program.
+func (h *host) isVersion(v launch.Version) bool {
+	if h.o.Origin.Program == "" {
+		return false // it is the installed one
+	}
+	own, err := os.Executable()
+	if err != nil {
+		return false
+	}
+	a, errA := os.Stat(own)
+	b, errB := os.Stat(v.Program)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+func selfVerify(ctx context.Context, op *operation) error {
+	in, st, err := selfWork(op)
+	if err != nil || st.Nothing {
+		return err
+	}
+	limit := time.Duration(in.LimitMs) * time.Millisecond
+	if limit <= 0 {
+		limit = defaultTrialLimit
+	}
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	look := time.NewTicker(verifyPace)
+	defer look.Stop()
+	for {
+		away := op.h.away(st.Order.Links)
+		if len(away) == 0 {
+			break
+		}
+		op.say("waiting for it to prove itself: " + errors.Join(away...).Error())
+		select {
+		case <-look.C:
+		case <-deadline.C:
+			return selfRefused("version %s does not reach what %s reached: %v", st.To, st.From, errors.Join(away...))
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return op.h.pruneSelf(ctx)
+}
+
+// verifyPace is the pause between two looks.
+const verifyPace = 200 * time.Millisecond
+
+// pruneSelf removes old versions. What cannot be removed does no harm.
+func (h *host) pruneSelf(ctx context.Context) error {
+	st, err := launch.Read(h.o.Dir)
+	if err != nil {
+		return err
+	}
+	var keep []string
+	for _, v := range st.Uses() {
+		keep = append(keep, v.Name)
+	}
+	if _, err := h.ownVersions.Prune(ctx, program, keep); err != nil {
+		h.o.Log.Warn("remove old versions of this program", "error", err)
+	}
+	return nil
+}
+
+func sameVersion(a, b string) bool {
+	va, errA := goversion.NewVersion(a)
+	vb, errB := goversion.NewVersion(b)
+	if errA != nil || errB != nil {
+		return a == b
+	}
+	return va.Equal(vb) && va.Metadata() == vb.Metadata()
+}
+
+func lower(a, b string) bool { return newer(b, a) }
