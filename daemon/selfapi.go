@@ -94,7 +94,7 @@ func (h *host) beginSelf(ctx context.Context, in selfInput, by string) (*operati
 		}
 		return nil, h.upgradeUnderWay(current)
 	}
-	if current := h.operations.underKind(kindUpgrade, kindUpgradeAll); current != nil {
+	if current := h.operations.underKind(exclusive...); current != nil {
 		return nil, h.upgradeUnderWay(current)
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)

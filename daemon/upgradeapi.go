@@ -156,7 +156,7 @@ func (h *host) beginUpgrade(ctx context.Context, e manifest.Entry, in upgradeInp
 }
 
 // exclusive are the kinds of which one at a time is carried out on a host.
-var exclusive = []string{kindUpgrade, kindUpgradeAll, "upgrade-self"}
+var exclusive = []string{kindUpgrade, kindUpgradeAll, kindUpgradeSelf}
 
 func (h *host) upgradeUnderWay(current *operation) error {
 	err := h.underWay(current).(*api.Error)
