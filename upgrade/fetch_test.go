@@ -217,7 +217,7 @@ func TestFetch_archivesThatReachOut(t *testing.T) {
 		return all
 	}
 	bomb := make([]byte, 300<<20)
-	many := make([]string, 20_001)
+	many := make([]string, 10_001)
 	for i := range many {
 		many[i] = "f" + strconv.Itoa(i)
 	}

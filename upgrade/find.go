@@ -167,15 +167,19 @@ func asAsked(w Wanted, m api.ReleaseManifest) error {
 		w.APIURL, w.Program, cmp.Or(w.Version, "(newest)"), w.Channel, m.Program, m.Version, m.Channel), "nothing was downloaded")
 }
 
-// sequence refuses an older release as the newest, and remembers how far they
-// have come. A version that was asked for by name may well be an older one:
-// whether that is a step back is another question.
+// sequence refuses an older release as the newest, and remembers how far the
+// newest have come. A version that was asked for by name may well be an older
+// one, or a later repair of an older one: it says nothing about the newest, and
+// whether it is a step back is another question.
 func (u *Upgrader) sequence(ctx context.Context, w Wanted, m api.ReleaseManifest) error {
+	if w.Version != "" {
+		return nil
+	}
 	seen, err := u.o.Records.SeenSequence(ctx, w.APIURL, m.Program, m.Channel)
 	if err != nil && !errors.Is(err, manifest.ErrNotFound) {
 		return err
 	}
-	if w.Version == "" && m.Sequence < seen.Sequence {
+	if m.Sequence < seen.Sequence {
 		return refused(api.CodeReleaseRollback, fmt.Sprintf("%s calls %s %s (number %d) the newest on %s, but this host has seen number %d (%s) on %s",
 			w.APIURL, m.Program, m.Version, m.Sequence, m.Channel, seen.Sequence, seen.Version, seen.SeenAt.Format(time.DateOnly)),
 			fmt.Sprintf("ask its operator why; if the numbers really begin anew: pipedai-orchestrator keys reset %s --sequences", w.APIURL))

@@ -143,6 +143,17 @@ func TestUpgrade_U4_oldReleases(t *testing.T) {
 			t.Errorf("the same once more: %v", err)
 		}
 	})
+	t.Run("a later repair of an older one does not count", func(t *testing.T) {
+		newest := made(upgrade.WorkerProgram, "1.0.0", 5, release.FormatBinary, script("1.0.0"))
+		publish("0.9.1", 6) // a control plane goes on calling 1.0.0 the newest
+		if _, err := h.Find(t.Context(), h.want("0.9.1")); err != nil {
+			t.Fatal(err)
+		}
+		p.publish(t, newest, script("1.0.0"))
+		if err := find(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("one that has expired is not taken", func(t *testing.T) {
 		now = now.Add(2 * time.Hour)
 		defer func() { now = time.Now() }()

@@ -24,7 +24,7 @@ import (
 // The limits of what an archive may become. They are far beyond any program of
 // ours and far below what fills a disk.
 const (
-	maxFiles    = 20_000
+	maxFiles    = 10_000
 	maxDepth    = 24
 	maxName     = 400
 	maxGrowth   = 50        // times the size of the archive,
