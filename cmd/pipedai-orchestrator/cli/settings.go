@@ -28,6 +28,8 @@ const (
 	keyPort          = "port"
 	keyWorkerProgram = "workerProgram"
 	keyStopGrace     = "stopGrace"
+	keyUpgradeLimit  = "upgradeTimeout"
+	keyDrainLimit    = "drainTimeout"
 	keyProbeInternet = "probeInternet"
 	keyVerbose       = "verbose"
 	keyWhenRevoked   = "whenRevoked"
@@ -54,6 +56,8 @@ func daemonSettings() settings.Table {
 		{Key: keyWorkerProgram, Flag: "worker-program", Env: []string{"PIPEDAI_WORKER_PROGRAM"}, Usage: "the pipedai-worker to run; default: beside this program, then on the PATH"},
 		{Key: keyStopGrace, Flag: "stop-grace", Env: []string{"PIPEDAI_STOP_GRACE"}, Default: "5m", Check: checkGrace, Usage: "how long a stopped worker may finish its run"},
 		{Key: keyWhenRevoked, Flag: "when-revoked", Env: []string{"PIPEDAI_WHEN_REVOKED"}, Default: whenRevokedFinish, Check: checkWhenRevoked, Usage: "what becomes of the workers of a control plane that revokes this host: finish lets them end the runs they have in hand, kill ends them"},
+		{Key: keyUpgradeLimit, Flag: "upgrade-timeout", Env: []string{"PIPEDAI_UPGRADE_TIMEOUT"}, Default: "1m", Check: checkGrace, Usage: "how long a version that a worker is upgraded to may take to prove itself"},
+		{Key: keyDrainLimit, Flag: "drain-timeout", Env: []string{"PIPEDAI_DRAIN_TIMEOUT"}, Default: "30m", Check: checkGrace, Usage: "how long a drain waits for the run in hand"},
 		{Key: keyProbeInternet, Flag: "probe-internet", Env: []string{"PIPEDAI_PROBE_INTERNET"}, Default: strings.Join(connectivity.DefaultInternet, ","), Check: checkProbes, Usage: "URLs, separated by commas, that tell an outage of the network from one of a control plane; off asks nobody"},
 		{Key: keyVerbose, Flag: "verbose", Env: []string{"PIPEDAI_VERBOSE"}, Default: "false", Kind: settings.Toggle, Usage: "log more"},
 		{Key: keyLogFile, Flag: "log-file", Env: []string{"PIPEDAI_LOG_FILE"}, Default: "false", Kind: settings.Toggle, Usage: "keep the daemon's own log in a file, rotated, instead of writing it to the terminal"},

@@ -28,6 +28,8 @@ type startOptions struct {
 	workerProgram string
 	stopGrace     time.Duration
 	killRevoked   bool
+	upgradeLimit  time.Duration
+	drainLimit    time.Duration
 	probeInternet string
 	verbose       bool
 	logFile       bool
@@ -103,6 +105,8 @@ func startFrom(all settings.Choices) startOptions {
 	o.port, _ = strconv.Atoi(all[keyPort].Value)
 	o.killRevoked = all[keyWhenRevoked].Value == whenRevokedKill
 	o.stopGrace, _ = time.ParseDuration(all[keyStopGrace].Value)
+	o.upgradeLimit, _ = time.ParseDuration(all[keyUpgradeLimit].Value)
+	o.drainLimit, _ = time.ParseDuration(all[keyDrainLimit].Value)
 	return o
 }
 
@@ -148,7 +152,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 	}
 	options := daemon.Options{
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace, KillRevoked: o.killRevoked,
-		Internet: internet, ServiceManager: manager, Origin: d.standsFor,
+		VerifyLimit: o.upgradeLimit, DrainLimit: o.drainLimit, Internet: internet, ServiceManager: manager, Origin: d.standsFor,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
 		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs, KeepVersions: o.keepVersions, NPM: o.npm,
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
