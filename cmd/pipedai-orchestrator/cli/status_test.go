@@ -33,6 +33,12 @@ func fakeDaemon(t *testing.T, tm *terminal, version string, routes map[string]an
 			w.WriteHeader(http.StatusNotFound)
 			body = &api.Error{Code: api.CodeNotFound, Message: "Not found"}
 		}
+		if answer, changes := body.(func() any); changes {
+			body = answer()
+		}
+		if refusal, no := body.(*api.Error); no && refusal.Status != 0 {
+			w.WriteHeader(refusal.Status)
+		}
 		_ = json.NewEncoder(w).Encode(body)
 	}))
 	t.Cleanup(server.Close)
