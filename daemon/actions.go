@@ -76,7 +76,9 @@ func (h *host) act(ctx context.Context, id string, req localapi.ActRequest, orde
 		return result, err
 	}
 	if current := h.operations.of(id); current != nil {
-		if err := h.inTheWay(current, req); err != nil {
+		if current.record().Status != manifest.OperationRunning {
+			<-current.ended // it is over, and lets go
+		} else if err := h.inTheWay(current, req); err != nil {
 			return result, err
 		}
 	}
