@@ -75,10 +75,8 @@ func (h *host) act(ctx context.Context, id string, req localapi.ActRequest, orde
 	if err != nil {
 		return result, err
 	}
-	if current := h.operations.of(id); current != nil {
-		if current.record().Status != manifest.OperationRunning {
-			<-current.ended // it is over, and lets go
-		} else if err := h.inTheWay(current, req); err != nil {
+	if current := h.operations.of(id); current != nil && !current.over(ctx, h.o.StopWait) {
+		if err := h.inTheWay(current, req); err != nil {
 			return result, err
 		}
 	}

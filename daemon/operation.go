@@ -252,6 +252,23 @@ func (o *operations) under(ctx context.Context, worker string, patience time.Dur
 	}
 }
 
+// over reports whether it has ended. One that only lets go is waited for, for a
+// while: everybody who looks sees that it is over.
+func (op *operation) over(ctx context.Context, patience time.Duration) bool {
+	if op.record().Status == manifest.OperationRunning {
+		return false
+	}
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	select {
+	case <-op.ended:
+		return true
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
 func (op *operation) settle() { op.once.settled.Do(func() { close(op.settled) }) }
 
 // hold notes that it cannot go on for now.

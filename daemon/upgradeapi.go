@@ -137,11 +137,8 @@ func (h *host) beginUpgrade(ctx context.Context, e manifest.Entry, in upgradeInp
 		}
 		return nil, h.upgradeUnderWay(current)
 	}
-	if current := h.operations.of(e.ID); current != nil {
-		if current.record().Status == manifest.OperationRunning {
-			return nil, h.underWay(current)
-		}
-		<-current.ended // it is over, and lets go
+	if current := h.operations.of(e.ID); current != nil && !current.over(ctx, h.o.StopWait) {
+		return nil, h.underWay(current)
 	}
 	if err := h.notTakenOver(ctx, e.ID, kindUpgrade); err != nil {
 		return nil, err
