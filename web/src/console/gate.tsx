@@ -7,7 +7,8 @@ import { Button } from "../ui/button.tsx";
 import { ThemeButton } from "../ui/chrome.tsx";
 import { useLink } from "../ui/link-banner.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
-import { link, queries, sessionQuery, token } from "./server.ts";
+import { sessionQuery } from "./queries/session.ts";
+import { link, queries, token } from "./server.ts";
 
 const SessionContext = createContext<Session | null>(null);
 

@@ -8,7 +8,8 @@ import { IconButton } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy.tsx";
 import { Failure, Loading, Panel } from "../ui/panel.tsx";
 import { toastError } from "../ui/toast.tsx";
-import { client, objectQuery, objectURL } from "./server.ts";
+import { objectQuery, objectURL } from "./queries/objects.ts";
+import { client } from "./server.ts";
 
 /** A stored object in a panel of its own, which loads and fails by itself. */
 export function ObjectPanel({ title, path, absent }: { title: string; path: string | undefined; absent: string }) {

@@ -1,5 +1,9 @@
 import type { Command, CommandSource } from "../lib/commands.ts";
-import { pipelinesQuery, queries, runQuery, servicesQuery, workersQuery } from "./server.ts";
+import { pipelinesQuery } from "./queries/pipelines.ts";
+import { runQuery } from "./queries/runs.ts";
+import { servicesQuery } from "./queries/services.ts";
+import { workersQuery } from "./queries/workers.ts";
+import { queries } from "./server.ts";
 
 const most = 8;
 

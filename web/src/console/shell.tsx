@@ -12,8 +12,9 @@ import { Empty } from "../ui/panel.tsx";
 import { PreferencesButton } from "../ui/preferences.tsx";
 import { announce } from "../ui/toast.tsx";
 import { useSession } from "./gate.tsx";
+import { pendingQuery } from "./queries/enrollments.ts";
 import { searchEverything } from "./search.ts";
-import { link, pendingQuery, signOut } from "./server.ts";
+import { link, signOut } from "./server.ts";
 
 const places: {
   to: "/" | "/pipelines" | "/runs" | "/services" | "/hosts";

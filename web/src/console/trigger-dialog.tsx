@@ -9,7 +9,9 @@ import { Button } from "../ui/button.tsx";
 import { Command } from "../ui/copy.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { describe, toast } from "../ui/toast.tsx";
-import { objectQuery, runsQuery, trigger } from "./server.ts";
+import { objectQuery } from "./queries/objects.ts";
+import { trigger } from "./queries/pipelines.ts";
+import { runsQuery } from "./queries/runs.ts";
 
 interface Props {
   pipeline: string;

@@ -13,7 +13,8 @@ import { Ago, Until } from "../../ui/time.tsx";
 import { toastError } from "../../ui/toast.tsx";
 import { useMayChange, useSession } from "../gate.tsx";
 import { Heading } from "../parts.tsx";
-import { decide, lookupQuery, queries } from "../server.ts";
+import { decide, lookupQuery } from "../queries/enrollments.ts";
+import { queries } from "../server.ts";
 
 const route = getRouteApi("/activate");
 

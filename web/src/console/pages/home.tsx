@@ -6,7 +6,11 @@ import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
 import { StateBadge, type Tone } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
-import { pendingQuery, pipelinesQuery, queueQuery, runsQuery, servicesQuery } from "../server.ts";
+import { pendingQuery } from "../queries/enrollments.ts";
+import { pipelinesQuery } from "../queries/pipelines.ts";
+import { queueQuery } from "../queries/queue.ts";
+import { runsQuery } from "../queries/runs.ts";
+import { servicesQuery } from "../queries/services.ts";
 
 export function HomePage() {
   return (

@@ -11,7 +11,8 @@ import { Ago } from "../../ui/time.tsx";
 import { toast, toastError } from "../../ui/toast.tsx";
 import { useMayChange, useSession } from "../gate.tsx";
 import { Heading } from "../parts.tsx";
-import { pendingQuery, setWorkerEnabled, workersQuery } from "../server.ts";
+import { pendingQuery } from "../queries/enrollments.ts";
+import { setWorkerEnabled, workersQuery } from "../queries/workers.ts";
 
 export function HostsPage() {
   const { workspaceId } = useSession();

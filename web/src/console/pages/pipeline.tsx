@@ -12,7 +12,8 @@ import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useMayChange } from "../gate.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
-import { pipelineQuery, runsQuery } from "../server.ts";
+import { pipelineQuery } from "../queries/pipelines.ts";
+import { runsQuery } from "../queries/runs.ts";
 import { LazyGraph } from "../task-views.tsx";
 import { TriggerDialog } from "../trigger-dialog.tsx";
 

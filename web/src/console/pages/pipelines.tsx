@@ -9,7 +9,8 @@ import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { lookOf, StateIcon } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading } from "../parts.tsx";
-import { pipelinesQuery, runsQuery } from "../server.ts";
+import { pipelinesQuery } from "../queries/pipelines.ts";
+import { runsQuery } from "../queries/runs.ts";
 
 const recentRuns = 100;
 

@@ -18,8 +18,8 @@ import { RunFailure, statusCommand } from "../failure.tsx";
 import { useMayChange } from "../gate.tsx";
 import { ObjectPanel } from "../object-view.tsx";
 import { Heading } from "../parts.tsx";
+import { cancelRun, ended, runQuery } from "../queries/runs.ts";
 import type { RunSearch } from "../router.tsx";
-import { cancelRun, ended, runQuery } from "../server.ts";
 import { LazyGraph, TaskPanel, TaskTable } from "../task-views.tsx";
 import { TriggerDialog } from "../trigger-dialog.tsx";
 

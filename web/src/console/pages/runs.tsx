@@ -6,8 +6,9 @@ import { FilterSelect } from "../../ui/field.tsx";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { lookOf } from "../../ui/state.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
+import { pipelinesQuery } from "../queries/pipelines.ts";
+import { runsQuery } from "../queries/runs.ts";
 import type { RunsSearch } from "../router.tsx";
-import { pipelinesQuery, runsQuery } from "../server.ts";
 
 const route = getRouteApi("/runs");
 const pageSize = 25;

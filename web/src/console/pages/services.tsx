@@ -8,7 +8,7 @@ import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading } from "../parts.tsx";
-import { serviceQuery, servicesQuery } from "../server.ts";
+import { serviceQuery, servicesQuery } from "../queries/services.ts";
 
 export function ServicesPage() {
   const services = useQuery(servicesQuery);
