@@ -81,5 +81,7 @@ const (
 	HostLinkRecovered = "link.recovered"
 	HostRevoked       = "host.revoked" // apiUrl, workspaceId: a control plane does not trust this host any more
 
+	HostOrderRefused = "order.refused" // order, rollout, program, version, why
+
 	HostConnectivityChanged = "connectivity.changed" // from, to: verdicts
 )

@@ -59,6 +59,8 @@ type Options struct {
 	// KillRevoked has the workers of a control plane that revoked this host killed;
 	// otherwise they finish the runs they have in hand.
 	KillRevoked bool
+	// DenyRollouts has the host refuse what control planes tell it to do.
+	DenyRollouts bool
 	// PollEvery is the pace of asking control planes; 0 means 15 s.
 	PollEvery time.Duration
 	// Internet are the URLs that tell an outage of a control plane from one of
@@ -102,7 +104,8 @@ type Options struct {
 	Log      *slog.Logger
 
 	// What tests set: how long a drain waits and how often it looks, how long
-	// a control plane may take, and who is told where an action is.
+	// a control plane may take, who is told where an action is, and operations
+	// and orders of their own.
 	drainLimit, drainPace   time.Duration
 	askLimit                time.Duration
 	ownVersions             selfVersions
@@ -111,6 +114,8 @@ type Options struct {
 	probeLimit              time.Duration
 	versions                versions
 	reached                 func(point string)
+	opKinds                 []opKind             // besides opKinds()
+	orderKinds              map[string]orderKind // besides orderKinds()
 }
 
 func (o *Options) defaults() {
@@ -256,6 +261,7 @@ func (h *host) run(ctx context.Context) error {
 	parts.Add("remote", h.remote.Run)
 	parts.Add("connectivity", h.connectivity.Run)
 	parts.Add("operations", h.operations.run)
+	parts.Add("orders", h.orders.run)
 	parts.Add("actions", h.lanes.run)
 	parts.Add("runs", h.runs.run)
 	parts.Add("own version", h.settleVersion)

@@ -55,6 +55,7 @@ type host struct {
 	holds       holds         // workers that are kept without a process for a moment
 	events      *eventLog     // what happens, for later
 	runs        *runKeeper    // bounds the events of runs
+	orders      *orders       // what control planes tell this host to do
 
 	meter   *meter  // what workers take
 	secrets secrets // taken out of worker output
@@ -69,6 +70,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 	}
 	h.versions, h.ownVersions = h.newVersions(), h.newOwnVersions()
 	h.operations, h.events, h.runs = newOperations(h), newEventLog(h), newRunKeeper(h)
+	h.orders = newOrders(h)
 	h.meter = newMeter(func() map[int]usage { return measure(h.leaders()) })
 	h.supervisor = supervisor.New(supervisor.Options{
 		Watch: o.Trial != nil, Records: hosts, LogDir: o.Dir.Logs(), FIFODir: o.Dir.FIFOs(), Find: h.findProgram,
@@ -80,7 +82,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 			return client.New(url, client.Options{Token: token, UserAgent: program + "/" + buildinfo.Version()})
 		},
 		Credential: h.credential, PoolCredential: h.poolCredential, OnChange: h.remoteChanged, PollEvery: o.PollEvery, Log: o.Log,
-		HostCredential: h.hostCredential, Facts: checkInFacts, OnRevoked: h.wasRevoked,
+		HostCredential: h.hostCredential, Facts: checkInFacts, OnRevoked: h.wasRevoked, Orders: h.orders,
 	})
 	h.connectivity = connectivity.New(connectivity.Options{
 		Planes: h.planes, Internet: o.Internet, File: o.Dir.Connectivity(),

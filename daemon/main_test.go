@@ -119,6 +119,9 @@ func daemonMain() int {
 		o = upgradeOptions(dir)
 	}
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if os.Getenv(ordersVar) != "" {
+		o = withTestOrders(o)
+	}
 	if point := os.Getenv(dieVar); point != "" {
 		o.Log = slog.New(slog.DiscardHandler)
 		o.reached = func(at string) {

@@ -111,7 +111,7 @@ type operations struct {
 func newOperations(h *host) *operations {
 	o := &operations{h: h, kinds: map[string]opKind{}, running: map[string]*operation{}}
 	o.ctx, o.detach = context.WithCancelCause(context.Background())
-	for _, k := range opKinds() {
+	for _, k := range append(opKinds(), h.o.opKinds...) {
 		o.kinds[k.name] = k
 	}
 	return o
@@ -394,4 +394,5 @@ func (op *operation) tell(failure string) {
 func (op *operation) publish() {
 	wire := op.h.operations.wire(op.record())
 	op.h.feed.Publish(api.LocalFrame{Kind: "operation", Operation: &wire})
+	op.h.orders.moved(wire.ID)
 }

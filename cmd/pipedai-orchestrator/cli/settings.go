@@ -33,6 +33,7 @@ const (
 	keyProbeInternet = "probeInternet"
 	keyVerbose       = "verbose"
 	keyWhenRevoked   = "whenRevoked"
+	keyRollouts      = "rollouts"
 	keyLogFile       = "logFile"
 	keyLogMaxSize    = "logMaxSize"
 	keyLogBackups    = "logBackups"
@@ -58,6 +59,7 @@ func daemonSettings() settings.Table {
 		{Key: keyWhenRevoked, Flag: "when-revoked", Env: []string{"PIPEDAI_WHEN_REVOKED"}, Default: whenRevokedFinish, Check: checkWhenRevoked, Usage: "what becomes of the workers of a control plane that revokes this host: finish lets them end the runs they have in hand, kill ends them"},
 		{Key: keyUpgradeLimit, Flag: "upgrade-timeout", Env: []string{"PIPEDAI_UPGRADE_TIMEOUT"}, Default: "1m", Check: checkGrace, Usage: "how long a version that a worker is upgraded to may take to prove itself"},
 		{Key: keyDrainLimit, Flag: "drain-timeout", Env: []string{"PIPEDAI_DRAIN_TIMEOUT"}, Default: "30m", Check: checkGrace, Usage: "how long a drain waits for the run in hand"},
+		{Key: keyRollouts, Flag: "rollouts", Env: []string{"PIPEDAI_ROLLOUTS"}, Default: rolloutsAllow, Check: checkRollouts, Usage: "whether control planes may have this host upgraded: allow or deny"},
 		{Key: keyProbeInternet, Flag: "probe-internet", Env: []string{"PIPEDAI_PROBE_INTERNET"}, Default: strings.Join(connectivity.DefaultInternet, ","), Check: checkProbes, Usage: "URLs, separated by commas, that tell an outage of the network from one of a control plane; off asks nobody"},
 		{Key: keyVerbose, Flag: "verbose", Env: []string{"PIPEDAI_VERBOSE"}, Default: "false", Kind: settings.Toggle, Usage: "log more"},
 		{Key: keyLogFile, Flag: "log-file", Env: []string{"PIPEDAI_LOG_FILE"}, Default: "false", Kind: settings.Toggle, Usage: "keep the daemon's own log in a file, rotated, instead of writing it to the terminal"},
@@ -92,6 +94,19 @@ const (
 func checkWhenRevoked(value string) error {
 	if value != whenRevokedFinish && value != whenRevokedKill {
 		return fmt.Errorf("%.60q is neither finish nor kill", value)
+	}
+	return nil
+}
+
+// Whether control planes may have this host upgraded.
+const (
+	rolloutsAllow = "allow"
+	rolloutsDeny  = "deny"
+)
+
+func checkRollouts(value string) error {
+	if value != rolloutsAllow && value != rolloutsDeny {
+		return fmt.Errorf("%.60q is neither allow nor deny", value)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type startOptions struct {
 	killRevoked   bool
 	upgradeLimit  time.Duration
 	drainLimit    time.Duration
+	denyRollouts  bool
 	probeInternet string
 	verbose       bool
 	logFile       bool
@@ -104,6 +105,7 @@ func startFrom(all settings.Choices) startOptions {
 	}
 	o.port, _ = strconv.Atoi(all[keyPort].Value)
 	o.killRevoked = all[keyWhenRevoked].Value == whenRevokedKill
+	o.denyRollouts = all[keyRollouts].Value == rolloutsDeny
 	o.stopGrace, _ = time.ParseDuration(all[keyStopGrace].Value)
 	o.upgradeLimit, _ = time.ParseDuration(all[keyUpgradeLimit].Value)
 	o.drainLimit, _ = time.ParseDuration(all[keyDrainLimit].Value)
@@ -151,7 +153,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		log = file
 	}
 	options := daemon.Options{
-		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace, KillRevoked: o.killRevoked,
+		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace, KillRevoked: o.killRevoked, DenyRollouts: o.denyRollouts,
 		VerifyLimit: o.upgradeLimit, DrainLimit: o.drainLimit, Internet: internet, ServiceManager: manager, Origin: d.standsFor,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
 		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs, KeepVersions: o.keepVersions, NPM: o.npm,
