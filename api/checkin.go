@@ -84,6 +84,8 @@ func (o HostOrder) Key() string {
 type OrderOptions struct {
 	// Channel is the one that the version is taken from.
 	Channel string `json:"channel,omitempty"`
+	// DeadlineSec is how long all of it may take, from when it was given.
+	DeadlineSec int64 `json:"deadlineSec,omitempty"`
 	// ForceAfterSec is how long the run in hand may take before its worker is
 	// stopped all the same; 0 waits, and fails when it takes too long.
 	ForceAfterSec int64 `json:"forceAfterSec,omitempty"`

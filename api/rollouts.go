@@ -3,8 +3,7 @@ package api
 // A rollout brings a version of one program to many hosts, a few at a time.
 // Each host does it by itself and reports.
 
-// The programs that have a meaning of their own in a rollout; every other one
-// is a program of workers.
+// The programs that hosts can be brought to a version of.
 const (
 	ProgramWorker       = "pipedai-worker"
 	ProgramOrchestrator = "pipedai-orchestrator"
@@ -13,7 +12,7 @@ const (
 // StartRolloutRequest is the body of POST /api/v1/rollouts and of
 // POST /api/v1/rollouts/plan, which only says what would happen.
 type StartRolloutRequest struct {
-	Program string `json:"program,omitempty" validate:"max=64"` // "pipedai-worker" when empty
+	Program string `json:"program,omitempty" validate:"omitempty,oneof=pipedai-worker pipedai-orchestrator"` // "pipedai-worker" when empty
 	Version string `json:"version" validate:"required,max=64"`
 	Channel string `json:"channel,omitempty" validate:"max=64"` // empty: any that the version is published on, "stable" first
 

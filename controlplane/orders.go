@@ -22,7 +22,7 @@ func (s *Server) openOrders(ctx context.Context, h store.Host) ([]api.HostOrder,
 		out = append(out, api.HostOrder{
 			ID: string(o.ID), RolloutID: string(o.Rollout), Kind: kind, Program: o.Program, Version: o.Version, Withdrawn: o.Withdrawn,
 			Options: api.OrderOptions{
-				Channel: o.Channel, ForceAfterSec: int64(o.ForceAfter.Seconds()),
+				Channel: o.Channel, DeadlineSec: int64(o.Deadline.Seconds()), ForceAfterSec: int64(o.ForceAfter.Seconds()),
 				// Back to where the host was: it checks that by itself.
 				AllowDowngrade: o.Kind == store.RolloutRollback, Retry: o.Again,
 			},

@@ -324,6 +324,8 @@ func TestRollout_U12_tenHostsTwoFail(t *testing.T) {
 	}
 	all[3].behave = broken("2.0.0 crashed at start; 1.0.0 runs again")
 	all[6].behave = broken("the disk is full")
+	stopped := make(chan struct{})
+	all[7].behave = func(*machine, api.HostOrder) error { <-stopped; return nil } // it drains as long as that
 	on(t, all...)
 
 	r := b.startRollout(`{"version":"2.0.0","canary":2,"maxUnavailable":2,"maxFailures":1}`)
@@ -352,9 +354,16 @@ func TestRollout_U12_tenHostsTwoFail(t *testing.T) {
 	}
 	begun := len(fleet.began)
 	fleet.mu.Unlock()
-	if begun > 8 { // both failures, and what was out at that moment
+	if begun > 8 { // both failures, and one that was out at that moment
 		t.Errorf("%d hosts had begun", begun)
 	}
+	close(stopped) // what was out goes on, and nothing more begins
+	eventually(t, func() bool { b.turn(); return b.rolloutNow(r.ID).Counts.Out == 0 })
+	fleet.mu.Lock()
+	if len(fleet.began) != begun {
+		t.Errorf("%v began", fleet.began)
+	}
+	fleet.mu.Unlock()
 
 	// Somebody mends the two.
 	all[3].behave, all[6].behave = all[0].behave, all[0].behave

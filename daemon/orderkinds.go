@@ -1,4 +1,10 @@
 package daemon
 
+import "pipedai/api"
+
 // orderKinds is every kind of orders that this host carries out.
-func orderKinds() map[string]orderKind { return map[string]orderKind{} }
+func orderKinds() map[string]orderKind {
+	return map[string]orderKind{
+		api.OrderUpgradeWorkers: {capability: api.CapabilityUpgradeWorkers, begin: beginWorkersOrder, tell: tellWorkersOrder},
+	}
+}

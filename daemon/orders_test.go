@@ -196,7 +196,7 @@ func TestOrders_carriedOutAndReported(t *testing.T) {
 		t.Errorf("operation %+v", op)
 	}
 	desk.mu.Lock()
-	if !slices.Equal(desk.able, []string{"test"}) {
+	if !slices.Contains(desk.able, "test") {
 		t.Errorf("capabilities %q", desk.able)
 	}
 	desk.mu.Unlock()

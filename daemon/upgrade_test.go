@@ -29,10 +29,17 @@ type upgradeHost struct {
 
 func newUpgradeHost(t *testing.T, change func(*Options), ids ...string) *upgradeHost {
 	t.Helper()
+	return newUpgradeHostAt(t, func(*plane) {}, change, ids...)
+}
+
+// newUpgradeHostAt is newUpgradeHost at a control plane that at prepares.
+func newUpgradeHostAt(t *testing.T, at func(*plane), change func(*Options), ids ...string) *upgradeHost {
+	t.Helper()
 	if len(ids) == 0 {
 		ids = []string{"w1"}
 	}
 	h := &upgradeHost{p: newPlane(t, ids...)}
+	at(h.p)
 	h.dir = newHome(t, h.p.URL, ids...)
 	h.o = upgradeOptions(h.dir)
 	if change != nil {

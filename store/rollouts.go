@@ -165,8 +165,9 @@ type HostOrder struct {
 	Version    string
 	Channel    string
 	ForceAfter time.Duration
-	Again      bool // the host had another one before: somebody wants it tried again
-	Withdrawn  bool // it is not to be done any more
+	Deadline   time.Duration // for all of it
+	Again      bool          // the host had another one before: somebody wants it tried again
+	Withdrawn  bool          // it is not to be done any more
 	OrderedAt  time.Time
 }
 

@@ -271,8 +271,8 @@ func (s *Store) AdvanceRollouts(ctx context.Context) ([]store.Rollout, error) {
 // HostOrders lists the open orders of a host.
 func (s *Store) HostOrders(ctx context.Context, host store.HostID) ([]store.HostOrder, error) {
 	return all(ctx, s, "list orders", func(row scanner, o *store.HostOrder) error {
-		return row.Scan(&o.ID, &o.Rollout, &o.Kind, &o.Program, &o.Version, &o.Channel, millis(&o.ForceAfter), &o.Again, &o.Withdrawn, timeCol{&o.OrderedAt})
-	}, `select t.order_id, r.id, r.kind, r.program, t.version, r.channel, r.force_after_ms, t.attempts > 1, t.state not in ('ordered', 'running'), t.ordered_at
+		return row.Scan(&o.ID, &o.Rollout, &o.Kind, &o.Program, &o.Version, &o.Channel, millis(&o.ForceAfter), millis(&o.Deadline), &o.Again, &o.Withdrawn, timeCol{&o.OrderedAt})
+	}, `select t.order_id, r.id, r.kind, r.program, t.version, r.channel, r.force_after_ms, r.host_deadline_ms, t.attempts > 1, t.state not in ('ordered', 'running'), t.ordered_at
 		from rollout_targets t join rollouts r on r.id = t.rollout_id where t.host_id = $1 and t.`+openOrder+` order by t.ordered_at, t.order_id`, host)
 }
 

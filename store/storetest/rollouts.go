@@ -130,7 +130,7 @@ func rolloutLife(f *fixture) {
 	}
 	order := f.ordersOf(hosts[0])
 	if len(order) != 1 || order[0].ID != targets[0].Order || order[0].Rollout != r.ID || order[0].Kind != store.RolloutUpgrade || order[0].Program != "pipedai-worker" ||
-		order[0].Version != "2.0.0" || order[0].Channel != "stable" || order[0].ForceAfter != time.Minute || order[0].Withdrawn || order[0].Again || order[0].OrderedAt.IsZero() {
+		order[0].Version != "2.0.0" || order[0].Channel != "stable" || order[0].ForceAfter != time.Minute || order[0].Deadline != time.Hour || order[0].Withdrawn || order[0].Again || order[0].OrderedAt.IsZero() {
 		f.Errorf("orders %+v", order)
 	}
 	if got := f.ordersOf(hosts[1]); len(got) != 0 {

@@ -155,6 +155,7 @@ export interface HostOrder {
 /** OrderOptions say how an order is carried out. */
 export interface OrderOptions {
   channel?: string;
+  deadlineSec?: number;
   forceAfterSec?: number;
   allowDowngrade?: boolean;
   retry?: boolean;
@@ -1656,7 +1657,7 @@ export interface ReleaseKeys {
  * POST /api/v1/rollouts/plan, which only says what would happen.
  */
 export interface StartRolloutRequest extends RolloutLimits {
-  program?: string; // "pipedai-worker" when empty
+  program?: "pipedai-worker" | "pipedai-orchestrator"; // "pipedai-worker" when empty
   version: string;
   channel?: string; // empty: any that the version is published on, "stable" first
   hosts?: string[];
