@@ -68,7 +68,10 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 		o: o, startedAt: time.Now(), feed: localapi.NewFeed(), manifest: hosts,
 		dirty: make(chan struct{}, 1), ready: make(chan struct{}), lanes: newLanes(),
 	}
-	h.versions, h.ownVersions = h.newVersions(), h.newOwnVersions()
+	h.versions, h.ownVersions = h.newVersions(), o.ownVersions
+	if h.ownVersions == nil {
+		h.ownVersions = h.upgrader(nil)
+	}
 	h.operations, h.events, h.runs = newOperations(h), newEventLog(h), newRunKeeper(h)
 	h.orders = newOrders(h)
 	h.meter = newMeter(func() map[int]usage { return measure(h.leaders()) })

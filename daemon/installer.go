@@ -122,13 +122,19 @@ func (h *host) newVersions() versions {
 	if h.o.versions != nil {
 		return h.o.versions
 	}
-	return installed{h, upgrade.New(upgrade.Options{
-		Dir: h.o.Dir.Versions(), Records: h.manifest, Dial: h.releaseSource, ProbeArgs: h.o.WorkerArgs, Log: h.o.Log,
+	return installed{h, h.upgrader(h.o.WorkerArgs)}
+}
+
+// upgrader keeps versions of programs, which are asked for theirs with args
+// before the verb.
+func (h *host) upgrader(args []string) *upgrade.Upgrader {
+	return upgrade.New(upgrade.Options{
+		Dir: h.o.Dir.Versions(), Records: h.manifest, Dial: h.releaseSource, ProbeArgs: args, Log: h.o.Log,
 		Keep: h.o.KeepVersions, NPM: h.o.NPM,
 		OnTrust: func(c upgrade.TrustChange) {
 			h.events.add(api.HostReleaseKey, "", map[string]any{"apiUrl": c.APIURL, "how": c.How, "keyId": c.KeyID, "from": c.From})
 		},
-	})}
+	})
 }
 
 // installed keeps versions with package upgrade.

@@ -23,8 +23,9 @@ import (
 
 const (
 	// letGoLimit is how long a version that is well may take to let go of
-	// everything again.
+	// everything again, endLimit how long one that is not.
 	letGoLimit = 15 * time.Second
+	endLimit   = time.Second
 	// lastWords is how much is kept of what it writes to its standard error.
 	lastWords = 4 << 10
 )
@@ -143,7 +144,11 @@ func (s Stage) perform(ctx context.Context, r Rehearsal) error {
 	defer c.kill() // and all it started, if it still is there
 	judged := c.judge(limit, r)
 	c.letGo()
-	ending := time.NewTimer(letGoLimit)
+	patience := letGoLimit
+	if judged != nil {
+		patience = endLimit
+	}
+	ending := time.NewTimer(patience)
 	defer ending.Stop()
 	select {
 	case <-c.ended:

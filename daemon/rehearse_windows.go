@@ -6,7 +6,7 @@ import (
 )
 
 // On Windows nothing is rehearsed: workers end with their daemon, so that there
-// is nothing to take up. See upgradeself.go.
+// is nothing to take up. See switchUntried.
 
 func inTrial(*exec.Cmd) {}
 

@@ -116,7 +116,7 @@ func (o *operations) ofKind(kind string) *operation {
 
 // tellSelf adds to the daemon's status what it knows of its own versions.
 func (h *host) tellSelf(out *api.SelfStatus) {
-	out.Failed, out.Channel = []api.SelfFailure{}, "stable"
+	out.Failed, out.Channel, out.LatestError = []api.SelfFailure{}, api.DefaultChannel, h.remote.OrchestratorError()
 	out.Installed = api.SelfInstalled{Program: h.o.Origin.Program, Version: h.o.Origin.Version}
 	if out.Installed.Version == "" {
 		out.Installed.Version = buildinfo.Version()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -235,6 +236,159 @@ func TestSelfUpgrade_U9_versionsThatDoNotDo(t *testing.T) {
 	// The same program that does is taken.
 	must(t, h.host.env, "pipedai-orchestrator", "upgrade", "--self", "--from-local", real)
 	h.sameProcesses(before, "one that does")
+	h.finish()
+}
+
+// fussyPlane is a control plane that answers a version of the daemon only so
+// often.
+type fussyPlane struct {
+	*httptest.Server
+	mu    sync.Mutex
+	left  map[string]int // by version; one that is not named has no limit
+	heard map[string]int
+}
+
+func newFussyPlane(t testing.TB) *fussyPlane {
+	p := &fussyPlane{left: map[string]int{}, heard: map[string]int{}}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/workspaces/ws/workers" {
+			http.NotFound(w, r)
+			return
+		}
+		_, agent, _ := strings.Cut(r.UserAgent(), "/")
+		p.mu.Lock()
+		left, limited := p.left[agent]
+		p.left[agent], p.heard[agent] = left-1, p.heard[agent]+1
+		if !limited {
+			delete(p.left, agent)
+		}
+		p.mu.Unlock()
+		if limited && left <= 0 {
+			http.Error(w, `{"error":"go away"}`, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte(`{"items":[]}`))
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *fussyPlane) allow(version string, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left[version] = n
+}
+
+// A version that does not reach a control plane which the one before reached is
+// left in its trial; one that loses it right after, when it runs already.
+func TestSelfUpgrade_U9_controlPlane(t *testing.T) {
+	t.Parallel()
+	p := newFussyPlane(t)
+	h := newFaultHost(t, map[string]string{"w00": "steady", "w01": "quick"})
+	h.connectTo(p.URL)
+	h.boot(0)
+	eventually(t, "all workers to run, and the control plane to answer", func() bool {
+		self := h.self()
+		return len(self.ControlPlanes) == 1 && self.ControlPlanes[0].Reachable &&
+			!slices.ContainsFunc(h.workers(), func(w api.FusedWorker) bool { return w.Local == nil || w.Local.PID == nil })
+	})
+	h.configure()
+	h.settle(h.nothing)
+	before, pid := h.processes(), h.proc.cmd.Process.Pid
+	for _, test := range []struct {
+		name    string
+		answers int
+		says    string
+	}{{"never heard", 0, "still waits"}, {"heard in the trial only", 1, "does not reach what " + oldVersion + " reached"}} {
+		p.allow(newVersion, test.answers)
+		r := h.upgrade("--from-local", daemonBuild(t, newVersion, ""), "--timeout", "5s", "--force")
+		if r.code != 1 || !strings.Contains(r.err, test.says) || !strings.Contains(r.err, oldVersion+" goes on") {
+			t.Fatalf("%s: %d %s %s\n%s", test.name, r.code, r.out, r.err, tail(h.proc.err.String()))
+		}
+		self := h.self()
+		if self.Version != oldVersion || self.PID != pid || self.Installed.Pinned != "" || len(self.Failed) != 1 {
+			t.Fatalf("%s: %+v", test.name, self)
+		}
+		h.sameProcesses(before, test.name)
+	}
+	p.allow(newVersion, 1<<30)
+	must(t, h.host.env, "pipedai-orchestrator", "upgrade", "--self", "--from-local", daemonBuild(t, newVersion, ""))
+	h.sameProcesses(before, "heard")
+	h.finish()
+}
+
+// connectTo makes the host's control plane, which nobody is, this one.
+func (h *faultHost) connectTo(url string) {
+	h.t.Helper()
+	folder := filepath.Join(h.home, "orchestrator")
+	files, err := filepath.Glob(filepath.Join(folder, "workers", "*.json"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join(folder, "manifest.json")) {
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, []byte(strings.ReplaceAll(string(data), "http://127.0.0.1:9", url)), 0o600)
+		}
+		if err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	h.write(filepath.Join(folder, "credentials.json"), map[string]any{"version": 1, "operators": map[string]string{url: "hos_not-a-real-token"}})
+}
+
+// Two at once are one when they ask for the same, and refused otherwise; whoever
+// asks is answered before the daemon goes.
+func TestSelfUpgrade_U13_twoAtOnce(t *testing.T) {
+	t.Parallel()
+	h := steadyHost(t, 2)
+	before := h.processes()
+	ask := func(path string) (int, string, api.UpgradeSelfResult) {
+		var out api.UpgradeSelfResult
+		status, body := request(t, http.MethodPost, at(h.port, "/api/upgrade-self"), h.key, map[string]any{"fromLocal": path, "timeoutMs": 20000}, &out)
+		return status, body, out
+	}
+	both := map[string]any{"version": "1.0.0", "fromLocal": "/x"}
+	if status, body := request(t, http.MethodPost, at(h.port, "/api/upgrade-self"), h.key, both, nil); status != http.StatusBadRequest {
+		t.Errorf("both: %d %s", status, body)
+	}
+	if status, body, _ := ask("relative/path"); status != http.StatusBadRequest {
+		t.Errorf("a relative path: %d %s", status, body)
+	}
+	next, other := daemonBuild(t, newVersion, ""), daemonBuild(t, newerVersion, "")
+	type answer struct {
+		status int
+		body   string
+		result api.UpgradeSelfResult
+	}
+	answers := make(chan answer, 3)
+	for _, path := range []string{next, next, other} {
+		go func() {
+			status, body, result := ask(path)
+			answers <- answer{status, body, result}
+		}()
+	}
+	ids := map[string]int{}
+	refused := 0
+	for range 3 {
+		switch a := <-answers; a.status {
+		case http.StatusOK:
+			ids[a.result.Operation.ID]++
+		case http.StatusConflict, http.StatusServiceUnavailable:
+			refused++
+		default:
+			t.Errorf("answered %d %s", a.status, a.body)
+		}
+	}
+	if len(ids) != 1 || refused == 0 {
+		t.Errorf("operations %v, %d refused", ids, refused)
+	}
+	eventually(t, "one of them to be the daemon", func() bool {
+		var self api.SelfStatus
+		status, _ := request(t, http.MethodGet, at(h.port, "/api/self"), h.key, nil, &self)
+		return status == http.StatusOK && self.Version != oldVersion && self.Upgrade == nil
+	})
+	h.sameProcesses(before, "two at once")
 	h.finish()
 }
 

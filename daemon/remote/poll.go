@@ -255,6 +255,7 @@ type releases struct {
 
 	worker, orchestrator string // empty when unknown
 	at                   time.Time
+	err                  error // of the last question; nil when it was answered
 }
 
 // watchReleases asks at once, then once a day; after a failure sooner.
@@ -271,9 +272,16 @@ func (w *Watcher) watchReleases(ctx context.Context, apiURL string, r *releases)
 			w.o.Log.Debug("the newest versions are not known", "url", apiURL, "error", err)
 		} else {
 			failures = 0
-			w.mu.Lock()
+		}
+		if ctx.Err() != nil {
+			return // we gave up; that says nothing about the control plane
+		}
+		w.mu.Lock()
+		if r.err = err; err == nil {
 			r.take(answer)
-			w.mu.Unlock()
+		}
+		w.mu.Unlock()
+		if err == nil {
 			w.o.OnChange()
 		}
 		if !backoff.Sleep(ctx, wait) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -337,6 +339,19 @@ func (w *Watcher) Orchestrator() (version string, at time.Time) {
 		}
 	}
 	return version, at
+}
+
+// OrchestratorError is why the newest version of this program is not known, or
+// not known anew; empty when it is.
+func (w *Watcher) OrchestratorError() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, url := range slices.Sorted(maps.Keys(w.releases)) {
+		if err := w.releases[url].err; err != nil {
+			return url + ": " + explain(err)
+		}
+	}
+	return ""
 }
 
 // errNotWatched says that nothing can tell about an entry.

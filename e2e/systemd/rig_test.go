@@ -61,8 +61,11 @@ func (r *rig) steps(t *testing.T, units ...string) func(name string, do func(t *
 	}
 }
 
-// programs are built once for all tests.
-var programs struct{ daemon, worker string }
+// programs are built once for all tests. next is the daemon of a later version.
+var programs struct{ daemon, worker, next string }
+
+// nextVersion is what that one calls itself.
+const nextVersion = "9.1.0"
 
 func TestMain(m *testing.M) {
 	if os.Getenv("SYSTEMD_ROOT") == "" || os.Geteuid() != 0 {
@@ -79,9 +82,15 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // it is in a folder for such things
-	programs.daemon, programs.worker = filepath.Join(dir, "daemon"), filepath.Join(dir, "worker")
-	for to, pkg := range map[string]string{programs.daemon: "./cmd/pipedai-orchestrator", programs.worker: "./e2e/systemd/testdata/counter"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", to, pkg)
+	programs.daemon, programs.worker, programs.next = filepath.Join(dir, "daemon"), filepath.Join(dir, "worker"), filepath.Join(dir, "next")
+	for to, pkg := range map[string]string{
+		programs.daemon: "./cmd/pipedai-orchestrator", programs.worker: "./e2e/systemd/testdata/counter", programs.next: "./cmd/pipedai-orchestrator",
+	} {
+		args := []string{"build", "-trimpath", "-o", to}
+		if to == programs.next {
+			args = append(args, "-ldflags", "-X pipedai/internal/buildinfo.version="+nextVersion)
+		}
+		cmd := exec.Command("go", append(args, pkg)...)
 		cmd.Dir = "../.."
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
