@@ -270,3 +270,61 @@ test("a server that goes away: banner within 5 s, back by itself", { ...onlyFake
   await close();
   await second.stop();
 });
+
+test("X9: a stale tab after an update says that there is a new version", onlyFake, async () => {
+  const { page, complaints, close } = await openTab(browser, { expected: /404|dynamically imported module/ });
+  await page.goto(at("/"));
+  await page.getByRole("heading", { name: "Home" }).waitFor();
+  // Another build is there now: the parts of this one are gone, and the page names another script.
+  await page.route("**/assets/**", (route) => route.fulfill({ status: 404, body: "gone" }));
+  await page.route("**/services", (route) =>
+    route.fulfill({ contentType: "text/html", body: '<script type="module" src="/assets/console-NEW.js"></script>' }),
+  );
+  await page.getByRole("link", { name: "Services", exact: true }).click();
+  await page.getByRole("heading", { name: "There is a new version" }).waitFor();
+  await clean(page);
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "Reload for the new version" }).click();
+  await page.getByRole("heading", { name: "Services" }).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("several control planes: kept in this browser, opened, renamed, removed", onlyFake, async () => {
+  const other = await startControlPlane();
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/"));
+  const menu = page.getByRole("button", { name: "Control planes" });
+  const manage = async () => {
+    await menu.click();
+    await page.getByRole("menuitem", { name: "Manage…" }).click();
+    return page.getByRole("dialog", { name: "Control planes" });
+  };
+  let dialog = await manage();
+  await dialog.getByLabel("Name").fill("here");
+  await dialog.getByRole("button", { name: "Add" }).click();
+  await dialog.getByLabel("Name").fill("canary");
+  await dialog.getByLabel("Address").fill("javascript:alert(1)");
+  await dialog.getByRole("button", { name: "Add" }).click();
+  await dialog.getByText("This is not an address").waitFor();
+  await clean(page);
+  await dialog.getByLabel("Address").fill(`${other.base}/runs`);
+  await dialog.getByRole("button", { name: "Add" }).click();
+  await dialog.getByRole("button", { name: "Change canary" }).click();
+  await dialog.getByLabel("Name").fill("staging");
+  await dialog.getByRole("button", { name: "Keep the change" }).click();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.reload();
+  await menu.click();
+  await clean(page);
+  await page.getByRole("menuitem", { name: "staging" }).click();
+  await page.waitForURL(`${other.base}/`);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.goto(at("/"));
+  dialog = await manage();
+  await dialog.getByRole("button", { name: "Remove staging" }).click();
+  assert.equal(await dialog.getByText("staging").count(), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+  await other.stop();
+});

@@ -34,7 +34,16 @@ for (const page of ["dashboard", "console"]) {
   row(`${page}: style`, weigh(named.filter((n) => n.endsWith(".css"))), limits.css);
 }
 for (const page of ["dashboard", "console"]) {
-  const lazy = new Set([...initial[page]].flatMap((n) => files[n].dynamicImports));
+  // What is fetched later may fetch more, later still.
+  const lazy = new Set();
+  const follow = (names) => {
+    for (const next of [...names].flatMap((n) => files[n].dynamicImports)) {
+      if (lazy.has(next) || !files[next]) continue;
+      lazy.add(next);
+      follow(closure(next));
+    }
+  };
+  follow(initial[page]);
   for (const chunk of [...lazy].sort()) {
     const more = [...closure(chunk)].filter((n) => !initial[page].has(n));
     if (more.length > 0)

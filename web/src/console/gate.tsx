@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { LogIn, Workflow } from "lucide-react";
+import { Lock, LogIn, Workflow } from "lucide-react";
 import { createContext, type FormEvent, type ReactNode, useContext, useEffect, useState } from "react";
 import { ApiError } from "../api/client.ts";
 import type { Session } from "../api/types.ts";
 import { Button } from "../ui/button.tsx";
 import { ThemeButton } from "../ui/chrome.tsx";
 import { useLink } from "../ui/link-banner.tsx";
-import { Failure, Loading } from "../ui/panel.tsx";
+import { Empty, Failure, Loading } from "../ui/panel.tsx";
 import { sessionQuery } from "./queries/session.ts";
 import { link, queries, token } from "./server.ts";
 
@@ -19,9 +19,31 @@ export function useSession(): Session {
   return session;
 }
 
+/** The roles of operators; each may what the ones before it may. */
+const roles = ["viewer", "operator", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+/** Whether the caller may what needs a role. What one may not is left out of the page; the server refuses it all the same. */
+export function useMay(role: Role): boolean {
+  return roles.indexOf(useSession().role as Role) >= roles.indexOf(role);
+}
+
 /** Viewers look; every change needs the role operator or admin. */
 export function useMayChange(): boolean {
-  return useSession().role !== "viewer";
+  return useMay("operator");
+}
+
+/** A page, or a part of one, for a role: who has less reads why there is nothing. */
+export function Only({ role, what, children }: { role: Role; what: string; children: ReactNode }) {
+  const session = useSession();
+  if (useMay(role)) return children;
+  return (
+    <div className="card">
+      <Empty icon={Lock} title={`${what} needs the role ${role}`}>
+        Your token “{session.name}” has the role {session.role}. Sign in with another one, or ask an admin.
+      </Empty>
+    </div>
+  );
 }
 
 /** Lets in who has a token that the server takes. The address stays what it is, so a link survives the sign-in. */

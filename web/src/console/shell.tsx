@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Outlet, Link as RouterLink, useNavigate, useRouterState } from "@tanstack/react-router";
-import { Boxes, GitFork, House, LogOut, type LucideIcon, Play, Server, Workflow } from "lucide-react";
+import { LogOut, Workflow } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { useCommandSource, useCommands } from "../lib/commands.ts";
 import { focusSearch, moveRow, useShortcuts } from "../lib/keyboard.ts";
@@ -11,30 +11,22 @@ import { CommandPalette, PaletteButton } from "../ui/palette.tsx";
 import { Empty } from "../ui/panel.tsx";
 import { PreferencesButton } from "../ui/preferences.tsx";
 import { announce } from "../ui/toast.tsx";
-import { useSession } from "./gate.tsx";
+import { type Role, useMay, useSession } from "./gate.tsx";
+import { groups, type Place } from "./places.ts";
 import { pendingQuery } from "./queries/enrollments.ts";
 import { searchEverything } from "./search.ts";
 import { link, signOut } from "./server.ts";
-
-const places: {
-  to: "/" | "/pipelines" | "/runs" | "/services" | "/hosts";
-  label: string;
-  icon: LucideIcon;
-  key: string;
-}[] = [
-  { to: "/", label: "Home", icon: House, key: "h" },
-  { to: "/pipelines", label: "Pipelines", icon: GitFork, key: "p" },
-  { to: "/runs", label: "Runs", icon: Play, key: "r" },
-  { to: "/services", label: "Services", icon: Boxes, key: "s" },
-  { to: "/hosts", label: "Hosts", icon: Server, key: "o" },
-];
+import { ServerMenu } from "./server-menu.tsx";
+import { useServerName } from "./servers.ts";
 
 /** What stands around every page. */
 export function Shell() {
   const session = useSession();
   const updated = useBuildChanged(session.build);
   const navigate = useNavigate();
-  const pending = useQuery(pendingQuery);
+  const mine = usePlaces();
+  const places = mine.flatMap((g) => g.places);
+  const server = useServerName();
   useShortcuts([
     ...places.map((p) => ({ keys: `g ${p.key}`, label: `Go to ${p.label}`, run: () => void navigate({ to: p.to }) })),
     { keys: "/", label: "Search or filter", run: focusSearch },
@@ -68,8 +60,11 @@ export function Shell() {
           </span>
           <span className="min-w-0 flex-1">
             <span className="block truncate leading-5 font-semibold">Pipeweave</span>
-            <span className="block truncate text-xs text-muted">{session.version}</span>
+            <span className="block truncate text-xs text-muted" title={server}>
+              {[server, session.version].filter(Boolean).join(" · ")}
+            </span>
           </span>
+          <ServerMenu />
           <span className="flex items-center gap-1 md:hidden">
             <span className="mr-1.5">
               <LinkPill link={link} />
@@ -79,30 +74,7 @@ export function Shell() {
             <IconButton icon={LogOut} label="Sign out" onClick={signOut} />
           </span>
         </div>
-        <nav aria-label="Pages" className="relative px-2 max-md:overflow-x-auto md:flex-1">
-          <ul className="flex gap-0.5 max-md:pb-1.5 md:flex-col">
-            {places.map((p) => (
-              <li key={p.to}>
-                <RouterLink
-                  to={p.to}
-                  activeOptions={{ exact: p.to === "/" }}
-                  className="flex min-h-9 items-center gap-1.5 rounded-md px-2 font-medium whitespace-nowrap md:gap-2.5 md:px-2.5"
-                  activeProps={{ className: "bg-sunken text-text", "aria-current": "page" }}
-                  inactiveProps={{ className: "text-muted hover:bg-sunken hover:text-text" }}
-                >
-                  <p.icon aria-hidden className="size-4 max-sm:hidden" />
-                  {p.label}
-                  {p.to === "/hosts" && pending.data && pending.data.length > 0 && (
-                    <span className="tone-warn tint ml-auto rounded-full border px-1.5 text-xs font-semibold">
-                      {pending.data.length}
-                      <span className="sr-only"> waiting for approval</span>
-                    </span>
-                  )}
-                </RouterLink>
-              </li>
-            ))}
-          </ul>
-        </nav>
+        <Navigation groups={mine} />
         <div className="hidden space-y-2 border-t border-line px-4 py-3 md:block">
           <LinkPill link={link} />
           <p className="text-sm">
@@ -131,6 +103,74 @@ export function Shell() {
         </main>
       </div>
     </div>
+  );
+}
+
+/** The places that the caller's role sees. */
+function usePlaces(): typeof groups {
+  const sees: Record<Role, boolean> = { viewer: true, operator: useMay("operator"), admin: useMay("admin") };
+  return groups
+    .map((g) => ({ ...g, places: g.places.filter((p) => sees[p.role ?? "viewer"]) }))
+    .filter((g) => g.places.length > 0);
+}
+
+/** Beside the page in groups; above it, on a small screen, in one row that scrolls. */
+function Navigation({ groups: shown }: { groups: typeof groups }) {
+  const nav = useRef<HTMLElement>(null);
+  const path = useRouterState({ select: (s) => s.resolvedLocation?.pathname });
+  useEffect(() => {
+    if (path !== undefined)
+      nav.current?.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [path]);
+  return (
+    <nav
+      ref={nav}
+      aria-label="Pages"
+      className="relative px-2 max-md:flex max-md:overflow-x-auto max-md:pb-1.5 md:min-h-0 md:flex-1 md:overflow-y-auto md:pb-2"
+    >
+      {shown.map((group, i) => (
+        <div
+          key={group.label}
+          className={i > 0 ? "max-md:ml-1.5 max-md:border-l max-md:border-line max-md:pl-1.5" : ""}
+        >
+          <p
+            aria-hidden
+            className={`px-2.5 pb-1 text-xs font-medium text-muted max-md:hidden ${i > 0 ? "pt-4" : "pt-1"}`}
+          >
+            {group.label}
+          </p>
+          <ul aria-label={group.label} className="flex gap-0.5 md:flex-col">
+            {group.places.map((p) => (
+              <li key={p.to}>
+                <RouterLink
+                  to={p.to}
+                  activeOptions={{ exact: p.to === "/" }}
+                  className="flex min-h-9 items-center gap-1.5 rounded-md px-2 font-medium whitespace-nowrap -outline-offset-2 md:min-h-8 md:gap-2.5 md:px-2.5"
+                  activeProps={{ className: "bg-sunken text-text", "aria-current": "page" }}
+                  inactiveProps={{ className: "text-muted hover:bg-sunken hover:text-text" }}
+                >
+                  <p.icon aria-hidden className="size-4 max-sm:hidden" />
+                  {p.label}
+                  <Waiting place={p} />
+                </RouterLink>
+              </li>
+            ))}
+          </ul>
+        </div>
+      ))}
+    </nav>
+  );
+}
+
+/** How many hosts wait for a word, beside where it is given. */
+function Waiting({ place }: { place: Place }) {
+  const pending = useQuery({ ...pendingQuery, enabled: place.to === "/hosts" });
+  if (place.to !== "/hosts" || !pending.data?.length) return null;
+  return (
+    <span className="tone-warn tint ml-auto rounded-full border px-1.5 text-xs font-semibold">
+      {pending.data.length}
+      <span className="sr-only"> waiting for approval</span>
+    </span>
   );
 }
 

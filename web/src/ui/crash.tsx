@@ -2,9 +2,11 @@ import { RefreshCw } from "lucide-react";
 import { Component, type ReactNode } from "react";
 import { Button } from "./button.tsx";
 import { CopyButton } from "./copy.tsx";
+import { isMissingPart, MissingPart } from "./missing-part.tsx";
 
 /** What is shown instead of a page, or of a part of it, that failed by its own fault. */
 export function Crash({ error }: { error: unknown }) {
+  if (isMissingPart(error)) return <MissingPart />;
   const known = error instanceof Error ? error : new Error(String(error));
   return (
     <div className="mx-auto grid max-w-lg gap-4 py-10">

@@ -16,8 +16,8 @@ vi.mock("@tanstack/react-router", async (original) => ({
   Link: ({ to, children }: { to: string; children: ReactNode }) => <a href={to}>{children}</a>,
 }));
 vi.mock("../gate.tsx", () => ({
-  useSession: () => ({ workspaceId: "ws_default" }) as Session,
-  useMayChange: () => address.role !== "viewer",
+  useSession: () => ({ workspaceId: "ws_default", role: address.role }) as Session,
+  useMay: () => address.role === "admin",
 }));
 const get = vi.spyOn(client, "get");
 const post = vi.spyOn(client, "post");
@@ -124,7 +124,7 @@ it("tells an unknown code from a server that does not answer", async () => {
 it("lets viewers look only", async () => {
   address.role = "viewer";
   show({});
-  await screen.findByText(/An operator or admin has to decide/);
+  await screen.findByText(/An admin has to decide/);
   expect(screen.queryByRole("button", { name: /^It is/ })).toBeNull();
 });
 

@@ -11,7 +11,7 @@ import { Button } from "../../ui/button.tsx";
 import { Facts, Failure, Loading } from "../../ui/panel.tsx";
 import { Ago, Until } from "../../ui/time.tsx";
 import { toastError } from "../../ui/toast.tsx";
-import { useMayChange, useSession } from "../gate.tsx";
+import { useMay, useSession } from "../gate.tsx";
 import { Heading } from "../parts.tsx";
 import { decide, lookupQuery } from "../queries/enrollments.ts";
 import { queries } from "../server.ts";
@@ -109,7 +109,7 @@ function Lookup({ code }: { code: string }) {
 
 function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: string }) {
   const session = useSession();
-  const may = useMayChange();
+  const may = useMay("admin");
   const now = useNow();
   const [mine, setMine] = useState<"approve" | "deny" | null>(null);
   const decision = useMutation({
@@ -243,7 +243,7 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
             </Button>
           </div>
         ) : (
-          <p className="text-muted">Your role is viewer. An operator or admin has to decide.</p>
+          <p className="text-muted">Your role is {session.role}. An admin has to decide.</p>
         )}
       </div>
     </section>

@@ -19,7 +19,7 @@ import { useMayChange } from "../gate.tsx";
 import { ObjectPanel } from "../object-view.tsx";
 import { Heading } from "../parts.tsx";
 import { cancelRun, ended, runQuery } from "../queries/runs.ts";
-import type { RunSearch } from "../router.tsx";
+import type { RunSearch } from "../routes/work.ts";
 import { LazyGraph, TaskPanel, TaskTable } from "../task-views.tsx";
 import { TriggerDialog } from "../trigger-dialog.tsx";
 

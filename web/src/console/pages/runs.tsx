@@ -8,7 +8,7 @@ import { lookOf } from "../../ui/state.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
 import { pipelinesQuery } from "../queries/pipelines.ts";
 import { runsQuery } from "../queries/runs.ts";
-import type { RunsSearch } from "../router.tsx";
+import type { RunsSearch } from "../routes/work.ts";
 
 const route = getRouteApi("/runs");
 const pageSize = 25;

@@ -1,0 +1,30 @@
+import type { LinkProps } from "@tanstack/react-router";
+import { Boxes, GitFork, House, type LucideIcon, Play, Server } from "lucide-react";
+import type { Role } from "./gate.tsx";
+
+export interface Place {
+  to: NonNullable<LinkProps["to"]>;
+  label: string;
+  icon: LucideIcon;
+  /** After g. */
+  key: string;
+  /** Who sees it; everybody without it. */
+  role?: Role;
+}
+
+/** What the navigation shows. */
+export const groups: { label: string; places: Place[] }[] = [
+  {
+    label: "Work",
+    places: [
+      { to: "/", label: "Home", icon: House, key: "h" },
+      { to: "/pipelines", label: "Pipelines", icon: GitFork, key: "p" },
+      { to: "/runs", label: "Runs", icon: Play, key: "r" },
+      { to: "/services", label: "Services", icon: Boxes, key: "s" },
+    ],
+  },
+  {
+    label: "Fleet",
+    places: [{ to: "/hosts", label: "Hosts", icon: Server, key: "o" }],
+  },
+];
