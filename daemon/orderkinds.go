@@ -6,5 +6,6 @@ import "pipedai/api"
 func orderKinds() map[string]orderKind {
 	return map[string]orderKind{
 		api.OrderUpgradeWorkers: {capability: api.CapabilityUpgradeWorkers, begin: beginWorkersOrder, tell: tellWorkersOrder},
+		api.OrderUpgradeSelf:    {capability: api.CapabilityUpgradeSelf, begin: beginSelfOrder, tell: tellSelfOrder},
 	}
 }

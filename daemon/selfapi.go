@@ -55,7 +55,7 @@ func (h *host) upgradeSelf(ctx context.Context, in selfInput, by string, wait bo
 	if h.o.CannotRestart != "" {
 		return api.UpgradeSelfResult{}, conflict(h.o.CannotRestart, "stop it and start it again: "+h.command("start"))
 	}
-	op, err := h.beginSelf(ctx, in, by)
+	op, err := h.beginSelf(ctx, "", in, by)
 	if err != nil {
 		return api.UpgradeSelfResult{}, err
 	}
@@ -82,9 +82,9 @@ func (h *host) upgradeSelf(ctx context.Context, in selfInput, by string, wait bo
 	return out, nil
 }
 
-// beginSelf begins it, or joins the one for the same. Upgrades go one at a time,
-// those of workers included.
-func (h *host) beginSelf(ctx context.Context, in selfInput, by string) (*operation, error) {
+// beginSelf begins it, with an id of its own when it has none, or joins the one
+// for the same. Upgrades go one at a time, those of workers included.
+func (h *host) beginSelf(ctx context.Context, id string, in selfInput, by string) (*operation, error) {
 	h.upgrading.Lock()
 	defer h.upgrading.Unlock()
 	if current := h.operations.ofKind(kindUpgradeSelf); current != nil {
@@ -99,7 +99,7 @@ func (h *host) beginSelf(ctx context.Context, in selfInput, by string) (*operati
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
 	defer cancel()
-	return h.operations.begin(limit, kindUpgradeSelf, "", by, in, "")
+	return h.operations.beginAs(limit, id, kindUpgradeSelf, "", by, in, "")
 }
 
 // ofKind returns a running operation of a kind; nil when there is none.
