@@ -64,6 +64,12 @@ func (s *Server) switchWorker(ctx context.Context, p store.SwitchWorker) (api.Re
 func (s *Server) switchFound(ctx context.Context, worker store.Worker, p store.SwitchWorker) (api.RemoteWorker, error) {
 	p.Worker, p.Who = worker.ID, caller(ctx).name
 	worker, err := s.st.SwitchWorker(ctx, p)
+	if errors.Is(err, store.ErrConflict) {
+		return api.RemoteWorker{}, &api.Error{
+			Status: http.StatusConflict, Code: api.CodeConflict, Message: "The worker is disabled for too many reasons",
+			Fix: "enable it without naming one, which lifts all of them",
+		}
+	}
 	if err != nil {
 		return api.RemoteWorker{}, missing(err, "Worker", "workerId", pathID(ctx))
 	}

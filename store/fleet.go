@@ -79,8 +79,12 @@ type Hold struct {
 // HoldHost is the By of a pause of the whole host.
 const HoldHost = "host"
 
+// MostHolds is how many holds a worker can have at once.
+const MostHolds = 32
+
 // SwitchWorker disables a worker or enables it. Disabling adds the hold named
 // by By, or replaces it; enabling lifts that one, and with an empty By all.
+// ErrConflict when the worker has MostHolds others.
 type SwitchWorker struct {
 	Worker   WorkerID
 	Disabled bool

@@ -43,8 +43,9 @@ type Hosts interface {
 	PolledEnrollment(ctx context.Context, id EnrollmentID, now time.Time) (tooEarly bool, err error)
 	// RedeemEnrollment trades an approved pairing or an unused code for a
 	// worker and its credentials, once. The worker is the one that exists for
-	// (workspace, hostname), or a new one. ErrConflict when it was redeemed or
-	// is not approved.
+	// (workspace, hostname), or a new one; if another host kept it until now,
+	// that one has no power over it any more, and its tokens are void.
+	// ErrConflict when it was redeemed or is not approved.
 	RedeemEnrollment(ctx context.Context, p RedeemEnrollment) (Worker, error)
 
 	Workers(ctx context.Context, workspace WorkspaceID) ([]Worker, error) // by hostname

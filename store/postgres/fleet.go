@@ -98,9 +98,20 @@ func (t *tx) hold(p store.SwitchWorker) error {
 		_, err := t.exec(`delete from worker_holds where worker_id = $1 and ($2 = '' or by_what = $2)`, p.Worker, p.By)
 		return err
 	}
-	_, err := t.exec(`insert into worker_holds (worker_id, by_what, who, note, since, until) values ($1, $2, $3, $4, $5, $6)
+	// Those whose time is over take no room.
+	if _, err := t.exec(`delete from worker_holds where worker_id = $1 and until <= $2`, p.Worker, ts(t.now)); err != nil {
+		return err
+	}
+	if _, err := t.exec(`insert into worker_holds (worker_id, by_what, who, note, since, until) values ($1, $2, $3, $4, $5, $6)
 		on conflict (worker_id, by_what) do update set who = excluded.who, note = excluded.note, until = excluded.until`,
-		p.Worker, p.By, p.Who, p.Note, ts(t.now), ts(p.Until))
+		p.Worker, p.By, p.Who, p.Note, ts(t.now), ts(p.Until)); err != nil {
+		return err
+	}
+	n := 0
+	err := t.row(`select count(*) from worker_holds where worker_id = $1`, []any{p.Worker}, &n)
+	if err == nil && n > store.MostHolds {
+		err = store.ErrConflict
+	}
 	return err
 }
 
@@ -160,7 +171,7 @@ func (s *Store) RevokeHost(ctx context.Context, id store.HostID, by string) (sto
 		}
 		for _, stmt := range []string{
 			`update tokens set revoked_at = $2 where revoked_at is null and worker_id in (select id from workers where ` + ofHost + `)`,
-			`update registrations set expires_at = $2 where used_at is null and expires_at > $2
+			`update registrations set revoked_at = $2 where used_at is null and revoked_at is null
 				and exists (select 1 from hosts x where x.id = $1 and x.workspace_id = registrations.workspace_id and x.name = registrations.host)`,
 		} {
 			if _, err := t.exec(stmt, id, ts(t.now)); err != nil {
@@ -174,6 +185,14 @@ func (s *Store) RevokeHost(ctx context.Context, id store.HostID, by string) (sto
 		return err
 	})
 	return out, err
+}
+
+// holdHost keeps a host from being revoked until the step ends, or waits until it
+// is. RevokeHost voids the credentials that it sees, and would not see one that is
+// made meanwhile. It comes before any other lock that RevokeHost takes.
+func (t *tx) holdHost(workspace store.WorkspaceID, name string) error {
+	_, err := t.exec(`select 1 from hosts where workspace_id = $1 and name = $2 for share`, workspace, name)
+	return err
 }
 
 // HeldWorkers looks for holds.

@@ -77,6 +77,10 @@ func (s *Store) RevokeRegistration(ctx context.Context, workspace store.Workspac
 func (s *Store) RegisterWorker(ctx context.Context, p store.RegisterWorker) (store.Worker, error) {
 	var out store.Worker
 	err := s.write(ctx, "register worker", func(t *tx) error {
+		if _, err := t.exec(`select 1 from hosts h join registrations r on r.id = $1 and r.workspace_id = h.workspace_id and r.host = h.name
+			for share of h`, p.Registration); err != nil { // see holdHost
+			return err
+		}
 		// Used up first: of two that come at once, one finds nothing to use.
 		var r store.Registration
 		err := scanRegistration(t.c.QueryRow(t.ctx, `update registrations set used_at = $1

@@ -9,6 +9,9 @@ import (
 // RotateWorkerToken puts a new token beside the one a worker shows.
 func (s *Store) RotateWorkerToken(ctx context.Context, p store.RotateWorkerToken) (out store.Token, err error) {
 	err = s.write(ctx, "rotate worker token", func(t *tx) error {
+		if err := t.holdOwner(p.Old); err != nil {
+			return err
+		}
 		// The lock keeps two rotations of one token apart.
 		var old store.Token
 		if err := scanToken(t.c.QueryRow(t.ctx, `select `+tokenCols+` from tokens
@@ -36,6 +39,23 @@ func (s *Store) RotateWorkerToken(ctx context.Context, p store.RotateWorkerToken
 		return err
 	})
 	return out, err
+}
+
+// holdOwner keeps the host and the worker of a token from being revoked or deleted
+// until the step ends; see holdHost.
+func (t *tx) holdOwner(hash string) error {
+	var workspace store.WorkspaceID
+	var worker store.WorkerID
+	var host string
+	if err := t.row(`select w.workspace_id, w.id, coalesce(nullif(w.host, ''), w.hostname) from tokens k join workers w on w.id = k.worker_id
+		where k.hash = $1`, []any{hash}, &workspace, &worker, &host); err != nil {
+		return err
+	}
+	if err := t.holdHost(workspace, host); err != nil {
+		return err
+	}
+	_, err := t.exec(`select 1 from workers where id = $1 for share`, worker)
+	return err
 }
 
 // retire ends the token that one replaces, now that it is used: when the last

@@ -171,6 +171,9 @@ func (s *Store) RedeemEnrollment(ctx context.Context, p store.RedeemEnrollment) 
 		if label == "" {
 			label = e.Label
 		}
+		if err := t.leaveKeeper(e.Workspace, p.Hostname); err != nil {
+			return err
+		}
 		// The deleted ones do not count: their host joins as a new worker.
 		out, err = t.worker(`insert into workers (id, workspace_id, hostname, label, os, version, registered_at)
 			values (?, ?, ?, ?, ?, ?, ?)
@@ -194,6 +197,29 @@ func (s *Store) RedeemEnrollment(ctx context.Context, p store.RedeemEnrollment) 
 		return nil
 	})
 	return out, err
+}
+
+// leaveKeeper takes the worker of a hostname away from another host that kept it:
+// the machine of that name joins for itself, and the other one has no power over
+// it from then on.
+func (t *tx) leaveKeeper(workspace store.WorkspaceID, hostname string) error {
+	var id store.WorkerID
+	err := t.row(`select id from workers where workspace_id = ?1 and hostname = ?2 and deleted_at is null and host not in ('', hostname)`,
+		[]any{workspace, hostname}, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.handHostToken(id); err != nil {
+		return err
+	}
+	if _, err := t.exec(`update tokens set revoked_at = ?2 where worker_id = ?1 and revoked_at is null`, id, us(t.now)); err != nil {
+		return err
+	}
+	_, err = t.exec(`update workers set host = '' where id = ?1`, id)
+	return err
 }
 
 // Workers lists the workers of a workspace by hostname.

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -226,6 +228,78 @@ func hostRevoked(f *fixture) {
 		f.Errorf("back as %+v of %+v", back, now)
 	}
 	f.must1(f.CheckInHost(f.ctx, store.CheckInHost{Worker: back.ID}))
+}
+
+// revokedMeanwhile: no credential that is made while the host is revoked
+// outlives that.
+func revokedMeanwhile(f *fixture) {
+	for i := range 12 {
+		name := fmt.Sprintf("box-%d", i)
+		e := f.enroll("code", name)
+		f.must1(f.redeem(e, name))
+		minted := f.mint("m-"+name, name, time.Minute)
+		h := f.hostOf(name)
+		var wg sync.WaitGroup
+		for _, do := range []func() error{
+			func() error { _, err := f.RevokeHost(f.ctx, h.ID, "ann"); return err },
+			func() error { _, err := f.admit(minted, name+"-a", "t-"+name); return err },
+			func() error {
+				_, err := f.RotateWorkerToken(f.ctx, store.RotateWorkerToken{Old: "wkt-" + string(e.ID), New: "new-" + name})
+				return err
+			},
+		} {
+			wg.Go(func() {
+				if err := do(); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
+					f.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, hash := range []string{"wkt-" + string(e.ID), "hos-" + string(e.ID), "new-" + name, "t-" + name} {
+			if _, err := f.TokenByHash(f.ctx, hash); !errors.Is(err, store.ErrNotFound) {
+				f.Errorf("%s is good after its host was revoked: %v", hash, err)
+			}
+		}
+	}
+}
+
+// keptByAnother: a machine that joins is its own, whoever registered a worker
+// under its name before.
+func keptByAnother(f *fixture) {
+	e := f.enroll("code", "c1")
+	keeper, err := f.redeem(e, "box")
+	f.must(err)
+	squatted, err := f.admit(f.mint("s1", "box", time.Minute), "other", "t1")
+	f.must(err)
+	f.must(f.DeleteWorker(f.ctx, keeper.ID)) // the credential of box goes to what it kept
+	joined, err := f.redeem(f.enroll("code", "c2"), "other")
+	f.must(err)
+	if joined.ID != squatted.ID || joined.KeptBy() != "other" {
+		f.Errorf("it joined as %+v", joined)
+	}
+	f.hostOf("other")
+	for _, hash := range []string{"t1", "hos-" + string(e.ID)} {
+		if _, err := f.TokenByHash(f.ctx, hash); !errors.Is(err, store.ErrNotFound) {
+			f.Errorf("%s is still good: %v", hash, err)
+		}
+	}
+}
+
+func holdsAreFew(f *fixture) {
+	w, err := f.redeem(f.enroll("code", "c1"), "box")
+	f.must(err)
+	hold := func(by string, until time.Time) error {
+		_, err := f.SwitchWorker(f.ctx, store.SwitchWorker{Worker: w.ID, Disabled: true, By: by, Until: until})
+		return err
+	}
+	for i := range store.MostHolds {
+		f.must(hold(fmt.Sprint("past_", i), time.Now().Add(-time.Hour)))
+	}
+	for i := range store.MostHolds {
+		f.must(hold(fmt.Sprint("op_", i), time.Time{}))
+	}
+	f.wantErr(hold("one too many", time.Time{}), store.ErrConflict)
+	f.must(hold("op_3", time.Now().Add(time.Hour)))
 }
 
 func enrollmentRevoked(f *fixture) {

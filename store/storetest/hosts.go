@@ -25,6 +25,9 @@ var hostCases = []testCase{
 	{name: "holds of a worker", run: holds},
 	{name: "a host is paused", run: hostPaused},
 	{name: "a host is revoked", run: hostRevoked},
+	{name: "a host is revoked while credentials are made", run: revokedMeanwhile},
+	{name: "a machine joins that another host kept a worker for", run: keptByAnother},
+	{name: "a worker has few holds", run: holdsAreFew},
 	{name: "an enrolment is revoked", run: enrollmentRevoked},
 }
 
