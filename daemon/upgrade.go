@@ -83,6 +83,7 @@ type upgradeState struct {
 	DrainSince time.Time `json:"drainSince,omitzero"`
 	BeatBefore time.Time `json:"beatBefore,omitzero"` // the last of the process before, by the control plane's clock
 	Restarts   int       `json:"restarts,omitempty"`  // before the new process
+	StartedAt  time.Time `json:"startedAt,omitzero"`  // of the new process, or shortly before
 
 	Failure   string   `json:"failure,omitempty"` // see api.UpgradeFailed...
 	LastLines []string `json:"lastLines,omitempty"`

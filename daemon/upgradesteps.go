@@ -292,7 +292,7 @@ func upgradeStart(ctx context.Context, op *operation) error {
 	}
 	if st.Held {
 		process, _ := op.h.supervisor.Status(e.ID)
-		st.Restarts = process.TotalRestarts
+		st.Restarts, st.StartedAt = process.TotalRestarts, time.Now()
 	} // else it was started by an earlier daemon
 	return let(ctx, op, &st)
 }

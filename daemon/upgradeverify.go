@@ -178,7 +178,7 @@ func (v *verification) refute(ctx context.Context, e manifest.Entry, failure, wh
 	if failure == api.UpgradeFailedHostOffline {
 		message = fmt.Sprintf("version %s was taken back from %s: %s", cmp.Or(v.st.ToVersion, v.st.ToPin), e.Label, why)
 	}
-	v.st.LastLines = v.h.lastLines(ctx, e.ID, v.began)
+	v.st.LastLines = v.h.lastLines(ctx, e.ID, v.st.StartedAt)
 	if n := len(v.st.LastLines); n > 0 {
 		message += "; the last it wrote: " + strings.Join(v.st.LastLines[max(0, n-3):], " | ")
 	}
@@ -190,7 +190,7 @@ func (v *verification) refute(ctx context.Context, e manifest.Entry, failure, wh
 	return gaveUp(ctx, v.op, v.st, failure, message, "read what it wrote: "+v.h.command("logs "+e.ID))
 }
 
-// lastLines are what a worker wrote last, since shortly before a time. They
+// lastLines are what a worker wrote last, since a time. They
 // went through the redaction of secrets.
 func (h *host) lastLines(ctx context.Context, id string, since time.Time) []string {
 	files, err := h.Logs(ctx, id)
@@ -200,7 +200,7 @@ func (h *host) lastLines(ctx context.Context, id string, since time.Time) []stri
 	defer files.Close()
 	look, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	page, err := files.Find(look, workerlog.Query{Since: since.Add(-2 * time.Second), Limit: keptLines})
+	page, err := files.Find(look, workerlog.Query{Since: since, Limit: keptLines})
 	if err != nil {
 		return nil
 	}

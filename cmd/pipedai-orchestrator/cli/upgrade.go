@@ -228,7 +228,7 @@ func (d *deps) followUpgrade(ctx context.Context, local reached, o upgradeOption
 		default:
 			return err
 		}
-		if !o.json && !head && op.Upgrade != nil && len(op.Upgrade.Items) == 0 && op.Upgrade.To != "" && op.Step != "check" {
+		if !o.json && !head && op.Upgrade != nil && !op.Upgrade.Unchanged && len(op.Upgrade.Items) == 0 && op.Upgrade.To != "" && op.Step != "check" {
 			d.showUpgradeHead(label, *op.Upgrade)
 			head = true
 		}
