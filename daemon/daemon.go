@@ -276,6 +276,11 @@ func (h *host) supervise(ctx context.Context) error {
 	defer detach()
 	ended := make(chan error, 1)
 	go func() { ended <- h.supervisor.Run(running) }()
+	select {
+	case <-h.supervisor.Began(): // so that what runs is known once the manifest was applied
+	case err := <-ended:
+		return err
+	}
 
 	err := h.resumeHolds(ctx)
 	if err == nil {

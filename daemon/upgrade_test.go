@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -536,7 +537,9 @@ func upgradeKilledAt(t *testing.T, version, point string) {
 	only := t.TempDir()
 	first := spawnDaemon(t, dir, dieVar+"="+point, upgradesVar+"=1", onlyVar+"="+only)
 	d := first.client(t, dir)
-	d.pid(t, "w1")
+	pid := d.pid(t, "w1")
+	noError(t, syscall.Kill(pid, syscall.SIGKILL)) // that it ended by itself before is not held against the version
+	until(t, "it runs again", func() bool { return d.pid(t, "w1") != pid })
 	p.runningVersion(t, "w1", "1.0.0")
 	_, err := d.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: version})
 	<-first.ended

@@ -232,11 +232,8 @@ func upgradeStop(ctx context.Context, op *operation) error {
 		return err
 	}
 	h := op.h
-	if err := h.supervisor.Stop(ctx, e.ID); err != nil && !errors.Is(err, supervisor.ErrUnknown) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return again(err)
+	if err := h.ended(ctx, e.ID); err != nil {
+		return err
 	}
 	// What the control plane hears from now on is not from this process.
 	ask, cancel := context.WithTimeout(ctx, h.o.askLimit)
@@ -245,6 +242,18 @@ func upgradeStop(ctx context.Context, op *operation) error {
 		st.BeatBefore = view.Status.LastSeenAt.Time
 	}
 	return op.keep(ctx, st, "")
+}
+
+// ended waits until a worker that is to be stopped has no process.
+func (h *host) ended(ctx context.Context, id string) error {
+	err := h.supervisor.Stop(ctx, id)
+	switch {
+	case err == nil, errors.Is(err, supervisor.ErrUnknown):
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return again(err)
 }
 
 // hold keeps a worker without a process: the journal knows first.
@@ -291,6 +300,11 @@ func upgradeStart(ctx context.Context, op *operation) error {
 		return err
 	}
 	if st.Held {
+		// It has no process; but a daemon that has just begun may still have to
+		// look at what there was.
+		if err := op.h.ended(ctx, e.ID); err != nil {
+			return err
+		}
 		process, _ := op.h.supervisor.Status(e.ID)
 		st.Restarts, st.StartedAt = process.TotalRestarts, time.Now()
 	} // else it was started by an earlier daemon
@@ -378,92 +392,4 @@ func (h *host) pruneVersions(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, actTimeout)
 	defer cancel()
 	return h.versions.prune(limit, keep)
-}
-
-// upgradeEnd ends the process of the version that did not prove itself. It has
-// no run in hand, so it is not given long.
-func upgradeEnd(ctx context.Context, op *operation) error {
-	e, _, st, err := upgrading(ctx, op)
-	if err != nil || e.ID == "" || st.Nothing {
-		return err
-	}
-	if err := hold(ctx, op, e, &st); err != nil {
-		return err
-	}
-	h := op.h
-	quick, cancel := context.WithTimeout(ctx, min(quickGrace, h.o.StopGrace))
-	err = h.supervisor.Stop(quick, e.ID)
-	cancel()
-	if err != nil && ctx.Err() == nil && !errors.Is(err, supervisor.ErrUnknown) {
-		if err := h.supervisor.Kill(e.ID); err != nil && !errors.Is(err, supervisor.ErrUnknown) {
-			return again(err)
-		}
-		err = h.supervisor.Stop(ctx, e.ID)
-	}
-	if err != nil && !errors.Is(err, supervisor.ErrUnknown) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return again(err)
-	}
-	return nil
-}
-
-// upgradeUnpin chooses the version from before, and has the worker run from it
-// if it is to run.
-func upgradeUnpin(ctx context.Context, op *operation) error {
-	e, in, st, err := upgrading(ctx, op)
-	if err != nil || e.ID == "" || st.Nothing {
-		return err
-	}
-	if err := op.h.pin(ctx, e, st.FromPin); err != nil {
-		return err
-	}
-	if err := let(ctx, op, &st); err != nil {
-		return err
-	}
-	op.h.waitUp(ctx, e.ID, op.h.verifyLimit(in))
-	return nil
-}
-
-// waitUp waits until a worker that is to run does, but not for ever: one that
-// did not run before does not now.
-func (h *host) waitUp(ctx context.Context, id string, limit time.Duration) {
-	tick := time.NewTicker(stopPoll)
-	defer tick.Stop()
-	deadline := time.Now().Add(limit)
-	for {
-		s, known := h.supervisor.Status(id)
-		e, err := h.manifest.Entry(ctx, id)
-		switch {
-		case !known, err != nil, !e.Running, s.State == supervisor.Crashed, s.State == supervisor.BackingOff:
-			return
-		case s.State == supervisor.Running && s.PID != 0 && !s.Draining:
-			return
-		case s.Draining: // it ends within its grace, and then starts
-			deadline = time.Now().Add(limit)
-		case time.Now().After(deadline):
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// upgradeEnable takes back that the worker gets no work, and that it has no
-// process.
-func upgradeEnable(ctx context.Context, op *operation) error {
-	e, _, st, err := upgrading(ctx, op)
-	if err != nil || e.ID == "" || st.Nothing || !st.Asked {
-		return err
-	}
-	if st.Held {
-		if err := let(ctx, op, &st); err != nil {
-			return err
-		}
-	}
-	return enableAgain(ctx, op, st)
 }

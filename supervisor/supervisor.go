@@ -77,6 +77,7 @@ type Supervisor struct {
 	spawn    func(*runner) // starts a runner's goroutine; set while running
 	stopping int           // StopAll calls under way
 	allDone  *sync.Cond    // stopping went to 0
+	began    chan struct{} // closed when Run looks after workers
 	ended    chan struct{} // closed when Run is over
 }
 
@@ -104,7 +105,7 @@ func New(o Options) *Supervisor {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, ended: make(chan struct{}),
+	s := &Supervisor{o: o, log: o.Log, jitter: rand.Float64, runners: map[string]*runner{}, began: make(chan struct{}), ended: make(chan struct{}),
 		rotated: make(chan struct{}, 1)}
 	s.allDone = sync.NewCond(&s.mu)
 	s.os = newLauncher(o.Log, o.Find, o.Cgroup)
@@ -150,6 +151,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	for _, r := range s.runners {
 		s.spawn(r)
 	}
+	close(s.began)
 	s.mu.Unlock()
 
 	runners.Go(func() { s.budget(detach) })
@@ -167,6 +169,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	close(s.ended)
 	return nil
 }
+
+// Began is closed once Run looks after workers. A Reconcile after that returns
+// when the recorded processes are found; one before does not wait for them.
+func (s *Supervisor) Began() <-chan struct{} { return s.began }
 
 // Start starts a worker: at once when it is stopped, crashed or backing off,
 // after its end when it drains, not at all when it runs or Reconcile has taken
