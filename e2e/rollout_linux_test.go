@@ -153,3 +153,39 @@ func TestRollout_realHosts(t *testing.T) {
 		h.proc.stop(t)
 	}
 }
+
+// A rollout of the daemon itself: the host becomes the new one and goes back,
+// and its worker does not notice.
+func TestRollout_daemon(t *testing.T) {
+	t.Parallel()
+	p := startPlane(t, "")
+	key := filepath.Join(t.TempDir(), "release.key")
+	p.cli(t, "releases", "keygen", key)
+	p.cli(t, "releases", "keys", "set", "--key", key)
+	p.cli(t, "releases", "publish", "--program", "pipedai-orchestrator", "--version", newVersion,
+		"--artifact", "linux/"+runtime.GOARCH+"="+daemonBuild(t, newVersion, ""), "--key", key)
+	h := newHost(t)
+	h.pair(t, p)
+	h.start(t)
+	worker := h.pid(t)
+	version := func() string {
+		var hosts api.Hosts
+		get(t, p.url("/api/v1/hosts"), p.token(t), &hosts)
+		return hosts.Items[0].Version
+	}
+	eventually(t, "the host to check in", func() bool { return version() == oldVersion })
+	up := call(t, p.env, "pipeweave", "rollouts", "start", "--program", "pipedai-orchestrator", "--to", newVersion, "--yes", "--watch")
+	if up.code != 0 {
+		t.Fatalf("the rollout ended with %d:\n%s", up.code, up.both())
+	}
+	eventually(t, "the host to be the new version", func() bool { return version() == newVersion })
+	back := call(t, p.env, "pipeweave", "rollouts", "rollback", rolloutID.FindString(up.out), "--yes", "--watch")
+	if back.code != 0 {
+		t.Fatalf("the rollback ended with %d:\n%s", back.code, back.both())
+	}
+	eventually(t, "the host to be what it was", func() bool { return version() == oldVersion })
+	if now := h.pid(t); now != worker {
+		t.Errorf("the worker has another process: %d, then %d", worker, now)
+	}
+	h.proc.stop(t)
+}
