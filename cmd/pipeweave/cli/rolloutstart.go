@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"strings"
@@ -120,7 +119,7 @@ func runRolloutsStart(ctx context.Context, d *deps, o rolloutsStartOptions) erro
 		}
 		if len(plan.Targets) > 0 {
 			question := fmt.Sprintf("This brings %d hosts to %s %s, all that are not on it.", len(plan.Targets), plan.Program, plan.Version)
-			if err := d.confirmName(question, plan.Version); err != nil {
+			if err := d.confirm(ctx, o.yes, question, plan.Version); err != nil {
 				return err
 			}
 		}
@@ -182,21 +181,4 @@ func (d *deps) showPlan(p api.RolloutPlan) error {
 		return err
 	}
 	return cliutil.Table(d.Out, d.Width, []string{"HOST", "WHY"}, rows)
-}
-
-// confirmName asks a person to type a name before something that concerns every
-// host. Where nobody can be asked, --yes says it.
-func (d *deps) confirmName(question, name string) error {
-	if !d.InTTY {
-		return cliutil.UsageError("%s Nobody can be asked here: say --yes, or name hosts with --hosts", question)
-	}
-	d.notef("%s\nType %s to go on: ", cliutil.Printable(question), cliutil.Printable(name))
-	line, err := bufio.NewReader(d.In).ReadString('\n')
-	if typed := strings.TrimSpace(line); typed != name {
-		if err != nil && typed == "" {
-			d.notef("\n")
-		}
-		return cliutil.Failf(cliutil.ExitFailed, "", "nothing was done: %q is not %q", typed, name)
-	}
-	return nil
 }

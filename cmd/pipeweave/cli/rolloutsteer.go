@@ -118,7 +118,7 @@ func runRolloutsRollback(ctx context.Context, d *deps, o rolloutsRollbackOptions
 			return d.showPlan(plan)
 		case len(plan.Targets) > 1:
 			question := fmt.Sprintf("This takes %d hosts back to %s %s.", len(plan.Targets), plan.Program, plan.Version)
-			if err := d.confirmName(question, plan.Version); err != nil {
+			if err := d.confirm(ctx, o.yes, question, plan.Version); err != nil {
 				return err
 			}
 		}
