@@ -174,11 +174,11 @@ func (m *machine) begin(ctx context.Context, o api.HostOrder) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := &carried{OrderReport: api.OrderReport{ID: o.ID, Status: api.OrderRunning, Step: "drain", Message: "1 run left", Progress: 30}, cancel: cancel}
 	m.orders[o.ID] = c
-	from := m.version
+	from, behave := m.version, m.behave
 	m.fleet.enter(m.name)
 	go func() {
 		behaved := make(chan error, 1)
-		go func() { behaved <- m.behave(m, o) }()
+		go func() { behaved <- behave(m, o) }()
 		end := api.OrderReport{ID: o.ID, Status: api.OrderSucceeded}
 		select {
 		case err := <-behaved:
@@ -366,7 +366,11 @@ func TestRollout_U12_tenHostsTwoFail(t *testing.T) {
 	fleet.mu.Unlock()
 
 	// Somebody mends the two.
-	all[3].behave, all[6].behave = all[0].behave, all[0].behave
+	for _, m := range []*machine{all[3], all[6]} {
+		m.mu.Lock()
+		m.behave = all[0].behave
+		m.mu.Unlock()
+	}
 	b.as(b.operate, "POST", "/api/v1/rollouts/"+r.ID+"/resume", `{"retry":true,"note":"disk cleaned"}`, 200, nil)
 	done := b.until(r.ID, "succeeded")
 	if done.Counts.Succeeded != 10 || done.Reason != "" || done.EndedAt.IsZero() {
