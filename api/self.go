@@ -2,8 +2,8 @@ package api
 
 // The upgrade of the daemon by itself, in its local API.
 
-// UpgradeSelfRequest is POST /api/upgrade-self. Exactly one of Version and
-// FromLocal says what the daemon is to become; the other members were added to
+// UpgradeSelfRequest is POST /api/upgrade-self. Exactly one of Version, FromLocal
+// and Rollback says what the daemon is to become; the other members were added to
 // the contract.
 type UpgradeSelfRequest struct {
 	// Version is an exact version, or "latest" for the newest of the channel.
@@ -11,6 +11,8 @@ type UpgradeSelfRequest struct {
 	// FromLocal is the absolute path of the program, of a folder with it or of
 	// an archive on this machine.
 	FromLocal string `json:"fromLocal,omitempty" validate:"max=4096"`
+	// Rollback goes back to what ran before the last upgrade.
+	Rollback bool `json:"rollback,omitempty"`
 
 	// APIURL is the control plane whose releases are meant; empty is the one that
 	// this host has.

@@ -85,7 +85,7 @@ func newHost(o Options, hosts *manifest.Manifest) *host {
 			return client.New(url, client.Options{Token: token, UserAgent: program + "/" + buildinfo.Version()})
 		},
 		Credential: h.credential, PoolCredential: h.poolCredential, OnChange: h.remoteChanged, PollEvery: o.PollEvery, Log: o.Log,
-		HostCredential: h.hostCredential, Facts: checkInFacts, OnRevoked: h.wasRevoked, Orders: h.orders,
+		HostCredential: h.checksInWith(), Facts: checkInFacts, OnRevoked: h.wasRevoked, Orders: h.orders,
 	})
 	h.connectivity = connectivity.New(connectivity.Options{
 		Planes: h.planes, Internet: o.Internet, File: o.Dir.Connectivity(),

@@ -24,9 +24,11 @@ func beginSelfOrder(ctx context.Context, h *host, o api.HostOrder, link remote.L
 	}
 	in := selfInput{selfWanted: selfWanted{Version: o.Version, APIURL: link.APIURL, Channel: o.Options.Channel, Remote: true}, Force: o.Options.Retry}
 	if o.Options.AllowDowngrade && !sameVersion(o.Version, buildinfo.Version()) {
-		if err := h.selfBefore(o.Version, &in.selfWanted); err != nil {
+		// What it was before is the only older version that a control plane may order.
+		if _, err := h.formerSelf(ctx, o.Version); err != nil {
 			return err
 		}
+		in.Rollback = true
 	}
 	if st, err := launch.Read(h.o.Dir); err != nil {
 		return err
@@ -38,24 +40,6 @@ func beginSelfOrder(ctx context.Context, h *host, o api.HostOrder, link remote.L
 		return h.upgradeUnderWay(op)
 	}
 	return err
-}
-
-// selfBefore names the version that this daemon was before, which is the only
-// older one that a control plane may order.
-func (h *host) selfBefore(version string, want *selfWanted) error {
-	st, err := launch.Read(h.o.Dir)
-	if err != nil {
-		return err
-	}
-	want.AllowDowngrade, want.Remote = true, false // it lies here: to go back is this host's business
-	switch {
-	case st.Previous != nil && sameVersion(st.Previous.Version.Version, version):
-		return nil
-	case st.Previous == nil && h.o.Origin.Program != "" && sameVersion(h.o.Origin.Version, version): // the installed program
-		want.Version, want.APIURL, want.Channel, want.FromLocal = "", "", "", h.o.Origin.Program
-		return nil
-	}
-	return unprocessable("this host did not run "+program+" "+version+" before, and goes to no other older version", "")
 }
 
 // tellSelfOrder adds from which version to which. An upgrade that ended before

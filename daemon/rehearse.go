@@ -77,7 +77,7 @@ func (s Stage) Rehearse(ctx context.Context, r Rehearsal) error {
 	if failed == nil {
 		// From here on this version is the daemon, whatever becomes of us.
 		failed = launch.Change(s.Dir, func(st *launch.State) {
-			st.Confirm(r.Candidate, s.Origin.Version)
+			st.Confirm(r.Candidate, s.Origin)
 			st.Starts, st.Boot = 1, launch.BootID()
 			if st.Trial != nil {
 				st.Trial.Outcome = launch.Passed
@@ -107,7 +107,7 @@ func (s Stage) Refuse(ctx context.Context, v launch.Version, why error) error {
 // that is tried starts no worker.
 func (s Stage) fail(ctx context.Context, v launch.Version, why error) error {
 	err := launch.Change(s.Dir, func(st *launch.State) {
-		if st.Pin != nil && st.Pin.Version == v {
+		if st.Runs(v) {
 			st.Return()
 		}
 		st.Fail(v, why.Error())

@@ -27,14 +27,20 @@ func (h *host) UpgradeSelf(ctx context.Context, req api.UpgradeSelfRequest, by s
 func plannedSelf(req api.UpgradeSelfRequest) (selfInput, error) {
 	in := selfInput{
 		selfWanted: selfWanted{Version: req.Version, FromLocal: req.FromLocal, APIURL: req.APIURL, Channel: req.Channel, AllowDowngrade: req.AllowDowngrade},
-		LimitMs:    req.TimeoutMs, Force: req.Force,
+		LimitMs:    req.TimeoutMs, Force: req.Force, Rollback: req.Rollback,
+	}
+	said := 0
+	for _, given := range []bool{req.Version != "", req.FromLocal != "", req.Rollback} {
+		if given {
+			said++
+		}
 	}
 	bad := func(message, fix string) error {
 		return &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: message, Fix: fix}
 	}
 	switch {
-	case (req.Version == "") == (req.FromLocal == ""):
-		return in, bad("say exactly one of version and fromLocal", `for the newest version: {"version":"latest"}`)
+	case said != 1:
+		return in, bad("say exactly one of version, fromLocal and rollback", `for the newest version: {"version":"latest"}`)
 	case req.FromLocal != "" && !filepath.IsAbs(req.FromLocal):
 		return in, bad("fromLocal is not absolute", "give the whole path")
 	case req.FromLocal != "" && (req.Channel != "" || req.APIURL != ""):
@@ -82,8 +88,8 @@ func (h *host) upgradeSelf(ctx context.Context, in selfInput, by string, wait bo
 	return out, nil
 }
 
-// beginSelf begins it, with an id of its own when it has none, or joins the one
-// for the same. Upgrades go one at a time, those of workers included.
+// beginSelf begins it, or joins the one for the same. Upgrades go one at a time,
+// those of workers included. id is that of the operation; empty makes one.
 func (h *host) beginSelf(ctx context.Context, id string, in selfInput, by string) (*operation, error) {
 	h.upgrading.Lock()
 	defer h.upgrading.Unlock()

@@ -63,9 +63,13 @@ func selfRehearse(ctx context.Context, op *operation) error {
 // would be to start them all twice. It said what it is; should it end soon after
 // its start again and again, the one before it is started instead.
 func (h *host) switchUntried(op *operation, st selfState) error {
-	over := h.o.Origin.Version
-	if over == "" {
-		over = buildinfo.Version()
+	over := h.o.Origin
+	if over.Program == "" {
+		own, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program: %w", err)
+		}
+		over = launch.Origin{Program: own, Version: buildinfo.Version()}
 	}
 	err := launch.Change(h.o.Dir, func(s *launch.State) {
 		s.Confirm(st.Candidate, over)
@@ -119,7 +123,7 @@ func selfReturn(ctx context.Context, op *operation) error {
 	}
 	reason := op.record().Error
 	err = launch.Change(op.h.o.Dir, func(s *launch.State) {
-		if s.Pin != nil && s.Pin.Version == st.Candidate {
+		if s.Runs(st.Candidate) {
 			s.Return()
 			s.Fail(st.Candidate, reason)
 		}
@@ -135,9 +139,6 @@ func selfReturn(ctx context.Context, op *operation) error {
 
 // isVersion reports whether this process is that program.
 func (h *host) isVersion(v launch.Version) bool {
-	if h.o.Origin.Program == "" {
-		return false // it is the installed one
-	}
 	own, err := os.Executable()
 	if err != nil {
 		return false

@@ -57,6 +57,8 @@ type selfInput struct {
 	selfWanted
 	LimitMs int64 `json:"limitMs,omitempty"`
 	Force   bool  `json:"force,omitempty"`
+	// Rollback goes back to what ran before; to Version alone when that is set.
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 // selfState is what the steps found out.
@@ -99,6 +101,17 @@ func selfCheck(ctx context.Context, op *operation) error {
 		return err
 	}
 	st.From = buildinfo.Version()
+	if in.Rollback && in.Version != "" && sameVersion(in.Version, st.From) {
+		st.To, st.Nothing = st.From, true
+		return op.keep(ctx, st, "")
+	}
+	if in.Rollback {
+		if st.Candidate, err = op.h.formerSelf(ctx, in.Version); err != nil {
+			return err
+		}
+		st.To = st.Candidate.Version
+		return op.keep(ctx, st, "")
+	}
 	found, err := op.h.findSelf(ctx, in)
 	if err != nil {
 		return passing(op, err)
@@ -106,6 +119,29 @@ func selfCheck(ctx context.Context, op *operation) error {
 	st.To = found.Version
 	st.Nothing = in.FromLocal == "" && sameVersion(found.Version, st.From)
 	return op.keep(ctx, st, "")
+}
+
+// formerSelf is what ran before: the version that was confirmed before, else the
+// installed program. It must be version, if one is named.
+func (h *host) formerSelf(ctx context.Context, version string) (launch.Version, error) {
+	st, err := launch.Read(h.o.Dir)
+	if err != nil {
+		return launch.Version{}, err
+	}
+	if st.Previous != nil && (version == "" || sameVersion(st.Previous.Version.Version, version)) {
+		return st.Previous.Version, launch.Intact(st.Previous.Version)
+	}
+	if h.o.Origin.Program == "" || version != "" && !sameVersion(h.o.Origin.Version, version) {
+		return launch.Version{}, unprocessable("the daemon of this host was not upgraded from such a version", "name one: "+h.command("upgrade --self --version <version> --allow-downgrade"))
+	}
+	former, about, err := askProgram(ctx, h.o.Origin.Program)
+	if err == nil && about.Trial != launch.Protocol {
+		err = errors.New("it cannot be tried first")
+	}
+	if err != nil {
+		return former, selfRefused("the installed program %s does not do: %v", h.o.Origin.Program, err)
+	}
+	return former, nil
 }
 
 // findSelf looks for what was asked for, and refuses what failed here before.

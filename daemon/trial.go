@@ -14,6 +14,7 @@ import (
 	"pipedai/daemon/launch"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/lifecycle"
+	"pipedai/internal/secret"
 )
 
 // Trial is what a daemon does that is only tried, before it takes the place of
@@ -113,6 +114,15 @@ func (h *host) away(want []launch.Link) (out []error) {
 		}
 	}
 	return out
+}
+
+// checksInWith is what this host checks in with. One that is only tried does not:
+// it takes no orders, and tells nobody that it is another version.
+func (h *host) checksInWith() func(string, string) (secret.Text, error) {
+	if h.o.Trial != nil {
+		return nil
+	}
+	return h.hostCredential
 }
 
 // order is what the next version has to do as well as this one: the control

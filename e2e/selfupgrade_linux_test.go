@@ -180,6 +180,12 @@ func TestSelfUpgrade_workersDoNotNotice(t *testing.T) {
 		t.Errorf("back it is version %s", got)
 	}
 	h.sameProcesses(before, "downgrade")
+	// Back to what ran before that, and from the first upgrade to the installed one.
+	must(t, h.host.env, "pipedai-orchestrator", "upgrade", "--self", "--rollback")
+	if got := h.self().Version; got != newerVersion {
+		t.Errorf("back it is version %s", got)
+	}
+	h.sameProcesses(before, "rollback")
 	for id, w := range h.book.workers {
 		if w.marked+w.missing+w.alone > 0 {
 			t.Errorf("%s: %d lines are missing", id, w.missing)
@@ -410,6 +416,16 @@ func TestSelfUpgrade_U14_schemaAndBack(t *testing.T) {
 	// One that does, and is left for good: the installed program says what helps.
 	must(t, h.host.env, "pipedai-orchestrator", "upgrade", "--self", "--from-local", expanded)
 	h.sameProcesses(before, "the expanded one does")
+	must(t, h.host.env, "pipedai-orchestrator", "upgrade", "--self", "--rollback")
+	if self := h.self(); self.Version != oldVersion || self.Installed.Pinned != "" {
+		t.Fatalf("back it is %s %+v", self.Version, self.Installed)
+	}
+	h.sameProcesses(before, "back to the installed program")
+	must(t, h.host.env, "pipedai-orchestrator", "upgrade", "--self", "--rollback")
+	if self := h.self(); self.Version != newVersion+"-expanded" {
+		t.Fatalf("and back again it is %s %+v", self.Version, self.Installed)
+	}
+	h.sameProcesses(before, "and back again")
 	h.proc.kill(t, syscall.SIGKILL)
 	if err := os.Remove(filepath.Join(h.home, "orchestrator", "self.json")); err != nil {
 		t.Fatal(err)

@@ -97,8 +97,8 @@ func (s State) pinVersion() string {
 func TestChoose_deathAfterDeath(t *testing.T) {
 	t.Parallel()
 	s := State{}
-	s.Confirm(pinned("1.1.0", "").Version, "1.0.0")
-	s.Confirm(pinned("1.2.0", "").Version, "1.0.0")
+	s.Confirm(pinned("1.1.0", "").Version, Origin{Version: "1.0.0"})
+	s.Confirm(pinned("1.2.0", "").Version, Origin{Version: "1.0.0"})
 	var ran []string
 	for range 8 {
 		c := Choose(&s, installed("1.0.0"), well)
@@ -127,7 +127,7 @@ func TestState_onDisk(t *testing.T) {
 		t.Fatalf("without a file: %+v, %v", s, err)
 	}
 	v := pinned("1.1.0", "").Version
-	if err := Change(dir, func(s *State) { s.Fail(v, "it hangs"); s.Confirm(v, "1.0.0") }); err != nil {
+	if err := Change(dir, func(s *State) { s.Fail(v, "it hangs"); s.Confirm(v, Origin{Version: "1.0.0"}) }); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Read(dir)

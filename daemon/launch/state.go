@@ -111,14 +111,26 @@ func (s *State) Forgive(version string) {
 }
 
 // Confirm makes a version the one that is started from now on, over the
-// installed program of version over.
-func (s *State) Confirm(v Version, over string) {
+// installed program, or that one itself.
+func (s *State) Confirm(v Version, over Origin) {
 	if s.Pin != nil && s.Pin.Version != v {
 		s.Previous = s.Pin
 	}
-	s.Pin = &Pin{Version: v, Over: over, ConfirmedAt: api.At(time.Now())}
+	s.Pin = nil
+	if v.Program != over.Program {
+		s.Pin = &Pin{Version: v, Over: over.Version, ConfirmedAt: api.At(time.Now())}
+	}
 	s.Starts, s.Boot = 0, ""
 	s.Forgive(v.Version)
+}
+
+// Runs reports whether that version is the one that is started: the pinned one,
+// or the installed program after a return to it.
+func (s *State) Runs(v Version) bool {
+	if s.Pin != nil {
+		return s.Pin.Version == v
+	}
+	return s.Trial != nil && s.Trial.Candidate == v && s.Trial.Outcome == Passed
 }
 
 // Return makes the version before the pinned one the one that is started.

@@ -110,7 +110,11 @@ func (d *deps) serve(ctx context.Context, o daemon.Options, notify []string, exp
 				continue // this one goes on; the journal has it all
 			}
 			d.printf("Upgrading to version %s\n", left.Rehearsal.Candidate.Version)
-			code, err := d.become(ctx, left.Rehearsal.Candidate.Program, stage.Args, append(notify, stage.Origin.Env())...)
+			env := notify
+			if left.Rehearsal.Candidate.Program != stage.Origin.Program {
+				env = append(env, stage.Origin.Env())
+			}
+			code, err := d.become(ctx, left.Rehearsal.Candidate.Program, stage.Args, env...)
 			if err == nil {
 				return cliutil.Silent(code)
 			}

@@ -33,15 +33,15 @@ func (o *upgradeOptions) selfRequest() (api.UpgradeSelfRequest, error) {
 	switch {
 	case o.name != "" || o.all:
 		return api.UpgradeSelfRequest{}, cliutil.UsageError("--self is the daemon alone: leave the workers out")
-	case o.rollback || o.NPM || o.DryRun || o.drain != 0:
-		return api.UpgradeSelfRequest{}, cliutil.UsageError("--rollback, --npm, --dry-run and --drain-timeout are for workers")
-	case o.version != "" && o.fromLocal != "":
-		return api.UpgradeSelfRequest{}, cliutil.UsageError("--version and --from-local exclude each other")
+	case o.NPM || o.DryRun || o.drain != 0:
+		return api.UpgradeSelfRequest{}, cliutil.UsageError("--npm, --dry-run and --drain-timeout are for workers")
+	case o.version != "" && o.fromLocal != "", o.rollback && (o.version != "" || o.fromLocal != ""):
+		return api.UpgradeSelfRequest{}, cliutil.UsageError("--version, --from-local and --rollback exclude each other")
 	case o.timeout < 0:
 		return api.UpgradeSelfRequest{}, cliutil.UsageError("--timeout must not be negative")
 	}
 	req := api.UpgradeSelfRequest{
-		Version: o.version, APIURL: o.apiURL, Channel: o.Channel, TimeoutMs: o.timeout.Milliseconds(), Force: o.Force, AllowDowngrade: o.AllowDowngrade,
+		Version: o.version, APIURL: o.apiURL, Channel: o.Channel, TimeoutMs: o.timeout.Milliseconds(), Force: o.Force, AllowDowngrade: o.AllowDowngrade, Rollback: o.rollback,
 	}
 	switch {
 	case o.fromLocal != "":
@@ -50,7 +50,7 @@ func (o *upgradeOptions) selfRequest() (api.UpgradeSelfRequest, error) {
 			return req, cliutil.Fail(cliutil.ExitUsage, err, "give the whole path with --from-local")
 		}
 		req.FromLocal = path
-	case req.Version == "":
+	case req.Version == "" && !o.rollback:
 		req.Version = newestVersion
 	}
 	return req, nil

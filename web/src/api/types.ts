@@ -1830,13 +1830,14 @@ export interface TaskRunEvents {
 }
 
 /**
- * UpgradeSelfRequest is POST /api/upgrade-self. Exactly one of Version and
- * FromLocal says what the daemon is to become; the other members were added to
+ * UpgradeSelfRequest is POST /api/upgrade-self. Exactly one of Version, FromLocal
+ * and Rollback says what the daemon is to become; the other members were added to
  * the contract.
  */
 export interface UpgradeSelfRequest {
   version?: string;
   fromLocal?: string;
+  rollback?: boolean;
   apiUrl?: string;
   channel?: string;
   timeoutMs?: number;
