@@ -49,7 +49,7 @@ func tellSelfOrder(_ context.Context, _ *host, rec manifest.Operation, r *api.Or
 	if json.Unmarshal(rec.State, &st) != nil {
 		return
 	}
-	if r.Status == api.OrderFailed && rec.Status == manifest.OperationFailed && rec.Step == "check" {
+	if r.Status == api.OrderFailed && rec.Status == manifest.OperationFailed && (rec.Step == "check" || rec.Step == "fetch") {
 		r.Status = api.OrderRefused
 	}
 	status := r.Status

@@ -27,6 +27,7 @@ func TestSelfOrder_refusals(t *testing.T) {
 	p := newPlane(t)
 	h := networkHost(t)
 	h.ownVersions = endlessVersions{}
+	h.phase.Store(phaseReady)
 	t.Cleanup(func() {
 		h.operations.detach(errDetached)
 		h.operations.all.Wait()
@@ -55,7 +56,7 @@ func TestSelfOrder_refusals(t *testing.T) {
 	}
 	for step, want := range map[string]string{"check": api.OrderRefused, "fetch": api.OrderRefused, "rehearse": api.OrderFailed} {
 		r := api.OrderReport{Status: api.OrderFailed}
-		tellSelfOrder(t.Context(), h, manifest.Operation{Step: step}, &r)
+		tellSelfOrder(t.Context(), h, manifest.Operation{Step: step, Status: manifest.OperationFailed}, &r)
 		if r.Status != want {
 			t.Errorf("failed at %s: it is reported as %s", step, r.Status)
 		}
