@@ -56,7 +56,7 @@ func TestSelfOrder_refusals(t *testing.T) {
 	}
 	for step, want := range map[string]string{"check": api.OrderRefused, "fetch": api.OrderRefused, "rehearse": api.OrderFailed} {
 		r := api.OrderReport{Status: api.OrderFailed}
-		tellSelfOrder(t.Context(), h, manifest.Operation{Step: step, Status: manifest.OperationFailed}, &r)
+		tellSelfOrder(t.Context(), h, manifest.Operation{Step: step, Status: manifest.OperationFailed, State: []byte("{}")}, &r)
 		if r.Status != want {
 			t.Errorf("failed at %s: it is reported as %s", step, r.Status)
 		}

@@ -40,7 +40,9 @@ func TestLaunch_whatIsInTheWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := launch.Version{Version: "99.0.0", Program: filepath.Join(tm.home, "gone"), SHA256: strings.Repeat("0", 64)}
-	pin := func(s *launch.State) { s.Confirm(gone, launch.Origin{Program: "/usr/bin/x", Version: buildinfo.Version()}) }
+	pin := func(s *launch.State) {
+		s.Confirm(gone, launch.Origin{Program: "/usr/bin/x", Version: buildinfo.Version()})
+	}
 	if err := launch.Change(dir, pin); err != nil {
 		t.Fatal(err)
 	}
