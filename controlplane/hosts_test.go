@@ -149,8 +149,9 @@ func TestHosts_D11_revoke(t *testing.T) {
 	in, other := b.enroll("box"), b.enroll("other")
 	ended := map[string]chan error{}
 	hold := func(name string, call func() error) {
-		ended[name] = make(chan error, 1)
-		go func() { ended[name] <- call() }()
+		end := make(chan error, 1)
+		ended[name] = end
+		go func() { end <- call() }()
 	}
 	host, worker := b.serve(secret.Text(in.OperatorToken)), b.serve(secret.Text(in.WorkerToken))
 	hold("check-in", func() error {

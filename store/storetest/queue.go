@@ -153,7 +153,7 @@ func inputsRideAlong(f *fixture) {
 
 func scheduled(f *fixture) {
 	f.register(task("a"))
-	soon := time.Now().Add(30 * time.Millisecond)
+	soon := time.Now().Add(300 * time.Millisecond)
 	tr := f.enqueueAs(store.EnqueueTask{Task: "a", ScheduledFor: soon})
 	run := f.startAs(store.StartRun{Pipeline: "a", ScheduledFor: soon})
 	if run.Run.Status != pipeline.RunPending {
