@@ -4,6 +4,10 @@ package api
 // says of itself is signed on the operator's machine, so that a host need not
 // trust whoever serves it.
 
+// ProgramControlPlane is the server's own program, as releases name it. Those that
+// hosts are brought to a version of stand in rollouts.go.
+const ProgramControlPlane = "pipeweave"
+
 // Envelope carries a signed payload in the manner of DSSE
 // (https://github.com/secure-systems-lab/dsse): each signature is over the type
 // and the payload together.

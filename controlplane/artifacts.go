@@ -57,6 +57,10 @@ func (s *Server) artifactNamed(ctx context.Context, program, version, name strin
 func (s *Server) putArtifact(w http.ResponseWriter, r *http.Request) {
 	program, version, name := r.PathValue("program"), r.PathValue("version"), r.PathValue("name")
 	recordOf(r.Context()).on(cut(program+"/"+version, 255)).detail("artifact %s", cut(name, 255))
+	if err := ofDefault(r.Context()); err != nil {
+		s.fail(w, r, artifactLabel, err)
+		return
+	}
 	of, a, err := s.artifactNamed(r.Context(), program, version, name)
 	switch {
 	case err != nil:

@@ -30,8 +30,8 @@ func (s *Server) poolWorkers(ctx context.Context, _ none) (api.PoolWorkers, erro
 
 // adminPoolWorkers answers GET /api/v1/admin/pool-workers.
 func (s *Server) adminPoolWorkers(ctx context.Context, _ none) (api.PoolWorkers, error) {
-	if caller(ctx).workspace != store.MainWorkspace {
-		return api.PoolWorkers{}, errForbidden
+	if err := ofDefault(ctx); err != nil {
+		return api.PoolWorkers{}, err
 	}
 	rows, err := s.poolRows(ctx)
 	return api.PoolWorkers{Items: orEmpty(rows)}, err

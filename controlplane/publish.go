@@ -19,6 +19,9 @@ import (
 // artifacts are.
 func (s *Server) publishRelease(ctx context.Context, envelope api.Envelope) (api.PublishedRelease, error) {
 	recordOf(ctx).on(releaseNamed(ctx))
+	if err := ofDefault(ctx); err != nil {
+		return api.PublishedRelease{}, err
+	}
 	keys, err := s.releaseHistory(ctx)
 	if err != nil {
 		return api.PublishedRelease{}, err
@@ -108,6 +111,9 @@ func releaseRefused(err error) error {
 func (s *Server) yankRelease(ctx context.Context, req api.YankRequest) (api.PublishedReleases, error) {
 	program, version := pathValue(ctx, "program"), pathValue(ctx, "version")
 	recordOf(ctx).on(releaseNamed(ctx)).detail("channel %q: %s", req.Channel, req.Reason)
+	if err := ofDefault(ctx); err != nil {
+		return api.PublishedReleases{}, err
+	}
 	gone, err := s.st.YankRelease(ctx, store.YankRelease{
 		Program: program, Version: version, Channel: req.Channel, Reason: req.Reason, By: caller(ctx).name,
 	})
@@ -142,5 +148,3 @@ func (s *Server) releaseChanged(r store.Release) {
 func releaseNamed(ctx context.Context) string {
 	return cut(pathValue(ctx, "program")+"/"+pathValue(ctx, "version"), 255)
 }
-
-func pathValue(ctx context.Context, name string) string { return httpkit.PathValue(ctx, name) }

@@ -96,6 +96,9 @@ func (s *Server) releaseHistory(ctx context.Context) ([]release.Key, error) {
 // caller's word; from then on only the current key can name another one, so
 // that no token and no server can.
 func (s *Server) setReleaseKey(ctx context.Context, req api.SetReleaseKeyRequest) (api.ReleaseKeys, error) {
+	if err := ofDefault(ctx); err != nil {
+		return api.ReleaseKeys{}, err
+	}
 	if (req.First == "") == (req.Rotation == nil) {
 		return api.ReleaseKeys{}, &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: "Exactly one of first and rotation is needed"}
 	}

@@ -13,14 +13,9 @@ import (
 	"pipedai/store"
 )
 
-// The programs of this project, as releases name them.
-const (
-	programWorker       = "pipedai-worker"
-	programOrchestrator = "pipedai-orchestrator"
-	programControlPlane = "pipeweave"
-)
-
-// Who may read releases, publish them, and say which key signs them.
+// Who may read releases, publish them, and say which key signs them. The latter
+// two are for the default workspace alone: hosts of all of them install what is
+// published.
 var (
 	releasesView   = access{role: roleViewer, kinds: []string{kindHost, kindWorker}}
 	releasesChange = access{role: roleOperator}
@@ -40,7 +35,7 @@ func (s *Server) releases(ctx context.Context, _ none) (api.Releases, error) {
 		return api.Releases{}, err
 	}
 	for program, to := range map[string]*api.Release{
-		programWorker: &out.Worker, programOrchestrator: &out.Orchestrator, programControlPlane: &out.ControlPlane,
+		api.ProgramWorker: &out.Worker, api.ProgramOrchestrator: &out.Orchestrator, api.ProgramControlPlane: &out.ControlPlane,
 	} {
 		if found, ok := newest[programChannel{program, out.Channel}]; ok {
 			*to = api.Release{Latest: found.Version, Source: "release", Sequence: found.Sequence, KeyID: found.KeyID}

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -73,10 +74,7 @@ func (p rolloutPlan) nothing() *api.Error {
 // planUpgrade chooses the hosts of a rollout, and refuses one that cannot work:
 // no such release, or none for a host that it is about.
 func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (rolloutPlan, error) {
-	p := rolloutPlan{program: req.Program, version: req.Version}
-	if p.program == "" {
-		p.program = api.ProgramWorker
-	}
+	p := rolloutPlan{program: cmp.Or(req.Program, api.ProgramWorker), version: req.Version}
 	found, err := s.releaseFor(ctx, p.program, req.Version, req.Channel)
 	if err != nil {
 		return p, err
@@ -95,6 +93,7 @@ func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (
 		kept[w.KeptBy()] = append(kept[w.KeptBy()], w)
 	}
 	var lacking, newer []string
+	var ahead []store.Host // which newer names
 	for _, h := range hosts {
 		from, why := p.fits(h, kept[h.Name])
 		if why != "" {
@@ -106,7 +105,7 @@ func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (
 			continue
 		}
 		if slices.ContainsFunc(from, func(w store.RolloutWorker) bool { return release.Newer(w.From, p.version) }) {
-			newer = append(newer, fmt.Sprintf("%s (%s)", h.Name, strings.Join(versionsOf(from), ", ")))
+			newer, ahead = append(newer, fmt.Sprintf("%s (%s)", h.Name, strings.Join(versionsOf(from), ", "))), append(ahead, h)
 			continue
 		}
 		p.targets = append(p.targets, plannedTarget{host: h, version: p.version, from: from, online: s.o.Now().Sub(h.LastSeenAt) <= store.HostAway})
@@ -125,11 +124,8 @@ func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (
 			Fix: "take back the rollout that brought them there: pipeweave rollouts rollback ID",
 		}
 	}
-	for _, text := range newer {
-		name, _, _ := strings.Cut(text, " ")
-		if i := slices.IndexFunc(hosts, func(h store.Host) bool { return h.Name == name }); i >= 0 {
-			p.leave(hosts[i], "it runs a newer version")
-		}
+	for _, h := range ahead {
+		p.leave(h, "it runs a newer version")
 	}
 	return p, nil
 }
@@ -147,7 +143,7 @@ func (p rolloutPlan) fits(h store.Host, kept []store.Worker) (from []store.Rollo
 	case h.LastSeenAt.IsZero():
 		return nil, "it never checked in"
 	case !slices.Contains(h.Capabilities, can):
-		return nil, fmt.Sprintf("its daemon (%s) cannot be told to", first(h.Version, "of an unknown version"))
+		return nil, fmt.Sprintf("its daemon (%s) cannot be told to", cmp.Or(h.Version, "of an unknown version"))
 	case p.program == api.ProgramOrchestrator:
 		if h.Version == p.version {
 			return nil, "it is on " + p.version
@@ -158,7 +154,7 @@ func (p rolloutPlan) fits(h store.Host, kept []store.Worker) (from []store.Rollo
 	}
 	on := 0
 	for _, w := range kept {
-		from = append(from, store.RolloutWorker{Worker: string(w.ID), Name: first(w.Label, w.Hostname), From: w.Version})
+		from = append(from, store.RolloutWorker{Worker: string(w.ID), Name: cmp.Or(w.Label, w.Hostname), From: w.Version})
 		if w.Version == p.version && p.program == api.ProgramWorker {
 			on++
 		}
@@ -224,15 +220,22 @@ func (s *Server) releaseFor(ctx context.Context, program, wanted, channel string
 	slices.SortStableFunc(all, func(a, b store.Release) int { // "stable" first
 		return strings.Compare(channelOrder(a.Channel), channelOrder(b.Channel))
 	})
+	current, err := s.currentKey(ctx)
+	if err != nil {
+		return store.Release{}, err
+	}
+	const again = "publish it once more: pipeweave releases publish"
 	var why error
 	for _, r := range all {
-		switch {
-		case !r.YankedAt.IsZero():
-			_, why = refuse(http.StatusConflict, api.CodeReleaseYanked, what+" was yanked: "+first(r.YankReason, "no reason is given"), "choose another version: pipeweave releases list")
-		case r.PublishedAt.IsZero():
-			_, why = refuse(http.StatusConflict, api.CodeNoRelease, what+" lacks the bytes of some artifacts", "publish it once more: pipeweave releases publish")
-		case !s.o.Now().Before(r.ExpiresAt):
-			_, why = refuse(http.StatusConflict, api.CodeReleaseExpired, what+" has expired, and hosts refuse it", "publish it once more: pipeweave releases publish")
+		switch s.releaseState(r, current) {
+		case api.ReleaseYanked:
+			_, why = refuse(http.StatusConflict, api.CodeReleaseYanked, what+" was yanked: "+cmp.Or(r.YankReason, "no reason is given"), "choose another version: pipeweave releases list")
+		case api.ReleasePending:
+			_, why = refuse(http.StatusConflict, api.CodeNoRelease, what+" lacks the bytes of some artifacts", again)
+		case api.ReleaseOldKey:
+			_, why = refuse(http.StatusConflict, api.CodeReleaseKey, what+" was signed by a key that was replaced, and hosts refuse it", again)
+		case api.ReleaseExpired:
+			_, why = refuse(http.StatusConflict, api.CodeReleaseExpired, what+" has expired, and hosts refuse it", again)
 		default:
 			return r, nil
 		}
@@ -241,7 +244,7 @@ func (s *Server) releaseFor(ctx context.Context, program, wanted, channel string
 }
 
 func channelOrder(channel string) string {
-	if channel == "stable" {
+	if channel == api.DefaultChannel {
 		return ""
 	}
 	return channel
@@ -335,13 +338,4 @@ func few(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return strings.Join(names, ", ")
-}
-
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }

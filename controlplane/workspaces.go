@@ -17,6 +17,15 @@ func managesAll(id identity) bool {
 	return id.kind == kindOperator && id.role == roleAdmin && id.workspace == store.MainWorkspace
 }
 
+// ofDefault refuses callers of any workspace but the default one what concerns
+// all of them.
+func ofDefault(ctx context.Context) error {
+	if caller(ctx).workspace != store.MainWorkspace {
+		return errForbidden
+	}
+	return nil
+}
+
 // mayUse refuses a token of one workspace in another, wherever the other one
 // was named.
 func mayUse(ctx context.Context, ws store.WorkspaceID) error {
@@ -28,7 +37,7 @@ func mayUse(ctx context.Context, ws store.WorkspaceID) error {
 
 // pathWorkspace is the workspace that the path names, if the caller may use it.
 func (s *Server) pathWorkspace(ctx context.Context) (store.WorkspaceID, error) {
-	return s.namedWorkspace(ctx, httpkit.PathValue(ctx, "ws"))
+	return s.namedWorkspace(ctx, pathValue(ctx, "ws"))
 }
 
 // namedWorkspace is the workspace that a request names, or the caller's own.

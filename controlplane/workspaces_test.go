@@ -117,6 +117,11 @@ func TestTokens_T3_tenant(t *testing.T) {
 		{"POST", "/api/v1/tokens", `{"name":"x","kind":"enr","workspaceId":"ws_default"}`},
 		{"POST", "/api/v1/enrollments/codes", `{"workspaceId":"` + theirs.ID + `"}`},
 		{"GET", "/api/v1/admin/pool-workers", ""},
+		// Hosts of every workspace install what is published.
+		{"POST", "/api/v1/release-keys", `{"first":"prk_x"}`},
+		{"POST", "/api/v1/releases/pipedai-worker/1.0.0", `{"payloadType":"x","payload":"eA==","signatures":[{"keyid":"x","sig":"eA=="}]}`},
+		{"PUT", "/api/v1/releases/pipedai-worker/1.0.0/artifacts/x", "x"},
+		{"POST", "/api/v1/releases/pipedai-worker/1.0.0/yank", `{"reason":"x"}`},
 	} {
 		b.as(boss, try.method, try.path, try.body, 403, nil)
 	}
