@@ -105,7 +105,7 @@ func TestAudit(t *testing.T) {
 // enrollment is the id of the only one there is.
 func (b *bench) enrollment() string {
 	b.t.Helper()
-	all, err := b.st.Enrollments(b.t.Context(), 2)
+	all, err := b.st.Enrollments(b.t.Context(), store.EnrollmentFilter{Limit: 2})
 	if err != nil || len(all) != 1 {
 		b.t.Fatalf("enrollments %+v, %v", all, err)
 	}

@@ -1,7 +1,6 @@
 package controlplane
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -89,105 +88,6 @@ func (s *Server) deviceStart(ctx context.Context, req api.DeviceStartRequest) (a
 	}, nil
 }
 
-// redeem answers POST /api/v1/enrollments/redeem: a code, or the device code
-// of an approved pairing, is traded for a worker and its credentials, once.
-// The refusals are those of RFC 8628, with the contract's status codes.
-func (s *Server) redeem(ctx context.Context, req api.RedeemRequest) (api.RedeemResult, error) {
-	r := httpkit.Request(ctx)
-	given := secret.Text(req.DeviceCode)
-	if given.Empty() {
-		given = secret.Text(req.Code)
-	}
-	found, err := s.st.EnrollmentBySecret(ctx, given.Hash())
-	if err == nil && (found.Kind == enrollDevice) != (req.DeviceCode != "") {
-		err = store.ErrNotFound // a code is no device code
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		// The secrets are too long to guess; the limit keeps a guesser from
-		// keeping the database busy. A good secret is never refused for it.
-		address := addressOf(r)
-		s.badCodes.failed(address)
-		if s.badCodes.over(address) {
-			return api.RedeemResult{}, errRateLimited
-		}
-		return api.RedeemResult{}, hostError(http.StatusNotFound, api.CodeNotFound, "no such code")
-	}
-	if err != nil {
-		return api.RedeemResult{}, err
-	}
-	recordOf(ctx).by(req.Hostname, found.Kind, string(found.ID)).on(string(found.ID)).in(found.Workspace)
-	if err := s.redeemable(ctx, found); err != nil {
-		return api.RedeemResult{}, err
-	}
-
-	keys, err := s.keyHistory(ctx) // before the trade: afterwards nothing may fail
-	if err != nil {
-		return api.RedeemResult{}, err
-	}
-	workerToken, hostToken := secret.New(kindWorker), secret.New(kindHost)
-	worker, err := s.st.RedeemEnrollment(ctx, store.RedeemEnrollment{
-		Enrollment: found.ID,
-		Hostname:   req.Hostname, OS: req.OS, Version: req.Version, Label: req.Label,
-		WorkerTokenHash: workerToken.Hash(), OperatorTokenHash: hostToken.Hash(),
-	})
-	switch {
-	case errors.Is(err, store.ErrConflict):
-		return api.RedeemResult{}, errConsumed
-	case err != nil:
-		return api.RedeemResult{}, fmt.Errorf("redeem enrollment: %w", err)
-	}
-	workspace, err := s.st.Workspace(ctx, worker.Workspace)
-	if err != nil {
-		return api.RedeemResult{}, err
-	}
-	s.tokens.forget() // tokens of an earlier pairing of this host may be void now
-	found.Status, found.Worker = statusRedeemed, worker.ID
-	s.enrollmentChanged(found)
-	s.workerChanged(worker)
-	recordOf(ctx).on(string(worker.ID)).detail("host %s (%s) of enrollment %s", req.Hostname, req.OS, found.ID)
-	s.o.Log.InfoContext(ctx, "host enrolled", "worker", worker.ID, "hostname", worker.Hostname, "address", addressOf(r), "request", httpkit.RequestID(ctx))
-	result := api.RedeemResult{
-		WorkerID:      string(worker.ID),
-		WorkerToken:   workerToken.Reveal(),
-		OperatorToken: hostToken.Reveal(),
-		APIURL:        s.reachedAt(r),
-		WorkspaceID:   string(worker.Workspace),
-		EnvironmentID: string(cmp.Or(found.Environment, workspace.Environment)),
-		AuthMode:      workspace.AuthMode,
-	}
-	if keys.First != "" {
-		result.ReleaseKeys = &keys
-	}
-	return result, nil
-}
-
-// redeemable returns nil when the trade may go on, or what the device hears.
-func (s *Server) redeemable(ctx context.Context, e store.Enrollment) error {
-	switch e.Status {
-	case statusRedeemed:
-		return errConsumed
-	case statusDenied, statusRevoked:
-		return hostError(http.StatusForbidden, api.CodeAccessDenied, "the request to join was denied")
-	}
-	if !s.o.Now().Before(e.ExpiresAt) {
-		return errGone
-	}
-	if e.Status != statusPending || e.Kind == enrollCode {
-		return nil // approved, or a pre-issued code that nobody used
-	}
-	tooEarly, err := s.st.PolledEnrollment(ctx, e.ID, s.o.Now())
-	switch {
-	case err != nil:
-		return err
-	case tooEarly:
-		recordOf(ctx).nothing()
-		return hostError(http.StatusBadRequest, api.CodeSlowDown, "asked again too soon")
-	default:
-		recordOf(ctx).nothing()
-		return hostError(http.StatusBadRequest, api.CodeAuthPending, "nobody has approved the code yet")
-	}
-}
-
 // enrollments answers GET /api/v1/enrollments, newest first.
 func (s *Server) enrollments(ctx context.Context, _ none) (api.Enrollments, error) {
 	q := queryOf(ctx)
@@ -199,15 +99,14 @@ func (s *Server) enrollments(ctx context.Context, _ none) (api.Enrollments, erro
 	if err != nil {
 		return api.Enrollments{}, err
 	}
-	all, err := s.st.Enrollments(ctx, limit)
+	all, err := s.st.Enrollments(ctx, store.EnrollmentFilter{Workspace: ws, Limit: limit})
 	if err != nil {
 		return api.Enrollments{}, err
 	}
 	out := api.Enrollments{Items: []api.Enrollment{}}
 	for _, e := range all {
 		wire := s.wireEnrollment(e)
-		mine := e.Workspace == ws
-		if status := q.text("status"); mine && (status == "" || status == wire.Status) {
+		if status := q.text("status"); status == "" || status == wire.Status {
 			out.Items = append(out.Items, wire)
 		}
 	}
@@ -402,49 +301,6 @@ func (s *Server) reachedAt(r *http.Request) string {
 	return "http://" + strings.ToLower(r.Host)
 }
 
-// userAlphabet has no vowels, so that codes spell no words, and no letters
-// that are mistaken for others.
-const userAlphabet = "BCDFGHJKLMNPQRSTVWXZ"
-
-// newUserCode draws eight letters, shown XXXX-XXXX.
-func newUserCode() string {
-	var out []byte
-	var buf [16]byte
-	for len(out) < 8 {
-		_, _ = rand.Read(buf[:]) // never fails: crypto/rand aborts the program instead
-		for _, b := range buf {
-			// 240 is the largest multiple of 20 in a byte; what lies above would
-			// make the first letters likelier.
-			if b < 240 && len(out) < 8 {
-				out = append(out, userAlphabet[b%20])
-			}
-		}
-	}
-	return string(out[:4]) + "-" + string(out[4:])
-}
-
-// normalUserCode undoes the ways in which people type a code.
-func normalUserCode(typed string) string {
-	var letters []rune
-	for _, c := range strings.ToUpper(typed) {
-		if c >= 'A' && c <= 'Z' {
-			letters = append(letters, c)
-		}
-	}
-	if len(letters) != 8 {
-		return ""
-	}
-	return string(letters[:4]) + "-" + string(letters[4:])
-}
-
 func newEnrollmentID() store.EnrollmentID {
 	return store.EnrollmentID("ent_" + strings.ToLower(rand.Text()[:16]))
-}
-
-// cut shortens a text to n bytes at a character.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "")
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"pipedai/internal/httpkit"
@@ -58,7 +59,7 @@ func queryOf(ctx context.Context) *query {
 	return &query{httpkit.Request(ctx).URL.Query(), httpkit.NewProblems()}
 }
 
-func (q *query) text(name string) string { return q.values.Get(name) }
+func (q *query) text(name string) string { return clean(q.values.Get(name)) }
 
 func (q *query) number(name string, def, low, high int) int {
 	text := q.values.Get(name)
@@ -98,4 +99,22 @@ func (q *query) err() error {
 	return q.problems.Err()
 }
 
-func pathID(ctx context.Context) string { return httpkit.PathValue(ctx, "id") }
+// pathID is what stands for {id} in the path.
+func pathID(ctx context.Context) string { return pathValue(ctx, "id") }
+
+// pathValue is what stands for {name} in the path.
+func pathValue(ctx context.Context, name string) string { return clean(httpkit.PathValue(ctx, name)) }
+
+// clean makes a text that came in an address or a header fit every column: valid
+// UTF-8 without NUL. Bodies are refused that are not.
+func clean(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// cut shortens a clean text to n bytes at a character.
+func cut(text string, n int) string {
+	if text = clean(text); len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
+}

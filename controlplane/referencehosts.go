@@ -93,7 +93,7 @@ func hostReference() map[string]openapi.About {
 		"POST /api/v1/workspaces/{ws}/workers/{id}/disable": {
 			Summary: "Give a worker no new runs",
 			Detail:  "Those it has in hand go on. The body may be left out; by names the operation that does it, and until is when it ends by itself.",
-			Params:  worker, Errors: []openapi.Failure{workerMissing, workspaceMissing},
+			Params:  worker, Errors: []openapi.Failure{workerMissing, workspaceMissing, manyHolds},
 			Example: `{"note":"new disk","until":"2026-11-21T12:00:00.000Z"}`,
 		},
 		"POST /api/v1/workspaces/{ws}/workers/{id}/enable": {
@@ -105,7 +105,7 @@ func hostReference() map[string]openapi.About {
 			Summary: "Have a worker replace its token",
 			Detail:  "It is asked with its next heartbeat.",
 			Params:  worker,
-			Errors:  []openapi.Failure{workerMissing},
+			Errors:  []openapi.Failure{workerMissing, workspaceMissing},
 		},
 		"DELETE /api/v1/workspaces/{ws}/workers/{id}": {
 			Summary: "Remove a worker", Detail: "Its tokens are void at once.",
@@ -143,7 +143,7 @@ func hostReference() map[string]openapi.About {
 		},
 		"POST /api/v1/admin/pool-workers/{id}/disable": {
 			Summary: "Give a pool worker no new runs", Detail: "For admins of the default workspace. Runs in hand go on.",
-			Params: pooled, Body: api.SwitchRequest{}, Errors: []openapi.Failure{workerMissing},
+			Params: pooled, Body: api.SwitchRequest{}, Errors: []openapi.Failure{workerMissing, manyHolds},
 		},
 		"POST /api/v1/admin/pool-workers/{id}/enable": {
 			Summary: "Give a pool worker runs again", Detail: "For admins of the default workspace.",
@@ -155,7 +155,7 @@ func hostReference() map[string]openapi.About {
 		},
 		"POST /api/v1/pool-workers/{id}/self-disable": {
 			Summary: "A pool worker asks for no new runs", Detail: "Only with the token of that worker, which its host holds.",
-			Params: pooled, Body: api.SwitchRequest{},
+			Params: pooled, Body: api.SwitchRequest{}, Errors: []openapi.Failure{manyHolds},
 		},
 		"POST /api/v1/pool-workers/{id}/self-enable": {
 			Summary: "A pool worker asks for runs again", Detail: "Only with the token of that worker.",
@@ -177,6 +177,7 @@ func hostReference() map[string]openapi.About {
 var (
 	workspaceParam   = openapi.Param{Name: "ws", Text: "the workspace: the token's own, or any to admins of the default one"}
 	workspaceMissing = openapi.Fail(404, "Workspace not found", "workspaceId")
+	manyHolds        = openapi.Fail(409, "The worker is disabled for too many reasons")
 
 	environmentMissing = openapi.Fail(404, "Environment not found", "environmentId")
 )

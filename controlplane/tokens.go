@@ -46,7 +46,7 @@ func (s *Server) tokenList(ctx context.Context, _ none) (api.Tokens, error) {
 	if err != nil {
 		return api.Tokens{}, err
 	}
-	codes, err := s.st.Enrollments(ctx, mostEnrolled)
+	codes, err := s.st.Enrollments(ctx, store.EnrollmentFilter{Workspace: ws, Kind: enrollCode, Limit: mostEnrolled})
 	if err != nil {
 		return api.Tokens{}, err
 	}
@@ -63,9 +63,7 @@ func (s *Server) tokenList(ctx context.Context, _ none) (api.Tokens, error) {
 		add(registrationToken(r))
 	}
 	for _, e := range codes {
-		if e.Kind == enrollCode && (ws == "" || e.Workspace == ws) {
-			add(codeToken(e))
-		}
+		add(codeToken(e))
 	}
 	slices.SortStableFunc(out.Items, func(a, b api.Token) int { return cmp.Compare(b.CreatedAt.UnixNano(), a.CreatedAt.UnixNano()) })
 	return out, nil

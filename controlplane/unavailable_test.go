@@ -29,6 +29,30 @@ func TestUnavailable_E21_everyRoute(t *testing.T) {
 	b.post("/api/register", pdf, nil)
 	in := b.enroll("box")
 
+	wildcard := regexp.MustCompile(`\{\w+(\.\.\.)?\}`)
+	// What no column can hold is in no column.
+	for _, odd := range []string{"a%00b", "%ff"} {
+		for _, r := range b.routes() {
+			method, path, _ := strings.Cut(r.pattern, " ")
+			if !strings.HasPrefix(path, "/api/v1/") || !strings.Contains(path, "{") || strings.HasSuffix(path, "/stream") {
+				continue
+			}
+			w := b.do(method, wildcard.ReplaceAllString(path, odd), `{}`, "Authorization", "Bearer "+b.admin.Reveal())
+			if w.Code >= http.StatusInternalServerError || method == http.MethodGet && w.Code == http.StatusOK {
+				t.Errorf("%s with %s: %d %s", r.pattern, odd, w.Code, w.Body)
+			}
+		}
+		for _, query := range []string{"audit?actor=", "enrollments?workspaceId=", "tokens?workspaceId=", "releases?program=", "enrollments/lookup?code="} {
+			if w := b.do("GET", "/api/v1/"+query+odd, "", "Authorization", "Bearer "+b.admin.Reveal()); w.Code >= http.StatusInternalServerError {
+				t.Errorf("%s%s: %d %s", query, odd, w.Code, w.Body)
+			}
+		}
+		w := b.do("POST", "/api/v1/enrollments/device", `{}`, "User-Agent", "x\xff")
+		if w.Code != http.StatusCreated {
+			t.Errorf("a device with an odd name: %d %s", w.Code, w.Body)
+		}
+	}
+
 	database.Halt(pgserver.Fast)
 	// A token that was seen a moment ago is believed for that moment.
 	b.Server.tokens.forget()
@@ -36,7 +60,6 @@ func TestUnavailable_E21_everyRoute(t *testing.T) {
 	fixed := map[string]bool{ // answered without the database
 		"GET /api/v1/health": true,
 	}
-	wildcard := regexp.MustCompile(`\{\w+(\.\.\.)?\}`)
 	bodies := map[string]string{
 		"POST /api/register": pdf, "POST /api/queue/task": `{"taskId":"text"}`, "POST /api/queue/batch": `{"tasks":[{"taskId":"text"}]}`,
 	}

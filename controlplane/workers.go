@@ -120,7 +120,7 @@ func (s *Server) deleteFound(ctx context.Context, worker store.Worker) error {
 func (s *Server) workerEvents(w http.ResponseWriter, r *http.Request) {
 	const label = "Failed to stream events"
 	ctx := r.Context()
-	id := store.WorkerID(r.PathValue("id"))
+	id := store.WorkerID(clean(r.PathValue("id")))
 	worker, err := s.reachable(ctx, id)
 	if err != nil {
 		s.fail(w, r, label, missing(err, "Worker", "workerId", string(id)))

@@ -26,7 +26,7 @@ type Hosts interface {
 	// CreateEnrollment stores a pairing or a pre-issued code.
 	CreateEnrollment(ctx context.Context, e Enrollment) (Enrollment, error)
 	// Enrollments lists the newest first, expired ones included.
-	Enrollments(ctx context.Context, limit int) ([]Enrollment, error)
+	Enrollments(ctx context.Context, f EnrollmentFilter) ([]Enrollment, error)
 	Enrollment(ctx context.Context, id EnrollmentID) (Enrollment, error)
 	EnrollmentByUserCode(ctx context.Context, userCode string) (Enrollment, error)
 	// EnrollmentBySecret finds one by the hash of its device code or code.
@@ -86,6 +86,13 @@ type Enrollment struct {
 	DecidedBy          string
 	Worker             WorkerID      // redeemed for
 	Environment        EnvironmentID // of its workspace; empty: the first one
+}
+
+// EnrollmentFilter chooses enrolments. What is empty chooses all.
+type EnrollmentFilter struct {
+	Workspace WorkspaceID
+	Kind      string
+	Limit     int // 0: all
 }
 
 // DecideEnrollment is a person's decision about a pairing.

@@ -56,9 +56,10 @@ func (t *tx) enrollment(id store.EnrollmentID) (store.Enrollment, error) {
 }
 
 // Enrollments lists the newest first.
-func (s *Store) Enrollments(ctx context.Context, limit int) ([]store.Enrollment, error) {
-	return all(ctx, s, "list enrollments", scanEnrollment,
-		`select `+enrollmentCols+` from enrollments order by created_at desc, id desc limit $1`, limitOf(limit))
+func (s *Store) Enrollments(ctx context.Context, f store.EnrollmentFilter) ([]store.Enrollment, error) {
+	return all(ctx, s, "list enrollments", scanEnrollment, `select `+enrollmentCols+` from enrollments
+		where ($1::text = '' or workspace_id = $1) and ($2::text = '' or kind = $2) order by created_at desc, id desc limit $3`,
+		f.Workspace, f.Kind, limitOf(f.Limit))
 }
 
 // Enrollment reads one.

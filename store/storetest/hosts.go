@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,10 +121,23 @@ func pairing(f *fixture) {
 	f.must1(f.decide(denied.ID, false, "ann"))
 	_, err = f.redeem(denied, "h")
 	f.wantErr(err, store.ErrConflict)
-	all, err := f.Enrollments(f.ctx, 10)
-	f.must(err)
-	if len(all) != 2 || all[0].ID != denied.ID {
-		f.Errorf("list %+v", all)
+	code := f.enroll("code", "s3")
+	for filter, want := range map[store.EnrollmentFilter][]store.EnrollmentID{
+		{Limit: 10}:                           {code.ID, denied.ID, e.ID},
+		{Workspace: ws.ID, Kind: "device"}:    {denied.ID, e.ID},
+		{Workspace: ws.ID, Limit: 1}:          {code.ID},
+		{Workspace: "ws_other", Kind: "code"}: {},
+		{Kind: "code", Limit: 10}:             {code.ID},
+	} {
+		all, err := f.Enrollments(f.ctx, filter)
+		f.must(err)
+		got := []store.EnrollmentID{}
+		for _, one := range all {
+			got = append(got, one.ID)
+		}
+		if !slices.Equal(got, want) {
+			f.Errorf("list by %+v: %q, want %q", filter, got, want)
+		}
 	}
 }
 
