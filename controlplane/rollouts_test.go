@@ -570,8 +570,8 @@ func TestRollout_hostKilledInTheMiddle(t *testing.T) {
 	}
 }
 
-// Two servers share a database, and hosts ask them in turn, while one of them
-// is cut off again and again: no limit is passed, and it ends.
+// Two servers share a database, hosts ask them in turn, and operators pause and
+// resume at the other one: no limit is passed, and it ends.
 func TestRollout_twoReplicas(t *testing.T) {
 	t.Parallel()
 	one, two := twoReplicas(t, true)
