@@ -28,7 +28,7 @@ const (
 	rollingWorkers = 10
 	shortRuns      = 200
 	longRuns       = 20
-	longLasts      = 6 * time.Second
+	longLasts      = 4 * time.Second
 	// rollingOverhead is what the whole may take, as a multiple of the drains and
 	// starts in it.
 	rollingOverhead = 1.25
@@ -198,8 +198,14 @@ func TestUpgrade_rollingUnderLoad(t *testing.T) {
 	h.env = append(h.env, "PIPEDAI_WORKER_PROGRAM="+old, "PIPEDAI_PROBE_INTERNET=off")
 	h.pair(t, p, set.file)
 	h.start(t)
+	var builds []*proc
 	for i := 1; i < rollingWorkers; i++ {
-		must(t, h.env, "pipedai-orchestrator", "build", "--label", fmt.Sprint("worker ", i), "--tasks", set.file)
+		builds = append(builds, start(t, h.env, "pipedai-orchestrator", "build", "--label", fmt.Sprint("worker ", i), "--tasks", set.file))
+	}
+	for _, b := range builds {
+		if code := b.wait(t); code != 0 {
+			t.Fatalf("build ended with exit code %d:\n%s", code, b.err.String())
+		}
 	}
 	p.ready(t, "tally")
 	eventually(t, "all workers to work", func() bool {

@@ -24,6 +24,12 @@ import (
 // the other name when the host joins.
 func asOther(t *testing.T, p *plane, name string) *plane {
 	t.Helper()
+	return asSeen(t, p, name, func(next http.Handler) http.Handler { return next })
+}
+
+// asSeen is asOther, and see is around everything that passes.
+func asSeen(t *testing.T, p *plane, name string, see func(http.Handler) http.Handler) *plane {
+	t.Helper()
 	own, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -33,14 +39,16 @@ func asOther(t *testing.T, p *plane, name string) *plane {
 		t.Fatal(err)
 	}
 	var proxy *httptest.Server
-	joining := func(path string) bool { return strings.HasPrefix(path, "/api/v1/enrollments/") }
+	joining := func(path string) bool {
+		return strings.HasPrefix(path, "/api/v1/enrollments/") || path == "/api/v1/workers/register"
+	}
 	replaced := func(body io.ReadCloser, from, to string) (io.ReadCloser, int64) {
 		data, _ := io.ReadAll(body)
 		_ = body.Close()
 		data = bytes.ReplaceAll(data, []byte(from), []byte(to))
 		return io.NopCloser(bytes.NewReader(data)), int64(len(data))
 	}
-	proxy = httptest.NewServer(&httputil.ReverseProxy{
+	proxy = httptest.NewServer(see(&httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -57,7 +65,7 @@ func asOther(t *testing.T, p *plane, name string) *plane {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	})
+	}))
 	t.Cleanup(func() {
 		proxy.CloseClientConnections()
 		proxy.Close()
