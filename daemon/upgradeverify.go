@@ -31,7 +31,7 @@ type verification struct {
 	began time.Time
 
 	pid     int
-	since   time.Time // of the process pid, or of what it reports
+	since   time.Time // of the process pid, of its first heartbeat, or of what it reports
 	heard   time.Time // the last answer of the control plane
 	deaf    string    // why there was none since
 	beat    bool      // the process was heard there
@@ -97,7 +97,7 @@ func (v *verification) look(ctx context.Context, e manifest.Entry) (done bool, f
 		return false, "", "waiting for the process"
 	}
 	if s.PID != v.pid {
-		v.pid, v.since = s.PID, time.Now()
+		v.pid, v.since, v.beat = s.PID, time.Now(), false
 	}
 	v.ask(ctx, e)
 	stays := time.Since(v.since) >= v.h.o.verifyStay
@@ -149,8 +149,8 @@ func (v *verification) ask(ctx context.Context, e manifest.Entry) {
 			reports = *view.Status.Version
 		}
 		if seen.After(v.st.BeatBefore) || seen.IsZero() && view.Status.Status == derivedOnline {
-			if reports != v.reports && v.beat {
-				v.since = time.Now()
+			if reports != v.reports || !v.beat {
+				v.since = time.Now() // many a program ends after its first word
 			}
 			v.beat, v.reports = true, reports
 		}

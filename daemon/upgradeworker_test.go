@@ -194,7 +194,7 @@ func upgradeOptions(dir hostdir.Dir) Options {
 	o := testOptions(dir)
 	o.versions = newFakeVersions(dir)
 	o.WorkerArgs = nil
-	o.VerifyLimit, o.verifyStay, o.verifyPace = 15*time.Second, 100*time.Millisecond, 20*time.Millisecond
+	o.VerifyLimit, o.verifyStay, o.verifyPace = 15*time.Second, 250*time.Millisecond, 20*time.Millisecond
 	return o
 }
 
