@@ -215,11 +215,11 @@ func TestAudit_beforeTheAnswer(t *testing.T) {
 		ctx  context.Context
 		want string
 	}{
-		"header":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, t.Context(), "ok"},
+		"header":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, t.Context(), "ok"},
 		"bytes":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x")) }, t.Context(), "ok"},
 		"nothing": {func(http.ResponseWriter, *http.Request) {}, t.Context(), "ok"},
 		"panic":   {func(http.ResponseWriter, *http.Request) { panic("x") }, t.Context(), "failed"},
-		"500":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, t.Context(), "failed"},
+		"500":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, t.Context(), "failed"},
 		"gone":    {func(http.ResponseWriter, *http.Request) {}, gone, "failed"},
 	} {
 		b.refusals = newRefusalLog(time.Now)

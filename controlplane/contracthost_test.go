@@ -211,7 +211,7 @@ func TestContract_hostListens(t *testing.T) {
 	said("worker.started")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", strings.TrimRight(h.base, "/")+"/api/v1/workers/"+me.WorkerID+"/events/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(h.base, "/")+"/api/v1/workers/"+me.WorkerID+"/events/stream", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestContract_hostListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || !strings.HasPrefix(kind, "text/event-stream") {
+	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/event-stream") {
 		t.Fatalf("handshake: %d %s", resp.StatusCode, kind)
 	}
 	lines := bufio.NewScanner(resp.Body)

@@ -95,7 +95,7 @@ func (s *Server) switchHost(ctx context.Context, done string, p store.SwitchWork
 		s.switched(w)
 	}
 	s.hostChanged(h, done)
-	s.o.Log.InfoContext(ctx, "host "+done, "host", h.ID, "name", h.Name, "workers", len(workers), "by", p.Who, "request", httpkit.RequestID(ctx))
+	s.o.Log.InfoContext(ctx, "host switched", "how", done, "host", h.ID, "name", h.Name, "workers", len(workers), "by", p.Who, "request", httpkit.RequestID(ctx))
 	return s.hostDetail(ctx, h)
 }
 

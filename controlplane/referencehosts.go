@@ -5,7 +5,7 @@ import (
 	"pipedai/internal/openapi"
 )
 
-func hostReference() map[string]openapi.About {
+func hostReference() map[string]openapi.About { //nolint:funlen // a table
 	noEnrollment := openapi.Fail(404, "Enrollment not found", "enrollmentId")
 	decided := openapi.Fail(409, "The request was decided already", "enrollmentId", "status")
 	workspace := openapi.Param{Name: "ws", Text: "the workspace of the token; any, to admins of the default one"}

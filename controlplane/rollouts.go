@@ -147,7 +147,7 @@ func (s *Server) steerRollout(ctx context.Context, verb store.RolloutVerb, done,
 	if err != nil {
 		return api.RolloutDetail{}, fmt.Errorf("steer rollout: %w", err)
 	}
-	s.o.Log.InfoContext(ctx, "rollout "+done, "rollout", r.ID, "status", r.Status, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+	s.o.Log.InfoContext(ctx, "rollout steered", "how", done, "rollout", r.ID, "status", r.Status, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	s.o.Engine.RolloutsMoved(r)
 	return s.rolloutDetail(ctx, r)
 }

@@ -14,7 +14,7 @@ type route struct {
 // page of the console or not found. What a route does, and how it can refuse,
 // stands in reference.go and referencehosts.go; a server without a description
 // of every route does not start.
-func (s *Server) routes() []route {
+func (s *Server) routes() []route { //nolint:funlen // a table, on one screen
 	return []route{
 		// Engine: state
 		{"GET /health", anyone, http.HandlerFunc(s.health)},

@@ -68,9 +68,9 @@ func TestTaskLog(t *testing.T) {
 		t.Errorf("a line with everything: %+v", l)
 	}
 	var backwards, forwards []string
-	for page, query := last, ""; ; page = ask(query) {
+	for page := last; ; page = ask(fmt.Sprint("limit=1500&before=", page.Older)) {
 		backwards = append(texts(page), backwards...)
-		if query = fmt.Sprint("limit=1500&before=", page.Older); !page.More {
+		if !page.More {
 			break
 		}
 	}

@@ -248,12 +248,3 @@ func (s *Server) otherReplicas(ctx context.Context, seen map[store.HostID]int64)
 	maps.Copy(seen, now)
 	return nil
 }
-
-// tellHosts wakes hosts here and on every replica: there is something for them.
-// The news themselves were stored before.
-func (s *Server) tellHosts(ids ...store.HostID) {
-	for _, id := range ids {
-		s.waiting.wake(waitHost(id))
-	}
-	s.o.Engine.TellReplicas()
-}

@@ -114,13 +114,25 @@ func (h *host) inTheWay(current *operation, req localapi.ActRequest) error {
 }
 
 // underWay refuses what has to wait for an operation.
-func (h *host) underWay(current *operation) error {
+func (h *host) underWay(current *operation) *api.Error {
 	rec := current.record()
 	return &api.Error{
 		Status: http.StatusConflict, Code: api.CodeConflict,
 		Message: fmt.Sprintf("%q is under way for this worker", rec.Kind), Details: map[string]any{"operation": rec.ID},
 		Fix: "wait for it: " + h.command("operations "+rec.ID) + ", or take it back: " + h.command("operations cancel "+rec.ID),
 	}
+}
+
+// killNow ends a worker's process without waiting for its run. Killing it is
+// stopping it, so one that is to be up is started.
+func (h *host) killNow(e manifest.Entry, up bool) error {
+	if err := h.supervisor.Kill(e.ID); err != nil {
+		return err
+	}
+	if !up || h.holds.has(e.ID) {
+		return nil
+	}
+	return h.supervisor.Start(e.ID)
 }
 
 // runHere carries out start, stop and restart.
@@ -154,13 +166,8 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 		}
 	}
 	if req.Now && req.Verb != localapi.ActionStart && before.PID != 0 {
-		if err := h.supervisor.Kill(e.ID); err != nil {
+		if err := h.killNow(e, up); err != nil {
 			return err
-		}
-		if up && !h.holds.has(e.ID) { // killing it is stopping it
-			if err := h.supervisor.Start(e.ID); err != nil {
-				return err
-			}
 		}
 	}
 	order()

@@ -93,7 +93,7 @@ func (h *host) probe(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.o.probeLimit)
 	defer cancel()
 	args := append([]string(nil), h.o.WorkerArgs...)
-	cmd := exec.CommandContext(ctx, path, append(args, "version")...) //nolint:gosec // it is what is to run
+	cmd := exec.CommandContext(ctx, path, append(args, "version")...)
 	cmd.Env = supervisor.Environment(h.commonEnv()...)
 	cmd.Dir, cmd.WaitDelay = h.o.Dir.Workers(), time.Second
 	out, problem := &tail{limit: maxOutput}, &tail{limit: maxOutput}
@@ -157,13 +157,13 @@ func (i installed) find(ctx context.Context, want wantedVersion) (foundVersion, 
 	out := foundVersion{
 		version: found.Version, channel: found.Channel, notes: found.Manifest.Notes, size: found.Size, installed: found.Installed, found: found,
 	}
-	switch {
-	case found.Kind == manifest.InstallArchive:
+	switch found.Kind {
+	case manifest.InstallArchive:
 		out.source = found.Wanted.APIURL
 		if key, err := i.h.manifest.PinnedKey(ctx, found.Wanted.APIURL); err == nil {
 			out.signedBy = key.KeyID
 		}
-	case found.Kind == manifest.InstallLocal:
+	case manifest.InstallLocal:
 		out.source = found.Wanted.Local
 	default:
 		out.source = "npm"

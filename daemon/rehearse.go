@@ -187,7 +187,7 @@ func (s Stage) start(r Rehearsal) (*rehearsed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode what it has to do: %w", err)
 	}
-	//nolint:gosec,noctx // the program is the one whose digest was checked; it is ended by its input, then killed
+	//nolint:noctx // the program is the one whose digest was checked; it is ended by its input, then killed
 	cmd := exec.Command(r.Candidate.Program, s.Args...)
 	cmd.Env = append(os.Environ(), launch.TrialEnv+"=1", s.Origin.Env())
 	c := &rehearsed{cmd: cmd, words: make(chan launch.Word), said: &lastSaid{log: s.Log}, ended: make(chan struct{})}
@@ -292,7 +292,7 @@ func (c *rehearsed) letGo() {
 	c.once.Do(func() {
 		_ = c.input.Close()
 		go func() { // nobody hears it any more, and it must not wait for that
-			for range c.words { //nolint:revive // dropped
+			for range c.words {
 			}
 		}()
 	})

@@ -273,7 +273,7 @@ func askProgram(ctx context.Context, program string) (launch.Version, launch.Abo
 	}
 	ctx, cancel := context.WithTimeout(ctx, aboutLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "version", "--json") //nolint:gosec // a program that was just installed
+	cmd := exec.CommandContext(ctx, program, "version", "--json")
 	cmd.WaitDelay = time.Second
 	cmd.Env = append(os.Environ(), "PIPEDAI_NO_UPDATE_NOTIFIER=1")
 	out, err := cmd.Output()

@@ -156,7 +156,7 @@ func (h *host) beginUpgrade(ctx context.Context, e manifest.Entry, in upgradeInp
 var exclusive = []string{kindUpgrade, kindUpgradeAll, kindUpgradeSelf}
 
 func (h *host) upgradeUnderWay(current *operation) error {
-	err := h.underWay(current).(*api.Error)
+	err := h.underWay(current)
 	err.Message = "another upgrade is under way on this host; there is one at a time"
 	return err
 }

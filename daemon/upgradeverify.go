@@ -100,7 +100,11 @@ func (v *verification) look(ctx context.Context, e manifest.Entry) (done bool, f
 		v.pid, v.since, v.beat = s.PID, time.Now(), false
 	}
 	v.ask(ctx, e)
-	stays := time.Since(v.since) >= v.h.o.verifyStay
+	return v.judge(time.Since(v.since) >= v.h.o.verifyStay, late)
+}
+
+// judge is what the control plane's word on a process that is up comes to.
+func (v *verification) judge(stays, late bool) (done bool, failure, why string) {
 	want := v.st.ToVersion
 	switch {
 	case !v.beat && late && time.Since(v.heard) > v.limit/2:

@@ -90,7 +90,7 @@ func versionedMain(version string, is behaviour) {
 	go func() {
 		for n := 1; ; n++ {
 			body, _ := json.Marshal(map[string]any{"version": version, "pid": os.Getpid()})
-			resp, err := http.Post(file.APIURL+"/test/beat/"+file.WorkerID, "application/json", bytes.NewReader(body)) //nolint:noctx // a test's
+			resp, err := http.Post(file.APIURL+"/test/beat/"+file.WorkerID, "application/json", bytes.NewReader(body))
 			if err == nil {
 				_ = resp.Body.Close()
 			}

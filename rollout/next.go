@@ -93,7 +93,7 @@ func (n *next) decision() Decision {
 // that, so it is no failure of the version.
 func (n *next) leave(status Status) {
 	for i, t := range n.targets {
-		if t.Gone && t.State.CanMove(Skipped) && !(status.Ended() && t.State.Final()) {
+		if t.Gone && t.State.CanMove(Skipped) && (!status.Ended() || !t.State.Final()) {
 			n.change(i, Change{State: Skipped, Error: "the host was revoked"})
 		}
 	}

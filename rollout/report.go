@@ -4,15 +4,15 @@ package rollout
 type Word string
 
 const (
-	// SaysRunning: it has begun, or goes on.
+	// SaysRunning says that it has begun, or goes on.
 	SaysRunning Word = "running"
-	// SaysSucceeded: it runs the version.
+	// SaysSucceeded says that it runs the version.
 	SaysSucceeded Word = "succeeded"
-	// SaysFailed: it tried, and is as before.
+	// SaysFailed says that it tried, and is as before.
 	SaysFailed Word = "failed"
-	// SaysCancelled: it was cancelled, and is as before.
+	// SaysCancelled says that it was cancelled, and is as before.
 	SaysCancelled Word = "cancelled"
-	// SaysRefused: it did not begin.
+	// SaysRefused says that it did not begin.
 	SaysRefused Word = "refused"
 )
 

@@ -7,10 +7,12 @@ import (
 	"pipedai/rollout"
 )
 
-// RolloutID names a rollout, OrderID an order of one to a host. Opaque.
+// The identifiers of rollouts. Opaque.
 type (
+	// RolloutID names a rollout.
 	RolloutID string
-	OrderID   string
+	// OrderID names an order of a rollout to a host.
+	OrderID string
 )
 
 // Rollouts moves versions over hosts. Which host is next, and how a rollout

@@ -50,7 +50,7 @@ func (s *Store) ForgetAudit(ctx context.Context, before time.Time, limit int) (i
 	var forgotten int
 	err := s.write(ctx, "forget audit log", func(t *tx) error {
 		n, err := t.exec(`delete from audit where seq in (select seq from audit where at < ?1 order by at limit ?2)`, us(before), limit)
-		forgotten = int(n)
+		forgotten = n
 		return err
 	})
 	return forgotten, err

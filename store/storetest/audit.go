@@ -76,8 +76,8 @@ func auditRead(f *fixture) {
 
 func auditForgotten(f *fixture) {
 	now := time.Now()
-	for _, age := range []time.Duration{3, 2, 1, 0} {
-		f.must(f.AddAudit(f.ctx, store.AuditLine{At: now.Add(-age * time.Hour), Action: "a.b", Outcome: "ok"}))
+	for _, hours := range []int{3, 2, 1, 0} {
+		f.must(f.AddAudit(f.ctx, store.AuditLine{At: now.Add(-time.Duration(hours) * time.Hour), Action: "a.b", Outcome: "ok"}))
 	}
 	f.must(f.AddAudit(f.ctx, store.AuditLine{Action: "a.b", Outcome: "ok"})) // the store's own time
 	for want := range 2 {

@@ -67,9 +67,9 @@ func keepsRunEvents(f *fixture) {
 
 func forgetsRunEvents(f *fixture) {
 	f.register(task("a"))
-	inRun, alone, open := f.start("a", "").Entries[0].ID, f.enqueue("a").ID, pipeline.TaskRunID("")
+	inRun, alone := f.start("a", "").Entries[0].ID, f.enqueue("a").ID
 	f.drain(nil)
-	open = f.enqueue("a").ID
+	open := f.enqueue("a").ID
 	for _, id := range []pipeline.TaskRunID{inRun, alone, open} {
 		f.must1(f.AddRunEvents(f.ctx, []store.RunEvent{runEvent(id, 1, 1), runEvent(id, 1, 2)}))
 	}

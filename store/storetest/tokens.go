@@ -110,7 +110,7 @@ func tokensOfWorkspace(f *fixture) {
 }
 
 func registrationsListed(f *fixture) {
-	mine, pool := f.mint("s1", "", time.Minute), store.Registration{}
+	mine := f.mint("s1", "", time.Minute)
 	pool, err := f.CreateRegistration(f.ctx, store.Registration{Workspace: store.PoolWorkspace, SecretHash: "s2", ExpiresAt: time.Now().Add(time.Minute)})
 	f.must(err)
 	count := func(ws store.WorkspaceID, want int) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,7 +25,7 @@ func elf(machine uint16, more string) []byte {
 	head := make([]byte, 64)
 	copy(head, "\x7fELF\x02\x01\x01")
 	binary.LittleEndian.PutUint16(head[18:], machine)
-	return append(head, more...)
+	return slices.Concat(head, []byte(more))
 }
 
 const (
@@ -38,7 +39,7 @@ func pe(more string) []byte {
 	binary.LittleEndian.PutUint32(head[60:], 128)
 	copy(head[128:], "PE\x00\x00")
 	binary.LittleEndian.PutUint16(head[132:], 0x8664)
-	return append(head, more...)
+	return slices.Concat(head, []byte(more))
 }
 
 // tarGz packs files; an empty content makes a link.
@@ -80,7 +81,7 @@ func zipped(t testing.TB, files map[string][]byte) []byte {
 func put(t testing.TB, dir, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, content, 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(path, content, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -206,7 +207,7 @@ func TestReleases_key(t *testing.T) {
 	s.env[releaseKeyVariable] = "nonsense"
 	s.steps(step{words("releases publish " + folder), cliutil.ExitUsage, "not a private release key"})
 	delete(s.env, releaseKeyVariable)
-	if err := os.Chmod(key, 0o644); err != nil { //nolint:gosec // that is the case
+	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.steps(step{words("releases publish " + folder + " --key " + key), 0, "others on this machine may read"})

@@ -15,7 +15,6 @@ import (
 // key that signs releases.
 func AdmitRelease(r store.Release, have []store.Release, currentKey string, now time.Time) (out store.Release, replaced []string, err error) {
 	known := map[string]store.ReleaseArtifact{} // bytes in storage, by their hash
-	ofVersion, yanked := 0, 0
 	for _, other := range have {
 		if other.Digest == r.Digest {
 			return other, nil, nil
@@ -25,20 +24,11 @@ func AdmitRelease(r store.Release, have []store.Release, currentKey string, now 
 				known[a.SHA256] = a
 			}
 		}
-		if other.Version == r.Version {
-			ofVersion++
-			if !other.YankedAt.IsZero() {
-				yanked++
-				if other.Channel == r.Channel {
-					err = store.ErrYanked
-				}
-			}
-		}
 	}
 	switch {
 	case r.KeyID != currentKey:
 		return r, nil, store.ErrOldKey
-	case err != nil || yanked > 0 && yanked == ofVersion:
+	case yanked(r, have):
 		return r, nil, store.ErrYanked
 	}
 	for _, other := range have {
@@ -67,6 +57,25 @@ func AdmitRelease(r store.Release, have []store.Release, currentKey string, now 
 		r.PublishedAt = now
 	}
 	return r, replaced, nil
+}
+
+// yanked reports whether the version of a release was taken back on its
+// channel, or on every channel it was on.
+func yanked(r store.Release, have []store.Release) bool {
+	all, gone := 0, 0
+	for _, other := range have {
+		if other.Version != r.Version {
+			continue
+		}
+		all++
+		if other.YankedAt.IsZero() {
+			continue
+		}
+		if gone++; other.Channel == r.Channel {
+			return true
+		}
+	}
+	return gone > 0 && gone == all
 }
 
 // Complete reports whether the bytes of every artifact are in storage.
