@@ -40,6 +40,15 @@ type AdoptItem struct {
 	// Processes and Units are what runs it besides the daemon, or would.
 	Processes []AdoptProcess `json:"processes,omitempty"`
 	Units     []AdoptUnit    `json:"units,omitempty"`
+
+	// Adopted says that it was adopted and can be given back to what ran it before.
+	Adopted bool `json:"adopted,omitempty"`
+}
+
+// UndoAdoptRequest is POST /api/adopt/undo: an adopted worker is given back to
+// what ran it before. The answer is an AdoptResult with that one item.
+type UndoAdoptRequest struct {
+	WorkerID string `json:"workerId" validate:"required,max=255"`
 }
 
 // The statuses of an AdoptItem.

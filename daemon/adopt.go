@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"pipedai/api"
@@ -71,7 +73,15 @@ func (h *host) Adoptable(ctx context.Context) (api.AdoptResult, error) {
 	if err != nil {
 		return api.AdoptResult{}, unprocessable(err.Error(), "")
 	}
-	items, err := h.adopter(nil).Survey(ctx, paths)
+	a := h.adopter(nil)
+	items, err := a.Survey(ctx, paths)
+	if err != nil {
+		return api.AdoptResult{}, err
+	}
+	undoable, err := a.Undoable(ctx)
+	for i := range items {
+		items[i].Adopted = slices.ContainsFunc(undoable, func(u api.AdoptItem) bool { return u.Path == items[i].Path })
+	}
 	return api.AdoptResult{Items: items}, err
 }
 
@@ -94,6 +104,11 @@ func (h *host) Adopt(ctx context.Context, req api.AdoptRequest, by string) (api.
 	if err != nil {
 		return api.AdoptResult{}, err
 	}
+	return h.awaitAdopt(ctx, op)
+}
+
+// awaitAdopt waits a while for an operation that changes what is adopted.
+func (h *host) awaitAdopt(ctx context.Context, op *operation) (api.AdoptResult, error) {
 	patience := time.NewTimer(h.o.StopWait)
 	defer patience.Stop()
 	select {
@@ -108,6 +123,63 @@ func (h *host) Adopt(ctx context.Context, req api.AdoptRequest, by string) (api.
 	}
 	wire := h.operations.wire(op.record())
 	return api.AdoptResult{Items: []api.AdoptItem{}, Operation: &wire}, nil
+}
+
+// undoAdoptInput is what "adopt-undo" was asked for.
+type undoAdoptInput struct {
+	WorkerID string `json:"workerId"`
+}
+
+// undoAdoptKind gives a worker back. How far that is, the worker's own journal
+// tells, as with adoptKind; there is no way back from it but to adopt anew.
+func undoAdoptKind() opKind {
+	return opKind{"adopt-undo", []opStep{{name: "give-back", does: "giving the worker back", do: undoAdopt, final: true}}}
+}
+
+// UndoAdopt implements localapi.Adoption.
+func (h *host) UndoAdopt(ctx context.Context, workerID, by string) (api.AdoptResult, error) {
+	if h.phase.Load() >= phaseStopping {
+		return api.AdoptResult{}, h.stopping()
+	}
+	all, err := h.manifest.Adoptions(ctx)
+	if err != nil {
+		return api.AdoptResult{}, err
+	}
+	if !slices.ContainsFunc(all, func(rec manifest.Adoption) bool { return rec.EntryID == workerID }) {
+		return api.AdoptResult{}, notAdopted(adoption.ErrNotAdopted)
+	}
+	op, err := h.operations.begin(ctx, "adopt-undo", "", by, undoAdoptInput{WorkerID: workerID}, "")
+	if err != nil {
+		return api.AdoptResult{}, err
+	}
+	return h.awaitAdopt(ctx, op)
+}
+
+func notAdopted(err error) error {
+	return &api.Error{
+		Status: http.StatusNotFound, Code: api.CodeNotFound, Message: err.Error(),
+		Fix: "GET /api/adoptable tells which workers were adopted",
+	}
+}
+
+func undoAdopt(ctx context.Context, op *operation) error {
+	var in undoAdoptInput
+	if err := op.input(&in); err != nil {
+		return err
+	}
+	item, err := op.h.adopter(op.say).Undo(ctx, in.WorkerID)
+	switch {
+	case errors.Is(err, adoption.ErrNotAdopted):
+		return notAdopted(err)
+	case errors.Is(err, adoption.ErrBusy):
+		return op.h.adoptProblem(err)
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return again(op.h.adoptProblem(err))
+	}
+	op.h.events.add(api.HostAction+"adopt-undo", in.WorkerID, map[string]any{"by": op.record().AskedBy, "status": item.Status, "reason": item.Reason})
+	return op.keep(ctx, adoptState{Items: []api.AdoptItem{item}}, "")
 }
 
 // adoptPaths are the files that are meant.

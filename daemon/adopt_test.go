@@ -399,6 +399,38 @@ func TestAdopt_cameBack(t *testing.T) {
 	l.neverTwice(t)
 }
 
+// What was taken over can be given back through the local API: nothing of the
+// daemon's runs it then, and nobody else's process was started for it.
+func TestAdopt_undoThroughTheLocalAPI(t *testing.T) {
+	t.Parallel()
+	l := newLonely(t)
+	before := l.byHand(t)
+	ctx := t.Context()
+	if _, err := l.d.UndoAdopt(ctx, api.UndoAdoptRequest{WorkerID: "w9"}); asAPI(t, err).Status != 404 {
+		t.Errorf("nothing was adopted yet: %v", err)
+	}
+	if _, err := l.d.Adopt(ctx, api.AdoptRequest{PIDs: []int{before}, TakeOver: true}); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := l.d.Adoptable(ctx)
+	if err != nil || len(seen.Items) != 1 || !seen.Items[0].Adopted || seen.Items[0].Status != api.AdoptManaged {
+		t.Fatalf("it cannot be given back: %+v, %v", seen, err)
+	}
+	for _, again := range []bool{false, true} {
+		got, err := l.d.UndoAdopt(ctx, api.UndoAdoptRequest{WorkerID: "w9"})
+		if err != nil || got.Operation != nil || len(got.Items) != 1 || got.Items[0].Status != api.AdoptUndone {
+			t.Fatalf("again %v: %+v, %v", again, got, err)
+		}
+	}
+	if entryOf(t, l.dir, "w9").ID != "" {
+		t.Error("it is still managed")
+	}
+	if seen, err = l.d.Adoptable(ctx); err != nil || seen.Items[0].Adopted {
+		t.Errorf("it can be given back once more: %+v, %v", seen, err)
+	}
+	l.neverTwice(t)
+}
+
 // Without a take-over what runs stays as it is; through the local API a
 // take-over is an operation. While one is under way nothing starts the worker.
 func TestAdopt_localAPI(t *testing.T) {

@@ -55,7 +55,7 @@ func (k opKind) finalAt(at int) bool {
 
 // opKinds is every kind there is.
 func opKinds() []opKind {
-	return []opKind{enableKind(), disableKind(), deleteKind(), buildKind(), adoptKind(), upgradeKind(), upgradeAllKind(), upgradeSelfKind()}
+	return []opKind{enableKind(), disableKind(), deleteKind(), buildKind(), adoptKind(), undoAdoptKind(), upgradeKind(), upgradeAllKind(), upgradeSelfKind()}
 }
 
 // again marks an error that time may cure.

@@ -14,6 +14,8 @@ type Adoption interface {
 	Adoptable(ctx context.Context) (api.AdoptResult, error)
 	// Adopt takes workers in. Operation is set in its answer when it goes on.
 	Adopt(ctx context.Context, req api.AdoptRequest, by string) (api.AdoptResult, error)
+	// UndoAdopt gives an adopted worker back. Operation is set as with Adopt.
+	UndoAdopt(ctx context.Context, workerID, by string) (api.AdoptResult, error)
 }
 
 func (s *Server) adoptable(ctx context.Context, _ httpkit.None) (api.AdoptResult, error) {
@@ -21,9 +23,19 @@ func (s *Server) adoptable(ctx context.Context, _ httpkit.None) (api.AdoptResult
 }
 
 func (s *Server) adopt(ctx context.Context, req api.AdoptRequest) (api.AdoptResult, error) {
-	result, err := s.o.Adoption.Adopt(ctx, req, askedBy(httpkit.Request(ctx)))
-	if err == nil && result.Operation != nil {
-		httpkit.SetStatus(ctx, http.StatusAccepted)
+	return accepted(ctx)(s.o.Adoption.Adopt(ctx, req, askedBy(httpkit.Request(ctx))))
+}
+
+func (s *Server) undoAdopt(ctx context.Context, req api.UndoAdoptRequest) (api.AdoptResult, error) {
+	return accepted(ctx)(s.o.Adoption.UndoAdopt(ctx, req.WorkerID, askedBy(httpkit.Request(ctx))))
+}
+
+// accepted makes an answer of something that goes on 202.
+func accepted(ctx context.Context) func(api.AdoptResult, error) (api.AdoptResult, error) {
+	return func(result api.AdoptResult, err error) (api.AdoptResult, error) {
+		if err == nil && result.Operation != nil {
+			httpkit.SetStatus(ctx, http.StatusAccepted)
+		}
+		return result, err
 	}
-	return result, err
 }

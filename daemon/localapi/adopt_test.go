@@ -26,6 +26,26 @@ func (b *fakeBackend) Adopt(_ context.Context, req api.AdoptRequest, by string) 
 	return out, b.broken
 }
 
+func (b *fakeBackend) UndoAdopt(_ context.Context, id, _ string) (api.AdoptResult, error) {
+	out := api.AdoptResult{Items: []api.AdoptItem{{WorkerID: id, Status: api.AdoptUndone}}}
+	if id == "busy" {
+		out.Operation = &api.Operation{ID: "op_2", Kind: "adopt-undo", Status: "running", Steps: []string{"give-back"}}
+	}
+	return out, b.broken
+}
+
+// Giving back that goes on is accepted, not done.
+func TestUndoAdopt_goesOn(t *testing.T) {
+	t.Parallel()
+	f := serveTest(t)
+	for body, want := range map[string]int{`{"workerId":"w1"}`: 200, `{"workerId":"busy"}`: 202, `{}`: 400} {
+		req := f.plain("POST", "/api/adopt/undo", "Content-Length: "+strconv.Itoa(len(body)))
+		if status, _, answer := f.ask(t, strings.TrimSuffix(req, "{}")+body); status != want {
+			t.Errorf("%s: %d %s", body, status, answer)
+		}
+	}
+}
+
 // A take-over that goes on is accepted, not done.
 func TestAdopt_goesOn(t *testing.T) {
 	t.Parallel()

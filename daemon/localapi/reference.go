@@ -203,6 +203,17 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Errors:  []openapi.Failure{openapi.Fail(409, "somebody else is adopting workers"), openapi.Fail(422, "a path is not absolute, or a process cannot be adopted"), unwritten},
 			Example: `{"paths":["/home/u/.pipedai/worker.json"],"takeOver":true}`,
 		},
+		"POST /api/adopt/undo": {
+			Summary: "Give an adopted worker back",
+			Detail: "The daemon stops it, once the run that it has in hand is through, and no longer manages it; then what ran it before is as it was. That can take as long as a run; the answer waits a " +
+				"while and is 202 with the operation when it goes on. Giving back once more what was given back is no error.",
+			Answers: []openapi.Answer{
+				{Status: 200, Body: api.AdoptResult{}, Text: "what became of it"},
+				{Status: 202, Body: api.AdoptResult{}, Text: "the operation that goes on"},
+			},
+			Errors:  []openapi.Failure{openapi.Fail(404, "no such worker was adopted"), openapi.Fail(409, "somebody else is adopting workers"), unwritten},
+			Example: `{"workerId":"wrk_1"}`,
+		},
 		"GET /api/operations": {
 			Summary: "Long actions, newest first: at least the newest 200 are kept",
 			Params:  []openapi.Param{{Name: "limit", Text: "how many at most", Type: "integer", Default: "50", Min: 1, Max: maxOperations}},

@@ -55,6 +55,7 @@ func (s *Server) table() []route {
 
 		{"GET", "/api/adoptable", httpkit.JSON(k, s.adoptable), false},
 		{"POST", "/api/adopt", httpkit.JSON(k, s.adopt), false},
+		{"POST", "/api/adopt/undo", httpkit.JSON(k, s.undoAdopt), false},
 
 		{"GET", "/api/operations", httpkit.JSON(k, s.operations), false},
 		{"GET", "/api/operations/{id}", httpkit.JSON(k, s.operation), false},

@@ -167,6 +167,11 @@ func (c *Client) Adopt(ctx context.Context, req api.AdoptRequest) (out api.Adopt
 	return out, c.call(ctx, http.MethodPost, "/api/adopt", req, &out)
 }
 
+// UndoAdopt has the daemon give an adopted worker back.
+func (c *Client) UndoAdopt(ctx context.Context, req api.UndoAdoptRequest) (out api.AdoptResult, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/adopt/undo", req, &out)
+}
+
 // Operations lists the newest long actions, newest first.
 func (c *Client) Operations(ctx context.Context, limit int) ([]api.Operation, error) {
 	var out api.Operations
