@@ -178,6 +178,8 @@ type SelfStatus struct {
 	Health        []HealthItem  `json:"health"`
 	Host          HostFacts     `json:"host"`
 
+	// Pairing is a pairing that waits for approval.
+	Pairing *HostPairing `json:"pairing,omitempty"`
 	// LatestError says why the newest version is not known, or not known anew.
 	LatestError string `json:"latestError,omitempty"`
 	// Channel is the one whose newest version Latest is.

@@ -11,6 +11,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/daemon/remote"
+	"pipedai/enroll"
 	"pipedai/internal/buildinfo"
 	"pipedai/supervisor"
 )
@@ -71,6 +72,9 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 	_, missing := h.findWorkerProgram(h.o.WorkerProgram)
 	self.Health = append(h.health(workers, planes, missing), h.adoptionHealth(ctx)...)
 	self.State = h.state(len(workers), planes, self.Health)
+	if p, waits := enroll.ReadPending(h.o.Dir); waits {
+		self.Pairing = &api.HostPairing{APIURL: p.APIURL, UserCode: p.UserCode, VerificationURI: p.URL, ExpiresAt: p.ExpiresAt}
+	}
 	h.tellSelf(&self)
 	if self.Upgrade != nil && self.State == StateRunning {
 		self.State = StateUpgrading
