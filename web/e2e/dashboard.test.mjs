@@ -20,12 +20,13 @@ after(async () => {
   await fake?.stop();
 });
 
+const workersAt = (link) => `${link}#/workers`;
 const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 const badge = (row, state) => row.locator(`[data-state="${state}"]`).first();
 
 test("the main path: see the worker run, read its log, stop it, start it", { timeout: 120_000 }, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(url);
+  await page.goto(workersAt(url));
   await page.locator('[data-link="live"]').waitFor();
   assert.equal(new URL(page.url()).search, "", "the token stands in the address bar");
   assert.ok(
@@ -37,8 +38,8 @@ test("the main path: see the worker run, read its log, stop it, start it", { tim
   await badge(row, "up").waitFor();
   await clean(page);
 
-  await row.getByRole("button", { name: /^Logs of/ }).click();
-  const log = page.getByRole("dialog");
+  await row.getByRole("link", { name: /^Log of/ }).click();
+  const log = page.getByRole("main");
   const lines = log.getByRole("region", { name: /^Log lines/ });
   await lines.locator("time").first().waitFor();
   await clean(page);
@@ -49,7 +50,17 @@ test("the main path: see the worker run, read its log, stop it, start it", { tim
   await search.press("Enter");
   await log.getByText("2 of 3 matches").waitFor();
   assert.match(await lines.locator("[data-selected]").innerText(), /no text layer/);
+  const picked = page.url();
+  assert.match(
+    picked,
+    /#\/workers\/[^/]+\/log\?lines=\d+-\d+$/,
+    "the line that was found does not stand in the address",
+  );
   await clean(page);
+  await page.reload();
+  await lines.locator("[data-selected]").getByText("no text layer").waitFor();
+  assert.equal(page.url(), picked);
+  await search.fill("no text layer");
   await log.getByRole("button", { name: "Only lines that match" }).click();
   await log
     .getByText(/claimed run/)
@@ -65,8 +76,8 @@ test("the main path: see the worker run, read its log, stop it, start it", { tim
   const download = page.waitForEvent("download");
   await log.getByRole("button", { name: /^Download/ }).click();
   assert.match((await download).suggestedFilename(), /\.log$/);
-  await page.keyboard.press("Escape");
-  await log.waitFor({ state: "detached" });
+  await page.goBack();
+  await page.getByRole("table", { name: "Workers of this host" }).waitFor();
 
   await row.getByRole("button", { name: /^Stop/ }).click();
   const confirm = page.getByRole("dialog").getByRole("button", { name: "Drain and stop" });
@@ -91,18 +102,38 @@ test("the main path: see the worker run, read its log, stop it, start it", { tim
 test("keys: help, rows, Enter, Escape, and the theme button", { timeout: 60_000 }, async () => {
   const { page, complaints, close } = await openTab(browser, { colorScheme: "dark" });
   await page.goto(url);
-  await page.locator("tr[data-worker]").first().waitFor();
+  await page.locator('[data-link="live"]').waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
 
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
   await clean(page);
   await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("g");
+  await page.keyboard.press("w");
+  await page.locator("tr[data-worker]").first().waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
-  await page.getByRole("dialog", { name: /^Log of/ }).waitFor();
-  await page.keyboard.press("Escape");
-  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("tab", { name: "Overview" }).focus();
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("region", { name: /^Log lines/ }).waitFor();
+  assert.match(page.url(), /\/log$/);
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("tabpanel", { name: "Runs" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("connectiv");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Now" }).waitFor();
+  assert.match(page.url(), /#\/connectivity$/);
+  await page.keyboard.press("g");
+  await page.keyboard.press("w");
+  await page.locator("tr[data-worker]").first().waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("surely nobody has this name");
+  await page.getByText("No worker fits").waitFor();
+  assert.match(page.url(), /q=surely/);
+  await page.getByRole("button", { name: "Clear the search" }).press("Enter");
 
   await page.getByRole("button", { name: /^Theme/ }).click();
   await page.waitForFunction(() => document.documentElement.dataset.theme === "light");
@@ -123,7 +154,7 @@ test("a refusal stands in the row, and deleting wants the name", {
 }, async () => {
   const daemon = await startDaemon();
   const { page, complaints, close } = await openTab(browser, { expected: /502/ });
-  await page.goto(daemon.url);
+  await page.goto(daemon.at("workers"));
   const row = page.locator("tr[data-worker]").first();
   daemon.refuse.add(daemon.workers[0].id);
   await row.getByRole("button", { name: /^Disable/ }).click();
@@ -131,7 +162,8 @@ test("a refusal stands in the row, and deleting wants the name", {
   await clean(page);
   daemon.refuse.clear();
   await row.getByRole("button", { name: /^Disable/ }).click();
-  await row.getByRole("alert").waitFor({ state: "detached" });
+  await row.getByRole("button", { name: /^Enable/ }).waitFor();
+  assert.equal(await row.getByRole("alert").count(), 0, "the refusal outlived what was done since");
 
   await row.getByRole("button", { name: /^Delete/ }).click();
   const dialog = page.getByRole("dialog");
@@ -149,9 +181,18 @@ test("a refusal stands in the row, and deleting wants the name", {
 
 test("a phone: nothing scrolls sideways", { timeout: 60_000 }, async () => {
   const { page, complaints, close } = await openTab(browser, { width: 360, height: 740 });
-  await page.goto(url);
-  await page.locator("tr[data-worker]").first().waitFor();
-  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), 0);
+  await page.goto(workersAt(url));
+  const worker = page.locator("tr[data-worker]").first();
+  await worker.waitFor();
+  const id = await worker.getAttribute("data-worker");
+  const tabs = ["", "/log", "/runs", "/events"].map((tab) => `workers/${encodeURIComponent(id)}${tab}`);
+  for (const view of ["", "workers", "workers?build=1", "upgrades", "connectivity", "adopt", "settings", ...tabs]) {
+    await page.goto(new URL(`/#/${view}`, url).href);
+    await page.locator("main h1, main h2").first().waitFor();
+    await page.waitForTimeout(150);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.equal(over, 0, `${view} scrolls sideways by ${over} px`);
+  }
   await clean(page);
   assert.deepEqual(complaints, []);
   await close();
@@ -177,7 +218,7 @@ test("a daemon that goes away: banner within 5 s, back by itself, new build noti
 }, async () => {
   const first = await startDaemon();
   const { page, complaints, close } = await openTab(browser, { expected: /ERR_CONNECTION|WebSocket/ });
-  await page.goto(first.url);
+  await page.goto(first.at("workers"));
   await page.locator('[data-link="live"]').waitFor();
   await first.stop();
   const gone = Date.now();
@@ -187,7 +228,7 @@ test("a daemon that goes away: banner within 5 s, back by itself, new build noti
   await clean(page);
 
   const second = await startDaemon({ port: first.port });
-  second.self.build = "d4e5f6";
+  second.self.build = "d4e5f6"; // it was upgraded meanwhile
   await page.getByText("Reconnected").waitFor({ timeout: 20_000 });
   await page.getByText("Lost connection to the daemon").waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Reload for the new version" }).waitFor();
@@ -204,7 +245,7 @@ test("a run in flight: stopping asks first", {
 }, async () => {
   const crowd = await startDaemon({ scene: "crowd" });
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(crowd.url);
+  await page.goto(crowd.at("workers"));
   const row = page.locator("tr[data-worker]", { hasText: "image-resizer" });
   await row.getByRole("button", { name: /^Stop/ }).click();
   const dialog = page.getByRole("dialog");
@@ -216,19 +257,4 @@ test("a run in flight: stopping asks first", {
   assert.deepEqual(complaints, []);
   await close();
   await crowd.stop();
-});
-
-test("a host that is not connected: the command to connect it", {
-  timeout: 60_000,
-  skip: real ? "only with the fake daemon" : false,
-}, async () => {
-  const lone = await startDaemon({ scene: "empty" });
-  const { page, complaints, close } = await openTab(browser);
-  await page.goto(lone.url);
-  await page.getByText(/pipedai-orchestrator connect --api-url http/).waitFor();
-  await page.getByRole("button", { name: "Copy command" }).first().click();
-  await clean(page);
-  assert.deepEqual(complaints, []);
-  await close();
-  await lone.stop();
 });

@@ -8,6 +8,8 @@ const [folder = "shots", ...only] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 const daemon = await startDaemon({ scene: "crowd" });
 const noHost = await startDaemon({ scene: "empty" });
+const pending = await startDaemon({ scene: "pending" });
+const revoked = await startDaemon({ scene: "revoked" });
 const full = await startControlPlane();
 const empty = await startControlPlane({ scene: "empty" });
 const browser = await launch();
@@ -18,14 +20,21 @@ const pages = {
   dashboard: [daemon.url],
   "dashboard-empty": [noHost.url],
   "dashboard-no-token": [`${daemon.base}/`],
-  "dashboard-log": [
-    daemon.url,
-    async (page) => {
-      await page.getByRole("button", { name: "Logs of image-resizer" }).click();
-      await page.getByText("heartbeat").first().waitFor();
-    },
+  "dashboard-pending": [pending.url],
+  "dashboard-revoked": [revoked.url],
+  "dashboard-workers": [daemon.at("workers")],
+  "dashboard-build": [daemon.at("workers?build=1")],
+  "dashboard-worker": [daemon.at("workers/wrk_01hzq4k8img")],
+  "dashboard-log": [daemon.at("workers/wrk_01hzq4k8img/log"), (page) => page.getByText("heartbeat").first().waitFor()],
+  "dashboard-runs": [daemon.at("workers/wrk_01hzq4k8img/runs")],
+  "dashboard-upgrades": [daemon.at("upgrades")],
+  "dashboard-connectivity": [daemon.at("connectivity")],
+  "dashboard-adopt": [daemon.at("adopt")],
+  "dashboard-settings": [daemon.at("settings")],
+  "dashboard-confirm": [
+    daemon.at("workers"),
+    (page) => page.getByRole("button", { name: "Stop image-resizer" }).click(),
   ],
-  "dashboard-confirm": [daemon.url, (page) => page.getByRole("button", { name: "Stop image-resizer" }).click()],
   "dashboard-help": [daemon.url, (page) => page.keyboard.press("?")],
   "sign-in": [`${full.base}/`],
   home: [`${go(full.base, "/")}pwk_fake`],
@@ -72,5 +81,5 @@ for (const [name, [url, act]] of Object.entries(pages)) {
   }
 }
 await browser.close();
-await Promise.all([daemon, noHost, full, empty].map((s) => s.stop()));
+await Promise.all([daemon, noHost, pending, revoked, full, empty].map((s) => s.stop()));
 process.exit(0);

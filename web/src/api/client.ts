@@ -56,6 +56,10 @@ export class ApiClient {
     return this.call<T>("POST", path, body ?? {}, options);
   }
 
+  patch<T>(path: string, body: unknown, options?: CallOptions): Promise<T> {
+    return this.call<T>("PATCH", path, body, options);
+  }
+
   delete<T>(path: string, options?: CallOptions): Promise<T> {
     return this.call<T>("DELETE", path, undefined, options);
   }

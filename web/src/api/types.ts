@@ -43,6 +43,15 @@ export interface AdoptItem {
   warnings?: string[];
   processes?: AdoptProcess[];
   units?: AdoptUnit[];
+  adopted?: boolean;
+}
+
+/**
+ * UndoAdoptRequest is POST /api/adopt/undo: an adopted worker is given back to
+ * what ran it before. The answer is an AdoptResult with that one item.
+ */
+export interface UndoAdoptRequest {
+  workerId: string;
 }
 
 /** AdoptProcess is a process that runs a worker. */
@@ -1234,6 +1243,7 @@ export interface SelfStatus {
   controlPlanes: RemoteState[] | null;
   health: HealthItem[] | null;
   host: HostFacts;
+  pairing?: HostPairing;
   latestError?: string;
   channel: string;
   installed: SelfInstalled;
@@ -1414,6 +1424,17 @@ export interface Session {
   workspaceId: string;
   version: string; // of the server
   build: string; // changes with every build; pages reload on it
+}
+
+/**
+ * HostPairing is a pairing of a host that waits for somebody's approval. The code
+ * is no secret: it stands on a screen, and approving it takes an operator.
+ */
+export interface HostPairing {
+  apiUrl: string;
+  userCode: string;
+  verificationUri: string;
+  expiresAt: Time;
 }
 
 /** PublishedRelease is a release as its server keeps it. */

@@ -1,13 +1,13 @@
-import { useMutation } from "@tanstack/react-query";
+import { useIsMutating, useMutation } from "@tanstack/react-query";
 import { CircleAlert, type LucideIcon, Terminal } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useId, useState } from "react";
 import { Button } from "./button.tsx";
 import { Command, CopyButton } from "./copy.tsx";
 import { Dialog } from "./dialog.tsx";
 import { TextField } from "./field.tsx";
 import { describe, toast } from "./toast.tsx";
 
-interface Question {
+export interface Question {
   title: string;
   body: ReactNode;
   /** What the button that goes on says; the action's label without it. */
@@ -32,6 +32,10 @@ interface Props<Result> {
   confirm?: Question | null;
   /** The same from a shell. */
   command?: string;
+  /** Actions with one scope are about one thing: while one is under way the others cannot begin. */
+  scope?: string;
+  /** The label is on hover and for screen readers only. */
+  iconOnly?: boolean;
   run: () => Promise<Result>;
   /** What the toast says; nothing when it is null. */
   done: ((result: Result) => string | null) | string;
@@ -44,7 +48,10 @@ interface Props<Result> {
  */
 export function Action<Result>(props: Props<Result>) {
   const [asking, setAsking] = useState(false);
+  const ownScope = useId();
+  const held = useIsMutating({ mutationKey: [props.scope ?? ownScope] }) > 0;
   const mutation = useMutation({
+    mutationKey: [props.scope ?? ownScope],
     mutationFn: props.run,
     onSuccess: (result) => {
       const text = typeof props.done === "function" ? props.done(result) : props.done;
@@ -60,12 +67,12 @@ export function Action<Result>(props: Props<Result>) {
         {...(props.variant ? { variant: props.variant } : {})}
         {...(icon ? { icon } : {})}
         pending={mutation.isPending}
-        disabled={unavailable !== undefined}
-        title={unavailable}
-        aria-label={props.name}
+        disabled={unavailable !== undefined || held}
+        title={unavailable ?? (props.iconOnly ? (props.name ?? props.label) : undefined)}
+        aria-label={props.name ?? (props.iconOnly ? props.label : undefined)}
         onClick={() => (confirm ? setAsking(true) : mutation.mutate())}
       >
-        {mutation.isPending ? (props.doing ?? props.label) : props.label}
+        {mutation.isPending ? (props.doing ?? props.label) : props.iconOnly ? null : props.label}
       </Button>
       {mutation.isError && (
         <span role="alert" className="flex max-w-md items-start gap-1.5 text-left text-sm whitespace-normal text-bad">
@@ -91,7 +98,8 @@ export function Action<Result>(props: Props<Result>) {
   );
 }
 
-function Ask({
+/** The question before an action, with the command that does the same. */
+export function Ask({
   question,
   label,
   command,

@@ -4,7 +4,7 @@ import { shortId } from "../lib/format.ts";
 import { announce } from "./toast.tsx";
 
 /** Copies, also where the clipboard interface is missing because the page came over plain HTTP from another machine. */
-async function copyText(text: string): Promise<boolean> {
+export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

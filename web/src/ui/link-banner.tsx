@@ -27,7 +27,18 @@ export function useStale(link: Source): boolean {
 }
 
 /** Says that the connection is gone, since when, and when the next try is; and that it is back. */
-export function LinkBanner({ link, server, lastSeen }: { link: Source; server: string; lastSeen?: number | null }) {
+export function LinkBanner({
+  link,
+  server,
+  lastSeen,
+  note,
+}: {
+  link: Source;
+  server: string;
+  lastSeen?: number | null;
+  /** Why it is gone, where that is known. */
+  note?: string;
+}) {
   const state = useLink(link);
   const stale = useStale(link);
   const shown = useRef(false);
@@ -44,6 +55,7 @@ export function LinkBanner({ link, server, lastSeen }: { link: Source; server: s
       <Unplug aria-hidden className="size-4 shrink-0" />
       <p className="min-w-0 flex-1 font-medium">
         Lost connection to {server}
+        {note && <span className="font-normal">. {note}</span>}
         <span className="font-normal" aria-hidden>
           {" – "}
           {state.retryAt === null ? (

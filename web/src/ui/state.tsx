@@ -59,7 +59,25 @@ const looks: Record<string, Look> = {
   denied: { label: "Denied", tone: "bad", icon: Ban },
   revoked: { label: "Revoked", tone: "bad", icon: Ban },
   expired: { label: "Expired", tone: "idle", icon: TimerOff },
+  // long actions of a host, and what they are made of
+  succeeded: { label: "Succeeded", tone: "ok", icon: CircleCheck },
+  waiting: { label: "Waiting", tone: "idle", icon: Hourglass },
+  upgraded: { label: "Upgraded", tone: "ok", icon: CircleCheck },
+  unchanged: { label: "Unchanged", tone: "idle", icon: CircleMinus },
+  undoing: { label: "Taking back", tone: "warn", icon: RotateCw },
+  // files of workers that were set up by hand
+  adoptable: { label: "Can be adopted", tone: "run", icon: CircleDot },
+  unfinished: { label: "Unfinished", tone: "warn", icon: Hourglass },
+  managed: { label: "Managed", tone: "ok", icon: CircleCheck },
+  unusable: { label: "Cannot be used", tone: "idle", icon: CircleMinus },
+  adopted: { label: "Adopted", tone: "ok", icon: CircleCheck },
+  "taken-over": { label: "Taken over", tone: "ok", icon: CircleCheck },
+  undone: { label: "Given back", tone: "idle", icon: CircleMinus },
+  // the network
+  "api-unreachable": { label: "Control plane unreachable", tone: "warn", icon: CircleAlert },
+  unknown: { label: "Not known", tone: "idle", icon: CircleHelp },
   // the daemon
+  upgrading: { label: "Upgrading", tone: "run", icon: LoaderCircle, spins: true },
   needs_login: { label: "Not connected", tone: "warn", icon: CircleDashed },
   degraded: { label: "Degraded", tone: "warn", icon: CircleAlert },
   error: { label: "Error", tone: "bad", icon: CircleAlert },

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import type { FusedWorker, LocalStatus } from "../api/types.ts";
-import { exitText, localWord, remoteWord, verbs } from "./worker-state.ts";
+import type { FusedWorker, LocalStatus } from "../../api/types.ts";
+import { exitText, localWord, nameOf, remoteWord, searched, sorted, verbs } from "./worker-state.ts";
 
 const local = (more: Partial<LocalStatus>): LocalStatus => ({
   id: "w",
@@ -60,4 +60,32 @@ it("says how a process ended", () => {
   expect(exitText(local({ lastError: "no such file", lastExit: { code: null, signal: null, at: 1 } }))).toBe(
     "could not be started",
   );
+});
+
+const one = (more: Partial<FusedWorker>) =>
+  ({ label: "", id: "w", local: local({}), remote: null, ...more }) as FusedWorker;
+const crowd = [
+  one({ id: "w10", label: "Pdf-10", workerVersion: "1.10.0", local: local({ memoryBytes: 10, totalRestarts: 1 }) }),
+  one({ id: "w2", label: "pdf-2", workerVersion: "1.9.0", versionStale: true, local: local({ state: "crashed" }) }),
+  one({ id: "w3", label: "mail", local: local({ memoryBytes: 90, totalRestarts: 7 }), currentRunId: "trun_9" }),
+];
+const names = (list: FusedWorker[]) => list.map(nameOf).join(" ");
+
+it("puts workers in an order, numbers by their value and the most urgent first", () => {
+  expect(names(sorted(crowd, "host", false))).toBe("Pdf-10 pdf-2 mail");
+  expect(names(sorted(crowd, "name", false))).toBe("mail pdf-2 Pdf-10");
+  expect(names(sorted(crowd, "name", true))).toBe("Pdf-10 pdf-2 mail");
+  expect(names(sorted(crowd, "state", false))).toBe("pdf-2 Pdf-10 mail");
+  expect(names(sorted(crowd, "version", false))).toBe("mail pdf-2 Pdf-10");
+  expect(names(sorted(crowd, "restarts", false))).toBe("mail Pdf-10 pdf-2");
+  expect(names(sorted(crowd, "memory", false))).toBe("mail Pdf-10 pdf-2");
+});
+
+it("finds workers by every word that was typed, wherever it stands", () => {
+  expect(names(searched(crowd, "PDF"))).toBe("Pdf-10 pdf-2");
+  expect(names(searched(crowd, "pdf crashed"))).toBe("pdf-2");
+  expect(names(searched(crowd, "trun_9"))).toBe("mail");
+  expect(names(searched(crowd, "behind"))).toBe("pdf-2");
+  expect(searched(crowd, " ")).toBe(crowd);
+  expect(searched(crowd, "nothing")).toEqual([]);
 });

@@ -2,13 +2,13 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ApiError } from "../api/client.ts";
-import type { ActionResult, FusedWorker, LocalStatus } from "../api/types.ts";
-import { Toaster } from "../ui/toast.tsx";
-import { act } from "./daemon.ts";
+import { ApiError } from "../../api/client.ts";
+import type { ActionResult, FusedWorker, LocalStatus } from "../../api/types.ts";
+import { Toaster } from "../../ui/toast.tsx";
+import { act, upgrade } from "../actions.ts";
 import { WorkerActions } from "./worker-actions.tsx";
 
-vi.mock("./daemon.ts", () => ({ act: vi.fn() }));
+vi.mock("../actions.ts", () => ({ act: vi.fn(), upgrade: vi.fn() }));
 const acted = vi.mocked(act);
 
 beforeEach(() => {
@@ -27,11 +27,13 @@ function show(more: Partial<FusedWorker> = {}, local: Partial<LocalStatus> = {},
     currentRunId: null,
     running: true,
     enabled: true,
+    previousPin: null,
+    upgrade: null,
     ...more,
   } as FusedWorker;
   render(
     <QueryClientProvider client={new QueryClient()}>
-      <WorkerActions worker={worker} frozen={frozen} onLogs={() => {}} />
+      <WorkerActions worker={worker} frozen={frozen} />
       <Toaster />
     </QueryClientProvider>,
   );
@@ -73,9 +75,7 @@ it("says in the row what was refused, why and what helps, until the next try", a
     new ApiError("the control plane did not answer", { status: 502, fix: "try again later", requestId: "req_7" }),
   );
   const alert = await screen.findByRole("alert");
-  expect(alert.textContent).toBe(
-    "It could not be enabled. the control plane did not answer. try again later. Request req_7",
-  );
+  expect(alert.textContent).toBe("Enable failed. the control plane did not answer. try again later. Request req_7");
   const second = answer();
   fireEvent.click(button("Enable build-box"));
   await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
@@ -89,7 +89,7 @@ it("does not call a worker stopped that still drains", async () => {
   fireEvent.click(button("Stop build-box"));
   await screen.findByText("Stopping…");
   daemon.yes({ draining: true });
-  await screen.findByText("build-box is draining");
+  await screen.findByText(/^build-box is draining/);
   expect(screen.queryByText("build-box was stopped")).toBeNull();
 });
 
@@ -126,7 +126,39 @@ it("deletes only when the name was typed", async () => {
 
 it("offers nothing that cannot work", () => {
   show({ mode: "pool" }, {}, true);
-  expect(screen.queryByRole("button", { name: /^(Enable|Disable|Delete)/ })).toBeNull();
+  expect(screen.queryByRole("button", { name: /^(Enable|Disable|Delete|Upgrade|Roll back)/ })).toBeNull();
   expect(button("Stop build-box").disabled).toBe(true);
-  expect(button("Logs of build-box").disabled).toBe(false);
+});
+
+it("asks before it upgrades, and says from what to what", async () => {
+  show({ versionStale: true, workerVersion: "1.0.0", latestWorkerVersion: "1.1.0", previousPin: "" });
+  expect(button("Roll back build-box").disabled).toBe(false);
+  fireEvent.click(button("Upgrade build-box"));
+  const dialog = screen.getByRole("dialog", { name: "Upgrade build-box?" });
+  expect(dialog.textContent).toContain("From 1.0.0 to 1.1.0");
+  vi.mocked(upgrade).mockResolvedValueOnce({
+    action: "upgrade",
+    ok: true,
+    target: "",
+    durationMs: 1,
+    oldVersion: null,
+  });
+  fireEvent.click(within(dialog).getByRole("button", { name: "Upgrade to 1.1.0" }));
+  await screen.findByText("The upgrade of build-box has begun");
+  expect(upgrade).toHaveBeenCalledExactlyOnceWith("wrk_1", { version: "latest" });
+});
+
+it("says of each action that ends something how many runs are in flight", () => {
+  show({ busy: true, currentRunId: "trun_1" });
+  for (const [verb, title] of [
+    ["Restart", "Restart build-box?"],
+    ["Disable", "Disable build-box?"],
+    ["Delete", "Delete build-box?"],
+  ]) {
+    fireEvent.click(button(`${verb} build-box`));
+    const dialog = screen.getByRole("dialog", { name: title as string });
+    expect(dialog.textContent).toContain("One run is in flight: trun_1");
+    fireEvent.click(within(dialog).getByRole("button", { name: "Keep as it is" }));
+  }
+  expect(acted).not.toHaveBeenCalled();
 });

@@ -1,7 +1,7 @@
-import type { LogLine, LogLines } from "../api/types.ts";
-import { saveFile } from "../lib/save.ts";
-import type { Line, LogPage, LogQuery, LogSource } from "../log/source.ts";
-import { client, listenLog } from "./daemon.ts";
+import type { LogLine, LogLines } from "../../api/types.ts";
+import { saveFile } from "../../lib/save.ts";
+import type { Line, LogPage, LogQuery, LogSource } from "../../log/source.ts";
+import { client, listenLog } from "../daemon.ts";
 
 // A search looks at files for two seconds and then says how far it got.
 const searchLimitMs = 20_000;

@@ -1,0 +1,135 @@
+import { useQuery } from "@tanstack/react-query";
+import type { FusedWorker, SelfStatus } from "../../api/types.ts";
+import { count } from "../../lib/format.ts";
+import { Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { StateBadge, StateIcon } from "../../ui/state.tsx";
+import { EventsPanel } from "../operations/events-panel.tsx";
+import { OperationRow } from "../operations/operation-row.tsx";
+import { viewHref, workerHref } from "../places.ts";
+import { operationsQuery, selfQuery, workersQuery } from "../queries.ts";
+import { Version } from "../workers/worker-cells.tsx";
+import { localWord, nameOf, remoteWord } from "../workers/worker-state.ts";
+import { ControlPlanes } from "./control-planes.tsx";
+import { Enrolment, enrolment } from "./enrolment.tsx";
+import { Health } from "./health.tsx";
+import { HostPanel } from "./host-panel.tsx";
+
+/** The host at a glance: what needs attention first, then what runs, then what happened. */
+export function Overview({ frozen }: { frozen: boolean }) {
+  const self = useQuery(selfQuery);
+  const workers = useQuery(workersQuery);
+  const operations = useQuery(operationsQuery);
+  if (!self.data) {
+    return (
+      <div className="card">
+        {self.isError ? (
+          <Failure what="The host could not be asked" error={self.error} retry={() => void self.refetch()} />
+        ) : (
+          <Loading lines={5} />
+        )}
+      </div>
+    );
+  }
+  const state = enrolment(self.data, workers.data);
+  const running = operations.data?.filter((op) => op.status === "running") ?? [];
+  // What the page says in full is not said once more in a line.
+  const health = (self.data.health ?? []).filter(
+    (item) => state === "connected" || !["not_connected", "host_revoked"].includes(item.code),
+  );
+  return (
+    <div className="space-y-4">
+      <h1 className="sr-only">Overview of {self.data.hostname}</h1>
+      {state !== "connected" && <Enrolment state={state} self={self.data} workers={workers.data?.length ?? 0} />}
+      <Health items={health} />
+      {running.length > 0 && (
+        <Panel title="Under way">
+          <ul className="divide-y divide-line">
+            {running.map((op) => (
+              <OperationRow key={op.id} op={op} frozen={frozen} />
+            ))}
+          </ul>
+        </Panel>
+      )}
+      <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-2">
+        <div className="space-y-4">
+          <HostPanel self={self.data} />
+          <ControlPlanes planes={self.data.controlPlanes ?? []} />
+        </div>
+        <div className="space-y-4">
+          <WorkersGlance workers={workers.data} self={self.data} />
+          <EventsPanel title="Recent events" most={12} />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+const shownWorkers = 8;
+
+/** The workers in a few lines, those that need attention first. */
+function WorkersGlance({ workers, self }: { workers: FusedWorker[] | undefined; self: SelfStatus }) {
+  if (!workers) return null;
+  const rank = (w: FusedWorker) => ["crashed", "backing-off", "draining"].indexOf(localWord(w.local));
+  const list = workers.toSorted((a, b) => Number(rank(b) >= 0) - Number(rank(a) >= 0));
+  const running = workers.filter((w) => w.local?.state === "running").length;
+  const busy = workers.filter((w) => w.busy).length;
+  const behind = workers.filter((w) => w.versionStale).length;
+  return (
+    <Panel
+      title="Workers"
+      aside={
+        <a href={viewHref("workers")} className="link text-sm">
+          All workers
+        </a>
+      }
+    >
+      {workers.length === 0 ? (
+        <p className="p-3 text-muted">
+          {(self.controlPlanes ?? []).length > 0
+            ? "This host has no workers yet."
+            : "There are none before the host is connected."}
+        </p>
+      ) : (
+        <>
+          <p className="border-b border-line px-3 py-2 text-sm text-muted">
+            {running} of {count(workers.length, "worker")} running, {busy} busy
+            {behind > 0 && (
+              <>
+                ,{" "}
+                <a className="link" href={viewHref("upgrades")}>
+                  {behind} behind the newest version
+                </a>
+              </>
+            )}
+          </p>
+          <ul className="divide-y divide-line">
+            {list.slice(0, shownWorkers).map((w) => (
+              <li key={w.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-3 py-2">
+                <StateIcon state={localWord(w.local)} />
+                <a
+                  data-row
+                  href={workerHref(w.id)}
+                  className="min-w-0 flex-1 basis-32 truncate font-medium hover:underline"
+                >
+                  <bdi>{nameOf(w)}</bdi>
+                </a>
+                <StateBadge state={localWord(w.local)} />
+                {w.remote && <StateBadge state={remoteWord(w.remote)} />}
+                <span className="w-28 max-sm:hidden">
+                  <Version worker={w} />
+                </span>
+              </li>
+            ))}
+          </ul>
+          {list.length > shownWorkers && (
+            <p className="border-t border-line px-3 py-2 text-sm">
+              <a className="link" href={viewHref("workers")}>
+                {count(list.length - shownWorkers, "more worker")}
+              </a>
+            </p>
+          )}
+        </>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,87 @@
+import { queryOptions } from "@tanstack/react-query";
+import type {
+  AdoptResult,
+  Connectivity,
+  FusedWorkers,
+  HostEvents,
+  LocalRunEvent,
+  LocalRunEvents,
+  LocalRuns,
+  Operations,
+  SelfStatus,
+  WorkerDetail,
+} from "../api/types.ts";
+import { client } from "./daemon.ts";
+import { recordUsage } from "./usage.ts";
+
+export const workerPath = (id: string) => `/api/workers/${encodeURIComponent(id)}`;
+
+/** Every worker. Status frames bring changes at once; memory and processor time are measured when somebody asks. */
+export const workersQuery = queryOptions({
+  queryKey: ["workers"],
+  queryFn: async ({ signal }) => {
+    const items = (await client.get<FusedWorkers>("/api/workers", { signal })).items ?? [];
+    recordUsage(items);
+    return items;
+  },
+  refetchInterval: 5_000,
+});
+
+export const workerQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["worker", id],
+    queryFn: ({ signal }) => client.get<WorkerDetail>(workerPath(id), { signal }),
+  });
+
+export const selfQuery = queryOptions({
+  queryKey: ["self"],
+  queryFn: ({ signal }) => client.get<SelfStatus>("/api/self", { signal }),
+  refetchInterval: 10_000,
+});
+
+export const operationsQuery = queryOptions({
+  queryKey: ["operations"],
+  queryFn: async ({ signal }) => (await client.get<Operations>("/api/operations?limit=100", { signal })).items ?? [],
+});
+
+/** What happened on the host, or to one worker, newest first. */
+export const eventsQuery = (worker = "") =>
+  queryOptions({
+    queryKey: ["events", worker],
+    queryFn: async ({ signal }) => {
+      const about = worker ? `&worker=${encodeURIComponent(worker)}` : "";
+      const answer = await client.get<HostEvents>(`/api/events?limit=200${about}`, { signal });
+      return (answer.items ?? []).toReversed();
+    },
+  });
+
+export const connectivityQuery = queryOptions({
+  queryKey: ["connectivity"],
+  queryFn: ({ signal }) => client.get<Connectivity>("/api/connectivity?tail=500", { signal }),
+});
+
+export const adoptableQuery = queryOptions({
+  queryKey: ["adoptable"],
+  queryFn: ({ signal }) => client.get<AdoptResult>("/api/adoptable", { signal, timeoutMs: 60_000 }),
+  staleTime: 0,
+});
+
+/** The runs that a worker left events of, newest first. Nothing announces a new one. */
+export const runsQuery = (worker: string) =>
+  queryOptions({
+    queryKey: ["runs", worker],
+    queryFn: async ({ signal }) => (await client.get<LocalRuns>(`${workerPath(worker)}/runs`, { signal })).items ?? [],
+    refetchInterval: 3_000,
+  });
+
+/** Events of a run after a number, or the newest. */
+export async function runEvents(
+  worker: string,
+  run: string,
+  after: number | null,
+  signal: AbortSignal,
+): Promise<LocalRunEvent[]> {
+  const which = after === null ? "tail=1000" : `after=${after}`;
+  const path = `${workerPath(worker)}/runs/${encodeURIComponent(run)}/events?${which}`;
+  return (await client.get<LocalRunEvents>(path, { signal })).items ?? [];
+}
