@@ -6,14 +6,20 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// workerNamed builds the worker program as a version, where the check for
+// workerNamed builds the worker program as a version, once, where the check for
 // left-over processes finds it.
 func workerNamed(t testing.TB, version string) string {
 	t.Helper()
+	named.Lock()
+	defer named.Unlock()
 	path := filepath.Join(bin, "worker-"+version)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-X pipedai/internal/buildinfo.version="+version, "-o", path, "./cmd/pipedai-worker")
 	cmd.Dir, cmd.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -21,6 +27,8 @@ func workerNamed(t testing.TB, version string) string {
 	}
 	return path
 }
+
+var named sync.Mutex
 
 // A host that joins learns the key, installs what it signed, follows it to the
 // next key, and takes nothing else: with the real programs on both sides.
