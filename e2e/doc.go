@@ -37,6 +37,11 @@
 //     TestInstall_C11, TestRender_C11; C13: TestCompletion_C13; C14:
 //     TestReference_C14.
 //
+// What is promised of upgrades: TestUpgrade_rollingUnderLoad (no run notices),
+// TestUpgrade_kills (a kill at any step), TestUpgrade_U9_releasesThatDoNotWork
+// and TestSelfUpgrade_U9_* (what does not work is taken back, and not tried
+// again), TestRollout_stopsAtItsBudget, TestRevocation_onTheOtherReplica.
+//
 // Everything is in test files. main_test.go builds the programs and checks
 // that no process is left; plane_test.go, host_test.go and proc_test.go start
 // and stop them; every other file is about one promise.

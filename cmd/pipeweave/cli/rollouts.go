@@ -275,3 +275,11 @@ func rolloutEnd(r api.Rollout) error {
 	}
 	return cliutil.Fail(cliutil.ExitFailed, errors.New(text), "see: pipeweave rollouts status "+r.ID)
 }
+
+// hostCount is a number of hosts, for people.
+func hostCount(n int) string {
+	if n == 1 {
+		return "1 host"
+	}
+	return fmt.Sprintf("%d hosts", n)
+}

@@ -118,7 +118,7 @@ func runRolloutsStart(ctx context.Context, d *deps, o rolloutsStartOptions) erro
 			return d.showPlan(plan)
 		}
 		if len(plan.Targets) > 0 {
-			question := fmt.Sprintf("This brings %d hosts to %s %s, all that are not on it.", len(plan.Targets), plan.Program, plan.Version)
+			question := fmt.Sprintf("This brings %s to %s %s, all that are not on it.", hostCount(len(plan.Targets)), plan.Program, plan.Version)
 			if err := d.confirm(ctx, o.yes, question, plan.Version); err != nil {
 				return err
 			}
@@ -136,11 +136,11 @@ func (d *deps) rolloutStarted(ctx context.Context, remote remote, r api.RolloutD
 	if asJSON {
 		return cliutil.JSON(d.Out, r)
 	}
-	if err := d.printf("Rollout %s: %s to %s on %d hosts, %d at a time.\n", r.ID, r.Program, r.Version, len(r.Targets), r.MaxUnavailable); err != nil {
+	if err := d.printf("Rollout %s: %s to %s on %s, %d at a time.\n", r.ID, r.Program, r.Version, hostCount(len(r.Targets)), r.MaxUnavailable); err != nil {
 		return err
 	}
 	if n := len(r.LeftOut); n > 0 {
-		d.notef("%d hosts are left out; see why: pipeweave rollouts start --to %s --dry-run\n", n, r.Version)
+		d.notef("Left out: %s; see why: pipeweave rollouts start --to %s --dry-run\n", hostCount(n), r.Version)
 	}
 	if !watch {
 		return d.printf("%s\n", nextForRollout(r.Rollout))
@@ -154,7 +154,7 @@ func (d *deps) rolloutStarted(ctx context.Context, remote remote, r api.RolloutD
 
 // showPlan prints what a rollout would be about.
 func (d *deps) showPlan(p api.RolloutPlan) error {
-	if err := d.printf("%s %s, from channel %s, would go to %d hosts:\n", p.Program, p.Version, first(p.Channel, "-"), len(p.Targets)); err != nil {
+	if err := d.printf("%s %s, from channel %s, would go to %s:\n", p.Program, p.Version, first(p.Channel, "-"), hostCount(len(p.Targets))); err != nil {
 		return err
 	}
 	var rows [][]string

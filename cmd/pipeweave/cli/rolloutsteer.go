@@ -117,7 +117,7 @@ func runRolloutsRollback(ctx context.Context, d *deps, o rolloutsRollbackOptions
 		case o.dryRun:
 			return d.showPlan(plan)
 		case len(plan.Targets) > 1:
-			question := fmt.Sprintf("This takes %d hosts back to %s %s.", len(plan.Targets), plan.Program, plan.Version)
+			question := fmt.Sprintf("This takes %s back to %s %s.", hostCount(len(plan.Targets)), plan.Program, plan.Version)
 			if err := d.confirm(ctx, o.yes, question, plan.Version); err != nil {
 				return err
 			}
