@@ -22,10 +22,12 @@ func (s *Server) checkIn(ctx context.Context, req api.CheckInRequest) (api.Check
 	if at := req.Facts.Time.Time; !at.IsZero() {
 		facts.Skew = at.Sub(now)
 	}
-	host, err := s.st.CheckInHost(ctx, facts)
+	woken := s.waiting.woken.Load()
+	checked, err := s.st.CheckInHost(ctx, facts)
 	if err != nil {
 		return api.CheckInResponse{}, gone(err)
 	}
+	host := checked.Host
 	if s.present.arrived(host, now) {
 		s.hostChanged(host, "online")
 	}
@@ -33,22 +35,29 @@ func (s *Server) checkIn(ctx context.Context, req api.CheckInRequest) (api.Check
 	if out.Acknowledged, err = s.takeReports(ctx, host, req.Reports); err != nil {
 		return api.CheckInResponse{}, err
 	}
-	// It waits before it looks, so that nothing falls between the two.
 	waiting, wait := s.waiting.add(ctx, waitHost(host.ID), id.token)
 	defer wait.done()
+	s.waiting.knows(wait, host.News)
+	// Looking costs a statement, and every host asks twice a minute. Of what came
+	// before it waited, the check-in or the count of wakes tells.
+	look := checked.Ordered || len(req.Reports) > 0 || s.waiting.woken.Load() != woken
 	over := time.NewTimer(time.Duration(req.WaitMs) * time.Millisecond)
 	defer over.Stop()
 	for ended := s.isDraining() || req.WaitMs == 0 || len(req.Reports) > 0; ; {
-		if out.Orders, err = s.openOrders(ctx, host); err != nil {
-			return api.CheckInResponse{}, err
+		if look {
+			if out.Orders, err = s.openOrders(ctx, host); err != nil {
+				return api.CheckInResponse{}, err
+			}
 		}
 		if ended || slices.ContainsFunc(out.Orders, func(o api.HostOrder) bool { return !slices.Contains(req.Known, o.Key()) }) {
 			out.ServerTime = api.At(s.o.Now())
 			out.ReleaseKeys, err = s.knownKeys.get(ctx, s)
 			return out, err
 		}
+		look = false
 		select {
 		case <-wait.wake:
+			look = true
 		case <-over.C:
 			ended = true
 		case <-waiting.Done():

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +15,9 @@ import (
 	"pipedai/engine"
 	"pipedai/internal/pgserver"
 	"pipedai/internal/secret"
+	"pipedai/store"
 	"pipedai/store/postgres"
+	"pipedai/store/sqlite"
 )
 
 // oneHost is the only host there is, as an operator sees it.
@@ -74,6 +78,53 @@ func TestHosts_checkInWaits(t *testing.T) {
 	began := time.Now()
 	if _, err := c.CheckIn(t.Context(), api.CheckInRequest{WaitMs: 150}); err != nil || time.Since(began) < 150*time.Millisecond {
 		t.Errorf("it came back after %s with %v", time.Since(began), err)
+	}
+}
+
+// countingStore counts the looks for orders.
+type countingStore struct {
+	store.Store
+	looks atomic.Int64
+}
+
+func (c *countingStore) HostOrders(ctx context.Context, id store.HostID) ([]store.HostOrder, error) {
+	c.looks.Add(1)
+	return c.Store.HostOrders(ctx, id)
+}
+
+// A host that checks in again and again, and for which there is nothing, costs
+// the check-in and no look for orders; one that is woken looks.
+func TestHosts_checkInIsCheap(t *testing.T) {
+	t.Parallel()
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{Synchronous: "NORMAL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := &countingStore{Store: st}
+	b := newBenchOver(t, counted)
+	c := b.serve(secret.Text(b.enroll("box").OperatorToken))
+	for range 3 {
+		if _, err := c.CheckIn(t.Context(), api.CheckInRequest{WaitMs: 20}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := counted.looks.Load(); n != 0 {
+		t.Errorf("it looked %d times for orders", n)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.CheckIn(t.Context(), api.CheckInRequest{WaitMs: 30_000})
+		ended <- err
+	}()
+	eventually(t, func() bool { hosts, _ := b.waiting.who(); return len(hosts) == 1 })
+	hosts, _ := b.waiting.who()
+	b.waiting.wake(waitHost(hosts[0]))
+	eventually(t, func() bool { return counted.looks.Load() == 1 })
+	b.waiting.tell(hosts[0], -1) // another replica had something for it
+	eventually(t, func() bool { return counted.looks.Load() == 2 })
+	b.Drain()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

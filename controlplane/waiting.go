@@ -3,9 +3,9 @@ package controlplane
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pipedai/internal/secret"
@@ -21,6 +21,7 @@ import (
 type waiters struct {
 	watch   func(ctx context.Context) // what the goroutine runs
 	noticed chan struct{}             // capacity 1: another replica changed something
+	woken   atomic.Int64              // counts calls of wake
 
 	mu   sync.Mutex
 	m    map[waitKey]map[*waiter]struct{}
@@ -40,6 +41,7 @@ type waiter struct {
 	done   func()        // must be called, once
 	hash   string        // of its credential
 	idle   bool          // it is not given anything, and only rests
+	news   int64         // of a host: store.Host.News as it knows it
 	cancel context.CancelCauseFunc
 }
 
@@ -138,10 +140,34 @@ func (w *waiters) endOthers(asked, valid []string) {
 func (w *waiters) wake(key waitKey) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.woken.Add(1)
 	for one := range w.m[key] {
-		select {
-		case one.wake <- struct{}{}:
-		default:
+		one.rouse()
+	}
+}
+
+func (one *waiter) rouse() {
+	select {
+	case one.wake <- struct{}{}:
+	default:
+	}
+}
+
+// knows notes which news of its host a request has seen.
+func (w *waiters) knows(one *waiter, news int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one.news = news
+}
+
+// tell wakes the requests of a host that have seen other news.
+func (w *waiters) tell(id store.HostID, news int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range w.m[waitHost(id)] {
+		if one.news != news {
+			one.news = news
+			one.rouse()
 		}
 	}
 }
@@ -188,7 +214,6 @@ const newsEvery = 250 * time.Millisecond
 func (s *Server) watchWaiting(ctx context.Context) {
 	ticker := time.NewTicker(s.o.StreamCheck)
 	defer ticker.Stop()
-	news := map[store.HostID]int64{}
 	var soon <-chan time.Time
 	for {
 		select {
@@ -210,16 +235,15 @@ func (s *Server) watchWaiting(ctx context.Context) {
 			}
 		}
 		if s.st.Info().Shared {
-			if err := s.otherReplicas(ctx, news); err != nil && ctx.Err() == nil {
+			if err := s.otherReplicas(ctx); err != nil && ctx.Err() == nil {
 				s.o.Log.WarnContext(ctx, "look for what other replicas did", "error", err)
 			}
 		}
 	}
 }
 
-// otherReplicas wakes those that wait here for what another replica did. What
-// is new for hosts is told by the difference to the last look, kept in seen.
-func (s *Server) otherReplicas(ctx context.Context, seen map[store.HostID]int64) error {
+// otherReplicas wakes those that wait here for what another replica did.
+func (s *Server) otherReplicas(ctx context.Context) error {
 	hosts, workers := s.waiting.who()
 	if len(workers) > 0 {
 		held, err := s.st.HeldWorkers(ctx, workers)
@@ -230,21 +254,12 @@ func (s *Server) otherReplicas(ctx context.Context, seen map[store.HostID]int64)
 			s.waiting.end(waitWorker(id), errWorkerChanged)
 		}
 	}
-	now := map[store.HostID]int64{}
-	if len(hosts) > 0 {
-		var err error
-		if now, err = s.st.HostNews(ctx, hosts); err != nil {
-			return err
-		}
+	if len(hosts) == 0 {
+		return nil
 	}
-	for id, n := range now {
-		// One that was not seen before looked for itself a moment ago; to wake it
-		// once too often does no harm.
-		if before, known := seen[id]; !known || before != n {
-			s.waiting.wake(waitHost(id))
-		}
+	news, err := s.st.HostNews(ctx, hosts)
+	for id, n := range news {
+		s.waiting.tell(id, n)
 	}
-	clear(seen)
-	maps.Copy(seen, now)
-	return nil
+	return err
 }

@@ -18,7 +18,7 @@ type Fleet interface {
 	// CheckInHost notes that the host of a worker is there and what it says of
 	// itself; it makes the row when there is none. ErrNotFound when the worker is
 	// gone or the host was revoked.
-	CheckInHost(ctx context.Context, p CheckInHost) (Host, error)
+	CheckInHost(ctx context.Context, p CheckInHost) (CheckedInHost, error)
 	// NoteHost keeps a text for other operators.
 	NoteHost(ctx context.Context, id HostID, note string) (Host, error)
 	// SwitchHost is SwitchWorker for every worker of a host, and returns them by
@@ -32,8 +32,6 @@ type Fleet interface {
 	HeldWorkers(ctx context.Context, ids []WorkerID) ([]WorkerID, error)
 	// HostNews returns Host.News of those of the hosts that exist.
 	HostNews(ctx context.Context, ids []HostID) (map[HostID]int64, error)
-	// TellHosts makes News of hosts grow, so that they are answered at once.
-	TellHosts(ctx context.Context, ids []HostID) error
 }
 
 // Host is a machine whose daemon joined.
@@ -64,6 +62,12 @@ type CheckInHost struct {
 	Version      string
 	Capabilities []string
 	Skew         time.Duration
+}
+
+// CheckedInHost is a host that checked in.
+type CheckedInHost struct {
+	Host
+	Ordered bool // it has open orders; see HostOrders
 }
 
 // Hold is a reason why a worker gets no new runs. Those whose time is over are

@@ -10,9 +10,12 @@ import (
 const hostCols = `id, workspace_id, name, label, os, arch, os_version, version, capabilities, last_seen_at, skew_ms, note, news,
 	registered_at, revoked_at, revoked_by`
 
-func scanHost(row scanner, h *store.Host) error {
-	return row.Scan(&h.ID, &h.Workspace, &h.Name, &h.Label, &h.OS, &h.Arch, &h.OSVersion, &h.Version, &h.Capabilities, timeCol{&h.LastSeenAt},
-		millis(&h.Skew), &h.Note, &h.News, timeCol{&h.RegisteredAt}, timeCol{&h.RevokedAt}, &h.RevokedBy)
+func scanHost(row scanner, h *store.Host) error { return row.Scan(hostDest(h)...) }
+
+// hostDest is where hostCols go.
+func hostDest(h *store.Host) []any {
+	return []any{&h.ID, &h.Workspace, &h.Name, &h.Label, &h.OS, &h.Arch, &h.OSVersion, &h.Version, &h.Capabilities, timeCol{&h.LastSeenAt},
+		millis(&h.Skew), &h.Note, &h.News, timeCol{&h.RegisteredAt}, timeCol{&h.RevokedAt}, &h.RevokedBy}
 }
 
 func (t *tx) host(query string, args ...any) (store.Host, error) {
@@ -41,25 +44,25 @@ func (s *Store) Host(ctx context.Context, id store.HostID) (store.Host, error) {
 }
 
 // CheckInHost notes what a host says of itself.
-func (s *Store) CheckInHost(ctx context.Context, p store.CheckInHost) (store.Host, error) {
-	var out store.Host
-	err := s.write(ctx, "check in host", func(t *tx) (err error) {
-		out, err = t.host(`insert into hosts (id, workspace_id, name, label, os, arch, os_version, version, capabilities, skew_ms, last_seen_at, registered_at)
-			select $1::text, w.workspace_id, coalesce(nullif(w.host, ''), w.hostname), case when $3 = '' then w.label else $3 end, $4, $5, $6, $7, $8::text[], $9::bigint, $10::timestamptz, $10::timestamptz
-			from workers w where w.id = $2 and w.deleted_at is null
-			on conflict (workspace_id, name) do update set
-				label = case when $3 = '' then hosts.label else $3 end,
-				os = case when excluded.os = '' then hosts.os else excluded.os end,
-				arch = case when excluded.arch = '' then hosts.arch else excluded.arch end,
-				os_version = case when excluded.os_version = '' then hosts.os_version else excluded.os_version end,
-				version = case when excluded.version = '' then hosts.version else excluded.version end,
-				capabilities = excluded.capabilities, skew_ms = excluded.skew_ms, last_seen_at = excluded.last_seen_at
-				where hosts.revoked_at is null
-			returning `+hostCols,
-			"host_"+pipeline.Random(16), p.Worker, p.Label, p.OS, p.Arch, p.OSVersion, p.Version, list(p.Capabilities), p.Skew.Milliseconds(), ts(t.now))
-		return err
-	})
-	return out, err
+func (s *Store) CheckInHost(ctx context.Context, p store.CheckInHost) (store.CheckedInHost, error) {
+	// One statement: every host does so twice a minute.
+	return one(ctx, s, "check in host", scanCheckedIn, `insert into hosts (id, workspace_id, name, label, os, arch, os_version, version, capabilities, skew_ms, last_seen_at, registered_at)
+		select $1::text, w.workspace_id, coalesce(nullif(w.host, ''), w.hostname), case when $3 = '' then w.label else $3 end, $4, $5, $6, $7, $8::text[], $9::bigint, now(), now()
+		from workers w where w.id = $2 and w.deleted_at is null
+		on conflict (workspace_id, name) do update set
+			label = case when $3 = '' then hosts.label else $3 end,
+			os = case when excluded.os = '' then hosts.os else excluded.os end,
+			arch = case when excluded.arch = '' then hosts.arch else excluded.arch end,
+			os_version = case when excluded.os_version = '' then hosts.os_version else excluded.os_version end,
+			version = case when excluded.version = '' then hosts.version else excluded.version end,
+			capabilities = excluded.capabilities, skew_ms = excluded.skew_ms, last_seen_at = excluded.last_seen_at
+			where hosts.revoked_at is null
+		returning `+hostCols+`, exists (select 1 from rollout_targets where host_id = hosts.id and `+openOrder+`)`,
+		"host_"+pipeline.Random(16), p.Worker, p.Label, p.OS, p.Arch, p.OSVersion, p.Version, list(p.Capabilities), p.Skew.Milliseconds())
+}
+
+func scanCheckedIn(row scanner, h *store.CheckedInHost) error {
+	return row.Scan(append(hostDest(&h.Host), &h.Ordered)...)
 }
 
 // NoteHost keeps a text.
@@ -214,11 +217,7 @@ func (s *Store) HostNews(ctx context.Context, ids []store.HostID) (map[store.Hos
 	return out, wrap("read host news", err)
 }
 
-// TellHosts counts on.
-func (s *Store) TellHosts(ctx context.Context, ids []store.HostID) error {
-	return s.write(ctx, "tell hosts", func(t *tx) error { return t.tellHosts(ids) })
-}
-
+// tellHosts counts the news of hosts on.
 func (t *tx) tellHosts(ids []store.HostID) error {
 	_, err := t.exec(`update hosts set news = news + 1 where id in (select id from hosts where id = any($1) order by id for update)`, list(ids))
 	return err

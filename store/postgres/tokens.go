@@ -64,7 +64,7 @@ func (t *tx) putToken(k store.Token) error {
 }
 
 // A use within this of the one on record is not written again.
-const useNoted = 30 * time.Second
+const useNoted = 5 * time.Minute
 
 // TokenByHash finds a valid token.
 func (s *Store) TokenByHash(ctx context.Context, hash string) (store.Token, error) {

@@ -42,7 +42,10 @@ func (f *fixture) checkIn(w store.WorkerID) store.Host {
 	f.Helper()
 	h, err := f.CheckInHost(f.ctx, store.CheckInHost{Worker: w, OS: "linux", Arch: "amd64", Version: "1.0.0"})
 	f.must(err)
-	return h
+	if open := len(f.ordersOf(h.Host)) > 0; h.Ordered != open {
+		f.Errorf("a check-in says that there are orders: %v", h.Ordered)
+	}
+	return h.Host
 }
 
 func startOf(hosts []store.Host, l rollout.Limits) store.StartRollout {
@@ -136,6 +139,9 @@ func rolloutLife(f *fixture) {
 	if got := f.ordersOf(hosts[1]); len(got) != 0 {
 		f.Errorf("orders of a host whose turn it is not: %+v", got)
 	}
+	workers, err := f.Workers(f.ctx, hosts[0].Workspace)
+	f.must(err)
+	f.checkIn(workers[0].ID)
 	if moved := f.report(hosts[0], rollout.SaysSucceeded, ""); len(moved) != 1 || moved[0].ID != r.ID {
 		f.Errorf("moved %+v", moved)
 	}
@@ -145,7 +151,7 @@ func rolloutLife(f *fixture) {
 	}
 	f.report(hosts[1], rollout.SaysSucceeded, "")
 	// The host that was away comes back.
-	workers, err := f.Workers(f.ctx, hosts[2].Workspace)
+	workers, err = f.Workers(f.ctx, hosts[2].Workspace)
 	f.must(err)
 	f.checkIn(workers[2].ID)
 	moved, err := f.AdvanceRollouts(f.ctx)
