@@ -10,6 +10,8 @@ const (
 	MaxRunEventSeq = 10_000
 	// MaxRunEventPayload is the most bytes of one payload.
 	MaxRunEventPayload = 16 << 10
+	// MaxRunEventBytes is the most bytes of all payloads of one attempt.
+	MaxRunEventBytes = 8 << 20
 )
 
 // RunEventLine is one line of the body of POST

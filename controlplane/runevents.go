@@ -82,10 +82,12 @@ func (s *Server) addRunEvents(w http.ResponseWriter, r *http.Request) (api.RunEv
 		return out, &api.Error{Status: first.Status, Code: first.Code, Message: first.Error, Extra: map[string]any{"runId": first.RunID}}
 	}
 	if len(events) > 0 {
-		if out.Accepted, err = s.st.AddRunEvents(r.Context(), events); err != nil {
+		added, err := s.st.AddRunEvents(r.Context(), store.AddRunEvents{Events: events, Most: api.MaxRunEventBytes})
+		if err != nil {
 			return out, err
 		}
-		out.Known = len(events) - out.Accepted
+		out.Accepted, out.Known = added.Added, len(events)-added.Added-added.NoRoom
+		out.Dropped += added.NoRoom
 	}
 	return out, nil
 }

@@ -9,11 +9,12 @@ import (
 	"pipedai/store/internal/flow"
 )
 
-// AddRunEvents keeps what is not there yet.
-func (s *Store) AddRunEvents(ctx context.Context, events []store.RunEvent) (added int, err error) {
-	err = s.writeMany(ctx, "add run events", len(events), func(t *tx) error {
-		added = 0
-		for _, e := range events {
+// AddRunEvents keeps what is not there yet, and takes away again what is beyond
+// the room of its attempt.
+func (s *Store) AddRunEvents(ctx context.Context, p store.AddRunEvents) (out store.AddedRunEvents, err error) {
+	err = s.writeMany(ctx, "add run events", len(p.Events), func(t *tx) error {
+		added := 0
+		for _, e := range p.Events {
 			n, err := t.exec(`insert into run_events (task_run_id, attempt, seq, type, at, payload, received_at)
 				select id, ?2, ?3, ?4, ?5, ?6, ?7 from task_runs where id = ?1 on conflict do nothing`,
 				e.TaskRun, e.Attempt, e.Seq, flow.Text(e.Type), us(e.At), flow.Text(string(e.Payload)), us(t.now))
@@ -22,9 +23,22 @@ func (s *Store) AddRunEvents(ctx context.Context, events []store.RunEvent) (adde
 			}
 			added += n
 		}
+		out = store.AddedRunEvents{Added: added}
+		if added == 0 {
+			return nil
+		}
+		for _, ref := range p.Attempts() {
+			beyond, err := t.exec(`delete from run_events where id in (select id from (
+					select id, sum(octet_length(payload)) over (order by id) as upto from run_events where task_run_id = ?1 and attempt = ?2)
+				where upto > ?3)`, ref.ID, ref.Attempt, p.Most)
+			if err != nil {
+				return err
+			}
+			out.Added, out.NoRoom = out.Added-beyond, out.NoRoom+beyond
+		}
 		return nil
 	})
-	return added, err
+	return out, err
 }
 
 // RunEvents reads what came after an event.

@@ -11,6 +11,7 @@ import (
 
 var runEventCases = []testCase{
 	{name: "run events are kept once, in order", run: keepsRunEvents},
+	{name: "run events of an attempt have a bound", run: boundsRunEvents},
 	{name: "run events go with their run, and with time", run: forgetsRunEvents},
 }
 
@@ -38,8 +39,8 @@ func keepsRunEvents(f *fixture) {
 	one, two := f.enqueue("a").ID, f.enqueue("a").ID
 	add := func(want int, events ...store.RunEvent) {
 		f.Helper()
-		if n, err := f.AddRunEvents(f.ctx, events); err != nil || n != want {
-			f.Errorf("added %d, %v, want %d", n, err, want)
+		if got, err := f.AddRunEvents(f.ctx, store.AddRunEvents{Events: events, Most: 1 << 20}); err != nil || got != (store.AddedRunEvents{Added: want}) {
+			f.Errorf("added %+v, %v, want %d", got, err, want)
 		}
 	}
 	first := runEvent(one, 1, 1)
@@ -65,13 +66,36 @@ func keepsRunEvents(f *fixture) {
 	add(1, odd)
 }
 
+func boundsRunEvents(f *fixture) {
+	f.register(task("a"))
+	one, two := f.enqueue("a").ID, f.enqueue("a").ID
+	size := int64(len(runEvent(one, 1, 1).Payload))
+	add := func(want store.AddedRunEvents, events ...store.RunEvent) {
+		f.Helper()
+		if got, err := f.AddRunEvents(f.ctx, store.AddRunEvents{Events: events, Most: 3 * size}); err != nil || got != want {
+			f.Errorf("added %+v, %v, want %+v", got, err, want)
+		}
+	}
+	add(store.AddedRunEvents{Added: 2}, runEvent(one, 1, 1), runEvent(one, 1, 2))
+	add(store.AddedRunEvents{Added: 2, NoRoom: 1}, runEvent(one, 1, 1), runEvent(one, 1, 3), runEvent(one, 1, 4), runEvent(two, 1, 1))
+	add(store.AddedRunEvents{NoRoom: 1}, runEvent(one, 1, 4))
+	add(store.AddedRunEvents{}, runEvent(one, 1, 3)) // known
+	add(store.AddedRunEvents{Added: 1}, runEvent(one, 2, 1))
+	if words, _ := f.runEvents(one, 0, 10); words != "1.1 1.2 1.3 2.1" {
+		f.Errorf("kept %s", words)
+	}
+	if words, _ := f.runEvents(two, 0, 10); words != "1.1" {
+		f.Errorf("of the other run %s", words)
+	}
+}
+
 func forgetsRunEvents(f *fixture) {
 	f.register(task("a"))
 	inRun, alone := f.start("a", "").Entries[0].ID, f.enqueue("a").ID
 	f.drain(nil)
 	open := f.enqueue("a").ID
 	for _, id := range []pipeline.TaskRunID{inRun, alone, open} {
-		f.must1(f.AddRunEvents(f.ctx, []store.RunEvent{runEvent(id, 1, 1), runEvent(id, 1, 2)}))
+		f.must1(f.AddRunEvents(f.ctx, store.AddRunEvents{Events: []store.RunEvent{runEvent(id, 1, 1), runEvent(id, 1, 2)}, Most: 1 << 20}))
 	}
 	f.deleteRuns(2)
 	for id, want := range map[pipeline.TaskRunID]string{inRun: "", alone: "", open: "1.1 1.2"} {
