@@ -305,11 +305,11 @@ type TaskRun struct {
 // when that is no longer held.
 type StreamEvent struct {
 	Seq        int64  `json:"seq"`
-	Type       string `json:"type"` // "run", "service", "pipeline", "worker", "host", "enrollment", "rollout", "mode" or "resync"
+	Type       string `json:"type"` // "run", "service", "pipeline", "worker", "host", "enrollment", "rollout", "release", "mode" or "resync"
 	RunID      string `json:"runId,omitempty"`
 	TaskRunID  string `json:"taskRunId,omitempty"`
 	PipelineID string `json:"pipelineId,omitempty"`
-	ID         string `json:"id,omitempty"` // of a service, worker, host or enrolment
+	ID         string `json:"id,omitempty"` // of a service, worker, host, enrolment or rollout; of a release: its program/version
 	Status     string `json:"status,omitempty"`
 	At         Time   `json:"at"`
 }

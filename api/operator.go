@@ -57,6 +57,7 @@ type Session struct {
 	Kind      string `json:"kind"`
 	Role      string `json:"role"`
 	Workspace string `json:"workspaceId"`
+	Address   string `json:"address"` // where the request came from, as the server sees it
 	Version   string `json:"version"` // of the server
 	Build     string `json:"build"`   // changes with every build; pages reload on it
 }

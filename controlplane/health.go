@@ -62,6 +62,6 @@ func (s *Server) session(ctx context.Context, _ none) (api.Session, error) {
 	id := caller(ctx)
 	return api.Session{
 		Name: id.name, Kind: id.kind, Role: id.role, Workspace: string(id.workspace),
-		Version: s.o.Version, Build: s.o.Build,
+		Address: addressOf(httpkit.Request(ctx)), Version: s.o.Version, Build: s.o.Build,
 	}, nil
 }

@@ -778,11 +778,11 @@ export interface TaskRun {
  */
 export interface StreamEvent {
   seq: number;
-  type: "run" | "service" | "pipeline" | "worker" | "host" | "enrollment" | "rollout" | "mode" | "resync";
+  type: "run" | "service" | "pipeline" | "worker" | "host" | "enrollment" | "rollout" | "release" | "mode" | "resync";
   runId?: string;
   taskRunId?: string;
   pipelineId?: string;
-  id?: string; // of a service, worker, host or enrolment
+  id?: string; // of a service, worker, host, enrolment or rollout; of a release: its program/version
   status?: string;
   at: Time;
 }
@@ -1422,6 +1422,7 @@ export interface Session {
   kind: string;
   role: string;
   workspaceId: string;
+  address: string; // where the request came from, as the server sees it
   version: string; // of the server
   build: string; // changes with every build; pages reload on it
 }
