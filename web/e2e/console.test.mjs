@@ -135,7 +135,6 @@ test("the main path: open a pipeline, run it, watch it complete, look at graph a
 for (const [path, heading] of [
   ["/pipelines", "Pipelines"],
   ["/services", "Services"],
-  ["/hosts", "Hosts"],
 ]) {
   test(`${path} in both themes, wide and on a phone`, { timeout: 60_000 }, async () => {
     for (const width of [1280, 360]) {
@@ -226,18 +225,6 @@ test("cancelling asks first", onlyFake, async () => {
   await clean(page);
   await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
   await page.locator('[data-run-status="cancelled"]').waitFor();
-  assert.deepEqual(complaints, []);
-  await close();
-});
-
-test("a worker can be taken out of work and put back", onlyFake, async () => {
-  const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/hosts"));
-  const row = page.locator('[data-worker="wrk_01hzq4k8pdf"]');
-  await row.getByRole("button", { name: "Disable build-07" }).click();
-  await row.locator('[data-state="disabled"]').waitFor();
-  await row.getByRole("button", { name: "Enable build-07" }).click();
-  await row.locator('[data-state="online"]').waitFor();
   assert.deepEqual(complaints, []);
   await close();
 });

@@ -53,6 +53,21 @@ const pages = {
   hosts: [`${go(full.base, "/hosts")}pwk_fake`],
   activate: [`${go(full.base, "/activate")}pwk_fake`],
   "activate-code": [`${go(full.base, "/activate?code=WDJB-MJHT")}pwk_fake`],
+  host: [`${go(full.base, "/hosts/hst_1")}pwk_fake`],
+  "hosts-add": [`${go(full.base, "/hosts?adding=true")}pwk_fake`],
+  "hosts-workers": [`${go(full.base, "/hosts?view=workers")}pwk_fake`],
+  "hosts-joining": [`${go(full.base, "/hosts?view=joining")}pwk_fake`],
+  rollouts: [`${go(full.base, "/rollouts")}pwk_fake`],
+  "rollout-start": [`${go(full.base, "/rollouts?start=true")}pwk_fake`, (page) => page.waitForTimeout(300)],
+  rollout: [`${go(full.base, "/rollouts/rol_1")}pwk_fake`],
+  releases: [`${go(full.base, "/releases")}pwk_fake`],
+  release: [
+    `${go(full.base, "/releases?open=pipedai-worker/1.5.0/stable")}pwk_fake`,
+    (page) => page.waitForTimeout(300),
+  ],
+  tokens: [`${go(full.base, "/tokens")}pwk_fake`],
+  workspaces: [`${go(full.base, "/workspaces")}pwk_fake`],
+  audit: [`${go(full.base, "/audit")}pwk_fake`],
   "activate-unknown": [`${go(full.base, "/activate?code=ZZZZ-ZZZZ")}pwk_fake`],
 };
 for (const [name, [url, act]] of Object.entries(pages)) {

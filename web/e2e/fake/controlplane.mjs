@@ -1,5 +1,6 @@
 // A control plane that holds everything in memory: the routes that the console uses, with a pipeline that really moves.
 import { createServer } from "node:http";
+import { fleet } from "./fleet.mjs";
 import { iso, records, structure } from "./records.mjs";
 import { listen, readJSON, sendJSON, serveStatic } from "./static.mjs";
 
@@ -7,7 +8,7 @@ const token = "pwk_fake";
 const errorText =
   "pdf: object 12 0 is not a stream\n  while reading the cross-reference table of page 3\n  at extract-tables (pdf-processor 1.0.0)";
 
-export async function startControlPlane({ scene = "full", port = 0, stepMs = 500 } = {}) {
+export async function startControlPlane({ scene = "full", port = 0, stepMs = 500, role = "admin" } = {}) {
   const empty = scene === "empty";
   const objects = new Map();
   const runs = [];
@@ -162,8 +163,11 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
 
   const seeded = empty ? {} : seed();
   const { session, enrollments, workers, service, tasks, pipeline } = records(empty, seeded.live?.id);
+  session.role = role;
+  const machines = fleet({ empty, session, workers, enrollments, publish });
 
   const routes = [
+    ...machines.routes,
     ["GET", /^\/api\/v1\/session$/, () => session],
     ["GET", /^\/api\/info$/, () => ({ version: "0.1.0" })],
     [
@@ -247,6 +251,14 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       /^\/api\/v1\/enrollments\/([^/]+)\/(approve|deny)$/,
       ([id, verb]) => {
         const e = enrollments.find((x) => x.id === id);
+        if (e.status !== "pending")
+          return {
+            status: 409,
+            error: "The request was decided already",
+            message: `it was ${e.status} by ${e.decidedBy}`,
+            code: "conflict",
+            requestId: "req_fake",
+          };
         Object.assign(e, {
           status: verb === "approve" ? "approved" : "denied",
           decidedAt: iso(),
@@ -284,12 +296,14 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     }
     const logOf = /^\/api\/task-runs\/([^/]+)\/logs$/.exec(url.pathname);
     if (logOf) return sendJSON(res, 200, taskLog(decodeURIComponent(logOf[1]), objects));
-    const body = req.method === "POST" ? await readJSON(req) : undefined;
+    if (machines.forbidden(req.method, url.pathname))
+      return sendJSON(res, 403, { error: "the token does not allow this", code: "forbidden", requestId: "req_fake" });
+    const body = req.method === "POST" || req.method === "PATCH" ? await readJSON(req) : undefined;
     for (const [method, pattern, handle] of routes) {
       const match = method === req.method && pattern.exec(url.pathname);
       if (!match) continue;
       const answer = handle(match.slice(1).map(decodeURIComponent), { query: url.searchParams, body });
-      return sendJSON(res, answer.error && answer.code === "not_found" ? 404 : 200, answer);
+      return sendJSON(res, answer.error && answer.code ? (answer.status ?? 404) : 200, answer);
     }
     sendJSON(res, 404, { error: "Not found" });
   });
@@ -308,9 +322,33 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     });
   }
 
+  const finishRuns = () => {
+    for (const w of workers) {
+      if (w.currentRunId === null) continue;
+      Object.assign(w, { currentRunId: null, derivedStatus: "online" });
+      publish({ type: "worker", id: w.id, status: "enabled" });
+    }
+  };
+  const sayEvent = (id, event) => {
+    machines.events.push({ seq: machines.events.length + 1, ts: iso(), ...event });
+    publish({ type: "worker", id, status: "enabled" });
+  };
+
   const running = await listen(server, port);
   const base = `http://127.0.0.1:${running.port}`;
-  return { base, port: running.port, url: `${base}/?token=${token}`, token, seeded, session, stop: running.stop };
+  return {
+    base,
+    port: running.port,
+    url: `${base}/?token=${token}`,
+    token,
+    seeded,
+    session,
+    machines,
+    enrollments,
+    finishRuns,
+    sayEvent,
+    stop: running.stop,
+  };
 }
 
 const missing = (error) => ({ error, code: "not_found", requestId: "req_fake" });

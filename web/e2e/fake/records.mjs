@@ -13,6 +13,7 @@ export function records(empty, runInFlight) {
     kind: "pwk",
     role: "admin",
     workspaceId: "default",
+    address: "198.51.100.7",
     version: "0.1.0",
     build: "a1b2c3",
   };

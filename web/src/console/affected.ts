@@ -12,9 +12,32 @@ export function affectedKeys(event: StreamEvent): Key[] {
     case "pipeline":
       return [["pipelines"], ["pipeline"]];
     case "worker":
-      return [["workers"]];
+      return [["workers"], ["hosts"], ["host"], ...(event.id ? [["worker-events", event.id]] : [])];
+    case "host":
+      return [
+        ["hosts"],
+        ...(event.id
+          ? [
+              ["host", event.id],
+              ["audit-of", event.id],
+            ]
+          : [["host"]]),
+        ["workers"],
+      ];
+    case "rollout":
+      return [
+        ["rollouts"],
+        ...(event.id
+          ? [
+              ["rollout", event.id],
+              ["audit-of", event.id],
+            ]
+          : [["rollout"]]),
+      ];
+    case "release":
+      return [["releases"], ["release-keys"]];
     case "enrollment":
-      return [["enrollments"], ["enrollment"], ["workers"]];
+      return [["enrollments"], ["enrollment"], ["workers"], ["hosts"], ["tokens"]];
     default:
       return [[]];
   }

@@ -34,12 +34,12 @@ export function useMayChange(): boolean {
 }
 
 /** A page, or a part of one, for a role: who has less reads why there is nothing. */
-export function Only({ role, what, children }: { role: Role; what: string; children: ReactNode }) {
+export function Only({ needs, what, children }: { needs: Role; what: string; children: ReactNode }) {
   const session = useSession();
-  if (useMay(role)) return children;
+  if (useMay(needs)) return children;
   return (
     <div className="card">
-      <Empty icon={Lock} title={`${what} needs the role ${role}`}>
+      <Empty icon={Lock} title={`${what} needs the role ${needs}`}>
         Your token “{session.name}” has the role {session.role}. Sign in with another one, or ask an admin.
       </Empty>
     </div>

@@ -1,5 +1,17 @@
 import type { LinkProps } from "@tanstack/react-router";
-import { Boxes, GitFork, House, type LucideIcon, Play, Server } from "lucide-react";
+import {
+  Boxes,
+  Building2,
+  GitFork,
+  House,
+  KeyRound,
+  type LucideIcon,
+  Package,
+  Play,
+  Rocket,
+  ScrollText,
+  Server,
+} from "lucide-react";
 import type { Role } from "./gate.tsx";
 
 export interface Place {
@@ -25,6 +37,18 @@ export const groups: { label: string; places: Place[] }[] = [
   },
   {
     label: "Fleet",
-    places: [{ to: "/hosts", label: "Hosts", icon: Server, key: "o" }],
+    places: [
+      { to: "/hosts", label: "Hosts", icon: Server, key: "o" },
+      { to: "/rollouts", label: "Rollouts", icon: Rocket, key: "l" },
+      { to: "/releases", label: "Releases", icon: Package, key: "e" },
+    ],
+  },
+  {
+    label: "Admin",
+    places: [
+      { to: "/tokens", label: "Tokens", icon: KeyRound, key: "t", role: "admin" },
+      { to: "/workspaces", label: "Workspaces", icon: Building2, key: "w" },
+      { to: "/audit", label: "Audit", icon: ScrollText, key: "a", role: "admin" },
+    ],
   },
 ];

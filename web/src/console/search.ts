@@ -1,4 +1,5 @@
 import type { Command, CommandSource } from "../lib/commands.ts";
+import { hostsQuery } from "./queries/hosts.ts";
 import { pipelinesQuery } from "./queries/pipelines.ts";
 import { runQuery } from "./queries/runs.ts";
 import { servicesQuery } from "./queries/services.ts";
@@ -14,9 +15,10 @@ export type Go = (path: string) => void;
 export function searchEverything(workspace: string, go: Go): CommandSource {
   return async (typed) => {
     const needle = typed.toLowerCase();
-    const [pipelines, services, workers, run] = await Promise.allSettled([
+    const [pipelines, services, hosts, workers, run] = await Promise.allSettled([
       queries.ensureQueryData(pipelinesQuery),
       queries.ensureQueryData(servicesQuery),
+      queries.ensureQueryData(hostsQuery),
       workspace ? queries.ensureQueryData(workersQuery(workspace)) : [],
       /^[\w-]{6,}$/.test(typed) ? queries.fetchQuery(runQuery(typed)) : null,
     ]);
@@ -48,10 +50,16 @@ export function searchEverything(workspace: string, go: Go): CommandSource {
         () => "/services",
       ),
       ...among(
+        hosts,
+        "Hosts",
+        (h) => h.name,
+        (h) => `/hosts/${encodeURIComponent(h.id)}`,
+      ),
+      ...among(
         workers,
         "Workers",
         (w) => w.label || w.hostname || w.id,
-        () => "/hosts",
+        (w) => `/hosts?view=workers&q=${encodeURIComponent(w.id)}`,
       ),
     ];
   };

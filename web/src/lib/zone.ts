@@ -30,11 +30,13 @@ export function localZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-type Shape = "absolute" | "clock" | "minute" | "day" | "short";
+type Shape = "absolute" | "clock" | "minute" | "day" | "short" | "far";
 
 const shapes: Record<Shape, Intl.DateTimeFormatOptions> = {
   absolute: { dateStyle: "medium", timeStyle: "long" },
   short: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+  // In another year the seconds say nothing, and the year does.
+  far: { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   minute: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   day: { year: "numeric", month: "2-digit", day: "2-digit" },
@@ -54,6 +56,12 @@ export function inZone(ms: number, zone: Zone, shape: Shape): string {
   }
   return formatter.format(ms);
 }
+
+const halfYearMs = 183 * 86_400_000;
+
+/** Date and time for lists: to the second, or, where that is half a year away, with the year. */
+export const listed = (ms: number, zone: Zone, now: number = Date.now()) =>
+  inZone(ms, zone, Math.abs(ms - now) > halfYearMs ? "far" : "short");
 
 /** Date and time with the zone they are in. */
 export const absolute = (ms: number, zone: Zone) => inZone(ms, zone, "absolute");

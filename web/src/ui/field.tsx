@@ -1,4 +1,4 @@
-import { type ComponentProps, type ReactNode, useId } from "react";
+import { type ComponentProps, type ReactNode, useEffect, useId, useRef, useState } from "react";
 
 interface FieldProps {
   label: string;
@@ -95,7 +95,7 @@ export function FilterSelect({
       <span className="sr-only">{label}</span>
       <select
         data-search={first ? "" : undefined}
-        className="field max-w-44"
+        className="field min-h-9 max-w-44"
         value={value ?? ""}
         onChange={(e) => onChange(e.target.value || undefined)}
       >
@@ -126,5 +126,53 @@ export function CheckField({ label, hint, ...rest }: { label: ReactNode; hint?: 
         )}
       </div>
     </div>
+  );
+}
+
+/** Free text of a filter row. What is typed counts after a short rest, or at once with Enter. */
+export function FilterText({
+  label,
+  value,
+  onChange,
+  first,
+}: {
+  label: string;
+  value: string | undefined;
+  onChange: (value: string | undefined) => void;
+  first?: boolean;
+}) {
+  const [typed, setTyped] = useState(value ?? "");
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const told = useRef(value ?? "");
+  // The address changed by itself: going back, or clearing the filters.
+  if ((value ?? "") !== told.current) {
+    told.current = value ?? "";
+    setTyped(told.current);
+  }
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const tell = (text: string) => {
+    clearTimeout(timer.current);
+    told.current = text.trim();
+    onChange(text.trim() || undefined);
+  };
+  return (
+    <label>
+      <span className="sr-only">{label}</span>
+      <input
+        type="search"
+        data-search={first ? "" : undefined}
+        className="field min-h-9 w-56"
+        placeholder={label}
+        spellCheck={false}
+        value={typed}
+        onChange={(e) => {
+          const text = e.target.value;
+          setTyped(text);
+          clearTimeout(timer.current);
+          timer.current = setTimeout(() => tell(text), 250);
+        }}
+        onKeyDown={(e) => e.key === "Enter" && tell(typed)}
+      />
+    </label>
   );
 }

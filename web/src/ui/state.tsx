@@ -76,6 +76,25 @@ const looks: Record<string, Look> = {
   // the network
   "api-unreachable": { label: "Control plane unreachable", tone: "warn", icon: CircleAlert },
   unknown: { label: "Not known", tone: "idle", icon: CircleHelp },
+  // hosts
+  never: { label: "Never seen", tone: "idle", icon: CircleDashed },
+  paused: { label: "Paused", tone: "warn", icon: CirclePause },
+  // rollouts and their hosts
+  ordered: { label: "Told", tone: "run", icon: CircleDot },
+  overdue: { label: "Overdue", tone: "bad", icon: TimerOff },
+  refused: { label: "Refused", tone: "warn", icon: Ban },
+  withdrawing: { label: "Being taken back", tone: "warn", icon: RotateCw },
+  withdrawn: { label: "Taken back", tone: "idle", icon: CircleMinus },
+  aborting: { label: "Aborting", tone: "warn", icon: Hourglass },
+  aborted: { label: "Aborted", tone: "idle", icon: Ban },
+  // releases
+  published: { label: "Published", tone: "ok", icon: CircleCheck },
+  "old-key": { label: "Old key", tone: "warn", icon: CircleAlert },
+  yanked: { label: "Yanked", tone: "bad", icon: Ban },
+  // tokens, and how what was tried ended
+  valid: { label: "Valid", tone: "ok", icon: CircleCheck },
+  used: { label: "Used", tone: "idle", icon: CircleMinus },
+  ok: { label: "Done", tone: "ok", icon: CircleCheck },
   // the daemon
   upgrading: { label: "Upgrading", tone: "run", icon: LoaderCircle, spins: true },
   needs_login: { label: "Not connected", tone: "warn", icon: CircleDashed },

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { ago, duration, elapsed, instant, none } from "../lib/format.ts";
 import { useNow } from "../lib/now.ts";
-import { absolute, agesPreference, clock, inZone, zonePreference } from "../lib/zone.ts";
+import { absolute, agesPreference, clock, listed, zonePreference } from "../lib/zone.ts";
 
 interface When {
   at: string | number | null | undefined;
@@ -41,7 +41,7 @@ function Stamp({ ms, className, children }: { ms: number; className?: string | u
   const zone = zonePreference.use();
   return (
     <time dateTime={new Date(ms).toISOString()} title={absolute(ms, zone)} className={className}>
-      {children ?? inZone(ms, zone, "short")}
+      {children ?? listed(ms, zone)}
     </time>
   );
 }

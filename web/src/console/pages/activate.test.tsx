@@ -16,7 +16,7 @@ vi.mock("@tanstack/react-router", async (original) => ({
   Link: ({ to, children }: { to: string; children: ReactNode }) => <a href={to}>{children}</a>,
 }));
 vi.mock("../gate.tsx", () => ({
-  useSession: () => ({ workspaceId: "ws_default", role: address.role }) as Session,
+  useSession: () => ({ workspaceId: "ws_default", role: address.role, address: "127.0.0.1" }) as Session,
   useMay: () => address.role === "admin",
 }));
 const get = vi.spyOn(client, "get");
@@ -139,4 +139,16 @@ it("takes codes as people type them, and says what is wrong with others", () => 
   fireEvent.change(field, { target: { value: "wdjb mjht" } });
   fireEvent.submit(field);
   expect(address.navigate).toHaveBeenCalledExactlyOnceWith({ search: { code: "WDJB-MJHT" } });
+});
+
+it("warns where the host asked from another address than the one the operator is at", async () => {
+  show({ address: "203.0.113.5" });
+  await screen.findByText(/another address than yours/);
+  screen.getByRole("button", { name: "It is not, deny" });
+});
+
+it("does not warn where both are at the same address", async () => {
+  show({});
+  await screen.findByText("WDJB-MJHT");
+  expect(screen.queryByText(/another address than yours/)).toBeNull();
 });

@@ -1,6 +1,16 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { Check, CircleCheck, CircleHelp, type LucideIcon, Search, ShieldCheck, TimerOff, X } from "lucide-react";
+import {
+  Check,
+  CircleCheck,
+  CircleHelp,
+  type LucideIcon,
+  Search,
+  ShieldCheck,
+  TimerOff,
+  TriangleAlert,
+  X,
+} from "lucide-react";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { ApiError } from "../../api/client.ts";
 import type { Enrollment } from "../../api/types.ts";
@@ -110,6 +120,7 @@ function Lookup({ code }: { code: string }) {
 function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: string }) {
   const session = useSession();
   const may = useMay("admin");
+  const elsewhere = Boolean(e.address && session.address && e.address !== session.address);
   const now = useNow();
   const [mine, setMine] = useState<"approve" | "deny" | null>(null);
   const decision = useMutation({
@@ -214,6 +225,17 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
             ["Expires", expires ? <Until key="u" at={expires} /> : "not known"],
           ]}
         />
+        {elsewhere && (
+          <div data-elsewhere className="tone-bad tint flex items-start gap-2.5 rounded-md border p-3">
+            <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
+            <p className="text-text">
+              <strong className="font-semibold">It asked from another address than yours.</strong> The host is at{" "}
+              <code className="font-mono">{e.address}</code>, you are at{" "}
+              <code className="font-mono">{session.address}</code>. That is as it should be for a machine in another
+              place; if you sit before it, deny.
+            </p>
+          </div>
+        )}
         <div className="tone-warn tint flex items-start gap-2.5 rounded-md border p-3">
           <ShieldCheck aria-hidden className="mt-0.5 size-4 shrink-0" />
           <p className="text-text">

@@ -1,23 +1,41 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { Server } from "lucide-react";
-import type { RemoteWorker } from "../../api/types.ts";
-import { none } from "../../lib/format.ts";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { Plus, Server } from "lucide-react";
+import { useState } from "react";
+import type { Host } from "../../api/types.ts";
+import { count, none } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
-import { Command, Id } from "../../ui/copy.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
-import { StateBadge } from "../../ui/state.tsx";
+import { FilterSelect, FilterText } from "../../ui/field.tsx";
+import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { lookOf } from "../../ui/state.tsx";
+import { type Tab, Tabs } from "../../ui/tabs.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { toast, toastError } from "../../ui/toast.tsx";
-import { useMayChange, useSession } from "../gate.tsx";
+import { HoldWords, HostState, SkewWarning, Version } from "../fleet/host-parts.tsx";
+import { connectCommand, Install } from "../fleet/install.tsx";
+import { Joining, PendingHosts } from "../fleet/joining.tsx";
+import { AllWorkers } from "../fleet/workers-table.tsx";
+import { useMay } from "../gate.tsx";
+import { type HostsSearch, hostStates, showsHost, systemName } from "../host-filter.ts";
 import { Heading } from "../parts.tsx";
 import { pendingQuery } from "../queries/enrollments.ts";
-import { setWorkerEnabled, workersQuery } from "../queries/workers.ts";
+import { hostsQuery, newestQuery } from "../queries/hosts.ts";
+
+const route = getRouteApi("/hosts");
 
 export function HostsPage() {
-  const { workspaceId } = useSession();
-  const workers = useQuery(workersQuery(workspaceId));
-  const connect = `pipedai-orchestrator connect --api-url ${window.location.origin}`;
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const admits = useMay("admin");
+  const hosts = useQuery(hostsQuery);
+  const pending = useQuery(pendingQuery);
+  const set = (change: HostsSearch) =>
+    void navigate({ search: (old: HostsSearch) => ({ ...old, ...change }), replace: true });
+  const tabs: Tab<"hosts" | "workers" | "joining">[] = [
+    { name: "hosts", label: "Hosts", ...(hosts.data ? { count: hosts.data.filter(trusted).length } : {}) },
+    { name: "workers", label: "Workers" },
+    { name: "joining", label: "Joining", ...(pending.data?.length ? { count: pending.data.length } : {}) },
+  ];
+  const view = search.view ?? "hosts";
   return (
     <>
       <Heading
@@ -28,152 +46,173 @@ export function HostsPage() {
         <Link to="/activate" className="link self-center">
           Enter a code
         </Link>
-      </Heading>
-      <Pending />
-      <Panel title="Workers">
-        {workers.data ? (
-          workers.data.length > 0 ? (
-            <WorkersTable workers={workers.data} workspace={workspaceId} />
-          ) : (
-            <Empty icon={Server} title="No host has joined yet" command={connect}>
-              Type this on the machine that is to do the work. It prints a code that you approve here; then it appears
-              by itself.
-            </Empty>
-          )
-        ) : workers.isError ? (
-          <Failure what="The workers could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
-        ) : (
-          <Loading lines={4} />
+        {admits && (
+          <Button
+            variant={search.adding ? "secondary" : "primary"}
+            icon={Plus}
+            aria-expanded={search.adding ?? false}
+            onClick={() => set({ adding: search.adding ? undefined : true })}
+          >
+            Add a host
+          </Button>
         )}
-      </Panel>
-      {workers.data && workers.data.length > 0 && (
-        <Panel title="Add a host">
-          <div className="space-y-2 p-3">
-            <p className="text-muted">Type this on the machine that is to join:</p>
-            <Command text={connect} />
-          </div>
-        </Panel>
-      )}
+      </Heading>
+      {search.adding && <Install onClose={() => set({ adding: undefined })} />}
+      <PendingHosts />
+      <Tabs
+        label="What of the hosts"
+        tabs={tabs}
+        value={view}
+        onChange={(name) => set({ view: name === "hosts" ? undefined : name, q: undefined })}
+      >
+        {view === "hosts" && <HostList search={search} set={set} />}
+        {view === "workers" && <AllWorkers search={search} set={set} />}
+        {view === "joining" && <Joining />}
+      </Tabs>
     </>
   );
 }
 
-function Pending() {
-  const pending = useQuery(pendingQuery);
-  if (pending.isError && !pending.data) {
+const trusted = (h: Host) => h.status !== "revoked";
+
+/** Rows are cheap, but not without end. */
+const pageRows = 200;
+
+function HostList({ search, set }: { search: HostsSearch; set: (change: HostsSearch) => void }) {
+  const hosts = useQuery(hostsQuery);
+  const newest = useQuery(newestQuery).data?.pipedaiOrchestrator.latest;
+  const [most, setMost] = useState(pageRows);
+  if (!hosts.data) {
     return (
       <div className="card">
-        <Failure
-          what="The hosts that wait could not be loaded"
-          error={pending.error}
-          retry={() => void pending.refetch()}
-        />
+        {hosts.isError ? (
+          <Failure what="The hosts could not be loaded" error={hosts.error} retry={() => void hosts.refetch()} />
+        ) : (
+          <Loading lines={5} />
+        )}
       </div>
     );
   }
-  if (!pending.data?.length) return null;
+  const shown = hosts.data.filter((h) => showsHost(h, search, newest));
+  const systems = [...new Set(hosts.data.map((h) => h.os ?? ""))].filter(Boolean).sort();
+  const filtered = Boolean(search.q || search.state || search.os);
   return (
-    <Panel title="Waiting for approval">
-      <ul className="divide-y divide-line">
-        {pending.data.map((e) => (
-          <li key={e.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-3 py-2.5">
-            <div className="min-w-0 flex-1 basis-56">
-              <p className="font-semibold">{e.hostname || e.label || "Host without a name"}</p>
-              <p className="text-sm text-muted">
-                {[e.os, e.address].filter(Boolean).join(" · ")} · asked <Ago at={e.createdAt} />
-              </p>
-            </div>
-            {e.userCode && <code className="font-mono text-lg font-semibold tracking-wider">{e.userCode}</code>}
-            <Link
-              data-row
-              to="/activate"
-              search={e.userCode ? { code: e.userCode } : {}}
-              className="inline-flex min-h-9 items-center rounded-md border border-outline px-3 font-medium hover:bg-sunken"
-            >
-              Review
-            </Link>
-          </li>
-        ))}
-      </ul>
-    </Panel>
+    <div className="space-y-3">
+      <search className="flex flex-wrap items-center gap-2">
+        <FilterText label="Name, note, version…" value={search.q} onChange={(q) => set({ q })} first />
+        <FilterSelect label="State" value={search.state} onChange={(state) => set({ state })}>
+          <option value="">Any state</option>
+          {hostStates.map((s) => (
+            <option key={s} value={s}>
+              {s === "warning" ? "With a warning" : s === "behind" ? "Behind the newest" : lookOf(s).label}
+            </option>
+          ))}
+        </FilterSelect>
+        {systems.length > 1 && (
+          <FilterSelect label="System" value={search.os} onChange={(os) => set({ os })}>
+            <option value="">Any system</option>
+            {systems.map((os) => (
+              <option key={os} value={os}>
+                {systemName(os)}
+              </option>
+            ))}
+          </FilterSelect>
+        )}
+        <p className="ml-auto text-sm text-muted" role="status">
+          {filtered ? `${shown.length} of ${hosts.data.length}` : count(shown.length, "host")}
+        </p>
+      </search>
+      <div className="card overflow-hidden">
+        {shown.length > 0 ? (
+          <table className="data stack" aria-label="Hosts">
+            <thead>
+              <tr>
+                <th scope="col">Host</th>
+                <th scope="col">State</th>
+                <th scope="col">System</th>
+                <th scope="col">Orchestrator</th>
+                <th scope="col">Workers</th>
+                <th scope="col">Last seen</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.slice(0, most).map((h) => (
+                <Row key={h.id} host={h} newest={newest} />
+              ))}
+            </tbody>
+          </table>
+        ) : filtered ? (
+          <Empty
+            icon={Server}
+            title="No host matches"
+            action={
+              <Button onClick={() => set({ q: undefined, state: undefined, os: undefined })}>Clear the filters</Button>
+            }
+          >
+            There may be hosts outside this filter.
+          </Empty>
+        ) : (
+          <Empty icon={Server} title="No host has joined yet" command={connectCommand()}>
+            Type this on the machine that is to do the work. It prints a code that an admin approves here; then it
+            appears by itself.
+          </Empty>
+        )}
+      </div>
+      {shown.length > most && (
+        <Button onClick={() => setMost(most + pageRows)}>
+          Show {Math.min(pageRows, shown.length - most)} more of {shown.length}
+        </Button>
+      )}
+    </div>
   );
 }
 
-function remoteWord(w: RemoteWorker): string {
-  if (w.derivedStatus) return w.derivedStatus;
-  if (w.disabled) return "disabled";
-  return w.currentRunId ? "busy" : w.status;
-}
-
-function WorkersTable({ workers, workspace }: { workers: RemoteWorker[]; workspace: string }) {
+function Row({ host: h, newest }: { host: Host; newest: string | undefined }) {
   return (
-    <table className="data stack" aria-label="Workers">
-      <thead>
-        <tr>
-          <th scope="col">Host</th>
-          <th scope="col">State</th>
-          <th scope="col">Last seen</th>
-          <th scope="col">Version</th>
-          <th scope="col">Run</th>
-          <th scope="col">
-            <span className="sr-only">Actions</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {workers.map((w) => (
-          <Row key={w.id} worker={w} workspace={workspace} />
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function Row({ worker: w, workspace }: { worker: RemoteWorker; workspace: string }) {
-  const may = useMayChange();
-  const name = w.label || w.hostname || w.id;
-  const change = useMutation({
-    mutationFn: (on: boolean) => setWorkerEnabled(workspace, w.id, on),
-    onSuccess: (_, on) =>
-      toast(
-        "ok",
-        on ? `${name} gets work again` : `${name} gets no more work`,
-        on ? undefined : "What it has in hand it finishes.",
-      ),
-    onError: (cause, on) => toastError(`${name} could not be ${on ? "enabled" : "disabled"}`, cause),
-  });
-  return (
-    <tr data-worker={w.id}>
+    <tr data-host={h.id}>
       <td className="lead">
-        <span className="font-semibold">{name}</span>
-        <div className="text-sm text-muted">
-          {[w.hostname !== name ? w.hostname : "", w.os].filter(Boolean).join(" · ")}
-        </div>
-        <div className="text-sm text-muted">
-          <Id id={w.id} what="worker id" length={22} />
-        </div>
+        <Link data-row to="/hosts/$id" params={{ id: h.id }} className="link line-clamp-2 font-semibold" title={h.name}>
+          {h.name}
+        </Link>
+        {h.label && h.label !== h.name && (
+          <p className="line-clamp-1 text-sm text-muted" title={h.label}>
+            {h.label}
+          </p>
+        )}
+        {h.paused && (
+          <p className="line-clamp-2 text-sm text-warn">
+            <HoldWords hold={h.paused} />
+          </p>
+        )}
+        <SkewWarning host={h} />
+        {h.note && (
+          <p className="line-clamp-1 text-sm text-muted" title={h.note}>
+            {h.note}
+          </p>
+        )}
       </td>
       <td data-label="State">
+        <HostState host={h} />
+      </td>
+      <td data-label="System">
         <span>
-          <StateBadge state={remoteWord(w)} />
+          {systemName(h.os) || none}
+          <span className="block text-sm text-muted">{h.arch}</span>
+        </span>
+      </td>
+      <td data-label="Orchestrator">
+        <Version version={h.version} newest={newest} />
+      </td>
+      <td data-label="Workers">
+        <span>
+          {h.workers}
+          <span className="block text-sm text-muted">
+            {[h.busy > 0 && `${h.busy} busy`, h.disabled > 0 && `${h.disabled} disabled`].filter(Boolean).join(", ")}
+          </span>
         </span>
       </td>
       <td data-label="Last seen">
-        <Ago at={w.lastSeenAt} className="whitespace-nowrap" />
-      </td>
-      <td data-label="Version">{w.version ?? none}</td>
-      <td data-label="Run">{w.currentRunId ? <Id id={w.currentRunId} what="run id" length={14} /> : none}</td>
-      <td className="actions sm:text-right">
-        <Button
-          size="sm"
-          pending={change.isPending}
-          disabled={!may}
-          title={may ? undefined : "Needs the role operator or admin"}
-          onClick={() => change.mutate(w.disabled)}
-          aria-label={`${w.disabled ? "Enable" : "Disable"} ${name}`}
-        >
-          {w.disabled ? "Enable" : "Disable"}
-        </Button>
+        <Ago at={h.lastSeenAt} className="whitespace-nowrap" />
       </td>
     </tr>
   );

@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { Enrollment, Enrollments } from "../../api/types.ts";
+import type { Enrollment, Enrollments, IssueCodeRequest, IssuedCode } from "../../api/types.ts";
 import { type Ask, changed, client, seg } from "../server.ts";
 
 /** Hosts that wait for somebody's word. Codes that were issued beforehand wait for nobody. */
@@ -23,6 +23,31 @@ export async function decide(id: string, verb: "approve" | "deny"): Promise<Enro
   try {
     return await client.post<Enrollment>(`/api/v1/enrollments/${seg(id)}/${verb}`);
   } finally {
-    changed(["enrollments"], ["workers"]);
+    changed(["enrollments"], ["workers"], ["hosts"]);
+  }
+}
+
+/** Everything that asked or was issued, newest first. */
+export const enrollmentsQuery = queryOptions({
+  queryKey: ["enrollments", "all"],
+  queryFn: async ({ signal }: Ask): Promise<Enrollment[]> =>
+    (await client.get<Enrollments>("/api/v1/enrollments", { signal })).items ?? [],
+  refetchInterval: 30_000,
+});
+
+/** A code that admits one host; the answer is the only place that has it. */
+export async function issueCode(wanted: IssueCodeRequest): Promise<IssuedCode> {
+  try {
+    return await client.post<IssuedCode>("/api/v1/enrollments/codes", wanted);
+  } finally {
+    changed(["enrollments"], ["tokens"]);
+  }
+}
+
+export async function revokeEnrollment(id: string): Promise<Enrollment> {
+  try {
+    return await client.post<Enrollment>(`/api/v1/enrollments/${seg(id)}/revoke`);
+  } finally {
+    changed(["enrollments"], ["tokens"]);
   }
 }

@@ -1,0 +1,235 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Cpu, Ellipsis, KeyRound, ListTree, Trash2 } from "lucide-react";
+import { useState } from "react";
+import type { RemoteWorker } from "../../api/types.ts";
+import { none, shellQuote } from "../../lib/format.ts";
+import { Action } from "../../ui/action.tsx";
+import { Id } from "../../ui/copy.tsx";
+import { Confirm } from "../../ui/dialog.tsx";
+import { FilterText } from "../../ui/field.tsx";
+import { Menu } from "../../ui/menu.tsx";
+import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { StateBadge } from "../../ui/state.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { toast, toastError } from "../../ui/toast.tsx";
+import { useMay, useSession } from "../gate.tsx";
+import type { HostsSearch } from "../host-filter.ts";
+import { hostsQuery, newestQuery } from "../queries/hosts.ts";
+import { askRotation, deleteWorker, setWorkerEnabled, workersQuery } from "../queries/workers.ts";
+import { HoldWords, Version } from "./host-parts.tsx";
+import { WorkerDrawer } from "./worker-drawer.tsx";
+
+/** What a worker does, in a word. */
+export function workerWord(w: RemoteWorker): string {
+  if (w.derivedStatus) return w.derivedStatus;
+  if (w.disabled) return "disabled";
+  return w.currentRunId ? "busy" : w.status;
+}
+
+export const workerName = (w: RemoteWorker) => w.label || w.hostname || w.id;
+
+/** All workers of the workspace, whichever host keeps them. */
+export function AllWorkers({ search, set }: { search: HostsSearch; set: (change: HostsSearch) => void }) {
+  const { workspaceId } = useSession();
+  const workers = useQuery(workersQuery(workspaceId));
+  if (!workers.data) {
+    return (
+      <div className="card">
+        {workers.isError ? (
+          <Failure what="The workers could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
+        ) : (
+          <Loading lines={4} />
+        )}
+      </div>
+    );
+  }
+  const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = workers.data.filter((w) => {
+    const text = [w.id, w.label, w.hostname, w.host, w.version, workerWord(w)].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  return (
+    <div className="space-y-3">
+      <FilterText label="Name, host, state…" value={search.q} onChange={(q) => set({ q })} first />
+      <div className="card overflow-hidden">
+        {shown.length > 0 ? (
+          <WorkersTable workers={shown} workspace={workspaceId} />
+        ) : (
+          <Empty icon={Cpu} title={words.length > 0 ? "No worker matches" : "No worker has registered yet"}>
+            {words.length > 0
+              ? "There may be workers outside this filter."
+              : "A host keeps workers running; each registers when it starts."}
+          </Empty>
+        )}
+      </div>
+    </div>
+  );
+}
+
+export function WorkersTable({
+  workers,
+  workspace,
+  host = true,
+}: {
+  workers: RemoteWorker[];
+  workspace: string;
+  /** Which host keeps it is shown, too. */
+  host?: boolean;
+}) {
+  const [open, setOpen] = useState<RemoteWorker | null>(null);
+  const hosts = useQuery({ ...hostsQuery, enabled: host });
+  const newest = useQuery(newestQuery).data?.pipedaiWorker.latest;
+  return (
+    <>
+      <table className="data stack" aria-label="Workers">
+        <thead>
+          <tr>
+            <th scope="col">Worker</th>
+            <th scope="col">State</th>
+            <th scope="col">Last seen</th>
+            <th scope="col">Version</th>
+            <th scope="col">Run</th>
+            <th scope="col">
+              <span className="sr-only">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {workers.map((w) => (
+            <Row
+              key={w.id}
+              worker={w}
+              workspace={workspace}
+              newest={newest}
+              hostId={host ? hosts.data?.find((h) => h.name === w.host)?.id : undefined}
+              shownHost={host}
+              onOpen={() => setOpen(w)}
+            />
+          ))}
+        </tbody>
+      </table>
+      {open && <WorkerDrawer worker={workers.find((w) => w.id === open.id) ?? open} onClose={() => setOpen(null)} />}
+    </>
+  );
+}
+
+function Row({
+  worker: w,
+  workspace,
+  newest,
+  hostId,
+  shownHost,
+  onOpen,
+}: {
+  worker: RemoteWorker;
+  workspace: string;
+  newest: string | undefined;
+  hostId: string | undefined;
+  shownHost: boolean;
+  onOpen: () => void;
+}) {
+  const operates = useMay("operator");
+  const admits = useMay("admin");
+  const [deleting, setDeleting] = useState(false);
+  const name = workerName(w);
+  return (
+    <tr data-worker={w.id}>
+      <td className="lead">
+        <button data-row type="button" className="link text-left font-semibold" onClick={onOpen}>
+          <span className="line-clamp-2">{name}</span>
+        </button>
+        {shownHost && w.host && (
+          <p className="line-clamp-1 text-sm text-muted">
+            {hostId ? (
+              <>
+                on{" "}
+                <Link to="/hosts/$id" params={{ id: hostId }} className="hover:underline">
+                  {w.host}
+                </Link>
+              </>
+            ) : (
+              w.host !== name && w.host
+            )}
+          </p>
+        )}
+        {(w.holds ?? []).map((hold) => (
+          <p key={`${hold.by}${hold.since}`} className="line-clamp-2 text-sm text-warn">
+            <HoldWords
+              hold={hold}
+              what={hold.by === "host" ? "Host paused" : hold.by ? "Held by an operation" : "Disabled"}
+            />
+          </p>
+        ))}
+      </td>
+      <td data-label="State">
+        <span>
+          <StateBadge state={workerWord(w)} />
+        </span>
+      </td>
+      <td data-label="Last seen">
+        <Ago at={w.lastSeenAt} className="whitespace-nowrap" />
+      </td>
+      <td data-label="Version">
+        <Version version={w.version} newest={newest} />
+      </td>
+      <td data-label="Run">{w.currentRunId ? <Id id={w.currentRunId} what="run id" length={14} /> : none}</td>
+      <td className="actions sm:text-right">
+        <span className="inline-flex items-start gap-1">
+          {operates && (
+            <Action
+              label={w.disabled ? "Enable" : "Disable"}
+              doing={w.disabled ? "Enabling…" : "Disabling…"}
+              name={`${w.disabled ? "Enable" : "Disable"} ${name}`}
+              command={`pipeweave workers ${w.disabled ? "enable" : "disable"} ${shellQuote(w.id)}`}
+              run={() => setWorkerEnabled(workspace, w.id, w.disabled)}
+              done={
+                w.disabled ? `${name} gets work again` : `${name} gets no more work; what it has in hand it finishes`
+              }
+            />
+          )}
+          <Menu
+            label={`More for ${name}`}
+            icon={Ellipsis}
+            items={[
+              { label: "Events", icon: ListTree, run: onOpen },
+              operates
+                ? {
+                    label: "Ask for a new token",
+                    icon: KeyRound,
+                    note: "It replaces its token at its next heartbeat",
+                    run: () =>
+                      askRotation(workspace, w.id).then(
+                        () => toast("ok", `${name} was asked to replace its token`),
+                        (cause) => toastError(`${name} could not be asked`, cause),
+                      ),
+                  }
+                : null,
+              admits ? { label: "Delete…", icon: Trash2, danger: true, run: () => setDeleting(true) } : null,
+            ]}
+          />
+        </span>
+        {deleting && (
+          <Confirm
+            title={`Delete ${name}?`}
+            action="Delete the worker"
+            danger
+            onClose={() => setDeleting(false)}
+            onConfirm={() =>
+              deleteWorker(workspace, w.id).then(
+                () => toast("ok", `${name} is deleted`),
+                (cause) => toastError(`${name} could not be deleted`, cause),
+              )
+            }
+          >
+            <p>
+              Its token is void at once.{" "}
+              {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."} Its
+              process goes on until its host stops it, and gets nothing to do.
+            </p>
+          </Confirm>
+        )}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,50 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Failure, Loading, Panel } from "../ui/panel.tsx";
+import { StateIcon } from "../ui/state.tsx";
+import { Ago } from "../ui/time.tsx";
+import { useMay } from "./gate.tsx";
+import { historyQuery } from "./queries/audit.ts";
+
+/** Who did what to an object, for those who may read the audit log. */
+export function History({ object }: { object: string }) {
+  const reads = useMay("admin");
+  const lines = useQuery({ ...historyQuery(object), enabled: reads });
+  if (!reads) return null;
+  return (
+    <Panel
+      title="Who did what"
+      aside={
+        <Link to="/audit" search={{ object }} className="link text-sm">
+          All of it
+        </Link>
+      }
+    >
+      {lines.data ? (
+        lines.data.length > 0 ? (
+          <ul className="divide-y divide-line">
+            {lines.data.map((l) => (
+              <li key={l.seq} className="flex flex-wrap items-center gap-x-2 px-3 py-2">
+                <StateIcon state={l.outcome} />
+                <span className="font-medium">{l.actor || "Somebody unknown"}</span>
+                <code className="font-mono text-sm">{l.action}</code>
+                {l.outcome !== "ok" && (
+                  <span className="text-sm text-bad">
+                    {l.outcome} {l.code}
+                  </span>
+                )}
+                <Ago at={l.at} className="ml-auto text-sm text-muted" />
+              </li>
+            ))}
+          </ul>
+        ) : (
+          <p className="p-3 text-muted">Nobody has changed it yet.</p>
+        )
+      ) : lines.isError ? (
+        <Failure what="The audit log could not be read" error={lines.error} retry={() => void lines.refetch()} />
+      ) : (
+        <Loading />
+      )}
+    </Panel>
+  );
+}

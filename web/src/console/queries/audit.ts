@@ -1,0 +1,52 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import type { AuditLine, AuditLines } from "../../api/types.ts";
+import { type Ask, client } from "../server.ts";
+
+export interface AuditFilter {
+  actor?: string | undefined;
+  action?: string | undefined;
+  object?: string | undefined;
+  workspace?: string | undefined;
+  /** Of the last so many hours. */
+  hours?: number | undefined;
+}
+
+function address(filter: AuditFilter, more: Record<string, string>): string {
+  const query = new URLSearchParams(more);
+  for (const key of ["actor", "action", "object"] as const) if (filter[key]) query.set(key, filter[key]);
+  if (filter.workspace) query.set("workspaceId", filter.workspace);
+  if (filter.hours) query.set("since", new Date(Date.now() - filter.hours * 3_600_000).toISOString());
+  return `/api/v1/audit?${query}`;
+}
+
+const pageSize = 100;
+
+/** The log, newest first, page after page. */
+export const auditQuery = (filter: AuditFilter) =>
+  infiniteQueryOptions({
+    queryKey: ["audit", filter],
+    initialPageParam: "",
+    queryFn: ({ signal, pageParam }) =>
+      client.get<AuditLines>(
+        address(filter, { limit: String(pageSize), ...(pageParam === "" ? {} : { cursor: pageParam }) }),
+        { signal },
+      ),
+    getNextPageParam: (page) => page.nextCursor ?? undefined,
+    // Lines never change; what is new is followed by its number.
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+/** What came after a line, oldest first. The numbers have no gaps that fill later, so none is missed. */
+export const auditAfter = (filter: AuditFilter, seq: number, signal?: AbortSignal): Promise<AuditLines> =>
+  client.get<AuditLines>(
+    address({ ...filter, hours: undefined }, { limit: "500", order: "oldest", cursor: String(seq) }),
+    signal ? { signal } : {},
+  );
+
+/** What was done to one object, newest first. For admins. */
+export const historyQuery = (object: string, limit = 8) =>
+  queryOptions({
+    queryKey: ["audit-of", object],
+    queryFn: async ({ signal }: Ask): Promise<AuditLine[]> =>
+      (await client.get<AuditLines>(address({ object }, { limit: String(limit) }), { signal })).items ?? [],
+  });
