@@ -29,7 +29,7 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 	id := caller(ctx)
 	ctx, wait := s.waiting.add(ctx, waitWorker(id.worker), id.token)
 	defer wait.done()
-	worker, err := s.st.Worker(ctx, id.worker)
+	worker, err := s.st.Worker(context.WithoutCancel(ctx), id.worker) // one that is ended right away hears why, too
 	if err != nil {
 		return api.ClaimResponse{}, gone(err)
 	}
@@ -52,12 +52,13 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 		Max:      req.Max,
 		Wait:     patience,
 		Seal:     id.token,
+		Still:    s.stillEnabled(id.worker),
 	})
 	switch {
 	case len(runs) > 0: // claimed before anything went wrong: the worker must hear of them
 	case errors.Is(context.Cause(ctx), errRevoked):
 		return api.ClaimResponse{}, errRevoked
-	case errors.Is(context.Cause(ctx), errWorkerChanged):
+	case errors.Is(context.Cause(ctx), errWorkerChanged), errors.Is(err, errWorkerChanged):
 		worker, err := s.st.Worker(context.WithoutCancel(ctx), id.worker)
 		if err != nil {
 			return api.ClaimResponse{}, gone(err)
@@ -79,8 +80,8 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 	// Pages show it busy from here on, not from its next heartbeat.
 	worker, err = s.st.TouchWorker(context.WithoutCancel(ctx), store.WorkerBeat{Worker: id.worker, CurrentRun: runs[0].RunID})
 	if errors.Is(err, store.ErrNotFound) {
-		// Deleted on another replica while it waited. The runs it must not hear of
-		// are rescued when their leases end.
+		// Deleted since it claimed. The runs it must not hear of are rescued when
+		// their leases end.
 		return api.ClaimResponse{}, errUnauthorized
 	}
 	if err != nil {
@@ -89,6 +90,26 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 		s.workerChanged(worker)
 	}
 	return out, nil
+}
+
+// stillEnabled looks once more whether a worker may have what it claimed. On the
+// server that disables or deletes a worker, its claims are ended before that is
+// answered; another one hears of it a moment later. Whoever disabled the worker
+// and then saw nothing in its hand must be right: it is about to be stopped.
+func (s *Server) stillEnabled(id store.WorkerID) func(context.Context) error {
+	if !s.st.Info().Shared {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		worker, err := s.st.Worker(ctx, id)
+		if err != nil {
+			return gone(err)
+		}
+		if worker.Disabled {
+			return errWorkerChanged
+		}
+		return nil
+	}
 }
 
 // disabledPause keeps a disabled worker from asking in a tight loop, and is

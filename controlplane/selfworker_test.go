@@ -3,6 +3,7 @@ package controlplane
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"pipedai/api"
 	"pipedai/internal/secret"
 	"pipedai/store"
+	"pipedai/store/sqlite"
 )
 
 // TestReports_ownRunsOnly: an enrolled worker speaks for the runs it claimed
@@ -195,6 +197,42 @@ func TestClaim_switchedOff(t *testing.T) {
 	b.post("/api/pipelines/pulled/trigger", `{}`, nil)
 	if got := b.answered(answer); got.err != nil || len(got.Runs) != 0 || !got.Disabled {
 		t.Errorf("got %+v, want nothing for a disabled worker", got)
+	}
+}
+
+// sharedStore is one that another replica uses, too.
+type sharedStore struct{ store.Store }
+
+func (s sharedStore) Info() store.Info {
+	info := s.Store.Info()
+	info.Shared = true
+	return info
+}
+
+// TestClaim_switchedOffElsewhere: who disables a worker on one replica and then
+// sees nothing in its hand can rely on it. Another replica, which has not heard
+// of it and where the worker waits, gives it nothing; the run is for the next
+// worker, at its first attempt.
+func TestClaim_switchedOffElsewhere(t *testing.T) {
+	t.Parallel()
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{Synchronous: "NORMAL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBenchOver(t, sharedStore{st}, func(o *Options) { o.StreamCheck = time.Hour })
+	host := b.enroll("box")
+	answer := b.waitingClaim(secret.Text(host.WorkerToken))
+	switched := store.SwitchWorker{Worker: store.WorkerID(host.WorkerID), Disabled: true, By: "op_1"}
+	if _, err := st.SwitchWorker(t.Context(), switched); err != nil {
+		t.Fatal(err)
+	}
+	b.post("/api/pipelines/pulled/trigger", `{}`, nil)
+	if got := b.answered(answer); got.err != nil || len(got.Runs) != 0 || !got.Disabled {
+		t.Errorf("got %+v, want nothing for a disabled worker", got)
+	}
+	other := b.enroll("other box")
+	if got := b.answered(b.waitingClaim(secret.Text(other.WorkerToken))); got.err != nil || len(got.Runs) != 1 || got.Runs[0].Attempt != 1 {
+		t.Errorf("another worker got %+v, want the run at its first attempt", got)
 	}
 }
 

@@ -25,6 +25,9 @@ type Pull struct {
 	// Seal is the secret the storage token is sealed with: the worker's own
 	// token, so that the shared secret never leaves the control plane.
 	Seal secret.Text
+	// Still is asked once runs are claimed and before they are handed over. Its
+	// error gives them back, uncounted, and ends the claim. Nil: it is not asked.
+	Still func(ctx context.Context) error
 }
 
 // Claim hands runs to a worker that asks. It answers as soon as there is one,
@@ -82,8 +85,14 @@ func (e *Engine) claimOnce(ctx context.Context, p Pull) ([]api.Dispatch, error) 
 	if err != nil {
 		return nil, fmt.Errorf("claim task runs: %w", err)
 	}
-	if ctx.Err() != nil && len(runs) > 0 {
-		return nil, errors.Join(ctx.Err(), e.giveBack(bounded, runs, p.Owner))
+	if len(runs) > 0 {
+		gone := ctx.Err()
+		if gone == nil && p.Still != nil {
+			gone = p.Still(bounded)
+		}
+		if gone != nil {
+			return nil, errors.Join(gone, e.giveBack(bounded, runs, p.Owner))
+		}
 	}
 	e.claimed(runs)
 	return e.prepareAll(bounded, runs, p)
