@@ -48,3 +48,25 @@ type Connectivity struct {
 	Current *ConnectivitySample  `json:"current"`
 	History []ConnectivitySample `json:"history"`
 }
+
+// ConnectivityReport answers POST /api/connectivity/check: what stands between
+// this host and its control planes. OK says that nothing failed.
+type ConnectivityReport struct {
+	OK     bool                `json:"ok"`
+	Checks []ConnectivityCheck `json:"checks"`
+}
+
+// ConnectivityCheck is one thing that was looked at.
+type ConnectivityCheck struct {
+	Target    string `json:"target"` // base URL of the control plane, or what else was looked at
+	Name      string `json:"check"`
+	OK        bool   `json:"ok"`
+	Skipped   bool   `json:"skipped,omitempty"` // it was not made, and says why
+	Message   string `json:"message"`
+	Fix       string `json:"fix,omitempty"`
+	Command   string `json:"command,omitempty"`
+	LatencyMs *int64 `json:"latencyMs,omitempty"`
+}
+
+// Failed reports whether something is wrong.
+func (c ConnectivityCheck) Failed() bool { return !c.OK && !c.Skipped }

@@ -91,6 +91,8 @@ type Options struct {
 	// means upgrade.DefaultKeep. NPM is how packages of Node are installed.
 	KeepVersions int
 	NPM          upgrade.NPM
+	// Config is what it was started with, for people to see.
+	Config api.HostConfig
 	// Dashboard serves the page's files.
 	Dashboard http.Handler
 	// Listening is told the URL once nothing can be in the way any more; may be
@@ -208,7 +210,7 @@ func Run(ctx context.Context, o Options) error {
 	h.sweepVersions(ctx)
 
 	server := localapi.New(localapi.Options{
-		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, SelfUpgrade: h, Feed: h.feed,
+		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, SelfUpgrade: h, Doctor: h, Config: o.Config, Feed: h.feed,
 		CurrentToken: h.localToken, TokenReplaced: h.tokenReplaced, Connectivity: h.connectivity.State,
 		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})

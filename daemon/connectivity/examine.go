@@ -11,9 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"pipedai/api"
 	"pipedai/internal/secret"
 )
 
@@ -32,19 +35,7 @@ const (
 )
 
 // Check is one thing that was looked at.
-type Check struct {
-	Target    string `json:"target"` // base URL of the control plane, or what else was looked at
-	Name      string `json:"check"`
-	OK        bool   `json:"ok"`
-	Skipped   bool   `json:"skipped,omitempty"` // it was not made, and says why
-	Message   string `json:"message"`
-	Fix       string `json:"fix,omitempty"`
-	Command   string `json:"command,omitempty"`
-	LatencyMs *int64 `json:"latencyMs,omitempty"`
-}
-
-// Failed reports whether something is wrong.
-func (c Check) Failed() bool { return !c.OK && !c.Skipped }
+type Check = api.ConnectivityCheck
 
 // Plane is a control plane to examine, as a host uses it.
 type Plane struct {
@@ -80,6 +71,22 @@ type examination struct {
 	client *http.Client
 	proxy  *url.URL // nil: none
 	checks []Check
+}
+
+// ExamineAll looks at all of them at the same time.
+func (e *Examiner) ExamineAll(ctx context.Context, planes []Plane) api.ConnectivityReport {
+	found := make([][]Check, len(planes))
+	var all sync.WaitGroup
+	for i, p := range planes {
+		all.Go(func() { found[i] = e.Examine(ctx, p) })
+	}
+	all.Wait()
+	report := api.ConnectivityReport{OK: true, Checks: []Check{}}
+	for _, c := range slices.Concat(found...) {
+		report.OK = report.OK && !c.Failed()
+		report.Checks = append(report.Checks, c)
+	}
+	return report
 }
 
 // Examine makes the checks one after the other. When one that others need

@@ -187,6 +187,14 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			},
 			Example: `{"version":"1.4.0"}`,
 		},
+		"POST /api/connectivity/check": {
+			Summary: "Look at what stands between this host and its control planes",
+			Detail:  "Name, connection, certificate, answer, clock, credential and event stream of each, one after the other and all control planes at the same time. Changes nothing; ends within 30 seconds. `ok` says that nothing failed.",
+		},
+		"GET /api/config": {
+			Summary: "What the daemon was started with, and where each value comes from",
+			Detail:  "A change takes effect when the daemon starts again. Passwords in URLs are not told.",
+		},
 		"GET /api/adoptable": {
 			Summary: "Stand-alone workers of this host that could be managed, and what runs them now",
 			Detail:  "Looks at every worker.json and worker.NAME.json in the host's folder, at processes and at the units of service managers; changes nothing.",

@@ -32,6 +32,8 @@ func (s *Server) table() []route {
 		{"POST", "/api/upgrade-self", httpkit.JSON(k, s.upgradeSelf), false},
 		{"POST", "/api/reload", httpkit.JSON(k, s.reload), false},
 		{"GET", "/api/connectivity", httpkit.JSON(k, s.connectivity), true},
+		{"POST", "/api/connectivity/check", httpkit.JSON(k, s.examine), false},
+		{"GET", "/api/config", httpkit.JSON(k, s.config), false},
 		{"POST", "/api/restart", httpkit.JSON(k, s.leave(true)), false},
 		{"POST", "/api/detach", httpkit.JSON(k, s.leave(false)), false},
 		{"GET", pathEvents, http.HandlerFunc(s.events), false},

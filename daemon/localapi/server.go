@@ -93,7 +93,11 @@ type Options struct {
 	Adoption Adoption
 	// SelfUpgrade makes the daemon another version of itself.
 	SelfUpgrade SelfUpgrade
-	Feed        *Feed
+	// Doctor looks at what stands between the host and its control planes.
+	Doctor Doctor
+	// Config is what the daemon was started with.
+	Config api.HostConfig
+	Feed   *Feed
 	// Connectivity returns the latest sample of the network probes and up to n
 	// of the newest. It answers while the daemon starts, too.
 	Connectivity func(n int) api.Connectivity

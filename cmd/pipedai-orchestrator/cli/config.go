@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pipedai/api"
 	"pipedai/internal/atomicfile"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/settings"
@@ -83,6 +85,30 @@ func settingViews(all settings.Choices) []settingView {
 		views = append(views, settingView{c.Key, c.Value, c.Origin, c.Flag, c.Env})
 	}
 	return views
+}
+
+// shownConfig is what the daemon tells of its settings. A URL may hold a
+// password, which is nobody's business there.
+func shownConfig(all settings.Choices, file string) api.HostConfig {
+	out := api.HostConfig{File: file}
+	for _, s := range daemonSettings() {
+		c := all[s.Key]
+		out.Items = append(out.Items, api.HostSetting{
+			Key: c.Key, Value: withoutPasswords(c.Value), Origin: c.Origin, Usage: s.Usage, Flag: c.Flag, Env: c.Env,
+		})
+	}
+	return out
+}
+
+// withoutPasswords blots out those of the URLs in a value.
+func withoutPasswords(value string) string {
+	parts := strings.Split(value, ",")
+	for i, part := range parts {
+		if u, err := url.Parse(strings.TrimSpace(part)); err == nil && u.User != nil {
+			parts[i] = u.Redacted()
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 func runConfigShow(d *deps, flags *pflag.FlagSet, origin, asJSON bool) error {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,15 +13,11 @@ import (
 	"pipedai/daemon/connectivity"
 	"pipedai/enroll"
 	"pipedai/internal/cliutil"
-	"pipedai/manifest"
 )
 
 // doctorReport is what connectivity --check --json prints. Members are added,
 // never renamed.
-type doctorReport struct {
-	OK     bool                 `json:"ok"`
-	Checks []connectivity.Check `json:"checks"`
-}
+type doctorReport api.ConnectivityReport
 
 // What is looked at besides control planes.
 const (
@@ -57,93 +50,27 @@ func (d *deps) planesToCheck(ctx context.Context, named []string) ([]connectivit
 		credsErr = nil
 	}
 
-	planes := &planeSet{wanted: wanted}
-	for _, e := range entries {
-		planes.entry(e)
-	}
-	for _, t := range creds.Tokens() {
-		planes.add(t.APIURL, t.WorkspaceID, "") // the pool's are of no workspace
-	}
-	for _, base := range slices.Sorted(maps.Keys(wanted)) {
-		planes.add(base, "", "")
-	}
-	if len(planes.all) == 0 {
+	planes := daemon.PlanesToCheck(daemon.Checked{
+		Entries: entries, Credentials: creds, CredentialsErr: credsErr, Wanted: wanted,
+		Connect: func(url string) string { return d.command(connectOptions{}.again(url)) }, Command: d.command,
+	})
+	if len(planes) == 0 {
 		return nil, cliutil.Failf(cliutil.ExitUsage, "name one: "+d.command("connectivity --check --api-url <url>"),
 			"this host has no control plane to check")
 	}
-	pools := map[string]bool{}
-	for i := range planes.all {
-		p := &planes.all[i]
-		if !pools[p.URL] { // once for a control plane, however many workspaces
-			pools[p.URL] = true
-			p.Pool, p.PoolLogin = creds.Pool(p.URL), d.command("login --scope pool --api-url "+daemon.ShellQuote(p.URL)+" --token-stdin")
-		}
-		if _, err := enroll.NormalizeURL(p.URL); err != nil {
-			p.TokenErr = err // an old manifest may name a URL that no credential may be sent to
-		} else {
-			p.Token, p.TokenErr = creds.Operator(p.URL, p.WorkspaceID), credsErr
-		}
-		p.Login = d.command(connectOptions{}.again(p.URL))
-	}
-	return planes.all, nil
-}
-
-// planeSet gathers workspaces of control planes, each once.
-type planeSet struct {
-	wanted map[string]bool // empty: all
-	all    []connectivity.Plane
-}
-
-func (s *planeSet) entry(e manifest.Entry) {
-	worker := e.ID
-	if e.Mode == manifest.ModePool {
-		worker = ""
-	}
-	s.add(e.APIURL, e.WorkspaceID, worker)
-}
-
-// add takes a workspace in. A control plane without one is only looked at when
-// nothing else of it is.
-func (s *planeSet) add(apiURL, workspaceID, workerID string) {
-	base, err := enroll.NormalizeURL(apiURL)
-	if err != nil {
-		base = strings.TrimRight(apiURL, "/")
-	}
-	if len(s.wanted) > 0 && !s.wanted[base] {
-		return
-	}
-	for i, p := range s.all {
-		if p.URL != base || workspaceID != "" && p.WorkspaceID != "" && p.WorkspaceID != workspaceID {
-			continue
-		}
-		if p.WorkspaceID == "" {
-			s.all[i].WorkspaceID = workspaceID
-		}
-		if p.WorkerID == "" {
-			s.all[i].WorkerID = workerID
-		}
-		return
-	}
-	s.all = append(s.all, connectivity.Plane{URL: base, WorkspaceID: workspaceID, WorkerID: workerID})
+	return planes, nil
 }
 
 // examine looks at all control planes at the same time, and at the daemon.
 func (d *deps) examine(ctx context.Context, planes []connectivity.Plane) doctorReport {
 	examiner := connectivity.Examiner{Proxy: d.proxy, Roots: d.roots, GOOS: runtime.GOOS}
-	found := make([][]connectivity.Check, len(planes)+1)
+	var socket connectivity.Check
 	var all sync.WaitGroup
-	for i, p := range planes {
-		all.Go(func() { found[i] = examiner.Examine(ctx, p) })
-	}
-	all.Go(func() { found[len(planes)] = []connectivity.Check{d.examineDaemon(ctx)} })
+	all.Go(func() { socket = d.examineDaemon(ctx) })
+	report := doctorReport(examiner.ExamineAll(ctx, planes))
 	all.Wait()
-	report := doctorReport{OK: true, Checks: []connectivity.Check{}}
-	for _, checks := range found {
-		for _, c := range checks {
-			report.OK = report.OK && !c.Failed()
-			report.Checks = append(report.Checks, c)
-		}
-	}
+	report.OK = report.OK && !socket.Failed()
+	report.Checks = append(report.Checks, socket)
 	return report
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pipedai/api"
 	"pipedai/daemon"
 	"pipedai/daemon/connectivity"
 	"pipedai/daemon/osservice"
@@ -23,6 +24,7 @@ import (
 )
 
 type startOptions struct {
+	config        api.HostConfig
 	host          string
 	port          int
 	workerProgram string
@@ -75,7 +77,13 @@ named by its id, its label, or the beginning of either.`,
 			if err != nil {
 				return err
 			}
-			return runStart(cmd.Context(), d, startFrom(all))
+			o := startFrom(all)
+			file, _, err := d.configFile(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			o.config = shownConfig(all, file)
+			return runStart(cmd.Context(), d, o)
 		},
 	}
 	table.Bind(cmd.Flags())
@@ -156,7 +164,7 @@ func runStart(ctx context.Context, d *deps, o startOptions) error {
 		Dir: dir, Host: o.host, Port: o.port, WorkerProgram: o.workerProgram, StopGrace: o.stopGrace, KillRevoked: o.killRevoked, DenyRollouts: o.denyRollouts,
 		VerifyLimit: o.upgradeLimit, DrainLimit: o.drainLimit, Internet: internet, ServiceManager: manager, Origin: d.standsFor,
 		Restarting: func(ctx context.Context) bool { return osservice.Restarting(ctx, osservice.Kind(manager)) },
-		Dashboard:  web.Dashboard(), Logs: o.logs, Runs: o.runs, KeepVersions: o.keepVersions, NPM: o.npm,
+		Dashboard:  web.Dashboard(), Config: o.config, Logs: o.logs, Runs: o.runs, KeepVersions: o.keepVersions, NPM: o.npm,
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})),
 		Listening: func(url string) {
 			d.printf("Listening on %s\nOpen the dashboard: %s\n", url, d.command("dashboard --open"))

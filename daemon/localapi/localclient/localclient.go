@@ -157,6 +157,16 @@ func (c *Client) UpgradeAll(ctx context.Context, req api.UpgradeAllRequest) (out
 	return out, c.call(ctx, http.MethodPost, "/api/workers/upgrade?async=1", req, &out)
 }
 
+// Examine looks at what stands between the host and its control planes.
+func (c *Client) Examine(ctx context.Context) (out api.ConnectivityReport, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/connectivity/check", nil, &out)
+}
+
+// Config tells what the daemon was started with.
+func (c *Client) Config(ctx context.Context) (out api.HostConfig, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/config", nil, &out)
+}
+
 // Adoptable lists stand-alone workers that could be managed.
 func (c *Client) Adoptable(ctx context.Context) (out api.AdoptResult, err error) {
 	return out, c.call(ctx, http.MethodGet, "/api/adoptable", nil, &out)

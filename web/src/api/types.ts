@@ -238,6 +238,27 @@ export interface Connectivity {
   history: ConnectivitySample[] | null;
 }
 
+/**
+ * ConnectivityReport answers POST /api/connectivity/check: what stands between
+ * this host and its control planes. OK says that nothing failed.
+ */
+export interface ConnectivityReport {
+  ok: boolean;
+  checks: ConnectivityCheck[] | null;
+}
+
+/** ConnectivityCheck is one thing that was looked at. */
+export interface ConnectivityCheck {
+  target: string; // base URL of the control plane, or what else was looked at
+  check: string;
+  ok: boolean;
+  skipped?: boolean; // it was not made, and says why
+  message: string;
+  fix?: string;
+  command?: string;
+  latencyMs?: number;
+}
+
 /** DeadLetter is a task run that failed for good. */
 export interface DeadLetter {
   id: string;
@@ -864,6 +885,26 @@ export interface WorkerEvents {
 /** WorkerEvent is a lifecycle event with its number. */
 export interface WorkerEvent extends LifecycleEvent {
   seq: number;
+}
+
+/**
+ * HostConfig answers GET /api/config: what the daemon was started with. It is
+ * changed in its file, its environment or its command line, and takes effect at
+ * its next start.
+ */
+export interface HostConfig {
+  file: string; // where "config set" writes
+  items: HostSetting[] | null;
+}
+
+/** HostSetting is one setting of the daemon. */
+export interface HostSetting {
+  key: string;
+  value: string;
+  origin: string; // "default", or the flag, variable or file that says so
+  usage: string;
+  flag?: string;
+  env?: string[];
 }
 
 /**
