@@ -208,12 +208,16 @@ scene(
 );
 
 scene(
-  "connectivity: the timeline, the looks, and what is in the way",
+  "connectivity: the timeline, every probe, and what is in the way",
   { daemon: { scene: "crowd" } },
   async (page, daemon) => {
     await page.goto(daemon.url);
     await page.locator('[data-verdict="online"]').click();
     await page.getByRole("img", { name: /^Online .* % of the last/ }).waitFor();
+    await clean(page);
+    await page.getByRole("button", { name: "Look now" }).click();
+    await page.getByText("1 of 3 checks failed").waitFor();
+    await page.getByText("pipeweave serve").waitFor();
     await clean(page);
     daemon.host.look("offline");
     await page.locator('[data-verdict="offline"]').waitFor();
@@ -276,6 +280,9 @@ scene(
 scene("settings, an address that leads nowhere, and a worker that is gone", { daemon: {} }, async (page, daemon) => {
   await page.goto(daemon.at("settings"));
   await page.getByRole("heading", { name: "This page" }).waitFor();
+  await page.getByText("stopGrace", { exact: true }).waitFor();
+  await page.getByLabel("Only what was chosen").check();
+  await page.getByText("port", { exact: true }).waitFor({ state: "detached" });
   await clean(page);
   await page.goto(daemon.at("moon"));
   await page.getByText("There is nothing at this address").waitFor();

@@ -4,6 +4,7 @@ import type {
   AdoptResult,
   BuildRequest,
   BuildResult,
+  ConnectivityReport,
   Operation,
   UpgradeAllRequest,
   UpgradeRequest,
@@ -74,3 +75,7 @@ export const undoAdopt = (workerId: string): Promise<AdoptResult> =>
     ["adoptable", "workers", "self", "operations"],
     client.post<AdoptResult>("/api/adopt/undo", { workerId }, limit),
   );
+
+/** Looks at what stands between the host and its control planes; it takes half a minute at most. */
+export const examine = (): Promise<ConnectivityReport> =>
+  client.post<ConnectivityReport>("/api/connectivity/check", {}, { timeoutMs: 45_000 });

@@ -3,6 +3,7 @@ import type {
   AdoptResult,
   Connectivity,
   FusedWorkers,
+  HostConfig,
   HostEvents,
   LocalRunEvent,
   LocalRunEvents,
@@ -85,3 +86,9 @@ export async function runEvents(
   const path = `${workerPath(worker)}/runs/${encodeURIComponent(run)}/events?${which}`;
   return (await client.get<LocalRunEvents>(path, { signal })).items ?? [];
 }
+
+/** What the daemon was started with; it does not change while it runs. */
+export const configQuery = queryOptions({
+  queryKey: ["config"],
+  queryFn: ({ signal }) => client.get<HostConfig>("/api/config", { signal }),
+});
