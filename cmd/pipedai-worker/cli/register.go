@@ -79,6 +79,13 @@ func register(ctx context.Context, s cliutil.Streams, o registerOptions) error {
 	if o.token.Empty() {
 		return cliutil.UsageError("the registration code is empty")
 	}
+	// Either would use the code up for another kind of worker than was asked for.
+	switch pool := strings.HasPrefix(o.token.Reveal(), "pool_"); {
+	case pool && !o.pool:
+		return cliutil.UsageError("the code is for the pool: add --pool, or take a code of a workspace")
+	case o.pool && (strings.HasPrefix(o.token.Reveal(), "wrk_") || strings.HasPrefix(o.token.Reveal(), "enr_")):
+		return cliutil.UsageError("the code is of a workspace: leave --pool out, or take a code that begins with pool_")
+	}
 	if o.hostname == "" {
 		name, err := os.Hostname()
 		if err != nil {

@@ -34,6 +34,9 @@ func TestRegister_parse(t *testing.T) {
 		{"--token", "t", "--config", "c"},
 		{"--token", "t", "--api-url", "http://x"},
 		{"--token", "t", "--api-url", "http://x", "--config", "c", "extra"},
+		{"--token", "pool_t", "--api-url", "http://x", "--config", "c"},
+		{"--token", "wrk_t", "--pool", "--api-url", "http://x", "--config", "c"},
+		{"--token", "enr_t", "--pool", "--api-url", "http://x", "--config", "c"},
 	} {
 		if code, _, _ := execute(t, "", nil, append([]string{"register"}, args...)...); code != cliutil.ExitUsage {
 			t.Errorf("%v: exit code %d, want %d", args, code, cliutil.ExitUsage)
