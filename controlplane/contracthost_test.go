@@ -199,6 +199,71 @@ func TestContract_hostOwnsWorkers(t *testing.T) {
 	h.want(401, "unauthorized", "POST", "/api/v1/workers/self/heartbeat", me.WorkerToken, `{"runs":[]}`)
 }
 
+// TestContract_hostOfPoolWorkers: endpoints 8 to 13, the workers of the pool.
+func TestContract_hostOfPoolWorkers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	h := b.contractHost()
+	host, reader := b.enroll("box"), b.poolRead().Reveal()
+	join := func(hostname string) map[string]any {
+		got := h.want(201, "", "POST", "/api/v1/workers/register", "", `{"token":"`+b.poolToken()+`","hostname":"`+hostname+`","os":"linux","version":"1.0.0"}`)
+		h.texts("registered", got, "workerId", "workerToken")
+		return got
+	}
+	mine, other := join("box"), join("other")
+	id, own := mine["workerId"].(string), mine["workerToken"].(string)
+
+	list := func() []any {
+		items, _ := h.want(200, "", "GET", "/api/v1/pool-workers", reader, "")["items"].([]any)
+		return items
+	}
+	if got := list(); len(got) != 2 {
+		t.Fatalf("list %v", got)
+	}
+	for _, row := range list() {
+		row := row.(map[string]any)
+		h.texts("pool worker", row, "id", "status", "derivedStatus")
+		for _, name := range []string{"lastSeenAt", "currentRunId", "version", "disabled"} {
+			if _, there := row[name]; !there {
+				t.Errorf("pool worker: %s is not there", name)
+			}
+		}
+	}
+	h.want(401, "unauthorized", "GET", "/api/v1/pool-workers", "", "")
+	h.want(403, "forbidden", "GET", "/api/v1/pool-workers", host.OperatorToken, "")
+	h.want(403, "forbidden", "GET", "/api/v1/workspaces/"+host.WorkspaceID+"/workers", reader, "")
+
+	self, admin := "/api/v1/pool-workers/", "/api/v1/admin/pool-workers/"
+	for path, token := range map[string]string{self + id + "/self-": own, admin + id + "/": b.admin.Reveal()} {
+		for range 2 { // idempotent
+			if got := h.want(200, "", "POST", path+"disable", token, ""); got["disabled"] != true || got["derivedStatus"] != "disabled" {
+				t.Errorf("%sdisable: %v", path, got)
+			}
+		}
+		for range 2 {
+			if got := h.want(200, "", "POST", path+"enable", token, ""); got["disabled"] != false {
+				t.Errorf("%senable: %v", path, got)
+			}
+		}
+	}
+	// Of itself only, and admin routes are for admins.
+	h.want(403, "forbidden", "POST", self+other["workerId"].(string)+"/self-disable", own, "")
+	h.want(403, "forbidden", "POST", self+id+"/self-disable", host.OperatorToken, "")
+	h.want(403, "forbidden", "POST", self+host.WorkerID+"/self-disable", host.WorkerToken, "")
+	h.want(403, "forbidden", "POST", admin+id+"/disable", host.OperatorToken, "")
+	h.want(403, "forbidden", "DELETE", admin+id, host.OperatorToken, "")
+	h.want(404, "Worker not found", "POST", admin+host.WorkerID+"/disable", b.admin.Reveal(), "")
+
+	if got := h.want(204, "", "DELETE", admin+id, b.admin.Reveal(), ""); got != nil {
+		t.Errorf("deleted: %v", got)
+	}
+	h.want(404, "Worker not found", "DELETE", admin+id, b.admin.Reveal(), "") // a host takes it for done
+	h.want(401, "unauthorized", "POST", self+id+"/self-enable", own, "")
+	if got := list(); len(got) != 1 {
+		t.Errorf("afterwards %v", got)
+	}
+}
+
 // TestContract_hostListens: endpoint 14, read by the framing rules alone.
 func TestContract_hostListens(t *testing.T) {
 	t.Parallel()

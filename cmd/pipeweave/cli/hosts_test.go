@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"pipedai/api"
 	"pipedai/client"
 	"pipedai/internal/cliutil"
+	"pipedai/internal/secret"
 )
 
 // A walk through what an operator does with a host, from its joining to its end.
@@ -84,6 +87,66 @@ func TestHosts(t *testing.T) {
 	step(0, "Revoked", "enrollments", "revoke", issued.ID)
 	step(0, issued.ID, "enrollments", "list", "--status", "revoked")
 	step(cliutil.ExitFailed, "no enrollment", "enrollments", "revoke", "ent_none")
+
+	start, err := c.DeviceStart(t.Context(), api.DeviceStartRequest{Hostname: "stranger", OS: "linux"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step(cliutil.ExitFailed, "", "enrollments", "deny", "ZZZZ-ZZZZ")
+	step(0, "stranger", "enrollments", "deny", start.UserCode)
+	var refused *api.Error
+	_, err = c.Redeem(t.Context(), api.RedeemRequest{DeviceCode: start.DeviceCode, Hostname: "stranger", OS: "linux", Version: "1.0.0"})
+	if !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
+		t.Errorf("redeemed after it was denied: %v", err)
+	}
+	step(cliutil.ExitConflict, "denied by admin", "enrollments", "approve", start.UserCode)
+}
+
+// A drain waits for the runs in hand, says so when they take too long, and
+// leaves the host paused either way.
+func TestHosts_drainBusy(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	url, _, _, stop := s.serve()
+	defer stop()
+	asks := func(token string) *client.Client {
+		return client.New(url, client.Options{Token: secret.Text(token), HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+	}
+	_, code, _ := s.run("enrollments", "issue")
+	in, err := asks("").Redeem(t.Context(), api.RedeemRequest{Code: strings.TrimSpace(code), Hostname: "box", OS: "linux", Version: "1.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker := asks(in.WorkerToken)
+	if _, err := worker.RegisterSelf(t.Context(), api.RegisterRequest{
+		ServiceID: "slow", Version: "1.0.0", Tasks: []api.TaskRegistration{{ID: "wait", CodeHash: "a1"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := asks("").QueueTask(t.Context(), api.QueueTaskRequest{TaskID: "wait"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := worker.Claim(t.Context(), api.ClaimRequest{ServiceID: "slow", Max: 1, WaitMs: 10_000})
+	if err != nil || len(got.Runs) != 1 {
+		t.Fatalf("claimed %+v, %v", got, err)
+	}
+	if code, out, errs := s.run("hosts", "drain", "box", "--timeout", "1s"); code != cliutil.ExitTimeout || !strings.Contains(errs, "it stays paused") {
+		t.Errorf("while it is busy: %d %s %s", code, out, errs)
+	}
+	ended := make(chan string, 1)
+	go func() {
+		code, out, errs := s.run("hosts", "drain", "box", "--timeout", "1m")
+		ended <- fmt.Sprint(code, out, errs)
+	}()
+	if _, err := worker.Callback(t.Context(), got.Runs[0].RunID, api.CallbackRequest{Status: "success"}); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-ended; !strings.HasPrefix(text, "0") || !strings.Contains(text, "Drained") {
+		t.Errorf("once the run had ended: %s", text)
+	}
+	if _, out, _ := s.run("hosts"); !strings.Contains(out, "paused") {
+		t.Errorf("afterwards %s", out)
+	}
 }
 
 // Whoever is asked and types something else changes nothing.
