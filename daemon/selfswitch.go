@@ -175,24 +175,21 @@ func selfVerify(ctx context.Context, op *operation) error {
 			return context.Cause(ctx)
 		}
 	}
-	return op.h.pruneSelf(ctx)
+	op.h.pruneSelf(ctx)
+	return nil
 }
 
 // verifyPace is the pause between two looks.
 const verifyPace = 200 * time.Millisecond
 
-// pruneSelf removes old versions. What cannot be removed does no harm.
-func (h *host) pruneSelf(ctx context.Context) error {
-	st, err := launch.Read(h.o.Dir)
-	if err != nil {
-		return err
+// pruneSelf removes old versions. What cannot be removed does no harm, and is
+// no reason to leave a version that proved itself.
+func (h *host) pruneSelf(ctx context.Context) {
+	keep, err := VersionsInUse(ctx, h.manifest, h.o.Dir, program)
+	if err == nil {
+		_, err = h.ownVersions.Prune(ctx, program, keep)
 	}
-	var keep []string
-	for _, v := range st.Uses() {
-		keep = append(keep, v.Name)
+	if err != nil && ctx.Err() == nil {
+		h.o.Log.Warn("old versions of this program stay", "error", err)
 	}
-	if _, err := h.ownVersions.Prune(ctx, program, keep); err != nil {
-		h.o.Log.Warn("remove old versions of this program", "error", err)
-	}
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	goversion "github.com/hashicorp/go-version"
@@ -155,7 +154,7 @@ func (h *host) findSelf(ctx context.Context, in selfInput) (upgrade.Found, error
 	limit, cancel := context.WithTimeout(ctx, h.o.askLimit)
 	defer cancel()
 	found, err := h.ownVersions.Find(limit, upgrade.Wanted{
-		APIURL: strings.TrimRight(in.APIURL, "/"), Program: program, Version: in.Version, Channel: in.Channel, Local: in.FromLocal,
+		APIURL: planeURL(in.APIURL), Program: program, Version: in.Version, Channel: in.Channel, Local: in.FromLocal,
 		Running: buildinfo.Version(), AllowDowngrade: in.AllowDowngrade, Remote: in.Remote,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/daemon/launch"
+	"pipedai/daemon/remote"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/lifecycle"
 	"pipedai/internal/secret"
@@ -95,7 +96,8 @@ func (h *host) watched(want []launch.Proc) (have []launch.Proc, missing []error)
 	return have, missing
 }
 
-// away lists the control planes that do not answer.
+// away lists the control planes that do not answer. One that revoked this host
+// meanwhile is no fault of the version that asks.
 func (h *host) away(want []launch.Link) (out []error) {
 	planes := h.remote.Planes()
 	for _, l := range want {
@@ -109,7 +111,7 @@ func (h *host) away(want []launch.Link) (out []error) {
 				err = nil
 			}
 		}
-		if err != nil {
+		if err != nil && h.revokedBy(remote.Plane{APIURL: l.APIURL, WorkspaceID: l.WorkspaceID, Pool: l.Pool}).IsZero() {
 			out = append(out, err)
 		}
 	}

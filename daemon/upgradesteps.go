@@ -376,18 +376,9 @@ func upgradePrune(ctx context.Context, op *operation) error {
 }
 
 func (h *host) pruneVersions(ctx context.Context) error {
-	entries, err := h.manifest.Entries(ctx)
+	keep, err := VersionsInUse(ctx, h.manifest, h.o.Dir, workerProgram)
 	if err != nil {
 		return err
-	}
-	var keep []string
-	for _, e := range entries {
-		if e.Version != "" {
-			keep = append(keep, e.Version)
-		}
-		if e.Former != nil && *e.Former != "" {
-			keep = append(keep, *e.Former)
-		}
 	}
 	limit, cancel := context.WithTimeout(ctx, actTimeout)
 	defer cancel()

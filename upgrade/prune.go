@@ -55,14 +55,13 @@ func (u *Upgrader) Remove(ctx context.Context, program, version string, inUse []
 		return err
 	}
 	if slices.Contains(inUse, version) {
-		return refused(api.CodeConflict, fmt.Sprintf("%s %s is in use", program, version), "upgrade to another version first")
+		return refused(api.CodeConflict, fmt.Sprintf("%s %s is in use on this host, or is what it goes back to", program, version), "upgrade to another version first")
 	}
-	if err := u.remove(ctx, program, version); errors.Is(err, manifest.ErrInUse) {
+	err = u.remove(ctx, program, version)
+	if errors.Is(err, manifest.ErrInUse) { // since inUse was made
 		return refused(api.CodeConflict, fmt.Sprintf("%s %s cannot be removed: %v", program, version, err), "upgrade that worker to another version first")
-	} else if err != nil {
-		return err
 	}
-	return nil
+	return err
 }
 
 // remove takes the row out first: from then on nothing starts from the folder,

@@ -122,7 +122,14 @@ func TestVersions(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &listed); err != nil || len(listed.Items) != 2 || len(listed.Failed) != 1 {
 		t.Fatalf("%v: %s", err, r.out)
 	}
-	tm.run(t, "versions", "remove", "pipedai-worker", versions[0]).want(t, 6, "in use by the worker build-box")
+	tm.run(t, "versions", "remove", "pipedai-worker", versions[0]).want(t, 6, "in use")
+	if err := m.SetFormer(t.Context(), "w1", &versions[1]); err != nil {
+		t.Fatal(err)
+	}
+	tm.run(t, "versions", "remove", "pipedai-worker", versions[1]).want(t, 6, "goes back to")
+	if err := m.SetFormer(t.Context(), "w1", nil); err != nil {
+		t.Fatal(err)
+	}
 	tm.run(t, "versions", "remove", "pipedai-worker", "../..").want(t, 1, "not installed")
 	tm.run(t, "versions", "remove", "pipedai-worker", versions[1], "--json").want(t, 0, versions[1])
 	if r := tm.run(t, "versions"); strings.Contains(r.out, versions[1]) {

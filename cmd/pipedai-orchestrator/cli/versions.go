@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
+	"pipedai/daemon"
 	"pipedai/internal/cliutil"
 	"pipedai/manifest"
 	"pipedai/upgrade"
@@ -130,8 +131,10 @@ func newVersionsRemoveCmd(d *deps) *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use: "remove <program> <version>", Aliases: []string{"rm"}, Short: "Remove an installed version",
-		Long: `Removes the files of one installed version. One that a worker is pinned to is not
-removed: upgrade that worker to another version first.`,
+		Long: `Removes the files of one installed version. One that is in use is not:
+what a worker or the daemon runs, what it ran before its last upgrade and goes
+back to, and what an upgrade under way has to do with. Upgrade to another version
+first.`,
 		Example: `  pipedai-orchestrator versions remove pipedai-worker 1.2.0`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -152,7 +155,11 @@ func runVersionsRemove(ctx context.Context, d *deps, name, version string, asJSO
 	if err != nil {
 		return err
 	}
-	if err := upgrade.New(upgrade.Options{Dir: dir.Versions(), Records: hosts}).Remove(ctx, name, version, nil); err != nil {
+	used, err := daemon.VersionsInUse(ctx, hosts, dir, name)
+	if err != nil {
+		return err
+	}
+	if err := upgrade.New(upgrade.Options{Dir: dir.Versions(), Records: hosts}).Remove(ctx, name, version, used); err != nil {
 		return err
 	}
 	if asJSON {
