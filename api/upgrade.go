@@ -88,6 +88,8 @@ type UpgradeInfo struct {
 	Failure string `json:"failure,omitempty"`
 	// LastLines are what the new version wrote last before it was taken back.
 	LastLines []string `json:"lastLines,omitempty"`
+	// Warning is what it could not restore, whichever way it ended, and what helps.
+	Warning string `json:"warning,omitempty"`
 
 	// Items are the workers of "upgrade-all", in the order they are upgraded in.
 	Items []UpgradeItem `json:"items,omitempty"`

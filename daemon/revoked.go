@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"net/http"
 	"runtime"
 	"time"
 
@@ -103,4 +104,15 @@ func (h *host) refuseRevoked(e manifest.Entry) error {
 		return nil
 	}
 	return conflict(e.Label+" cannot run: "+e.APIURL+" does not trust this host any more", "connect it again, if its operators agree: "+h.connect(e.APIURL))
+}
+
+// credentialGone says why asking a worker's control plane again is of no use:
+// it revoked this host, or answered err so. nil when that is not known.
+func (h *host) credentialGone(e manifest.Entry, err error) error {
+	var up *upstreamError
+	said := errors.As(err, &up) && up.answer != nil && up.answer.Status == http.StatusUnauthorized && up.answer.Code == api.CodeRevoked
+	if err == nil || !said && h.revoked()(e).IsZero() {
+		return nil
+	}
+	return errors.New(e.APIURL + " revoked the credential of this host")
 }

@@ -87,6 +87,7 @@ type upgradeState struct {
 
 	Failure   string   `json:"failure,omitempty"` // see api.UpgradeFailed...
 	LastLines []string `json:"lastLines,omitempty"`
+	Warning   string   `json:"warning,omitempty"` // what could not be restored, and what helps
 }
 
 // upgradeKind puts one worker on another version. What is fetched lies beside

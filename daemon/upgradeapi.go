@@ -223,7 +223,7 @@ func upgradeInfo(rec manifest.Operation) *api.UpgradeInfo {
 		}
 		return &api.UpgradeInfo{
 			From: st.FromVersion, To: st.ToVersion, FromPin: st.FromPin, ToPin: st.ToPin, Source: st.Source, SignedBy: st.SignedBy,
-			Channel: st.Channel, Notes: st.Notes, Size: st.Size, Installed: st.Installed, Unchanged: st.Nothing, Failure: st.Failure, LastLines: st.LastLines,
+			Channel: st.Channel, Notes: st.Notes, Size: st.Size, Installed: st.Installed, Unchanged: st.Nothing, Failure: st.Failure, LastLines: st.LastLines, Warning: st.Warning,
 		}
 	case kindUpgradeAll:
 		var st upgradeAllState

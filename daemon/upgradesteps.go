@@ -328,7 +328,9 @@ func upgradeRestore(ctx context.Context, op *operation) error {
 
 // enableAgain has the control plane give a worker work that it got before,
 // unless this host was told otherwise meanwhile. Nothing but an answer ends it:
-// a worker is not left without work that nobody took from it.
+// a worker is not left without work that nobody took from it. That the control
+// plane revoked the credential is an answer: here all is as it was, and there it
+// is for whoever connects the host again.
 func enableAgain(ctx context.Context, op *operation, st upgradeState) error {
 	h := op.h
 	for st.Switch && !st.Gone && !op.refused {
@@ -342,6 +344,9 @@ func enableAgain(ctx context.Context, op *operation, st upgradeState) error {
 		ask, cancel := context.WithTimeout(ctx, h.o.askLimit)
 		err = h.switchFor(ask, e, true, op)
 		cancel()
+		if why := h.credentialGone(e, err); why != nil {
+			return noWork(ctx, op, st, e, why)
+		}
 		if err != nil && !gone(err) {
 			op.settle() // what comes next for this worker need not wait for it
 			return again(err)
@@ -365,6 +370,16 @@ func enableAgain(ctx context.Context, op *operation, st upgradeState) error {
 	}
 	h.changed()
 	return nil
+}
+
+// noWork ends the wish to have a worker enabled at a control plane that does not
+// hear this host any more, and says what is left to do.
+func noWork(ctx context.Context, op *operation, st upgradeState, e manifest.Entry, why error) error {
+	st.Warning = fmt.Sprintf("%s gets no work until it is enabled again: %v. Connect this host (%s), then: %s",
+		e.Label, why, op.h.connect(e.APIURL), op.h.command("enable "+e.ID))
+	op.h.o.Log.Warn("a worker was not given work again", "worker", e.ID, "operation", op.record().ID, "error", why)
+	op.h.changed()
+	return op.keep(ctx, st, "")
 }
 
 // upgradePrune removes versions that nobody runs or goes back to.

@@ -62,6 +62,9 @@ func upgradeVerify(ctx context.Context, op *operation) error {
 		if !e.Running {
 			return nil // somebody stopped it
 		}
+		if err := h.refuseRevoked(e); err != nil {
+			return err // which says nothing about the version
+		}
 		done, failure, why := v.look(ctx, e)
 		switch {
 		case ctx.Err() != nil:

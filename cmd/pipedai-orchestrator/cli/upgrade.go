@@ -286,6 +286,9 @@ func (d *deps) upgradeOutcome(o upgradeOptions, label string, op api.Operation, 
 			d.printf("%s\n", cliutil.Printable(line))
 		}
 	}
+	if info.Warning != "" && !o.json {
+		d.printf("Warning: %s\n", cliutil.Printable(info.Warning))
+	}
 	code := cliutil.ExitFailed
 	switch {
 	case cancelled && op.Status == "cancelled":

@@ -2113,6 +2113,7 @@ export interface UpgradeInfo {
   unchanged?: boolean;
   failure?: string;
   lastLines?: string[];
+  warning?: string;
   items?: UpgradeItem[];
 }
 
