@@ -42,6 +42,6 @@ func (d *deps) tellOfUpdate(ctx context.Context, args []string) {
 	if os.WriteFile(dir.UpdateNotice(), nil, 0o600) != nil || os.Chtimes(dir.UpdateNotice(), time.Time{}, time.Now()) != nil {
 		return
 	}
-	d.notef("\nVersion %s is out; this host runs %s. Put the new program in its place, then: %s\n",
-		cliutil.Printable(*self.Latest), cliutil.Printable(self.Version), d.command("restart"))
+	d.notef("\nVersion %s is out; this host runs %s. Workers keep running while it is upgraded: %s\n",
+		cliutil.Printable(*self.Latest), cliutil.Printable(self.Version), d.command("upgrade --self"))
 }
