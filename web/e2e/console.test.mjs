@@ -165,7 +165,7 @@ test("keys: help, going places, rows", { timeout: 60_000 }, async () => {
   await page.keyboard.press("Escape");
   await page.keyboard.press("g");
   await page.keyboard.press("r");
-  await page.getByRole("heading", { name: "Runs" }).waitFor();
+  await page.getByRole("heading", { name: "Runs", exact: true, level: 1 }).waitFor();
   await page.getByRole("table", { name: "Runs" }).waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { Host } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
+import { lookOf } from "../../ui/state.tsx";
 
 const mostRows = 100;
 
@@ -54,7 +55,7 @@ export function HostPicker({
                     {h.name}
                   </span>
                   <span className="shrink-0 text-sm text-muted">
-                    {turn >= 0 ? `${turn + 1}.` : h.status === "online" ? "" : h.status}
+                    {turn >= 0 ? `${turn + 1}.` : h.status === "online" ? "" : lookOf(h.status).label.toLowerCase()}
                   </span>
                 </label>
               </li>

@@ -239,7 +239,7 @@ export function Preview({ plan, error, retry }: { plan: RolloutPlan | undefined;
         </ol>
       )}
       {leftOut.length > 0 && (
-        <details className="border-t border-line px-3 py-2 text-sm">
+        <details open={targets.length === 0} className="border-t border-line px-3 py-2 text-sm">
           <summary className="text-muted">{count(leftOut.length, "host")} left out</summary>
           <ul className="max-h-40 overflow-y-auto pt-1">
             {leftOut.map((l) => (

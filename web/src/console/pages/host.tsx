@@ -156,8 +156,11 @@ function About({ host: h }: { host: HostDetail }) {
           ["System", [systemName(h.os), h.osVersion].filter(Boolean).join(", ") || none],
           ["Processor", h.arch || none],
           ["Orchestrator", <Version key="v" version={h.version} newest={newest} />],
-          ["Clock", clockWords(h.clockSkewMs)],
-          ["Can be told", (h.capabilities ?? []).map((c) => can[c] ?? c).join(", ") || "nothing"],
+          ["Clock", h.lastSeenAt === null ? none : clockWords(h.clockSkewMs)],
+          [
+            "Can be told",
+            (h.capabilities ?? []).map((c) => can[c] ?? c).join(", ") || (h.lastSeenAt === null ? none : "nothing"),
+          ],
           ["Last seen", <Ago key="l" at={h.lastSeenAt} />],
           ["Joined", <At key="j" at={h.registeredAt} />],
         ]}
