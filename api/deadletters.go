@@ -42,6 +42,8 @@ type RetryAllRequest struct {
 	From       *Time  `json:"from,omitempty"` // failure
 	To         *Time  `json:"to,omitempty"`
 	Limit      int    `json:"limit,omitempty" validate:"min=0,max=10000"` // 1000
+	// IDs are the ones to run again, and nothing else selects then.
+	IDs []string `json:"ids,omitempty" validate:"max=1000"`
 }
 
 // RetriedAll answers it.
@@ -66,8 +68,10 @@ type RetryNotPossible struct {
 }
 
 // PurgeRequest is POST /api/dlq/purge: an age such as "7d" (units s, m, h, d
-// and w), or days. Neither means the configured retention.
+// and w), or days. Neither means the configured retention. IDs are the ones to
+// delete, and no age counts then.
 type PurgeRequest struct {
+	IDs           []string `json:"ids,omitempty" validate:"max=1000"`
 	OlderThan     string   `json:"olderThan,omitempty"`
 	OlderThanDays *float64 `json:"olderThanDays,omitempty"`
 }
@@ -75,7 +79,7 @@ type PurgeRequest struct {
 // Purged answers it.
 type Purged struct {
 	Purged    int  `json:"purged"`
-	OlderThan Time `json:"olderThan"` // what failed before is gone
+	OlderThan Time `json:"olderThan"` // what failed before is gone; null where ids were given
 }
 
 // Replay answers GET and POST /api/runs/{id}/replay: what would run again, or

@@ -141,7 +141,11 @@ type PreviousAttempt struct {
 	Attempt   int    `json:"attempt"`
 	Error     string `json:"error"`
 	ErrorCode string `json:"errorCode,omitempty"`
-	Timestamp string `json:"timestamp"`
+	Timestamp string `json:"timestamp"` // when it failed
+	// StartedAt is when it was claimed, RetryAt when the next one was due; absent
+	// where that is not known, or no other was to come.
+	StartedAt string `json:"startedAt,omitempty"`
+	RetryAt   string `json:"retryAt,omitempty"`
 	// ReasonClass is "infra" when the attempt was taken back because nothing was
 	// heard of its worker: that says nothing of the task.
 	ReasonClass string `json:"reasonClass,omitempty"`

@@ -243,6 +243,7 @@ type Run struct {
 	EntryTasks        []string                `json:"entryTasks"`
 	Error             string                  `json:"error,omitempty"`
 	Metadata          json.RawMessage         `json:"metadata"`
+	TriggeredBy       string                  `json:"triggeredBy,omitempty"` // the name of the token that started it
 	CreatedAt         Time                    `json:"createdAt"`
 	StartedAt         Time                    `json:"startedAt"`
 	CompletedAt       Time                    `json:"completedAt"`
@@ -254,6 +255,22 @@ type Runs struct {
 	Total  int   `json:"total"`
 	Limit  int   `json:"limit"`
 	Offset int   `json:"offset"`
+}
+
+// RecentRuns answers GET /api/recent-runs: by pipeline the newest
+// Limit runs, newest first. A pipeline that never ran is not in it.
+type RecentRuns struct {
+	Limit     int                    `json:"limit"`
+	Pipelines map[string][]RunGlance `json:"pipelines"`
+}
+
+// RunGlance is what a list shows of a run.
+type RunGlance struct {
+	ID          string `json:"id"`
+	Status      string `json:"status"`
+	CreatedAt   Time   `json:"createdAt"`
+	StartedAt   Time   `json:"startedAt"`
+	CompletedAt Time   `json:"completedAt"`
 }
 
 // RunDetail answers GET /api/runs/{id}: the run's members, and its tasks.

@@ -72,6 +72,7 @@ type QueueItem struct {
 	StartedAt     Time   `json:"startedAt"`
 	CompletedAt   Time   `json:"completedAt"`
 	CreatedAt     Time   `json:"createdAt"`
+	CodeVersion   int    `json:"codeVersion"` // of its task, when it was queued
 	Error         string `json:"error,omitempty"`
 	ErrorCode     string `json:"errorCode,omitempty"`
 }

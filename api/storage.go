@@ -40,5 +40,6 @@ type StorageList struct {
 	Backend string          `json:"backend"`
 	Prefix  string          `json:"prefix"`
 	Objects []StorageObject `json:"objects"`
+	Folders []string        `json:"folders,omitempty"` // with folders=1: what else begins under the prefix, each ends in a slash
 	Next    string          `json:"next,omitempty"`
 }

@@ -146,7 +146,13 @@ func (s *Server) retryDeadLetters(ctx context.Context, req api.RetryAllRequest) 
 	if f.Limit == 0 {
 		f.Limit = retryAllByDefault
 	}
-	got, err := s.o.Engine.RetryDeadLetters(ctx, f)
+	var got []store.RetriedLetter
+	var err error
+	if len(req.IDs) > 0 {
+		got, err = s.o.Engine.RetryDeadLettersByID(ctx, typed[pipeline.DeadLetterID](req.IDs))
+	} else {
+		got, err = s.o.Engine.RetryDeadLetters(ctx, f)
+	}
 	if err != nil {
 		return api.RetriedAll{}, err
 	}
@@ -183,6 +189,15 @@ func whyNotRetried(err error) string {
 
 // purgeDeadLetters answers POST /api/dlq/purge.
 func (s *Server) purgeDeadLetters(ctx context.Context, req api.PurgeRequest) (api.Purged, error) {
+	if len(req.IDs) > 0 {
+		purged, err := s.o.Engine.DeleteDeadLetters(ctx, typed[pipeline.DeadLetterID](req.IDs))
+		if err != nil {
+			return api.Purged{}, err
+		}
+		recordOf(ctx).detail("%d purged of %d that were named", purged, len(req.IDs))
+		s.o.Log.InfoContext(ctx, "dead letters purged", "purged", purged, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
+		return api.Purged{Purged: purged}, nil
+	}
 	age, err := s.purgeAge(req)
 	if err != nil {
 		return api.Purged{}, err

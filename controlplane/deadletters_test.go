@@ -61,6 +61,13 @@ func TestDeadLetters(t *testing.T) {
 	if page.Total != 0 {
 		t.Errorf("%d dead letters are left", page.Total)
 	}
+	var purged api.Purged
+	b.as(b.admin, "POST", "/api/dlq/purge", `{"ids":["dlq_none"]}`, 200, &purged)
+	var all api.RetriedAll
+	b.as(b.admin, "POST", "/api/dlq/retry-all", `{"ids":["`+id+`","dlq_none"]}`, 200, &all)
+	if purged.Purged != 0 || all.Retried != 0 || len(all.Failed) != 2 || all.Failed[1].DLQID != "dlq_none" {
+		t.Errorf("of what is not there or was retried: purged %+v, retried %+v", purged, all)
+	}
 	b.as(b.view, "GET", "/api/dlq?includeRetried=true", "", 200, &page)
 	if page.Total != 1 || page.Items[0].RetryRunID != again.NewRunID || page.Items[0].RetriedAt.IsZero() {
 		t.Errorf("with those retried: %+v", page)
@@ -73,6 +80,10 @@ func TestDeadLetters(t *testing.T) {
 	b.as(b.view, "GET", "/api/task-runs/"+again.NewRunID, "", 200, &run)
 	if run.Status != "completed" || run.Attempt != 1 {
 		t.Errorf("the retry is %s at attempt %d", run.Status, run.Attempt)
+	}
+	b.as(b.admin, "POST", "/api/dlq/purge", `{"ids":["`+id+`"]}`, 200, &purged)
+	if purged.Purged != 1 {
+		t.Errorf("purged %+v, want the one that is named", purged)
 	}
 }
 

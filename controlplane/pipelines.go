@@ -26,6 +26,27 @@ func (s *Server) pipelines(ctx context.Context, _ none) (api.Pipelines, error) {
 	return out, nil
 }
 
+// recentRuns answers GET /api/recent-runs.
+func (s *Server) recentRuns(ctx context.Context, _ none) (api.RecentRuns, error) {
+	q := queryOf(ctx)
+	most := q.number("limit", 20, 1, 200)
+	if err := q.err(); err != nil {
+		return api.RecentRuns{}, err
+	}
+	runs, err := s.st.RecentRuns(ctx, most)
+	if err != nil {
+		return api.RecentRuns{}, err
+	}
+	out := api.RecentRuns{Limit: most, Pipelines: map[string][]api.RunGlance{}}
+	for _, r := range runs {
+		out.Pipelines[string(r.Pipeline)] = append(out.Pipelines[string(r.Pipeline)], api.RunGlance{
+			ID: string(r.ID), Status: string(r.Status),
+			CreatedAt: api.At(r.CreatedAt), StartedAt: api.At(r.StartedAt), CompletedAt: api.At(r.CompletedAt),
+		})
+	}
+	return out, nil
+}
+
 // pipeline answers GET /api/pipelines/{id}.
 func (s *Server) pipeline(ctx context.Context, _ none) (api.PipelineDetail, error) {
 	id := pathID(ctx)

@@ -135,6 +135,8 @@ func (s *Server) queueItems(ctx context.Context, _ none) (api.QueueItems, error)
 		Status: pipeline.TaskStatus(statusAlias(q.text("status"))),
 		Task:   pipeline.TaskID(q.text("taskId")),
 		Run:    pipeline.RunID(q.text("pipelineRunId")),
+		Code:   q.number("codeVersion", 0, 0, 1<<31-1),
+		Newest: q.text("order") == "newest",
 		Limit:  q.number("limit", 100, 1, 1000),
 		Offset: q.number("offset", 0, 0, 1<<31-1),
 	}
@@ -151,7 +153,7 @@ func (s *Server) queueItems(ctx context.Context, _ none) (api.QueueItems, error)
 			RunID: string(t.ID), TaskID: string(t.Task), PipelineRunID: string(t.Run),
 			Priority: t.Priority, Status: string(t.Status), Attempt: t.Attempt, MaxRetries: t.MaxRetries,
 			ScheduledAt: api.At(t.ScheduledFor), StartedAt: api.At(t.StartedAt), CompletedAt: api.At(t.CompletedAt),
-			CreatedAt: api.At(t.CreatedAt), Error: t.Error, ErrorCode: t.ErrorCode,
+			CreatedAt: api.At(t.CreatedAt), CodeVersion: t.CodeVersion, Error: t.Error, ErrorCode: t.ErrorCode,
 		})
 	}
 	return out, nil

@@ -105,7 +105,11 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Example: `{"input":{"pdfUrl":"https://example.com/report.pdf"}}`,
 		},
 
-		"GET /api/pipelines":      {Summary: "List pipelines by name"},
+		"GET /api/pipelines": {Summary: "List pipelines by name"},
+		"GET /api/recent-runs": {
+			Summary: "The newest runs of every pipeline, without their graphs",
+			Params:  []openapi.Param{{Name: "limit", Type: "integer", Default: "20", Min: 1, Max: 200, Text: "how many of each pipeline at most"}},
+		},
 		"GET /api/pipelines/{id}": {Summary: "A pipeline", Errors: []openapi.Failure{pipelineMissing}},
 		"PUT /api/pipelines/{id}": {
 			Summary: "Define a pipeline by hand",
@@ -140,8 +144,8 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 		},
 		"GET /api/runs": {
 			Summary: "List pipeline runs, newest first",
-			Params: page(1000, which("pipelineId", "of one pipeline"), which("status", "in one state; success means completed, queued means pending"),
-				since("from", "created at or after"), since("to", "created before")),
+			Params: page(1000, which("pipelineId", "of one pipeline"), which("version", "of one version of the pipeline"), which("status", "in one state; success means completed, queued means pending"),
+				which("text", "in the id of the run or of its pipeline, or in its error, in any case"), since("from", "created at or after"), since("to", "created before")),
 		},
 		"GET /api/runs/{id}": {Summary: "A pipeline run with its task runs", Errors: []openapi.Failure{runMissing}},
 		"POST /api/runs/{id}/cancel": {
@@ -220,7 +224,7 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 		},
 		"POST /api/dlq/purge": {
 			Summary: "Delete old dead letters, retried or not",
-			Detail:  "olderThan is an age, a whole number and one of s, m, h, d and w; olderThanDays says it in days. Neither means the configured retention.",
+			Detail:  "olderThan is an age, a whole number and one of s, m, h, d and w; olderThanDays says it in days. Neither means the configured retention. With ids exactly those are deleted, 1,000 at most, and no age counts.",
 			Example: `{"olderThan":"7d"}`,
 		},
 
@@ -241,7 +245,9 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 		"GET /api/queue/items": {
 			Summary: "List task runs, by priority, then age",
 			Params: page(1000, which("status", "in one state; success means completed, queued means pending"), which("taskId", "of one task"),
-				which("pipelineRunId", "of one pipeline run")),
+				which("pipelineRunId", "of one pipeline run"),
+				openapi.Param{Name: "codeVersion", Type: "integer", Text: "with one version of the code"},
+				openapi.Param{Name: "order", Text: "newest: newest first", Enum: []string{"newest"}}),
 		},
 		"POST /api/tick":    {Summary: "Do one round of everything", Detail: "For serverless mode, where whoever calls this is the clock; it works in both modes."},
 		"POST /api/process": {Summary: "The older name of /api/tick"},
@@ -296,6 +302,7 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 				{Name: "after", Text: "list what comes after this path"},
 				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
 				{Name: "backend", Text: "the id of a backend; the default one otherwise"},
+				{Name: "folders", Text: "1: only what is directly under the prefix, and the folders there under folders", Enum: []string{"1"}},
 			},
 			Answers: []openapi.Answer{{Body: api.StorageList{}, Text: "the objects"}},
 			Errors: []openapi.Failure{

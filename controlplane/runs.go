@@ -18,7 +18,9 @@ func (s *Server) runs(ctx context.Context, _ none) (api.Runs, error) {
 	q := queryOf(ctx)
 	f := store.RunFilter{
 		Pipeline: pipeline.ID(q.text("pipelineId")),
+		Version:  q.text("version"),
 		Status:   pipeline.RunStatus(statusAlias(q.text("status"))),
+		Text:     q.text("text"),
 		From:     q.time("from"),
 		To:       q.time("to"),
 		Limit:    q.number("limit", 100, 1, 1000),
@@ -113,7 +115,7 @@ func wireRun(r store.PipelineRun) api.Run {
 		Status: string(r.Status), FailureMode: string(r.FailureMode),
 		InputPath: r.InputPath, OutputPath: r.OutputPath,
 		StructureSnapshot: wireStructure(r.Structure), EntryTasks: texts(r.EntryTasks),
-		Error: r.Error, Metadata: object(r.Metadata),
+		Error: r.Error, Metadata: object(r.Metadata), TriggeredBy: r.TriggeredBy,
 		CreatedAt: api.At(r.CreatedAt), StartedAt: api.At(r.StartedAt), CompletedAt: api.At(r.CompletedAt),
 	}
 }

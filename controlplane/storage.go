@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -237,25 +238,76 @@ func (s *Server) storageList(ctx context.Context, _ none) (api.StorageList, erro
 	if err := s.knownBackend(backend); err != nil {
 		return api.StorageList{}, err
 	}
+	out := api.StorageList{Backend: cmp.Or(backend, s.o.DefaultBackend), Prefix: prefix, Objects: []api.StorageObject{}}
+	if q.text("folders") == "1" {
+		err := s.listFolder(ctx, &out, backend, after, limit)
+		return out, err
+	}
 	objects, err := s.o.Engine.ListObjects(ctx, backend, prefix, after, limit+1)
 	if err != nil {
 		return api.StorageList{}, err
 	}
-	if backend == "" {
-		backend = s.o.DefaultBackend
-	}
-	out := api.StorageList{Backend: backend, Prefix: prefix, Objects: []api.StorageObject{}}
 	for i, object := range objects {
 		if i == limit {
 			out.Next = objects[i-1].Path
 			break
 		}
-		out.Objects = append(out.Objects, api.StorageObject{
-			Path: object.Path, Size: object.Size, ContentType: object.ContentType, SHA256: object.SHA256, Modified: api.At(object.Modified),
-		})
+		out.Objects = append(out.Objects, wireObject(object))
 	}
 	return out, nil
 }
+
+func wireObject(o storage.Object) api.StorageObject {
+	return api.StorageObject{
+		Path: o.Path, Size: o.Size, ContentType: o.ContentType, SHA256: o.SHA256, Modified: api.At(o.Modified),
+	}
+}
+
+// folderPage is how many objects one look into a folder reads, and folderLooks
+// how often one request looks: a folder inside is passed over in one look,
+// however much it holds.
+const (
+	folderPage  = 200
+	folderLooks = 100
+)
+
+// listFolder lists what is directly in a folder: its objects, and its folders
+// once each.
+func (s *Server) listFolder(ctx context.Context, out *api.StorageList, backend, after string, limit int) error {
+	out.Folders = []string{}
+	full := func() bool { return len(out.Objects)+len(out.Folders) >= limit }
+	for looks := 0; ; looks++ {
+		objects, err := s.o.Engine.ListObjects(ctx, backend, out.Prefix, after, folderPage)
+		if err != nil {
+			return err
+		}
+		passed := false
+		for _, object := range objects {
+			if full() {
+				out.Next = after
+				return nil
+			}
+			name, _, inside := strings.Cut(strings.TrimPrefix(object.Path, out.Prefix), "/")
+			if inside {
+				out.Folders = append(out.Folders, out.Prefix+name+"/")
+				after, passed = out.Prefix+name+"/"+lastInFolder, true
+				break // what is left of the page may all be in there
+			}
+			out.Objects = append(out.Objects, wireObject(object))
+			after = object.Path
+		}
+		switch {
+		case !passed && len(objects) < folderPage:
+			return nil
+		case full() || looks == folderLooks:
+			out.Next = after
+			return nil
+		}
+	}
+}
+
+// lastInFolder sorts behind whatever a path may hold.
+const lastInFolder = "\U0010FFFF"
 
 // knownBackend is nil for no backend and for one that is configured.
 func (s *Server) knownBackend(id string) error {

@@ -53,7 +53,7 @@ func TestStorage_ranges(t *testing.T) {
 func TestStorage_list(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	for _, name := range []string{"p/a", "p/b", "p/c", "q"} {
+	for _, name := range []string{"p/a", "p/b", "p/c", "q", "f/1/x", "f/1/y", "f/1/z/deep", "f/2", "f/3/x"} {
 		if _, err := b.bucket.Put(t.Context(), name, strings.NewReader("x"), 1, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -65,6 +65,10 @@ func TestStorage_list(t *testing.T) {
 		"?prefix=none":                   `"objects":[]`,
 		"?prefix=../":                    `"error":"Invalid storage path"`,
 		"?prefix=&backend=none":          `"error":"Storage backend not found"`,
+		"?prefix=&folders=1":             `"objects":[{"path":"q"`,
+		"?prefix=f/&folders=1":           `"folders":["f/1/","f/3/"]`,
+		"?prefix=f/1/&folders=1":         `"folders":["f/1/z/"]`,
+		"?prefix=f/&folders=1&limit=2":   `"folders":["f/1/"],"next":"f/2"`,
 		"":                               `"error":"Missing storage path"`,
 	} {
 		if got := b.do("GET", "/api/storage"+path, "").Body.String(); !strings.Contains(got, want) {

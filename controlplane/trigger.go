@@ -49,6 +49,7 @@ func (s *Server) trigger(ctx context.Context, raw json.RawMessage) (api.TriggerR
 		ScheduledFor:   instant(control.ScheduledFor),
 		Validation:     engine.ValidationMode(control.ValidationMode),
 		Backend:        control.StorageBackend,
+		By:             caller(ctx).name,
 	}
 	started, err := s.o.Engine.Trigger(ctx, request)
 	if err != nil {

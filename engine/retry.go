@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -41,11 +42,21 @@ func (e *Engine) RetryDeadLetters(ctx context.Context, f store.DeadLetterFilter)
 		_, err := e.store.RetryDeadLetters(ctx, nil)
 		return []store.RetriedLetter{}, err
 	}
-	out := make([]store.RetriedLetter, 0, len(letters))
-	for start := 0; start < len(letters); start += retryBatch {
-		var refs []string
-		for _, l := range letters[start:min(start+retryBatch, len(letters))] {
-			refs = append(refs, string(l.ID))
+	ids := make([]pipeline.DeadLetterID, len(letters))
+	for i, l := range letters {
+		ids[i] = l.ID
+	}
+	return e.RetryDeadLettersByID(ctx, ids)
+}
+
+// RetryDeadLettersByID runs these dead letters again, as RetryDeadLetters does.
+func (e *Engine) RetryDeadLettersByID(ctx context.Context, ids []pipeline.DeadLetterID) ([]store.RetriedLetter, error) {
+	out := make([]store.RetriedLetter, 0, len(ids))
+	for start := 0; start < len(ids); start += retryBatch {
+		batch := ids[start:min(start+retryBatch, len(ids))]
+		refs := make([]string, len(batch))
+		for i, id := range batch {
+			refs[i] = string(id)
 		}
 		got, err := e.store.RetryDeadLetters(ctx, refs)
 		if err != nil {
@@ -54,13 +65,16 @@ func (e *Engine) RetryDeadLetters(ctx context.Context, f store.DeadLetterFilter)
 				return nil, err
 			}
 			// What is committed has to be told, and what is not, too.
-			e.log.Error("dead letters are left", "count", len(letters)-start, "error", err)
-			for _, l := range letters[start:] {
-				out = append(out, store.RetriedLetter{ID: l.ID, TaskRun: l.TaskRun, Err: err})
+			e.log.Error("dead letters are left", "count", len(ids)-start, "error", err)
+			for _, id := range ids[start:] {
+				out = append(out, store.RetriedLetter{ID: id, Err: err})
 			}
 			return out, nil
 		}
 		e.retried(got)
+		for i := range got {
+			got[i].ID = cmp.Or(got[i].ID, batch[i]) // of one that is gone, what was asked for
+		}
 		out = append(out, got...)
 	}
 	return out, nil
@@ -105,6 +119,16 @@ func (e *Engine) PurgeDeadLetters(ctx context.Context, before time.Time) (int, e
 			return purged, err
 		}
 	}
+}
+
+// DeleteDeadLetters deletes those with these ids, retried or not, and says how
+// many there were.
+func (e *Engine) DeleteDeadLetters(ctx context.Context, ids []pipeline.DeadLetterID) (int, error) {
+	n, err := e.store.DeleteDeadLetters(ctx, ids)
+	if err != nil {
+		return n, fmt.Errorf("delete dead letters: %w", err)
+	}
+	return n, nil
 }
 
 // DeadLetterRetention is how long dead letters are kept.

@@ -24,6 +24,7 @@ type Trigger struct {
 	ScheduledFor   time.Time      // zero: now
 	Validation     ValidationMode // ValidateWarn
 	Backend        string         // id of the storage backend of the run; empty: the default one
+	By             string         // who asks, in words for people
 }
 
 // Triggered is a run that was started.
@@ -100,7 +101,7 @@ func (e *Engine) trigger(ctx context.Context, t Trigger) (Triggered, error) {
 	started, err := e.starts.do(ctx, store.StartRun{
 		ID: run, Pipeline: t.Pipeline, Input: input,
 		FailureMode: t.FailureMode, Priority: t.Priority, ScheduledFor: t.ScheduledFor,
-		IdempotencyKey: t.IdempotencyKey, IdempotencyTTL: e.o.IdempotencyTTL, Metadata: metadata, Uploads: uploads,
+		IdempotencyKey: t.IdempotencyKey, IdempotencyTTL: e.o.IdempotencyTTL, Metadata: metadata, Uploads: uploads, TriggeredBy: t.By,
 	})
 	if err == nil {
 		err = started.Err

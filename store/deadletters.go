@@ -27,6 +27,9 @@ type DeadLetters interface {
 	// PurgeDeadLetters deletes up to limit that failed before a time, retried or
 	// not, and says how many.
 	PurgeDeadLetters(ctx context.Context, before time.Time, limit int) (int, error)
+	// DeleteDeadLetters deletes those with these ids, retried or not, and says
+	// how many there were. Unknown ids are left out.
+	DeleteDeadLetters(ctx context.Context, ids []pipeline.DeadLetterID) (int, error)
 	// ReplayRun runs everything again that broke in a pipeline run that is
 	// failed, partial or cancelled, and keeps what completed. A *Refusal
 	// (ErrConflict) says why not. Fails with ErrMaintenance.

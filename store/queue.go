@@ -103,6 +103,7 @@ type StartRun struct {
 	IdempotencyTTL time.Duration
 	Metadata       json.RawMessage
 	Uploads        []string // that the input names; the first entry's run claims them
+	TriggeredBy    string   // who asks, in words for people
 }
 
 // StartedRun answers a StartRun. An idempotency key may make it a run that

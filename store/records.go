@@ -86,6 +86,7 @@ type PipelineRun struct {
 	OutputPath  string
 	Error       string
 	Metadata    json.RawMessage
+	TriggeredBy string // who started it, in words for people; empty: nobody said
 	CreatedAt   time.Time
 	StartedAt   time.Time
 	CompletedAt time.Time
@@ -267,7 +268,11 @@ type PastAttempt struct {
 	Attempt   int    `json:"attempt"`
 	Error     string `json:"error"`
 	ErrorCode string `json:"errorCode,omitempty"`
-	Timestamp string `json:"timestamp"` // ISO 8601, UTC, milliseconds
+	Timestamp string `json:"timestamp"` // when it failed; ISO 8601, UTC, milliseconds
+	// StartedAt is when it was claimed, RetryAt when the next one was due; empty
+	// where that is not known, or no other was to come.
+	StartedAt string `json:"startedAt,omitempty"`
+	RetryAt   string `json:"retryAt,omitempty"`
 	// ReasonClass is "infra" when the attempt was taken back because nothing was
 	// heard of its worker; it says nothing of the task.
 	ReasonClass string `json:"reasonClass,omitempty"`

@@ -9,6 +9,9 @@ import (
 
 // Runs reads the history.
 type Runs interface {
+	// RecentRuns lists up to perPipeline of the newest runs of each pipeline,
+	// without their graphs: by pipeline, newest first.
+	RecentRuns(ctx context.Context, perPipeline int) ([]RunGlance, error)
 	PipelineRuns(ctx context.Context, f RunFilter) (page []PipelineRun, total int, err error) // newest first
 	PipelineRun(ctx context.Context, id pipeline.RunID) (PipelineRun, error)
 	// TasksOfRun lists the task runs of a pipeline run by creation.
@@ -18,10 +21,23 @@ type Runs interface {
 	TaskRuns(ctx context.Context, f TaskRunFilter) (page []TaskRun, total int, err error)
 }
 
+// RunGlance is what a list shows of a run.
+type RunGlance struct {
+	ID          pipeline.RunID
+	Pipeline    pipeline.ID
+	Status      pipeline.RunStatus
+	CreatedAt   time.Time
+	StartedAt   time.Time
+	CompletedAt time.Time
+}
+
 // RunFilter selects pipeline runs; zero fields do not restrict.
 type RunFilter struct {
 	Pipeline pipeline.ID
+	Version  string // of the definition
 	Status   pipeline.RunStatus
+	// Text is in the id of the run or of its pipeline, or in its error, in any case.
+	Text     string
 	From, To time.Time // creation
 	Limit    int       // 0: 100
 	Offset   int
@@ -32,6 +48,8 @@ type TaskRunFilter struct {
 	Status pipeline.TaskStatus
 	Task   pipeline.TaskID
 	Run    pipeline.RunID
-	Limit  int // 0: 100
+	Code   int  // the version of the code
+	Newest bool // newest first, not by priority
+	Limit  int  // 0: 100
 	Offset int
 }

@@ -196,6 +196,21 @@ func (s *Store) PurgeDeadLetters(ctx context.Context, before time.Time, limit in
 	return int(purged), err
 }
 
+// DeleteDeadLetters deletes some. It waits for those that somebody retries.
+func (s *Store) DeleteDeadLetters(ctx context.Context, ids []pipeline.DeadLetterID) (int, error) {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = flow.Text(string(id))
+	}
+	var gone int64
+	err := s.write(ctx, "delete dead letters", func(t *tx) error {
+		var err error
+		gone, err = t.exec(`delete from dlq where id = any(array(select id from dlq where id = any($1) order by id for update))`, texts)
+		return err
+	})
+	return int(gone), err
+}
+
 // ReplayRun runs everything again that broke in a run.
 func (s *Store) ReplayRun(ctx context.Context, id pipeline.RunID) (store.Replayed, error) {
 	var out store.Replayed

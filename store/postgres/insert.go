@@ -16,7 +16,7 @@ func (t *tx) starts(c *flow.Changes) {
 	if len(c.Starts) == 0 {
 		return
 	}
-	var ids, pipelines, statuses, structures, versions, inputs, metadata, modes, entries []string
+	var ids, pipelines, statuses, structures, versions, inputs, metadata, modes, entries, by []string
 	var started []*time.Time
 	var priorities []*int
 	var open []int
@@ -31,7 +31,7 @@ func (t *tx) starts(c *flow.Changes) {
 		structures, versions, inputs = append(structures, structure), append(versions, r.Version), append(inputs, r.InputPath)
 		started, metadata = append(started, ts(r.StartedAt)), append(metadata, string(r.Metadata))
 		modes, entries = append(modes, string(r.FailureMode)), append(entries, arrayText(r.EntryTasks))
-		priorities, open = append(priorities, r.Priority), append(open, r.Open)
+		priorities, open, by = append(priorities, r.Priority), append(open, r.Open), append(by, r.TriggeredBy)
 	}
 	t.end.Queue(`with r as (
 			insert into pipeline_runs (id, pipeline_id, status, structure_snapshot, pipeline_version, input_path, created_at, started_at, metadata)
@@ -39,10 +39,10 @@ func (t *tx) starts(c *flow.Changes) {
 			from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[])
 				u(id, pipeline, status, structure, version, input_path, started, metadata)
 		)
-		insert into run_state (pipeline_run_id, failure_mode, entry_tasks, priority, open)
-		select id, mode, entries::text[], priority, open
-		from unnest($2::text[], $10::text[], $11::text[], $12::int[], $13::int[]) u(id, mode, entries, priority, open)`,
-		t.now, ids, pipelines, statuses, structures, versions, inputs, started, metadata, modes, entries, priorities, open)
+		insert into run_state (pipeline_run_id, failure_mode, entry_tasks, priority, open, triggered_by)
+		select id, mode, entries::text[], priority, open, triggered_by
+		from unnest($2::text[], $10::text[], $11::text[], $12::int[], $13::int[], $14::text[]) u(id, mode, entries, priority, open, triggered_by)`,
+		t.now, ids, pipelines, statuses, structures, versions, inputs, started, metadata, modes, entries, priorities, open, by)
 }
 
 // inputs keeps the inputs that ride in the database.

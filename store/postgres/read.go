@@ -9,6 +9,7 @@ import (
 
 	"pipedai/pipeline"
 	"pipedai/store"
+	"pipedai/store/internal/flow"
 )
 
 // all reads every row of a query on the read-only pool.
@@ -115,6 +116,12 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 	if f.Status != "" {
 		w.add("r.status = $%d", f.Status)
 	}
+	if f.Version != "" {
+		w.add("r.pipeline_version = $%d", flow.Text(f.Version))
+	}
+	if f.Text != "" {
+		w.add("strpos(lower(r.id || ' ' || r.pipeline_id || ' ' || coalesce(r.error, '')), lower($%d)) > 0", flow.Text(f.Text))
+	}
 	if !f.From.IsZero() {
 		w.add("r.created_at >= $%d", ts(f.From))
 	}
@@ -131,6 +138,15 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 	list, err := all(ctx, s, "list pipeline runs", scanRun,
 		`select `+runCols+runFrom+` where r.id = any(array(select r.id from pipeline_runs r`+w.String()+newest+page(f.Limit, f.Offset)+`))`+newest, w.args...)
 	return list, total, err
+}
+
+// RecentRuns lists the newest runs of each pipeline.
+func (s *Store) RecentRuns(ctx context.Context, perPipeline int) ([]store.RunGlance, error) {
+	return all(ctx, s, "list recent runs", func(row scanner, r *store.RunGlance) error {
+		return row.Scan(asText(&r.ID), asText(&r.Pipeline), asText(&r.Status), timeCol{&r.CreatedAt}, timeCol{&r.StartedAt}, timeCol{&r.CompletedAt})
+	}, `select r.id, r.pipeline_id, r.status, r.created_at, r.started_at, r.completed_at from pipelines p
+			cross join lateral (select * from pipeline_runs where pipeline_id = p.id order by created_at desc, id desc limit $1) r
+			order by r.pipeline_id, r.created_at desc, r.id desc`, perPipeline)
 }
 
 // PipelineRun reads one.
@@ -179,8 +195,15 @@ func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.Ta
 	if f.Run != "" {
 		w.add("t.pipeline_run_id = $%d", f.Run)
 	}
+	if f.Code != 0 {
+		w.add("t.code_version = $%d", f.Code)
+	}
+	order := `t.priority, t.created_at, t.seq`
+	if f.Newest {
+		order = `t.created_at desc, t.seq desc`
+	}
 	count, args := `select count(*) from task_runs t`+w.String(), w.args
-	if kept := counted[f.Status]; kept != "" && f.Task == "" && f.Run == "" {
+	if kept := counted[f.Status]; kept != "" && f.Task == "" && f.Run == "" && f.Code == 0 {
 		count, args = `select sum(`+kept+`)::bigint from counters`, nil
 	}
 	var total int
@@ -188,6 +211,6 @@ func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.Ta
 		return nil, 0, wrap("count task runs", err)
 	}
 	list, err := all(ctx, s, "list task runs", scanTaskRun,
-		`select `+taskRunCols+`, l.cancel`+taskRunFrom+w.String()+` order by t.priority, t.created_at, t.seq `+page(f.Limit, f.Offset), w.args...)
+		`select `+taskRunCols+`, l.cancel`+taskRunFrom+w.String()+` order by `+order+` `+page(f.Limit, f.Offset), w.args...)
 	return list, total, err
 }

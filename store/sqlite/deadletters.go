@@ -164,6 +164,17 @@ func (s *Store) PurgeDeadLetters(ctx context.Context, before time.Time, limit in
 	return purged, err
 }
 
+// DeleteDeadLetters deletes some.
+func (s *Store) DeleteDeadLetters(ctx context.Context, ids []pipeline.DeadLetterID) (int, error) {
+	var gone int
+	err := s.write(ctx, "delete dead letters", func(t *tx) error {
+		var err error
+		gone, err = t.exec(`delete from dlq where id in (select value from json_each(?))`, list(ids))
+		return err
+	})
+	return gone, err
+}
+
 // ReplayRun runs everything again that broke in a run.
 func (s *Store) ReplayRun(ctx context.Context, id pipeline.RunID) (store.Replayed, error) {
 	var out store.Replayed

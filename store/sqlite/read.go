@@ -139,6 +139,12 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 	if f.Status != "" {
 		w.runStatus(f.Status)
 	}
+	if f.Version != "" {
+		w.add("r.pipeline_version = ?", f.Version)
+	}
+	if f.Text != "" {
+		w.add("instr(lower(r.id || ' ' || r.pipeline_id || ' ' || coalesce(r.error, '')), lower(?)) > 0", f.Text)
+	}
 	if !f.From.IsZero() {
 		w.add("r.created_at >= ?", us(f.From))
 	}
@@ -153,6 +159,16 @@ func (s *Store) PipelineRuns(ctx context.Context, f store.RunFilter) ([]store.Pi
 		`select `+runCols+runFrom+w.String()+` order by r.created_at desc, r.id desc limit ? offset ?`,
 		append(w.args, limitOf(f.Limit), f.Offset)...)
 	return page, total, err
+}
+
+// RecentRuns lists the newest runs of each pipeline.
+func (s *Store) RecentRuns(ctx context.Context, perPipeline int) ([]store.RunGlance, error) {
+	return all(ctx, s, "list recent runs", func(row scanner, r *store.RunGlance) error {
+		return row.Scan(asText(&r.ID), asText(&r.Pipeline), asText(&r.Status), timeCol{&r.CreatedAt}, timeCol{&r.StartedAt}, timeCol{&r.CompletedAt})
+	}, `select r.id, r.pipeline_id, r.status, r.created_at, r.started_at, r.completed_at from pipelines p
+			cross join pipeline_runs r on r.id in (
+				select id from pipeline_runs where pipeline_id = p.id order by created_at desc, id desc limit ?)
+			order by r.pipeline_id, r.created_at desc, r.id desc`, perPipeline)
 }
 
 // PipelineRun reads one.
@@ -183,12 +199,19 @@ func (s *Store) TaskRuns(ctx context.Context, f store.TaskRunFilter) ([]store.Ta
 	if f.Run != "" {
 		w.add("t.pipeline_run_id = ?", f.Run)
 	}
+	if f.Code != 0 {
+		w.add("t.code_version = ?", f.Code)
+	}
+	order := `t.priority, t.created_at, t.seq`
+	if f.Newest {
+		order = `t.created_at desc, t.seq desc`
+	}
 	total, err := count(ctx, s, "count task runs", `select count(*) from task_runs t`+w.String(), w.args...)
 	if err != nil {
 		return nil, 0, err
 	}
 	page, err := all(ctx, s, "list task runs", scanTaskRun,
-		`select `+taskRunCols+` from task_runs t`+w.String()+` order by t.priority, t.created_at, t.seq limit ? offset ?`,
+		`select `+taskRunCols+` from task_runs t`+w.String()+` order by `+order+` limit ? offset ?`,
 		append(w.args, limitOf(f.Limit), f.Offset)...)
 	return page, total, err
 }

@@ -223,14 +223,14 @@ func scanPipeline(row scanner, p *store.Pipeline) error {
 }
 
 const runCols = `r.id, r.pipeline_id, r.pipeline_version, r.status, rs.failure_mode, r.structure_snapshot, rs.entry_tasks,
-	r.input_path, r.output_path, r.error, r.metadata, r.created_at, r.started_at, r.completed_at`
+	r.input_path, r.output_path, r.error, r.metadata, r.created_at, r.started_at, r.completed_at, rs.triggered_by`
 
 const runFrom = ` from pipeline_runs r left join run_state rs on rs.pipeline_run_id = r.id`
 
 func scanRun(row scanner, r *store.PipelineRun) error {
 	return row.Scan(&r.ID, &r.Pipeline, &r.Version, &r.Status, asText(&r.FailureMode), jsonCol{&r.Structure},
 		jsonCol{&r.EntryTasks}, asText(&r.InputPath), asText(&r.OutputPath), asText(&r.Error), jsonCol{&r.Metadata},
-		timeCol{&r.CreatedAt}, timeCol{&r.StartedAt}, timeCol{&r.CompletedAt})
+		timeCol{&r.CreatedAt}, timeCol{&r.StartedAt}, timeCol{&r.CompletedAt}, asText(&r.TriggeredBy))
 }
 
 const taskRunCols = `t.id, t.task_id, t.pipeline_run_id, t.status, t.attempt, t.max_retries, t.priority, t.code_hash,

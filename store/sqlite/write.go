@@ -34,8 +34,8 @@ func (t *tx) starts(c *flow.Changes) error {
 		if err != nil {
 			return err
 		}
-		err = t.run(`insert into run_state (pipeline_run_id, failure_mode, entry_tasks, priority, open) values (?, ?, ?, ?, ?)`,
-			r.ID, r.FailureMode, list(r.EntryTasks), r.Priority, r.Open)
+		err = t.run(`insert into run_state (pipeline_run_id, failure_mode, entry_tasks, priority, open, triggered_by) values (?, ?, ?, ?, ?, ?)`,
+			r.ID, r.FailureMode, list(r.EntryTasks), r.Priority, r.Open, r.TriggeredBy)
 		if err != nil {
 			return err
 		}

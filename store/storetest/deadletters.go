@@ -21,6 +21,7 @@ var deadLetterCases = []testCase{
 	{name: "refused retries", run: refusedRetries},
 	{name: "several of one run in one call", run: retryTogether},
 	{name: "purge", run: purge},
+	{name: "deletes the ones that are named", run: deletesLetters},
 	{name: "replay of a failed run", run: replayFailed},
 	{name: "replay of a cancelled run", run: replayCancelled},
 	{name: "refused replays", run: refusedReplays},
@@ -350,6 +351,27 @@ func purge(f *fixture) {
 		}
 	}
 	f.wantLetters(0)
+}
+
+// deletesLetters: exactly those that are named go, and the count of what is
+// left follows.
+func deletesLetters(f *fixture) {
+	f.register(task("a"))
+	for range 3 {
+		f.enqueue("a")
+	}
+	f.drain(ends{"a": finally})
+	letters := f.letters(store.DeadLetterFilter{})
+	n, err := f.DeleteDeadLetters(f.ctx, []pipeline.DeadLetterID{letters[0].ID, letters[2].ID, letters[0].ID, "dlq_none", "\x00"})
+	f.must(err)
+	if n != 2 {
+		f.Errorf("deleted %d, want 2", n)
+	}
+	left := f.letters(store.DeadLetterFilter{})
+	if len(left) != 1 || left[0].ID != letters[1].ID {
+		f.Errorf("left %+v", left)
+	}
+	f.wantLetters(1)
 }
 
 func replayFailed(f *fixture) {

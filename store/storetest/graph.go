@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -301,7 +302,10 @@ func lists(f *fixture) {
 	f.register(task("a"))
 	var runs []pipeline.RunID
 	for range 3 {
-		runs = append(runs, f.start("a", "").Run.ID)
+		runs = append(runs, f.startAs(store.StartRun{Pipeline: "a", TriggeredBy: "ada"}).Run.ID)
+	}
+	if by := f.run(runs[0]).TriggeredBy; by != "ada" {
+		f.Errorf("triggered by %q", by)
 	}
 	f.end(done(f.claim(1)[0]))
 	page, total, err := f.PipelineRuns(f.ctx, store.RunFilter{Limit: 2})
@@ -318,6 +322,30 @@ func lists(f *fixture) {
 	f.must(err)
 	if total != 2 || len(tasks) != 1 || tasks[0].Run != runs[2] {
 		f.Errorf("pending: %d %+v", total, tasks)
+	}
+	tasks, total, err = f.TaskRuns(f.ctx, store.TaskRunFilter{Task: "a", Code: 1, Newest: true, Limit: 1})
+	f.must(err)
+	if total != 3 || len(tasks) != 1 || tasks[0].Run != runs[2] {
+		f.Errorf("of version 1, newest first: %d %+v", total, tasks)
+	}
+	if _, total, err = f.TaskRuns(f.ctx, store.TaskRunFilter{Task: "a", Code: 2}); err != nil || total != 0 {
+		f.Errorf("of version 2: %d, %v", total, err)
+	}
+	for text, want := range map[string]int{strings.ToUpper(string(runs[1])): 1, "a": 3, "no such thing": 0, "%": 0, "\x00'": 0} {
+		if _, total, err = f.PipelineRuns(f.ctx, store.RunFilter{Text: text}); err != nil || total != want {
+			f.Errorf("with %q: %d runs, want %d (%v)", text, total, want, err)
+		}
+	}
+	version := f.run(runs[0]).Version
+	for v, want := range map[string]int{version: 3, version + "x": 0} {
+		if _, total, err = f.PipelineRuns(f.ctx, store.RunFilter{Version: v}); v != "" && (err != nil || total != want) {
+			f.Errorf("of version %q: %d runs, want %d (%v)", v, total, want, err)
+		}
+	}
+	recent, err := f.RecentRuns(f.ctx, 2)
+	f.must(err)
+	if len(recent) != 2 || recent[0].ID != runs[2] || recent[1].ID != runs[1] || recent[0].Pipeline != "a" || recent[0].CreatedAt.IsZero() {
+		f.Errorf("recent %+v", recent)
 	}
 }
 

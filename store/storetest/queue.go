@@ -204,7 +204,8 @@ func retry(f *fixture) {
 	}
 	c := f.claim(1)[0]
 	past := c.TaskRun.PreviousAttempts
-	if len(past) != 2 || past[1].Attempt != 2 || past[1].Error != "boom a" || past[1].ErrorCode != "BOOM" || past[1].Timestamp == "" {
+	if len(past) != 2 || past[1].Attempt != 2 || past[1].Error != "boom a" || past[1].ErrorCode != "BOOM" || past[1].Timestamp == "" ||
+		past[1].StartedAt == "" || past[1].StartedAt > past[1].Timestamp || past[1].RetryAt < past[1].Timestamp {
 		f.Errorf("previous attempts %+v", past)
 	}
 	if res := f.end(failed(c, false)); res.Status != pipeline.TaskFailed || res.DeadLetter == "" {

@@ -116,9 +116,13 @@ func (b *Batch) fail(ctx context.Context, h Held, end store.EndAttempt, r *Run, 
 		ErrorCode: Text(f.Code),
 		Timestamp: Stamp(b.now), ReasonClass: f.ReasonClass,
 	}
+	if h.Timeout > 0 && !h.Deadline.IsZero() {
+		past.StartedAt = Stamp(h.Deadline.Add(-h.Timeout - Grace(h.Timeout)))
+	}
 	stopped := h.Cancel || (r != nil && !r.active())
 	if !f.Final && !stopped && h.RemovedIn == "" {
 		if delay, again := h.Retry.After(h.Attempt); again {
+			past.RetryAt = Stamp(b.now.Add(delay))
 			q := Requeue{ID: h.ID, Attempt: h.Attempt + 1, Retries: h.Retry.Retries, Past: past, Due: b.now.Add(delay), run: h.Run, by: i}
 			b.Changes.Requeues = append(b.Changes.Requeues, q)
 			b.Changes.Counts.Pending++

@@ -123,7 +123,7 @@ func (b *Batch) startRun(p store.StartRun, def store.Pipeline, tasks map[pipelin
 		ID: p.ID, Pipeline: def.ID, Version: def.Version, Status: pipeline.RunRunning,
 		FailureMode: cmp.Or(p.FailureMode, def.FailureMode, pipeline.FailFast),
 		Structure:   def.Structure.Reachable(def.EntryTasks), EntryTasks: def.EntryTasks,
-		InputPath: p.Input.Path, Metadata: Object(p.Metadata), CreatedAt: b.now, StartedAt: b.now,
+		InputPath: p.Input.Path, Metadata: Object(p.Metadata), TriggeredBy: Text(p.TriggeredBy), CreatedAt: b.now, StartedAt: b.now,
 	}
 	if p.ScheduledFor.After(b.now) {
 		run.Status, run.StartedAt = pipeline.RunPending, time.Time{}

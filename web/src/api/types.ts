@@ -299,6 +299,7 @@ export interface RetryAllRequest {
   from?: Time; // failure
   to?: Time;
   limit?: number; // 1000
+  ids?: string[];
 }
 
 /** RetriedAll answers it. */
@@ -324,9 +325,11 @@ export interface RetryNotPossible {
 
 /**
  * PurgeRequest is POST /api/dlq/purge: an age such as "7d" (units s, m, h, d
- * and w), or days. Neither means the configured retention.
+ * and w), or days. Neither means the configured retention. IDs are the ones to
+ * delete, and no age counts then.
  */
 export interface PurgeRequest {
+  ids?: string[];
   olderThan?: string;
   olderThanDays?: number;
 }
@@ -334,7 +337,7 @@ export interface PurgeRequest {
 /** Purged answers it. */
 export interface Purged {
   purged: number;
-  olderThan: Time; // what failed before is gone
+  olderThan: Time; // what failed before is gone; null where ids were given
 }
 
 /**
@@ -487,7 +490,9 @@ export interface PreviousAttempt {
   attempt: number;
   error: string;
   errorCode?: string;
-  timestamp: string;
+  timestamp: string; // when it failed
+  startedAt?: string;
+  retryAt?: string;
   reasonClass?: string;
 }
 
@@ -738,6 +743,7 @@ export interface Run {
   entryTasks: string[] | null;
   error?: string;
   metadata: Json;
+  triggeredBy?: string; // the name of the token that started it
   createdAt: Time;
   startedAt: Time;
   completedAt: Time;
@@ -749,6 +755,24 @@ export interface Runs {
   total: number;
   limit: number;
   offset: number;
+}
+
+/**
+ * RecentRuns answers GET /api/recent-runs: by pipeline the newest
+ * Limit runs, newest first. A pipeline that never ran is not in it.
+ */
+export interface RecentRuns {
+  limit: number;
+  pipelines: Record<string, RunGlance[] | null> | null;
+}
+
+/** RunGlance is what a list shows of a run. */
+export interface RunGlance {
+  id: string;
+  status: string;
+  createdAt: Time;
+  startedAt: Time;
+  completedAt: Time;
 }
 
 /** RunDetail answers GET /api/runs/{id}: the run's members, and its tasks. */
@@ -1601,6 +1625,7 @@ export interface QueueItem {
   startedAt: Time;
   completedAt: Time;
   createdAt: Time;
+  codeVersion: number; // of its task, when it was queued
   error?: string;
   errorCode?: string;
 }
@@ -1984,6 +2009,7 @@ export interface StorageList {
   backend: string;
   prefix: string;
   objects: StorageObject[] | null;
+  folders?: string[]; // with folders=1: what else begins under the prefix, each ends in a slash
   next?: string;
 }
 
