@@ -34,18 +34,21 @@ for (const page of ["dashboard", "console"]) {
   row(`${page}: style`, weigh(named.filter((n) => n.endsWith(".css"))), limits.css);
 }
 for (const page of ["dashboard", "console"]) {
-  // What is fetched later may fetch more, later still.
-  const lazy = new Set();
+  // What is fetched later may fetch more, later still. It weighs what is not there yet: neither from the start, nor with
+  // any of the parts that fetch it.
+  const there = new Map();
   const follow = (names) => {
+    const have = new Set([...initial[page], ...names]);
     for (const next of [...names].flatMap((n) => files[n].dynamicImports)) {
-      if (lazy.has(next) || !files[next]) continue;
-      lazy.add(next);
-      follow(closure(next));
+      if (!files[next]) continue;
+      const known = there.get(next);
+      there.set(next, known ? new Set([...known].filter((n) => have.has(n))) : have);
+      if (!known) follow(closure(next));
     }
   };
   follow(initial[page]);
-  for (const chunk of [...lazy].sort()) {
-    const more = [...closure(chunk)].filter((n) => !initial[page].has(n));
+  for (const [chunk, have] of [...there].sort(([a], [b]) => a.localeCompare(b))) {
+    const more = [...closure(chunk)].filter((n) => !have.has(n));
     if (more.length > 0)
       row(`${page}: lazy ${chunk.replace(/^assets\/|-[\w-]{8}\.js$/g, "")}`, weigh(more), limits.lazy);
   }

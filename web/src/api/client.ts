@@ -92,6 +92,33 @@ export class ApiClient {
     }
   }
 
+  /** Reads some bytes of a stored object from a place on, as text. What begins or ends amid a character shows that. */
+  async part(
+    path: string,
+    from: number,
+    size: number,
+    signal: AbortSignal,
+  ): Promise<{ text: string; from: number; to: number; total: number; binary: boolean }> {
+    let response: Response;
+    try {
+      response = await this.stream(path, { Range: `bytes=${from}-${from + size - 1}` }, signal);
+    } catch (cause) {
+      // Of an object without bytes there is no part.
+      if (cause instanceof ApiError && cause.status === 416)
+        return { text: "", from: 0, to: 0, total: 0, binary: false };
+      throw cause;
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const total = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? bytes.length);
+    return {
+      text: new TextDecoder().decode(bytes),
+      from,
+      to: from + bytes.length,
+      total,
+      binary: bytes.subarray(0, 4_096).includes(0),
+    };
+  }
+
   async blob(path: string): Promise<Blob> {
     const response = await this.stream(path, {}, new AbortController().signal);
     return response.blob();

@@ -13,6 +13,7 @@ it("knows what an event makes old", () => {
     ["run", "prun_1"],
     ["runs"],
     ["queue"],
+    ["dlq"],
   ]);
   expect(affectedKeys({ seq: 1, type: "resync", at: null })).toEqual([[]]);
 });

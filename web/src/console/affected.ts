@@ -6,9 +6,9 @@ export type Key = readonly string[];
 export function affectedKeys(event: StreamEvent): Key[] {
   switch (event.type) {
     case "run":
-      return [...(event.runId ? [["run", event.runId]] : [["run"]]), ["runs"], ["queue"]];
+      return [...(event.runId ? [["run", event.runId]] : [["run"]]), ["runs"], ["queue"], ["dlq"]];
     case "service":
-      return [["services"], ["service"], ["pipelines"], ["pipeline"]];
+      return [["services"], ["service"], ["pipelines"], ["pipeline"], ["task-history"]];
     case "pipeline":
       return [["pipelines"], ["pipeline"]];
     case "worker":

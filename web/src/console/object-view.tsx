@@ -9,6 +9,7 @@ import { CopyButton } from "../ui/copy.tsx";
 import { Failure, Loading, Panel } from "../ui/panel.tsx";
 import { toastError } from "../ui/toast.tsx";
 import { objectQuery, objectURL } from "./queries/objects.ts";
+import { bytesOf } from "./queries/storage.ts";
 import { client } from "./server.ts";
 
 /** A stored object in a panel of its own, which loads and fails by itself. */
@@ -63,7 +64,7 @@ export function ObjectBody({ path, label }: { path: string; label: string }) {
 }
 
 /** A plain link cannot carry the token, so the bytes are fetched and then saved. */
-export function DownloadButton({ path, size }: { path: string; size?: number }) {
+export function DownloadButton({ path, size, backend }: { path: string; size?: number; backend?: string | undefined }) {
   const [busy, setBusy] = useState(false);
   const name = path.split("/").at(-1) ?? "object";
   return (
@@ -74,7 +75,7 @@ export function DownloadButton({ path, size }: { path: string; size?: number }) 
       onClick={async () => {
         setBusy(true);
         try {
-          saveFile(name, await client.blob(objectURL(path)));
+          saveFile(name, await client.blob(backend ? bytesOf(path, backend) : objectURL(path)));
         } catch (cause) {
           toastError(`${name} could not be downloaded`, cause);
         } finally {

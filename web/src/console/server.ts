@@ -23,8 +23,25 @@ export const client = new ApiClient({ token, onUnauthorized: () => link.stop("un
 
 /** An event says what changed, not how; what is shown of it is fetched again, at most four times a second. */
 const changes = new Coalescer((keys) => {
-  for (const queryKey of keys) void queries.invalidateQueries({ queryKey });
+  for (const queryKey of keys) {
+    // To ask again while an answer is on its way would throw that answer away; and one that was long in coming rests.
+    if (queryKey.length > 0 && (queries.isFetching({ queryKey }) > 0 || resting(queryKey))) changes.add([queryKey]);
+    else void queries.invalidateQueries({ queryKey });
+  }
 }, 250);
+
+const restUntil = new Map<string, number>();
+const resting = (key: Key) => (restUntil.get(JSON.stringify(key)) ?? 0) > Date.now();
+
+/** Asks for something that may be large: events that follow wait for ten times as long as the answer took. */
+export async function paced<T>(key: Key, ask: () => Promise<T>): Promise<T> {
+  const begun = Date.now();
+  try {
+    return await ask();
+  } finally {
+    restUntil.set(JSON.stringify(key), Date.now() + 10 * (Date.now() - begun));
+  }
+}
 
 export const link: Link<StreamEvent> = new Link<StreamEvent>({
   transport: eventStream(client, "/api/stream"),

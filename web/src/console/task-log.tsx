@@ -12,13 +12,13 @@ import { client } from "./server.ts";
 
 const LogViewer = lazy(async () => ({ default: (await import("../log/viewer.tsx")).LogViewer }));
 
-const levels = ["debug", "info", "warn", "error"] as const;
+export const logLevels = ["debug", "info", "warn", "error"] as const;
 const tones: Partial<Record<Line["mark"], string>> = { error: "text-bad", warn: "text-warn" };
 // A search takes two seconds at most and says how far it got.
 const limitMs = 20_000;
 
 /** The log that the last attempt of a task run left in storage. */
-function taskLog(run: string): LogSource {
+export function taskLog(run: string): LogSource {
   return {
     empty: "The task wrote nothing to its log.",
     async page(query, signal): Promise<LogPage> {
@@ -49,7 +49,7 @@ const line = (from: TaskLogLine): Line => ({
   pos: from.pos,
   at: from.at ? Date.parse(from.at) : null,
   text: from.text,
-  mark: levels.find((level) => level === from.level) ?? "info",
+  mark: logLevels.find((level) => level === from.level) ?? "info",
 });
 
 /** The path is part of the key: another attempt leaves another log. */
@@ -113,7 +113,7 @@ function WholeLog({ run, path, label, onClose }: { run: string; path: string; la
         <LogViewer
           source={source}
           label={label}
-          marks={levels.map((level) => [level, level])}
+          marks={logLevels.map((level) => [level, level])}
           picked={picked}
           onPick={setPicked}
           className="flex-1"

@@ -1,16 +1,16 @@
-import { Link } from "@tanstack/react-router";
 import { X } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import type { TaskRun } from "../api/types.ts";
-import { bytes, instant } from "../lib/format.ts";
-import { type GraphNode, type GraphState, progressOf, whyNotRun } from "../lib/graph-state.ts";
+import { bytes, count } from "../lib/format.ts";
+import { type GraphNode, type GraphState, whyNotRun } from "../lib/graph-state.ts";
 import { IconButton } from "../ui/button.tsx";
 import { Id } from "../ui/copy.tsx";
 import { Facts, Loading, Panel } from "../ui/panel.tsx";
 import { StateBadge } from "../ui/state.tsx";
-import { Ago, At, Elapsed, Until } from "../ui/time.tsx";
+import { Ago, At, Elapsed } from "../ui/time.tsx";
 import { ErrorText } from "./failure.tsx";
 import { DownloadButton, ObjectBody } from "./object-view.tsx";
+import { TaskTable } from "./run/task-table.tsx";
 import { TaskLog } from "./task-log.tsx";
 
 const Graph = lazy(() => import("./graph/graph.tsx"));
@@ -29,105 +29,38 @@ export function LazyGraph(props: {
   );
 }
 
-/** The tasks of a run as a table: everything that the graph says, in words. */
-export function TaskTable({
+const mostNodes = 700;
+
+/** The graph; where it would be too large to be one, or on a phone, the tasks as a list that says the same. */
+export function GraphOrList({
   graph,
   runId,
   selected,
+  onSelect,
 }: {
   graph: GraphState;
   runId: string;
-  selected?: string | undefined;
+  selected: string | undefined;
+  onSelect: (task: string) => void;
 }) {
+  const list = <TaskTable graph={graph} runId={runId} selected={selected} />;
+  if (graph.nodes.length > mostNodes)
+    return (
+      <>
+        <p className="border-b border-line bg-sunken px-3 py-1.5 text-sm text-muted">
+          A graph of {count(graph.nodes.length, "task")} says nothing any more, so here they are as a list, in the order
+          of the graph.
+        </p>
+        {list}
+      </>
+    );
   return (
-    <table className="data stack pairs" aria-label="Tasks of this run">
-      <thead>
-        <tr>
-          <th scope="col">Task</th>
-          <th scope="col">State</th>
-          <th scope="col">Attempt</th>
-          <th scope="col">Duration</th>
-          <th scope="col">Progress</th>
-        </tr>
-      </thead>
-      <tbody>
-        {graph.nodes.map((node) => (
-          <tr key={node.id} data-task={node.id} aria-current={node.id === selected || undefined}>
-            <td className="lead order-1">
-              <Link
-                data-row
-                to="/runs/$id"
-                params={{ id: runId }}
-                search={(old) => ({ ...old, task: node.id })}
-                resetScroll={false}
-                className="link font-medium"
-              >
-                {node.id}
-              </Link>
-              {node.run?.error && (
-                <p
-                  className={`line-clamp-2 max-w-lg text-sm ${node.state === "cancelled" ? "text-muted" : "text-bad"}`}
-                >
-                  {node.run.error}
-                </p>
-              )}
-            </td>
-            <td className="order-2 max-sm:text-right">
-              <span>
-                <StateBadge state={node.state} />
-                <RetryAt node={node} />
-              </span>
-            </td>
-            <td className="order-3 max-sm:text-sm">
-              {node.run ? (
-                <span className="tabular-nums">
-                  <span className="sm:hidden">attempt </span>
-                  {node.run.attempt} of {node.run.maxRetries + 1}
-                </span>
-              ) : (
-                <span className="text-muted max-sm:hidden">none</span>
-              )}
-            </td>
-            <td className="order-4 max-sm:text-right max-sm:text-sm">
-              <span className="whitespace-nowrap">
-                <Elapsed start={node.run?.startedAt} end={node.run?.completedAt} />
-              </span>
-            </td>
-            <td className="order-5 col-span-2 max-sm:text-sm">
-              {node.run ? <Progress run={node.run} /> : <span className="text-muted">{whyNotRun(graph, node)}</span>}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function RetryAt({ node }: { node: GraphNode }) {
-  const at = instant(node.run?.scheduledAt);
-  if (node.state !== "retrying" || at === null) return null;
-  return (
-    <span className="block pt-0.5 text-sm text-muted">
-      again <Until at={at} />
-    </span>
-  );
-}
-
-function Progress({ run }: { run: TaskRun }) {
-  const { percent, message } = progressOf(run);
-  if (run.status === "completed") return <span className="text-muted">done</span>;
-  if (run.status === "cancelled") return <span className="text-muted">none any more</span>;
-  if (percent === null && !message) return <span className="text-muted">no report</span>;
-  return (
-    <span className="block max-w-56 space-y-1">
-      {percent !== null && (
-        <span className="flex items-center gap-2">
-          <progress className="h-1.5 flex-1" max={100} value={percent} aria-label={`Progress of ${run.taskId}`} />
-          <span className="w-9 text-right text-sm tabular-nums">{Math.round(percent)} %</span>
-        </span>
-      )}
-      {message && <span className="block text-sm text-muted">{message}</span>}
-    </span>
+    <>
+      <div className="max-sm:hidden">
+        <LazyGraph graph={graph} selected={selected} onSelect={onSelect} />
+      </div>
+      <div className="sm:hidden">{list}</div>
+    </>
   );
 }
 

@@ -3,21 +3,21 @@ import { Link } from "@tanstack/react-router";
 import { Boxes, Play, Server } from "lucide-react";
 import { count } from "../../lib/format.ts";
 import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
-import { StateBadge, type Tone } from "../../ui/state.tsx";
+import { StateBadge } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
 import { pendingQuery } from "../queries/enrollments.ts";
 import { pipelinesQuery } from "../queries/pipelines.ts";
-import { queueQuery } from "../queries/queue.ts";
 import { runsQuery } from "../queries/runs.ts";
 import { servicesQuery } from "../queries/services.ts";
+import { QueueCounts } from "../queue-counts.tsx";
 
 export function HomePage() {
   return (
     <>
       <Heading title="Home" tab="Home" />
       <Waiting />
-      <Queue />
+      <QueueCounts />
       <div className="grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
         <Recent />
         <Services />
@@ -46,48 +46,6 @@ function Waiting() {
           </li>
         ))}
       </ul>
-    </section>
-  );
-}
-
-function Queue() {
-  const queue = useQuery(queueQuery);
-  if (queue.isError && !queue.data) {
-    return (
-      <div className="card">
-        <Failure what="The queue could not be read" error={queue.error} retry={() => void queue.refetch()} />
-      </div>
-    );
-  }
-  const q = queue.data;
-  const cells: [string, number | undefined, Tone][] = [
-    ["Running", q?.running, "run"],
-    ["Queued", q?.pending, "idle"],
-    ["Waiting", q?.waiting, "idle"],
-    ["Completed", q?.completed, "ok"],
-    ["Failed", q?.failed, "bad"],
-    ["Dead letters", q?.dlq, "warn"],
-  ];
-  return (
-    <section aria-label="Task runs in the queue" className="card">
-      <dl className="grid grid-cols-3 divide-line sm:grid-cols-6 sm:divide-x">
-        {cells.map(([name, value, tone]) => (
-          <div key={name} className="px-3 py-3">
-            <dt className="text-sm text-muted">{name}</dt>
-            <dd
-              className={`text-2xl font-semibold tabular-nums ${value ? `tone-${tone} tone-text` : "text-muted"}`}
-              data-counter={name}
-            >
-              {value ?? "–"}
-            </dd>
-          </div>
-        ))}
-      </dl>
-      {q?.oldestPending && (
-        <p className="border-t border-line px-3 py-1.5 text-sm text-muted">
-          The oldest queued task was queued <Ago at={q.oldestPending} />.
-        </p>
-      )}
     </section>
   );
 }

@@ -15,7 +15,7 @@ import { Heading, RunsTable } from "../parts.tsx";
 import { pipelineQuery } from "../queries/pipelines.ts";
 import { runsQuery } from "../queries/runs.ts";
 import { LazyGraph } from "../task-views.tsx";
-import { TriggerDialog } from "../trigger-dialog.tsx";
+import { TriggerDialog } from "../trigger/dialog.tsx";
 
 const route = getRouteApi("/pipelines/$id");
 

@@ -1,94 +1,86 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { GitFork } from "lucide-react";
-import { useState } from "react";
-import type { Run } from "../../api/types.ts";
-import { count, instant } from "../../lib/format.ts";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { ArrowDown, ArrowUp, GitFork } from "lucide-react";
+import { useMemo } from "react";
+import type { Pipeline, RunGlance } from "../../api/types.ts";
+import { count, duration, instant } from "../../lib/format.ts";
 import { absolute, zonePreference } from "../../lib/zone.ts";
+import { Button } from "../../ui/button.tsx";
+import { FilterSelect } from "../../ui/field.tsx";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { lookOf, StateIcon } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading } from "../parts.tsx";
 import { pipelinesQuery } from "../queries/pipelines.ts";
-import { runsQuery } from "../queries/runs.ts";
+import { recentLimit, recentRunsQuery } from "../queries/runs.ts";
+import type { PipelinesSearch } from "../routes/work.ts";
+import { SearchField } from "../search-field.tsx";
+import { type RunStats, statsOf } from "../stats.ts";
 
-const recentRuns = 100;
+const route = getRouteApi("/pipelines");
+const stripLength = 12;
+
+interface Row {
+  pipeline: Pipeline;
+  runs: RunGlance[];
+  stats: RunStats;
+}
+
+const sorts = {
+  name: { label: "Name", of: (r: Row) => (r.pipeline.name || r.pipeline.id).toLowerCase() },
+  last: { label: "Last run", of: (r: Row) => -(instant(r.runs[0]?.createdAt) ?? 0) },
+  success: { label: "Success, lowest first", of: (r: Row) => r.stats.success ?? 2 },
+  slow: { label: "Duration, longest first", of: (r: Row) => -(r.stats.p95 ?? -1) },
+} as const;
+export type PipelineSort = keyof typeof sorts;
 
 export function PipelinesPage() {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
   const pipelines = useQuery(pipelinesQuery);
-  const recent = useQuery(runsQuery({ limit: recentRuns }));
-  const [search, setSearch] = useState("");
-  // Whether what is known of the last runs is all there is.
-  const all = (recent.data?.total ?? 0) <= recentRuns;
-  const needle = search.trim().toLowerCase();
-  const shown = pipelines.data?.filter((p) => `${p.id} ${p.name}`.toLowerCase().includes(needle)) ?? [];
+  const recent = useQuery(recentRunsQuery);
+  const set = (change: PipelinesSearch) =>
+    void navigate({ search: (old: PipelinesSearch) => ({ ...old, ...change }), replace: true });
+  const needle = (search.text ?? "").toLowerCase();
+  const by = sorts[search.sort ?? "name"].of;
+  const rows = useMemo(() => {
+    const all = (pipelines.data ?? []).map((pipeline): Row => {
+      const runs = recent.data?.[pipeline.id] ?? [];
+      return { pipeline, runs, stats: statsOf(runs) };
+    });
+    return all
+      .filter(({ pipeline: p }) => `${p.id} ${p.name}`.toLowerCase().includes(needle))
+      .sort((a, b) => (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : a.pipeline.id.localeCompare(b.pipeline.id)));
+  }, [pipelines.data, recent.data, needle, by]);
   return (
     <>
       <Heading title="Pipelines" tab="Pipelines">
-        <label>
-          <span className="sr-only">Filter by name</span>
-          <input
-            data-search
-            type="search"
-            className="field"
-            placeholder="Filter by name"
-            value={search}
-            onChange={(e) => setSearch(e.target.value)}
-          />
-        </label>
+        <SearchField
+          label="Filter by name"
+          placeholder="Filter by name"
+          value={search.text}
+          onChange={(text) => set({ text })}
+        />
+        <FilterSelect
+          label="Order"
+          value={search.sort ?? "name"}
+          onChange={(sort) => set({ sort: sort === "name" ? undefined : (sort as PipelineSort) })}
+        >
+          {Object.entries(sorts).map(([name, sort]) => (
+            <option key={name} value={name}>
+              {sort.label}
+            </option>
+          ))}
+        </FilterSelect>
       </Heading>
       <div className="card overflow-hidden">
         {pipelines.data ? (
-          shown.length > 0 ? (
-            <table className="data stack" aria-label="Pipelines">
-              <thead>
-                <tr>
-                  <th scope="col">Pipeline</th>
-                  <th scope="col">Tasks</th>
-                  <th scope="col">Last runs, newest first</th>
-                  <th scope="col">Last run</th>
-                </tr>
-              </thead>
-              <tbody>
-                {shown.map((p) => {
-                  const runs = recent.data?.runs.filter((r) => r.pipelineId === p.id) ?? [];
-                  return (
-                    <tr key={p.id}>
-                      <td className="lead">
-                        <Link data-row to="/pipelines/$id" params={{ id: p.id }} className="link font-semibold">
-                          {p.name || p.id}
-                        </Link>
-                        <p className="text-sm text-muted">
-                          {p.name && p.name !== p.id && <span className="font-mono">{p.id} · </span>}
-                          {p.description || `starts with ${(p.entry_tasks ?? []).join(", ")}`}
-                        </p>
-                      </td>
-                      <td data-label="Tasks" className="whitespace-nowrap">
-                        {count(Object.keys(p.structure ?? {}).length, "task")}
-                      </td>
-                      <td data-label="Last runs">
-                        <Strip runs={runs.slice(0, 10)} all={all} />
-                      </td>
-                      <td data-label="Last run">
-                        {runs[0] ? (
-                          <Ago at={runs[0].createdAt} className="whitespace-nowrap" />
-                        ) : (
-                          <span className="text-muted whitespace-nowrap">{all ? "never" : "longer ago"}</span>
-                        )}
-                      </td>
-                    </tr>
-                  );
-                })}
-              </tbody>
-            </table>
+          rows.length > 0 ? (
+            <List rows={rows} known={recent.data !== undefined} sort={search.sort ?? "name"} />
           ) : needle ? (
             <Empty
               title="No pipeline has that in its name"
-              action={
-                <button type="button" className="link" onClick={() => setSearch("")}>
-                  Clear the filter
-                </button>
-              }
+              action={<Button onClick={() => set({ text: undefined })}>Clear the filter</Button>}
             />
           ) : (
             <Empty
@@ -109,17 +101,107 @@ export function PipelinesPage() {
           <Loading lines={5} />
         )}
       </div>
+      {recent.isError && (
+        <div className="card">
+          <Failure
+            what="How their last runs went could not be loaded"
+            error={recent.error}
+            retry={() => void recent.refetch()}
+          />
+        </div>
+      )}
+      {rows.length > 0 && (
+        <p className="text-sm text-muted">Success and durations are of the last {recentLimit} runs of each pipeline.</p>
+      )}
     </>
   );
 }
 
-/** The states of the last runs at a glance; each leads to its run. */
-function Strip({ runs, all }: { runs: Run[]; all: boolean }) {
-  const zone = zonePreference.use();
-  if (runs.length === 0)
-    return <span className="text-muted">{all ? "none" : `not among the last ${recentRuns} runs`}</span>;
+function List({ rows, known, sort }: { rows: Row[]; known: boolean; sort: PipelineSort }) {
+  const head = (name: string, sorted: boolean, down = false) => (
+    <th scope="col" aria-sort={sorted ? (down ? "descending" : "ascending") : undefined}>
+      {name}
+      {sorted &&
+        (down ? (
+          <ArrowDown aria-hidden className="ml-1 inline size-3" />
+        ) : (
+          <ArrowUp aria-hidden className="ml-1 inline size-3" />
+        ))}
+    </th>
+  );
   return (
-    <ul className="flex flex-wrap sm:w-60">
+    <table className="data stack" aria-label="Pipelines">
+      <thead>
+        <tr>
+          {head("Pipeline", sort === "name")}
+          <th scope="col">Last runs, newest first</th>
+          {head("Success", sort === "success")}
+          {head("Half / 95 % take up to", sort === "slow", true)}
+          {head("Last run", sort === "last", true)}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ pipeline: p, runs, stats }) => (
+          <tr key={p.id}>
+            <td className="lead">
+              <Link data-row to="/pipelines/$id" params={{ id: p.id }} className="link font-semibold">
+                {p.name || p.id}
+              </Link>
+              <p className="line-clamp-2 text-sm text-muted">
+                {p.name && p.name !== p.id && <span className="font-mono">{p.id} · </span>}
+                {count(Object.keys(p.structure ?? {}).length, "task")}
+                {p.description ? ` · ${p.description}` : ""}
+              </p>
+            </td>
+            <td data-label="Last runs">
+              {runs.length > 0 ? (
+                <Strip runs={runs.slice(0, stripLength)} />
+              ) : (
+                <span className="text-muted">{known ? "none yet" : "…"}</span>
+              )}
+            </td>
+            <td data-label="Success">
+              <Success stats={stats} />
+            </td>
+            <td data-label="Durations" className="whitespace-nowrap">
+              {stats.p50 === null ? (
+                <span className="text-muted">–</span>
+              ) : (
+                <span className="tabular-nums">
+                  {duration(stats.p50)} <span className="text-muted">/ {duration(stats.p95)}</span>
+                </span>
+              )}
+            </td>
+            <td data-label="Last run">
+              {runs[0] ? (
+                <Ago at={runs[0].createdAt} className="whitespace-nowrap" />
+              ) : (
+                <span className="text-muted">{known ? "never" : "…"}</span>
+              )}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function Success({ stats }: { stats: RunStats }) {
+  if (stats.success === null) return <span className="text-muted">–</span>;
+  const percent = Math.floor(stats.success * 100);
+  const tone = percent >= 95 ? "text-ok" : percent >= 70 ? "text-warn" : "text-bad";
+  return (
+    <span className={`font-medium tabular-nums ${tone}`} title={`of ${count(stats.ended, "run")} that ended`}>
+      {percent} %
+    </span>
+  );
+}
+
+/** The states of the last runs at a glance; each leads to its run. */
+export function Strip({ runs }: { runs: RunGlance[] }) {
+  const zone = zonePreference.use();
+  return (
+    <ul className="flex flex-wrap sm:w-72">
       {runs.map((run) => {
         const at = instant(run.createdAt);
         const label = `${lookOf(run.status).label}${at ? `, ${absolute(at, zone)}` : ""}`;

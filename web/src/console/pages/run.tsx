@@ -1,27 +1,30 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { Ban, Play, Rows3, Workflow } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
 import { ApiError } from "../../api/client.ts";
 import type { RunDetail } from "../../api/types.ts";
 import { count, shortId } from "../../lib/format.ts";
 import { deriveGraph, failedNodes, type GraphState } from "../../lib/graph-state.ts";
 import { useShortcuts } from "../../lib/keyboard.ts";
-import { Button } from "../../ui/button.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
-import { Confirm } from "../../ui/dialog.tsx";
-import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
+import { Tabs } from "../../ui/tabs.tsx";
 import { Ago, Elapsed } from "../../ui/time.tsx";
-import { announce, toast, toastError } from "../../ui/toast.tsx";
+import { announce } from "../../ui/toast.tsx";
 import { RunFailure, statusCommand } from "../failure.tsx";
-import { useMayChange } from "../gate.tsx";
-import { ObjectPanel } from "../object-view.tsx";
+import { present } from "../params.ts";
 import { Heading } from "../parts.tsx";
-import { cancelRun, ended, runQuery } from "../queries/runs.ts";
-import type { RunSearch } from "../routes/work.ts";
-import { LazyGraph, TaskPanel, TaskTable } from "../task-views.tsx";
-import { TriggerDialog } from "../trigger-dialog.tsx";
+import { ended, runQuery } from "../queries/runs.ts";
+import { RunActions } from "../run/actions.tsx";
+import { RunData } from "../run/data.tsx";
+import { RunEvents } from "../run/events.tsx";
+import { RunLogs } from "../run/logs.tsx";
+import { type RunSearch, type RunTab, runTabs } from "../run/search.ts";
+import { TaskTable } from "../run/task-table.tsx";
+import { GraphOrList, TaskPanel } from "../task-views.tsx";
+
+const Timeline = lazy(() => import("../timeline/timeline.tsx"));
 
 const route = getRouteApi("/runs/$id");
 
@@ -48,12 +51,18 @@ export function RunPage() {
   );
 }
 
+const labels: Record<RunTab, string> = {
+  graph: "Graph",
+  timeline: "Timeline",
+  tasks: "Tasks",
+  logs: "Logs",
+  events: "Events",
+  data: "Input and output",
+};
+
 function Detail({ run }: { run: RunDetail }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const may = useMayChange();
-  const [asking, setAsking] = useState(false);
-  const [again, setAgain] = useState(false);
   const graph = useMemo(
     () =>
       deriveGraph({
@@ -66,31 +75,28 @@ function Detail({ run }: { run: RunDetail }) {
     [run],
   );
   const over = ended(run.status);
-  const failed = failedNodes(graph);
+  const failed = useMemo(() => failedNodes(graph), [graph]);
   const trouble = failed.length > 0 || Boolean(run.error);
   const set = (change: RunSearch) =>
     void navigate({
-      search: (old: RunSearch) =>
-        Object.fromEntries(Object.entries({ ...old, ...change }).filter(([, v]) => v !== undefined)),
+      search: (old: RunSearch) => present({ ...old, ...change }),
       resetScroll: false,
+      replace: !("tab" in change || "task" in change),
     });
-  const cancel = useMutation({
-    mutationFn: () => cancelRun(run.id),
-    onSuccess: () => toast("ok", "The run is being cancelled", "Tasks that run are asked to stop."),
-    onError: (cause) => toastError("The run could not be cancelled", cause),
-  });
+  const tab = search.tab ?? "graph";
+  const open = (task: string) => set({ task: task === search.task ? undefined : task });
   useShortcuts([
-    {
-      keys: "v",
-      label: "Switch between graph and table",
-      run: () => set({ view: search.view === "table" ? undefined : "table" }),
-    },
+    ...runTabs.map((name, i) => ({
+      keys: `${i + 1}`,
+      label: `Show ${labels[name].toLowerCase()}`,
+      run: () => set({ tab: name }),
+    })),
     ...(search.task ? [{ keys: "c", label: "Close the task", run: () => set({ task: undefined }) }] : []),
   ]);
   useSpokenStatus(run);
 
   const selected = graph.nodes.find((n) => n.id === search.task);
-  const table = search.view === "table";
+  const withTask = tab === "graph" || tab === "timeline" || tab === "tasks";
   return (
     <>
       <Heading
@@ -109,6 +115,7 @@ function Detail({ run }: { run: RunDetail }) {
             <Id id={run.id} what="run id" length={30} />
             <span>
               created <Ago at={run.createdAt} />
+              {run.triggeredBy && <> by {run.triggeredBy}</>}
             </span>
             <span>
               {over ? "took" : "running for"} <Elapsed start={run.startedAt ?? run.createdAt} end={run.completedAt} />
@@ -117,90 +124,71 @@ function Detail({ run }: { run: RunDetail }) {
           </span>
         }
       >
-        {over ? (
-          <Button icon={Play} disabled={!may} onClick={() => setAgain(true)}>
-            Run again
-          </Button>
-        ) : (
-          <Button icon={Ban} pending={cancel.isPending} disabled={!may} onClick={() => setAsking(true)}>
-            Cancel
-          </Button>
-        )}
+        <RunActions run={run} />
       </Heading>
 
-      {trouble && <RunFailure run={run} failed={failed} onOpen={(task) => set({ task })} />}
+      {trouble && (
+        <RunFailure run={run} failed={failed} onOpen={(task) => set({ task, tab: withTask ? tab : "graph" })} />
+      )}
 
-      <Panel
-        title="Tasks"
-        aside={
-          <div className="flex max-sm:hidden">
-            <ViewButton icon={Workflow} label="Graph" on={!table} onClick={() => set({ view: undefined })} />
-            <ViewButton icon={Rows3} label="Table" on={table} onClick={() => set({ view: "table" })} />
-          </div>
-        }
+      <Tabs
+        label="Parts of this run"
+        tabs={runTabs.map((name) => ({
+          name,
+          label: labels[name],
+          ...(name === "tasks" ? { count: graph.nodes.length } : {}),
+        }))}
+        value={tab}
+        onChange={(name) => set({ tab: name === "graph" ? undefined : name })}
       >
-        {/* A graph does not fit a phone; there the table stands for it. */}
-        {table ? (
-          <TaskTable graph={graph} runId={run.id} selected={search.task} />
-        ) : (
-          <>
-            <div className="max-sm:hidden">
-              <LazyGraph
+        <div className="space-y-4">
+          {tab === "graph" && (
+            <div className="card overflow-hidden">
+              <GraphOrList graph={graph} runId={run.id} selected={search.task} onSelect={open} />
+            </div>
+          )}
+          {tab === "timeline" && (
+            <div className="card overflow-hidden">
+              <Suspense fallback={<Loading label="Drawing the time line" lines={6} />}>
+                <Timeline
+                  run={run}
+                  graph={graph}
+                  selected={search.task}
+                  onSelect={open}
+                  view={search}
+                  onView={(change) => set({ ...change })}
+                />
+              </Suspense>
+            </div>
+          )}
+          {tab === "tasks" && (
+            <div className="card overflow-hidden">
+              <TaskTable
                 graph={graph}
+                runId={run.id}
                 selected={search.task}
-                onSelect={(task) => set({ task: task === search.task ? undefined : task })}
+                filter={search}
+                onFilter={(change) => set(change)}
               />
             </div>
-            <div className="sm:hidden">
-              <TaskTable graph={graph} runId={run.id} selected={search.task} />
-            </div>
-          </>
-        )}
-      </Panel>
-
-      {selected && (
-        <TaskPanel key={selected.id} graph={graph} node={selected} onClose={() => set({ task: undefined })} />
-      )}
-
-      <div className="grid gap-4 lg:grid-cols-2 lg:items-start">
-        <ObjectPanel title="Input" path={run.inputPath || undefined} absent="This run was started without an input." />
-        <Output run={run} graph={graph} />
-      </div>
-      <Panel title="About this run">
-        <Facts
-          className="p-3"
-          items={[
-            [
-              "Pipeline",
-              <Link key="p" to="/pipelines/$id" params={{ id: run.pipelineId }} className="link">
-                {run.pipelineId}
-              </Link>,
-            ],
-            ["Version", run.pipelineVersion || "none"],
-            ["On failure", run.failureMode],
-            ["Started", <Ago key="s" at={run.startedAt} />],
-            ["Ended", run.completedAt ? <Ago key="e" at={run.completedAt} /> : "not yet"],
-          ]}
-        />
-        {!trouble && (
-          <div className="px-3 pb-3">
-            <Command text={statusCommand(run)} />
-          </div>
-        )}
-      </Panel>
-
-      {asking && (
-        <Confirm
-          title="Cancel this run?"
-          action="Cancel the run"
-          danger
-          onClose={() => setAsking(false)}
-          onConfirm={() => cancel.mutate()}
-        >
-          <p>Tasks that wait never start, and tasks that run are asked to stop. What they have stored so far stays.</p>
-        </Confirm>
-      )}
-      {again && <TriggerDialog pipeline={run.pipelineId} inputPath={run.inputPath} onClose={() => setAgain(false)} />}
+          )}
+          {tab === "logs" && (
+            <RunLogs
+              graph={graph}
+              task={search.task}
+              onTask={(task) => set({ task, line: undefined })}
+              line={search.line}
+              onLine={(line) => set({ line })}
+            />
+          )}
+          {tab === "events" && <RunEvents graph={graph} task={search.task} onTask={(task) => set({ task })} />}
+          {tab === "data" && <RunData run={run} graph={graph} />}
+          {withTask && selected && (
+            <TaskPanel key={selected.id} graph={graph} node={selected} onClose={() => set({ task: undefined })} />
+          )}
+        </div>
+      </Tabs>
+      {!trouble && <Command text={statusCommand(run)} />}
     </>
   );
 }
@@ -225,61 +213,6 @@ function summary(graph: GraphState): string {
     `${number("completed")} of ${count(graph.nodes.length, "task")} done`,
     ...others.filter(([n]) => n > 0).map(([n, word]) => `${n} ${word}`),
   ].join(", ");
-}
-
-const shownOutputs = 4;
-
-function Output({ run, graph }: { run: RunDetail; graph: GraphState }) {
-  const sources = new Set(graph.edges.filter((e) => e.state === "fired").map((e) => e.from));
-  const ends = graph.nodes.filter((n) => n.state === "completed" && n.run?.outputPath && !sources.has(n.id));
-  if (run.outputPath || ends.length <= 1) {
-    return (
-      <ObjectPanel
-        title="Output"
-        path={run.outputPath || (ended(run.status) ? ends[0]?.run?.outputPath : undefined)}
-        absent={
-          ended(run.status) ? "This run ended without an output." : "The output appears here when the run is through."
-        }
-      />
-    );
-  }
-  return (
-    <div className="space-y-4">
-      {ends.slice(0, shownOutputs).map((n) => (
-        <ObjectPanel key={n.id} title={`Output of ${n.id}`} path={n.run?.outputPath} absent="" />
-      ))}
-      {ends.length > shownOutputs && (
-        <p className="text-sm text-muted">
-          {count(ends.length - shownOutputs, "more task")} ended this run. Open a task to see its output.
-        </p>
-      )}
-    </div>
-  );
-}
-
-function ViewButton({
-  icon,
-  label,
-  on,
-  onClick,
-}: {
-  icon: typeof Rows3;
-  label: string;
-  on: boolean;
-  onClick: () => void;
-}) {
-  return (
-    <Button
-      size="sm"
-      variant="ghost"
-      icon={icon}
-      aria-pressed={on}
-      className={on ? "bg-sunken !text-text" : ""}
-      onClick={onClick}
-    >
-      {label}
-    </Button>
-  );
 }
 
 function Back() {

@@ -1,14 +1,20 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { ChevronLeft, ChevronRight, Play } from "lucide-react";
+import { ArrowUp, Play } from "lucide-react";
+import { useEffect, useState } from "react";
+import { count } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { lookOf } from "../../ui/state.tsx";
+import { useMayChange } from "../gate.tsx";
+import { Pages } from "../pager.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
 import { pipelinesQuery } from "../queries/pipelines.ts";
-import { runsQuery } from "../queries/runs.ts";
+import { type RunFilter, runsQuery } from "../queries/runs.ts";
 import type { RunsSearch } from "../routes/work.ts";
+import { SearchField } from "../search-field.tsx";
+import { holdRuns } from "./hold-runs.ts";
 
 const route = getRouteApi("/runs");
 const pageSize = 25;
@@ -17,34 +23,44 @@ const spans: [number, string][] = [
   [1, "Last hour"],
   [24, "Last day"],
   [168, "Last week"],
+  [720, "Last 30 days"],
 ];
 
 export function RunsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const page = search.page ?? 1;
-  const runs = useQuery(
-    runsQuery({
-      status: search.status,
-      pipelineId: search.pipeline,
-      hours: search.hours,
-      limit: pageSize,
-      offset: (page - 1) * pageSize,
-    }),
-  );
+  const filter: RunFilter = {
+    status: search.status,
+    pipelineId: search.pipeline,
+    version: search.version,
+    text: search.text,
+    hours: search.hours,
+    limit: pageSize,
+    offset: (page - 1) * pageSize,
+  };
+  const runs = useQuery(runsQuery(filter));
   const pipelines = useQuery(pipelinesQuery);
-  const filtered = Boolean(search.status || search.pipeline || search.hours);
+  const may = useMayChange();
+  const filtered = Boolean(search.status || search.pipeline || search.hours || search.version || search.text);
   // A filter changes what the page number means.
   const set = (change: RunsSearch) =>
     void navigate({ search: (old: RunsSearch) => ({ ...old, page: undefined, ...change }) });
-  const total = runs.data?.total ?? 0;
-  const pages = Math.max(1, Math.ceil(total / pageSize));
   const ids = new Set([...(pipelines.data?.map((p) => p.id) ?? []), ...(search.pipeline ? [search.pipeline] : [])]);
+  const held = useHeld(runs.isPlaceholderData ? undefined : runs.data, JSON.stringify(filter));
+  const command = `pipeweave trigger ${pipelines.data?.[0]?.id ?? "PIPELINE"} --input '{}' --wait`;
 
   return (
     <>
-      <Heading title="Runs" tab="Runs">
-        <FilterSelect label="State" value={search.status} onChange={(status) => set({ status })} first>
+      <Heading title="Runs" tab="Runs" />
+      <search className="flex flex-wrap gap-2">
+        <SearchField
+          label="Text in the id, the pipeline or the error"
+          placeholder="Id, pipeline or error"
+          value={search.text}
+          onChange={(text) => set({ text })}
+        />
+        <FilterSelect label="State" value={search.status} onChange={(status) => set({ status })}>
           <option value="">Any state</option>
           {statuses.map((s) => (
             <option key={s} value={s}>
@@ -58,6 +74,13 @@ export function RunsPage() {
             <option key={id}>{id}</option>
           ))}
         </FilterSelect>
+        <SearchField
+          label="Version of the pipeline"
+          placeholder="Version"
+          className="w-28"
+          value={search.version}
+          onChange={(version) => set({ version })}
+        />
         <FilterSelect
           label="Created"
           value={search.hours?.toString()}
@@ -70,11 +93,23 @@ export function RunsPage() {
             </option>
           ))}
         </FilterSelect>
-      </Heading>
+        {filtered && (
+          <Button variant="ghost" onClick={() => void navigate({ search: {} })}>
+            Clear the filters
+          </Button>
+        )}
+      </search>
+      {held.fresh > 0 && (
+        <div className="flex justify-center">
+          <Button size="sm" variant="primary" icon={ArrowUp} onClick={held.show} data-new-runs={held.fresh}>
+            {count(held.fresh, "new run")}
+          </Button>
+        </div>
+      )}
       <div className={`card overflow-hidden ${runs.isPlaceholderData ? "opacity-70" : ""}`} aria-busy={runs.isFetching}>
         {runs.data ? (
-          runs.data.runs.length > 0 ? (
-            <RunsTable runs={runs.data.runs} />
+          held.runs.length > 0 ? (
+            <RunsTable runs={held.runs} />
           ) : filtered || page > 1 ? (
             <Empty
               icon={Play}
@@ -84,12 +119,8 @@ export function RunsPage() {
               There may be runs outside this filter.
             </Empty>
           ) : (
-            <Empty
-              icon={Play}
-              title="No runs yet"
-              command={`pipeweave trigger ${pipelines.data?.[0]?.id ?? "PIPELINE"} --input '{}' --wait`}
-            >
-              A run is one passage through a pipeline. Start the first one:
+            <Empty icon={Play} title="No runs yet" {...(may ? { command } : {})}>
+              A run is one passage through a pipeline. {may ? "Start the first one:" : "None was started so far."}
             </Empty>
           )
         ) : runs.isError ? (
@@ -98,31 +129,35 @@ export function RunsPage() {
           <Loading lines={8} />
         )}
       </div>
-      {total > pageSize && (
-        <nav aria-label="Pages of runs" className="flex items-center justify-between gap-3">
-          <Button
-            size="sm"
-            icon={ChevronLeft}
-            disabled={page <= 1}
-            onClick={() =>
-              void navigate({ search: (old: RunsSearch) => ({ ...old, page: page - 1 > 1 ? page - 1 : undefined }) })
-            }
-          >
-            Newer
-          </Button>
-          <p className="text-sm text-muted tabular-nums">
-            {(page - 1) * pageSize + 1} to {Math.min(total, page * pageSize)} of {total}
-          </p>
-          <Button
-            size="sm"
-            disabled={page >= pages}
-            onClick={() => void navigate({ search: (old: RunsSearch) => ({ ...old, page: page + 1 }) })}
-          >
-            Older
-            <ChevronRight aria-hidden className="size-4" />
-          </Button>
-        </nav>
+      {runs.data && runs.isError && (
+        <Failure what="The list may be old" error={runs.error} retry={() => void runs.refetch()} />
       )}
+      <Pages
+        of="runs"
+        page={page}
+        size={pageSize}
+        total={runs.data?.total ?? 0}
+        onPage={(to) => void navigate({ search: (old: RunsSearch) => ({ ...old, page: to > 1 ? to : undefined }) })}
+      />
     </>
   );
+}
+
+/** Rows stay where they are while somebody reads; runs that are new wait behind a button that says how many. */
+function useHeld(data: { runs: Parameters<typeof holdRuns>[0]; total: number } | undefined, key: string) {
+  const client = useQueryClient();
+  const [base, setBase] = useState<{ key: string; ids: string[]; total: number } | null>(null);
+  const mine = base?.key === key ? base : null;
+  useEffect(() => {
+    if (data && !mine) setBase({ key, ids: data.runs.map((r) => r.id), total: data.total });
+  }, [data, mine, key]);
+  const held = holdRuns(data?.runs ?? [], data?.total ?? 0, mine);
+  return {
+    ...held,
+    show: () => {
+      setBase(null);
+      void client.invalidateQueries({ queryKey: ["runs"] });
+      window.scrollTo({ top: 0 });
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { Boxes, ChevronDown } from "lucide-react";
 import { useState } from "react";
 import type { Service } from "../../api/types.ts";
@@ -117,7 +118,9 @@ function Tasks({ id }: { id: string }) {
           {(detail.data.tasks ?? []).map((t) => (
             <tr key={t.id}>
               <td className="lead">
-                <span className="font-medium">{t.id}</span>
+                <Link data-row to="/tasks/$id" params={{ id: t.id }} className="link font-medium">
+                  {t.id}
+                </Link>
                 {t.description && <p className="text-sm text-muted">{t.description}</p>}
               </td>
               <td data-label="Next">

@@ -1,6 +1,7 @@
 import { createRoute } from "@tanstack/react-router";
 import { HomePage } from "../pages/home.tsx";
-import { positive, present, type Raw, text } from "../params.ts";
+import { oneOf, positive, present, type Raw, text } from "../params.ts";
+import { readRunSearch } from "../run/search.ts";
 import { lazyPage } from "./lazy-page.tsx";
 import { root } from "./root.ts";
 
@@ -8,14 +9,45 @@ export interface RunsSearch {
   [key: string]: unknown;
   status?: string | undefined;
   pipeline?: string | undefined;
+  version?: string | undefined;
+  text?: string | undefined;
   hours?: number | undefined;
   page?: number | undefined;
 }
 
-export interface RunSearch {
+export interface PipelinesSearch {
   [key: string]: unknown;
+  text?: string | undefined;
+  sort?: "name" | "last" | "success" | "slow" | undefined;
+}
+
+export interface LettersSearch {
+  [key: string]: unknown;
+  pipeline?: string | undefined;
   task?: string | undefined;
-  view?: "graph" | "table" | undefined;
+  hours?: number | undefined;
+}
+
+export interface TaskSearch {
+  [key: string]: unknown;
+  version?: number | undefined;
+  page?: number | undefined;
+}
+
+export interface QueueSearch {
+  [key: string]: unknown;
+  status?: string | undefined;
+  task?: string | undefined;
+  page?: number | undefined;
+}
+
+export interface StorageSearch {
+  [key: string]: unknown;
+  backend?: string | undefined;
+  prefix?: string | undefined;
+  object?: string | undefined;
+  /** Where the part begins that is shown of an object. */
+  at?: number | undefined;
 }
 
 const pages = () => import("../pages/work.ts");
@@ -25,6 +57,8 @@ const pipelines = createRoute({
   getParentRoute: () => root,
   path: "/pipelines",
   component: lazyPage(pages, "PipelinesPage"),
+  validateSearch: (raw: Raw): PipelinesSearch =>
+    present({ text: text(raw.text), sort: oneOf(raw.sort, "last", "success", "slow") }),
 });
 const pipeline = createRoute({
   getParentRoute: () => root,
@@ -39,6 +73,8 @@ const runs = createRoute({
     present({
       status: text(raw.status),
       pipeline: text(raw.pipeline),
+      version: text(raw.version),
+      text: text(raw.text),
       hours: positive(raw.hours),
       page: positive(raw.page),
     }),
@@ -47,8 +83,7 @@ const run = createRoute({
   getParentRoute: () => root,
   path: "/runs/$id",
   component: lazyPage(pages, "RunPage"),
-  validateSearch: (raw: Raw): RunSearch =>
-    present({ task: text(raw.task), view: raw.view === "table" || raw.view === "graph" ? raw.view : undefined }),
+  validateSearch: readRunSearch,
 });
 const services = createRoute({
   getParentRoute: () => root,
@@ -56,5 +91,33 @@ const services = createRoute({
   component: lazyPage(pages, "ServicesPage"),
 });
 
+const letters = createRoute({
+  getParentRoute: () => root,
+  path: "/dead-letters",
+  component: lazyPage(pages, "DeadLettersPage"),
+  validateSearch: (raw: Raw): LettersSearch =>
+    present({ pipeline: text(raw.pipeline), task: text(raw.task), hours: positive(raw.hours) }),
+});
+const task = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks/$id",
+  component: lazyPage(pages, "TaskPage"),
+  validateSearch: (raw: Raw): TaskSearch => present({ version: positive(raw.version), page: positive(raw.page) }),
+});
+const queue = createRoute({
+  getParentRoute: () => root,
+  path: "/queue",
+  component: lazyPage(pages, "QueuePage"),
+  validateSearch: (raw: Raw): QueueSearch =>
+    present({ status: text(raw.status), task: text(raw.task), page: positive(raw.page) }),
+});
+const storage = createRoute({
+  getParentRoute: () => root,
+  path: "/storage",
+  component: lazyPage(pages, "StoragePage"),
+  validateSearch: (raw: Raw): StorageSearch =>
+    present({ backend: text(raw.backend), prefix: text(raw.prefix), object: text(raw.object), at: positive(raw.at) }),
+});
+
 /** What runs and what it runs on. */
-export const workRoutes = [home, pipelines, pipeline, runs, run, services] as const;
+export const workRoutes = [home, pipelines, pipeline, runs, run, letters, services, task, queue, storage] as const;

@@ -1,0 +1,230 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { ApiError } from "../../api/client.ts";
+import type { CodeVersion } from "../../api/types.ts";
+import { count } from "../../lib/format.ts";
+import { Button } from "../../ui/button.tsx";
+import { Command, Id } from "../../ui/copy.tsx";
+import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Pages } from "../pager.tsx";
+import { Heading } from "../parts.tsx";
+import { queueItemsQuery } from "../queries/queue.ts";
+import { historyQuery, schemaQuery, taskQuery } from "../queries/services.ts";
+import type { TaskSearch } from "../routes/work.ts";
+import { Items } from "./queue.tsx";
+
+const route = getRouteApi("/tasks/$id");
+const pageSize = 20;
+
+/** One task: what it is, how its code changed, and which runs used which version. */
+export function TaskPage() {
+  const { id } = route.useParams();
+  const history = useQuery(historyQuery(id));
+  const missing = history.error instanceof ApiError && history.error.status === 404;
+  return (
+    <>
+      <Heading
+        title={id}
+        tab={id}
+        above={
+          <Link to="/services" className="hover:underline">
+            Services
+          </Link>
+        }
+      />
+      {missing ? (
+        <div className="card">
+          <Empty title="There is no task with this id" command="pipeweave tasks list">
+            Its service may no longer offer it. These are the ones there are:
+          </Empty>
+        </div>
+      ) : (
+        <>
+          <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:items-start">
+            <Panel title="Code versions">
+              {history.data ? (
+                <History id={id} versions={history.data} />
+              ) : history.isError ? (
+                <Failure
+                  what="The code versions could not be loaded"
+                  error={history.error}
+                  retry={() => void history.refetch()}
+                />
+              ) : (
+                <Loading />
+              )}
+            </Panel>
+            <div className="space-y-4">
+              <About id={id} />
+              <Schema id={id} />
+            </div>
+          </div>
+          <Runs id={id} />
+        </>
+      )}
+    </>
+  );
+}
+
+function History({ id, versions }: { id: string; versions: CodeVersion[] }) {
+  const search = route.useSearch();
+  if (versions.length === 0) return <p className="p-4 text-muted">No version was recorded.</p>;
+  return (
+    <table className="data stack" aria-label={`Code versions of ${id}`}>
+      <thead>
+        <tr>
+          <th scope="col">Version</th>
+          <th scope="col">Hash</th>
+          <th scope="col">Service</th>
+          <th scope="col">Since</th>
+          <th scope="col">Runs</th>
+        </tr>
+      </thead>
+      <tbody>
+        {versions.map((v, i) => (
+          <tr key={v.code_version} aria-current={search.version === v.code_version || undefined}>
+            <td className="lead">
+              <span className="font-medium">version {v.code_version}</span>
+              {i === 0 && <span className="text-sm text-muted"> · now</span>}
+            </td>
+            <td data-label="Hash">
+              <Id id={v.code_hash} what="code hash" length={14} />
+            </td>
+            <td data-label="Service">{v.service_version}</td>
+            <td data-label="Since">
+              <Ago at={v.recorded_at} className="whitespace-nowrap" />
+            </td>
+            <td data-label="Runs">
+              <Link
+                data-row
+                to="/tasks/$id"
+                params={{ id }}
+                search={{ version: v.code_version }}
+                resetScroll={false}
+                className="link whitespace-nowrap"
+                aria-label={`Runs of version ${v.code_version}`}
+              >
+                <UsedBy id={id} version={v.code_version} />
+              </Link>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** How many task runs used a version. */
+function UsedBy({ id, version }: { id: string; version: number }) {
+  const used = useQuery(queueItemsQuery({ taskId: id, codeVersion: version, newest: true, limit: 1 }));
+  if (used.isError) return "see them";
+  return used.data && !used.isPlaceholderData ? count(used.data.total, "run") : "…";
+}
+
+function Runs({ id }: { id: string }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const page = search.page ?? 1;
+  const runs = useQuery(
+    queueItemsQuery({
+      taskId: id,
+      codeVersion: search.version,
+      newest: true,
+      limit: pageSize,
+      offset: (page - 1) * pageSize,
+    }),
+  );
+  return (
+    <Panel
+      title={search.version ? `Runs with version ${search.version}` : "Runs, newest first"}
+      aside={
+        search.version ? (
+          <Button size="sm" variant="ghost" onClick={() => void navigate({ search: {}, resetScroll: false })}>
+            All versions
+          </Button>
+        ) : null
+      }
+    >
+      {runs.data ? (
+        runs.data.items.length > 0 ? (
+          <>
+            <Items items={runs.data.items} task={false} />
+            <div className="p-2">
+              <Pages
+                of="runs"
+                page={page}
+                size={pageSize}
+                total={runs.data.total}
+                onPage={(to) =>
+                  void navigate({
+                    search: (old: TaskSearch) => ({ ...old, page: to > 1 ? to : undefined }),
+                    resetScroll: false,
+                  })
+                }
+              />
+            </div>
+          </>
+        ) : (
+          <p className="p-4 text-muted">{search.version ? "No run used this version." : "It has not run yet."}</p>
+        )
+      ) : runs.isError ? (
+        <Failure what="Its runs could not be loaded" error={runs.error} retry={() => void runs.refetch()} />
+      ) : (
+        <Loading />
+      )}
+    </Panel>
+  );
+}
+
+function About({ id }: { id: string }) {
+  const task = useQuery(taskQuery(id));
+  const t = task.data;
+  return (
+    <Panel title="About this task">
+      {t ? (
+        <div className="space-y-3 p-3">
+          {t.description && <p>{t.description}</p>}
+          <Facts
+            items={[
+              ["Service", t.serviceId],
+              ["Next", t.allowedNext?.length ? t.allowedNext.join(", ") : "ends here"],
+              ["Retries", `${t.retries}, ${t.retryBackoff} from ${t.retryDelayMs} ms`],
+              ["Timeout", `${t.timeout} s`],
+              ["At a time", t.concurrency > 0 ? `${t.concurrency}` : "any number"],
+              ["Priority", `${t.priority}`],
+            ]}
+          />
+          <Command text={`pipeweave tasks history ${id}`} />
+        </div>
+      ) : t === null ? (
+        <p className="p-4 text-muted">No service offers it now.</p>
+      ) : task.isError ? (
+        <Failure what="The task could not be loaded" error={task.error} retry={() => void task.refetch()} />
+      ) : (
+        <Loading />
+      )}
+    </Panel>
+  );
+}
+
+function Schema({ id }: { id: string }) {
+  const schema = useQuery(schemaQuery(id));
+  return (
+    <Panel title="Input">
+      {schema.data ? (
+        schema.data.hasSchema ? (
+          <pre className="max-h-80 overflow-auto bg-bg p-3 font-mono text-sm whitespace-pre-wrap">
+            {JSON.stringify(schema.data.schema, null, 2)}
+          </pre>
+        ) : (
+          <p className="p-4 text-muted">It takes any input: it declares no schema.</p>
+        )
+      ) : schema.isError ? (
+        <Failure what="The input schema could not be loaded" error={schema.error} retry={() => void schema.refetch()} />
+      ) : (
+        <Loading lines={2} />
+      )}
+    </Panel>
+  );
+}
