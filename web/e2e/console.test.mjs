@@ -96,6 +96,10 @@ test("the main path: open a pipeline, run it, watch it complete, look at graph a
 
   await page.getByRole("button", { name: "Run", exact: true }).click();
   const dialog = page.getByRole("dialog");
+  const asJSON = dialog.getByRole("button", { name: "Write it as JSON" });
+  await dialog.getByRole("button", { name: "Start the run" }).waitFor();
+  if (!real) await asJSON.click();
+  else if (await asJSON.isVisible()) await asJSON.click();
   await dialog.getByLabel("Input, as JSON").fill("{ not json");
   await dialog.getByRole("button", { name: "Start the run" }).click();
   await dialog.getByText("This is not JSON").waitFor();
@@ -117,9 +121,9 @@ test("the main path: open a pipeline, run it, watch it complete, look at graph a
     .locator("pre")
     .first()
     .waitFor();
-  await page.getByRole("button", { name: "Table", exact: true }).click();
+  await page.getByRole("tab", { name: /^Tasks/ }).click();
   await page.getByRole("table", { name: "Tasks of this run" }).waitFor();
-  assert.match(page.url(), /view=table/);
+  assert.match(page.url(), /tab=tasks/);
   await clean(page);
 
   await page.getByRole("link", { name: "Runs", exact: true }).first().click();
@@ -206,6 +210,7 @@ test("a failed run: the task, the attempt and the error come first; a skipped ta
     await failed.getByText("at attempt 4 of 4").waitFor();
     await failed.getByText("object 12 0 is not a stream").waitFor();
     await page.locator('[data-state="skipped"]:visible').first().waitFor();
+    await page.getByRole("tab", { name: "Input and output" }).click();
     await page.getByText("This run ended without an output.").waitFor();
     assert.equal(
       await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth),

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { fleet } from "./fleet.mjs";
 import { iso, records, structure } from "./records.mjs";
 import { listen, readJSON, sendJSON, serveStatic } from "./static.mjs";
+import { denseRun, history, inputErrors, inputSchema, letters, listFolder, replayedRun, wideRun } from "./work.mjs";
 
 const token = "pwk_fake";
 const errorText =
@@ -53,6 +54,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       pipelineId: "pdf-processor",
       pipelineVersion: "1.0.0",
       status: "running",
+      triggeredBy: "bootstrap admin",
       failureMode: "fail-fast",
       inputPath: `runs/${id}/input.json`,
       structureSnapshot: structure,
@@ -90,6 +92,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       taskRow(failed, "download", "completed", 900_000, 740, output(failed, "download", { pages: 6, bytes: 182_044 })),
       taskRow(failed, "extract-text", "completed", 899_000, 2_300, output(failed, "extract-text", { words: 2_184 })),
       taskRow(failed, "extract-tables", "failed", 885_000, 4_100, {
+        createdAt: iso(899_000),
         attempt: 4,
         error: errorText,
         errorCode: "PDF_BROKEN",
@@ -97,7 +100,9 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
           attempt: a,
           error: "pdf: object 12 0 is not a stream",
           errorCode: "PDF_BROKEN",
+          startedAt: iso(900_000 - a * 4_000 + 1_500),
           timestamp: iso(900_000 - a * 4_000),
+          retryAt: iso(900_000 - a * 4_000 - 1_000),
         })),
       }),
     ];
@@ -128,7 +133,10 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
         previousAttempts: [{ attempt: 1, error: "connection reset by peer", timestamp: iso(12_000) }],
       }),
     ];
-    return { failed, short, live };
+    objects.set(`runs/${short.id}/assets/large.txt`, "line of a large object\n".repeat(30_000));
+    const replayed = replayedRun(newRun, taskRow);
+    runs.push(runs.shift()); // it is the oldest
+    return { failed, short, live, replayed };
   }
 
   /** Moves a triggered run forward, one step at a time, as a worker would. */
@@ -162,6 +170,25 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
   }
 
   const seeded = empty ? {} : seed();
+  let dead = letters(empty, seeded.failed?.id);
+  if (scene === "large") {
+    seeded.wide = wideRun(newRun, taskRow, 10_000);
+    seeded.dense = denseRun(newRun, taskRow, 500);
+  }
+  /** The events of a task run; one that runs tells more each time it is asked. */
+  let told = 3;
+  const eventsOf = (id) => {
+    const run = runs.flatMap((r) => r.tasks).find((t) => t.id === id);
+    const n = run?.completedAt ? 3 : told++;
+    return Array.from({ length: n }, (_, i) => ({
+      id: i + 1,
+      attempt: 1,
+      seq: i,
+      type: i % 3 === 2 ? "stderr" : "assistant",
+      ts: iso(20_000 - i * 1_000),
+      payload: { text: `event ${i} <b>of</b> ${run?.taskId}` },
+    }));
+  };
   const { session, enrollments, workers, service, tasks, pipeline } = records(empty, seeded.live?.id);
   session.role = role;
   const machines = fleet({ empty, session, workers, enrollments, publish });
@@ -193,6 +220,15 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       "POST",
       /^\/api\/pipelines\/([^/]+)\/trigger$/,
       (_, { body }) => {
+        const wrong = inputErrors(body.input ?? {});
+        if (body.validationMode === "strict" && wrong.length > 0)
+          return {
+            status: 400,
+            error: "Input validation failed",
+            code: "invalid",
+            requestId: "req_fake",
+            validationErrors: { download: wrong },
+          };
         const run = newRun(body.input ?? {});
         publish({ type: "run", runId: run.id, pipelineId: run.pipelineId, status: "running" });
         void play(run);
@@ -215,10 +251,152 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
           (r) =>
             (!query.get("status") || r.status === query.get("status")) &&
             (!query.get("pipelineId") || r.pipelineId === query.get("pipelineId")) &&
+            (!query.get("version") || r.pipelineVersion === query.get("version")) &&
+            (!query.get("text") ||
+              `${r.id} ${r.pipelineId} ${r.error ?? ""}`.toLowerCase().includes(query.get("text").toLowerCase())) &&
             (!query.get("from") || r.createdAt >= query.get("from")),
         );
         return { runs: hit.slice(offset, offset + limit), total: hit.length, limit, offset };
       },
+    ],
+    [
+      "GET",
+      /^\/api\/recent-runs$/,
+      () => ({
+        limit: 50,
+        pipelines: Object.fromEntries(
+          [...new Set(runs.map((r) => r.pipelineId))].map((id) => [id, runs.filter((r) => r.pipelineId === id)]),
+        ),
+      }),
+    ],
+    [
+      "POST",
+      /^\/api\/pipelines\/([^/]+)\/dry-run$/,
+      (_, { body }) => {
+        const wrong = body.input === undefined ? [] : inputErrors(body.input);
+        return {
+          valid: true,
+          errors: [],
+          warnings: [],
+          executionPlan: [["download"], ["extract-text", "extract-tables"], ["summarize"]].map((tasks, step) => ({
+            step,
+            tasks,
+            type: "entry",
+            isEnd: step === 2,
+          })),
+          inputSchemas: { download: inputSchema },
+          ...(wrong.length > 0 ? { inputErrors: { download: wrong } } : {}),
+        };
+      },
+    ],
+    [
+      "GET",
+      /^\/api\/runs\/([^/]+)\/replay$/,
+      ([id]) => ({ pipelineRunId: id, status: "failed", queued: ["extract-tables"], later: ["summarize"], kept: 2 }),
+    ],
+    [
+      "POST",
+      /^\/api\/runs\/([^/]+)\/replay$/,
+      ([id]) => {
+        const run = runs.find((r) => r.id === id);
+        const old = run.tasks.find((t) => t.taskId === "extract-tables");
+        const again = taskRow(run, "extract-tables", "running", 0, null);
+        old.supersededBy = again.id;
+        run.tasks.push(again);
+        Object.assign(run, { status: "running", completedAt: null, error: undefined });
+        publish({ type: "run", runId: id, status: "running" });
+        return { pipelineRunId: id, status: "running", queued: ["extract-tables"], later: ["summarize"], kept: 2 };
+      },
+    ],
+    [
+      "GET",
+      /^\/api\/task-runs\/([^/]+)\/events$/,
+      ([id], { query }) => {
+        const after = Number(query.get("after") ?? 0);
+        const items = eventsOf(id).filter((e) => e.id > after);
+        return { items, next: items.at(-1)?.id ?? after };
+      },
+    ],
+    [
+      "GET",
+      /^\/api\/dlq$/,
+      (_, { query }) => {
+        const items = dead.filter(
+          (l) =>
+            (!query.get("taskId") || l.taskId === query.get("taskId")) &&
+            (!query.get("pipelineId") || l.pipelineId === query.get("pipelineId")),
+        );
+        return { items, total: items.length };
+      },
+    ],
+    [
+      "POST",
+      /^\/api\/dlq\/retry-all$/,
+      (_, { body }) => {
+        // One of them was retried meanwhile by somebody else.
+        const taken = body.ids.length > 1 ? body.ids.slice(0, 1) : [];
+        const done = body.ids.filter((id) => !taken.includes(id));
+        dead = dead.filter((l) => !done.includes(l.id));
+        return {
+          retried: done.length,
+          results: done.map((dlqId) => ({ dlqId, newRunId: "trun_new", status: "queued", codeVersion: 3 })),
+          failed: taken.map((dlqId) => ({ dlqId, error: "DLQ item was already retried" })),
+        };
+      },
+    ],
+    [
+      "POST",
+      /^\/api\/dlq\/purge$/,
+      (_, { body }) => {
+        const before = dead.length;
+        dead = dead.filter((l) => !body.ids.includes(l.id));
+        return { purged: before - dead.length, olderThan: null };
+      },
+    ],
+    [
+      "GET",
+      /^\/api\/queue\/items$/,
+      (_, { query }) => {
+        const items = runs
+          .slice(0, 60)
+          .flatMap((r) => r.tasks.slice(0, 10))
+          .filter(
+            (t) =>
+              (!query.get("status") || t.status === query.get("status")) &&
+              (!query.get("taskId") || t.taskId.includes(query.get("taskId"))) &&
+              (!query.get("codeVersion") || t.codeVersion === Number(query.get("codeVersion"))),
+          );
+        const offset = Number(query.get("offset") ?? 0);
+        const limit = Number(query.get("limit") ?? 100);
+        return {
+          items: items.slice(offset, offset + limit).map((t) => ({ ...t, runId: t.id })),
+          total: items.length,
+          limit,
+          offset,
+        };
+      },
+    ],
+    ["GET", /^\/api\/tasks\/([^/]+)\/history$/, ([id]) => (structure[id] ? history : missing("Task not found"))],
+    [
+      "GET",
+      /^\/api\/tasks\/([^/]+)\/input-schema$/,
+      ([id]) => ({ taskId: id, hasSchema: id === "download", schema: id === "download" ? inputSchema : null }),
+    ],
+    [
+      "GET",
+      /^\/api\/storage\/backends$/,
+      () => ({
+        backends: [
+          { id: "local", provider: "local", endpoint: "file:///var/lib/pipeweave", bucket: "data", isDefault: true },
+          { id: "archive", provider: "s3", endpoint: "https://s3.example.org", bucket: "archive", isDefault: false },
+        ],
+        default: "local",
+      }),
+    ],
+    [
+      "GET",
+      /^\/api\/storage$/,
+      (_, { query }) => listFolder(query.get("backend") === "archive" ? [] : objects, query.get("prefix")),
     ],
     ["GET", /^\/api\/runs\/([^/]+)$/, ([id]) => runs.find((r) => r.id === id) ?? missing("Run not found")],
     [
@@ -286,11 +464,33 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     if (req.headers.authorization !== `Bearer ${token}`)
       return sendJSON(res, 401, { error: "Unauthorized", code: "unauthorized", requestId: "req_fake" });
     if (url.pathname === "/api/stream") return stream(req, res, url);
-    if (url.pathname.startsWith("/api/storage/")) {
+    if (url.pathname === "/api/upload/temp") {
+      for await (const _ of req);
+      return sendJSON(res, 200, {
+        uploadId: "tmp_0123456789abcdefghijk",
+        filename: "cover.txt",
+        size: 11,
+        mimeType: "text/plain",
+        storagePath: "",
+        expiresAt: iso(-9e7),
+      });
+    }
+    if (url.pathname.startsWith("/api/storage/") && !url.pathname.endsWith("/backends")) {
       const path = decodeURIComponent(url.pathname.slice("/api/storage/".length));
       const found = objects.get(path);
       if (found === undefined)
         return sendJSON(res, 404, { error: "File not found", path, code: "not_found", requestId: "req_fake" });
+      const range = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? "");
+      if (range) {
+        const bytes = Buffer.from(typeof found === "string" ? found : JSON.stringify(found));
+        const part = bytes.subarray(Number(range[1]), Number(range[2]) + 1);
+        return res
+          .writeHead(206, {
+            "content-type": "application/octet-stream",
+            "content-range": `bytes ${range[1]}-${Number(range[1]) + part.length - 1}/${bytes.length}`,
+          })
+          .end(part);
+      }
       if (typeof found === "string") return res.writeHead(200, { "content-type": "text/plain" }).end(found);
       return sendJSON(res, 200, url.searchParams.get("raw") === "1" ? found : { path, content: found });
     }

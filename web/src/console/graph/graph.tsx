@@ -53,13 +53,25 @@ function Flow({ graph, definition = false, selected, onSelect }: Props) {
   const shape = graph.edges.map((e) => `${e.from}>${e.to}`).join() + graph.nodes.map((n) => n.id).join();
   // biome-ignore lint/correctness/useExhaustiveDependencies: only the shape moves the boxes, states do not
   const placed = useMemo(() => place(graph), [shape]);
+  const into = new Map<string, number>();
+  const out = new Map<string, number>();
+  for (const e of graph.edges) {
+    into.set(e.to, (into.get(e.to) ?? 0) + 1);
+    out.set(e.from, (out.get(e.from) ?? 0) + 1);
+  }
   const nodes: TaskNode[] = graph.nodes.map((node) => ({
     id: node.id,
     type: "task",
     position: placed.positions.get(node.id) ?? { x: 0, y: 0 },
     width: nodeWidth,
     height: nodeHeight,
-    data: { node, role: roleOf(graph, node), definition, chosen: node.id === selected, onSelect },
+    data: {
+      node,
+      role: roleOf(node, into.get(node.id) ?? 0, out.get(node.id) ?? 0),
+      definition,
+      chosen: node.id === selected,
+      onSelect,
+    },
   }));
   const edges: Edge[] = graph.edges.map((e) => {
     const state = definition ? "open" : e.state;
@@ -83,9 +95,10 @@ function Flow({ graph, definition = false, selected, onSelect }: Props) {
         nodes={nodes}
         edges={edges}
         nodeTypes={nodeTypes}
+        onlyRenderVisibleElements={nodes.length > 150}
         fitView
         fitViewOptions={{ padding: 0.08, maxZoom: 1 }}
-        minZoom={0.2}
+        minZoom={nodes.length > 150 ? 0.05 : 0.2}
         maxZoom={2}
         nodesDraggable={false}
         nodesConnectable={false}
@@ -118,9 +131,7 @@ const edgeWords: Record<EdgeState, string> = {
   broken: "broken by a failure",
 };
 
-function roleOf(graph: GraphState, node: GraphNode): string {
-  const into = graph.edges.filter((e) => e.to === node.id).length;
-  const out = graph.edges.filter((e) => e.from === node.id).length;
+function roleOf(node: GraphNode, into: number, out: number): string {
   if (node.entry) return out === 0 ? "Only task" : "Entry";
   const join = into > 1 ? `Waits for ${into} tasks` : "";
   return [join, out === 0 ? "End" : ""].filter(Boolean).join(" · ") || "Task";

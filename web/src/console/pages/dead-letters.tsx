@@ -309,7 +309,10 @@ function Report({ outcome, onClose }: { outcome: Outcome & { verb: string }; onC
         </Button>
       }
     >
-      <ul role="alert" className="max-h-60 divide-y divide-line overflow-y-auto" aria-label={`Not ${outcome.verb}`}>
+      <p role="alert" className="sr-only">
+        {outcome.failed.length} of them were not {outcome.verb}.
+      </p>
+      <ul className="max-h-60 divide-y divide-line overflow-y-auto" aria-label={`Not ${outcome.verb}`}>
         {outcome.failed.map((f) => (
           <li key={f.id} className="flex flex-wrap gap-x-3 px-3 py-1.5 text-sm">
             <Id id={f.id} what="dead letter id" length={22} />

@@ -47,7 +47,7 @@ export function RunsPage() {
   const set = (change: RunsSearch) =>
     void navigate({ search: (old: RunsSearch) => ({ ...old, page: undefined, ...change }) });
   const ids = new Set([...(pipelines.data?.map((p) => p.id) ?? []), ...(search.pipeline ? [search.pipeline] : [])]);
-  const held = useHeld(runs.isPlaceholderData ? undefined : runs.data, JSON.stringify(filter));
+  const held = useHeld(runs.data, runs.isPlaceholderData, JSON.stringify(filter));
   const command = `pipeweave trigger ${pipelines.data?.[0]?.id ?? "PIPELINE"} --input '{}' --wait`;
 
   return (
@@ -144,13 +144,17 @@ export function RunsPage() {
 }
 
 /** Rows stay where they are while somebody reads; runs that are new wait behind a button that says how many. */
-function useHeld(data: { runs: Parameters<typeof holdRuns>[0]; total: number } | undefined, key: string) {
+function useHeld(
+  data: { runs: Parameters<typeof holdRuns>[0]; total: number } | undefined,
+  stale: boolean, // it is the answer to the filter before
+  key: string,
+) {
   const client = useQueryClient();
   const [base, setBase] = useState<{ key: string; ids: string[]; total: number } | null>(null);
   const mine = base?.key === key ? base : null;
   useEffect(() => {
-    if (data && !mine) setBase({ key, ids: data.runs.map((r) => r.id), total: data.total });
-  }, [data, mine, key]);
+    if (data && !mine && !stale) setBase({ key, ids: data.runs.map((r) => r.id), total: data.total });
+  }, [data, mine, stale, key]);
   const held = holdRuns(data?.runs ?? [], data?.total ?? 0, mine);
   return {
     ...held,

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ApiError } from "../../api/client.ts";
 import type { CodeVersion } from "../../api/types.ts";
-import { count } from "../../lib/format.ts";
+import { count, shellQuote } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
 import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
@@ -103,9 +103,9 @@ function History({ id, versions }: { id: string; versions: CodeVersion[] }) {
                 search={{ version: v.code_version }}
                 resetScroll={false}
                 className="link whitespace-nowrap"
-                aria-label={`Runs of version ${v.code_version}`}
               >
                 <UsedBy id={id} version={v.code_version} />
+                <span className="sr-only"> of version {v.code_version}</span>
               </Link>
             </td>
           </tr>
@@ -195,7 +195,7 @@ function About({ id }: { id: string }) {
               ["Priority", `${t.priority}`],
             ]}
           />
-          <Command text={`pipeweave tasks history ${id}`} />
+          <Command text={`pipeweave tasks history ${shellQuote(id)}`} />
         </div>
       ) : t === null ? (
         <p className="p-4 text-muted">No service offers it now.</p>
@@ -214,9 +214,14 @@ function Schema({ id }: { id: string }) {
     <Panel title="Input">
       {schema.data ? (
         schema.data.hasSchema ? (
-          <pre className="max-h-80 overflow-auto bg-bg p-3 font-mono text-sm whitespace-pre-wrap">
-            {JSON.stringify(schema.data.schema, null, 2)}
-          </pre>
+          <section
+            aria-label={`Input schema of ${id}`}
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
+            tabIndex={0}
+            className="max-h-80 overflow-auto bg-bg p-3 -outline-offset-2"
+          >
+            <pre className="font-mono text-sm whitespace-pre-wrap">{JSON.stringify(schema.data.schema, null, 2)}</pre>
+          </section>
         ) : (
           <p className="p-4 text-muted">It takes any input: it declares no schema.</p>
         )

@@ -72,7 +72,8 @@ function addRun(segments: Segment[], run: TaskRun, before: number): number {
   let attempt = before;
   const add = (kind: Kind, to: number | null, end: NodeState | null = null) => {
     if (cursor === null || (to !== null && to <= cursor && kind !== "running")) return;
-    segments.push({ kind, from: cursor, to, attempt, end });
+    // Clocks of several machines may disagree by a little; an attempt is never shorter than nothing.
+    segments.push({ kind, from: to === null ? cursor : Math.min(cursor, to), to, attempt, end });
     if (to !== null) cursor = to;
   };
   const past = (run.previousAttempts ?? []).filter((p) => p.attempt < run.attempt);

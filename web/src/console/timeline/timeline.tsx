@@ -174,7 +174,10 @@ const place = (range: Range, from: number, to: number) => {
   const span = range.to - range.from;
   const left = Math.max(0, ((from - range.from) / span) * 100);
   const right = Math.min(100, ((to - range.from) / span) * 100);
-  return right < 0 || left > 100 ? null : { left: `${left}%`, width: `${Math.max(0, right - left)}%` };
+  return right < 0 || left > 100
+    ? null
+    : // What is too short to be seen is a mark of its own, at the very end too.
+      { left: `min(${left}%, 100% - 3px)`, width: `${Math.max(0, right - left)}%` };
 };
 
 function Axis({ range, zone }: { range: Range; zone: string }) {

@@ -1,0 +1,335 @@
+// The pages about work against a fake control plane: runs in time, replay, forms, dead letters, the queue, code versions,
+// storage; and what is large. Each screen is looked at with axe in both themes, and at the width of a phone.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { startControlPlane } from "./fake/controlplane.mjs";
+
+const limit = { timeout: 90_000 };
+let browser;
+let fake;
+
+before(async () => {
+  browser = await launch();
+  fake = await startControlPlane();
+});
+after(async () => {
+  await browser?.close();
+  await fake?.stop();
+});
+
+const at = (path, on = fake) => {
+  const to = new URL(path, on.base);
+  to.searchParams.set("token", on.token);
+  return to.href;
+};
+const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
+const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+
+const screens = (seeded) => [
+  ["runs", "/runs", (page) => page.getByRole("table", { name: "Runs" })],
+  ["pipelines", "/pipelines", (page) => page.getByRole("table", { name: "Pipelines" })],
+  ["time line", `/runs/${seeded.failed.id}?tab=timeline`, (page) => page.locator("[data-timeline]")],
+  [
+    "tasks of a run",
+    `/runs/${seeded.failed.id}?tab=tasks`,
+    (page) => page.getByRole("table", { name: "Tasks of this run" }),
+  ],
+  ["logs of a run", `/runs/${seeded.failed.id}?tab=logs`, (page) => page.getByText("This attempt left no log.")],
+  ["events of a run", `/runs/${seeded.short.id}?tab=events`, (page) => page.locator("[data-event]")],
+  ["data of a run", `/runs/${seeded.short.id}?tab=data`, (page) => page.getByText("bootstrap admin")],
+  ["dead letters", "/dead-letters", (page) => page.locator("[data-letters]")],
+  ["queue", "/queue", (page) => page.getByRole("table", { name: "Task runs" })],
+  ["a task", "/tasks/download", (page) => page.getByRole("table", { name: "Code versions of download" })],
+  ["storage", "/storage?prefix=runs/", (page) => page.getByRole("table", { name: "Content of runs/" })],
+];
+for (const i of Array.from({ length: 11 }, (_, n) => n)) {
+  test(`screen ${i + 1} in both themes, wide and on a phone`, limit, async (t) => {
+    const [name, path, ready] = screens(fake.seeded)[i];
+    t.diagnostic(name);
+    for (const width of [1280, 360]) {
+      const { page, complaints, close } = await openTab(browser, { width });
+      await page.goto(at(path));
+      await ready(page).locator("visible=true").first().waitFor();
+      assert.equal(await sideways(page), 0, `${name} scrolls sideways at ${width}`);
+      await clean(page);
+      assert.deepEqual(complaints, []);
+      await close();
+    }
+  });
+}
+
+test("the time line tells kinds apart without colour, and the address keeps what is shown", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at(`/runs/${fake.seeded.failed.id}`));
+  await page.getByRole("tab", { name: "Timeline" }).click();
+  const row = page.locator('[data-timeline="extract-tables"]');
+  for (const kind of ["waiting", "queued", "running", "backoff"])
+    await row.locator(`[data-kind="${kind}"]`).first().waitFor({ state: "attached" });
+  assert.match((await row.getAttribute("aria-label")) ?? "", /Failed\. waits .*, queued .*, running .*, backs off/);
+  await page.getByRole("button", { name: "Zoom in" }).click();
+  await page.waitForURL(/from=\d+.*to=\d+/);
+  await page.reload();
+  await page.getByRole("button", { name: "Zoom out" }).click();
+  await page.waitForURL((url) => !url.search.includes("from="));
+  await row.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Task extract-tables" }).waitFor();
+  assert.match(page.url(), /tab=timeline/);
+  assert.match(page.url(), /task=extract-tables/);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("X6: one of two attempts that are days apart has an axis of its own", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at(`/runs/${fake.seeded.replayed.id}?tab=timeline`));
+  await page.getByText(/3 d of 3 d/).waitFor();
+  await page.getByLabel("Attempt").selectOption("last");
+  await page.waitForURL(/attempt=last/);
+  await page.getByLabel("Attempt").selectOption("3");
+  await page.getByText(/^4 rows, \d+(\.\d)? s of/).waitFor();
+  const bar = await page.locator('[data-timeline="extract-text"] [data-kind="running"]').boundingBox();
+  assert.ok(bar.width > 100, "the attempt does not fill the axis");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("events of a task that runs come as they are told", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at(`/runs/${fake.seeded.live.id}?tab=events`));
+  await page.getByLabel("Task").selectOption("extract-text");
+  const events = page.locator("[data-event]");
+  await events.nth(2).waitFor();
+  const before = await events.count();
+  await events.nth(before).waitFor();
+  await page.getByText("<b>of</b>").first().waitFor();
+  await page.getByLabel("Type of event").selectOption("stderr");
+  await page.locator('[data-event="assistant"]').first().waitFor({ state: "detached" });
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a replay says first what runs again", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at(`/runs/${fake.seeded.failed.id}`));
+  await page.getByRole("button", { name: "Replay what broke" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("1 task will run at once").waitFor();
+  await dialog.getByText("extract-tables").waitFor();
+  await dialog.getByText("should do no harm twice").waitFor();
+  await dialog.getByText("2 tasks completed and stay").waitFor();
+  await clean(page);
+  await dialog.getByRole("button", { name: "Replay", exact: true }).click();
+  await page.locator('[data-run-status="running"]').waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a form from the schema: errors of the server at their fields, a file, JSON and back", limit, async () => {
+  const { page, complaints, close } = await openTab(browser, { expected: /400/ });
+  await page.goto(at("/pipelines/pdf-processor"));
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Pages").fill("1.5");
+  await dialog.getByLabel("E-mail").fill("nobody");
+  await dialog.getByRole("button", { name: "Dry run" }).click();
+  await dialog.getByText("The pipeline is fine, the input is not.").waitFor();
+  await dialog.getByRole("button", { name: "Start the run" }).click();
+  await dialog.getByText("3 fields of the input are wrong").waitFor();
+  await dialog.getByText("Must be an integer").waitFor();
+  await dialog.getByText("Invalid email address").waitFor();
+  assert.equal(await dialog.getByLabel("Document").getAttribute("aria-invalid"), "true");
+  await clean(page);
+
+  await dialog.getByLabel("Document").fill("https://example.org/a.pdf");
+  await dialog.getByLabel("Pages").fill("12");
+  await dialog.getByLabel("E-mail").fill("ada@example.org");
+  await dialog.getByLabel("How").selectOption({ label: "Exact" });
+  await dialog.getByLabel("Why exact").fill("because");
+  await dialog.getByRole("button", { name: "Add" }).click();
+  await dialog.getByLabel("Tag 1").fill("urgent");
+  await dialog
+    .getByLabel("Cover")
+    .setInputFiles({ name: "cover.txt", mimeType: "text/plain", buffer: Buffer.from("hello there") });
+  await dialog.getByText("cover.txt, 11 B").waitFor();
+  await dialog.getByRole("button", { name: "Write it as JSON" }).click();
+  const written = JSON.parse(await dialog.getByLabel("Input, as JSON").inputValue());
+  assert.deepEqual(written, {
+    extractTables: true,
+    pdfUrl: "https://example.org/a.pdf",
+    pages: 12,
+    owner: { email: "ada@example.org" },
+    mode: "exact",
+    reason: "because",
+    tags: ["urgent"],
+    cover: "tmp_0123456789abcdefghijk",
+  });
+  await dialog.getByLabel("Input, as JSON").fill(JSON.stringify({ ...written, pages: 13, mode: "fast" }));
+  await dialog.getByRole("button", { name: "Fill in the form" }).click();
+  assert.equal(await dialog.getByLabel("Pages").inputValue(), "13");
+  assert.equal(await dialog.getByLabel("Why exact").count(), 0, "what is not asked for is shown");
+  await dialog.getByRole("button", { name: "Start the run" }).click();
+  await page.waitForURL(/\/runs\/prun_/);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("dead letters: many are confirmed by their number, and what was not retried is said", limit, async () => {
+  const own = await startControlPlane();
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/dead-letters", own));
+  await page.getByRole("button", { name: "Retry 120: failures of extract-tables" }).click();
+  const dialog = page.getByRole("dialog");
+  const go = dialog.getByRole("button", { name: "Retry 120" });
+  assert.ok(await go.isDisabled(), "120 are retried without a word");
+  await clean(page);
+  await dialog.getByLabel("Type 120 to go on").fill("120");
+  await go.click();
+  await page.getByRole("heading", { name: "119 retried, 1 not" }).waitFor();
+  await page.getByText("DLQ item was already retried").waitFor();
+  await page.locator('[data-letters="1"]').first().waitFor();
+  await clean(page);
+  await page.getByRole("button", { name: "Purge 2: failures of download" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Purge 2" }).click();
+  await page.getByText("2 dead letters purged").waitFor();
+  await page.getByRole("region", { name: "Failures of download" }).waitFor({ state: "detached" });
+  assert.deepEqual(complaints, []);
+  await close();
+  await own.stop();
+});
+
+test("runs: filters live in the address, and new runs do not move the rows", limit, async () => {
+  const own = await startControlPlane();
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/runs", own));
+  await page.getByRole("table", { name: "Runs" }).waitFor();
+  await page.locator('[data-link="live"]:visible').waitFor();
+  const first = page.getByRole("table", { name: "Runs" }).locator("a[data-row]").first();
+  const before = await first.textContent();
+  await fetch(`${own.base}/api/pipelines/pdf-processor/trigger`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${own.token}`, "content-type": "application/json" },
+    body: JSON.stringify({ input: { pdfUrl: "https://x" } }),
+  });
+  await page.locator('[data-new-runs="1"]').waitFor();
+  assert.equal(await first.textContent(), before, "the rows jumped");
+  await page.locator("[data-new-runs]").click();
+  await page.locator("[data-new-runs]").waitFor({ state: "detached" });
+  assert.notEqual(await first.textContent(), before);
+
+  await page.getByPlaceholder("Id, pipeline or error").fill("not a stream");
+  await page.waitForURL(/text=not/);
+  await page.getByLabel("State").selectOption("failed");
+  await page.waitForURL(/status=failed/);
+  await page.locator('[aria-busy="false"] [data-state="failed"]').first().waitFor();
+  await page.locator('[aria-busy="false"] [data-state="completed"]').first().waitFor({ state: "detached" });
+  const rows = await page.getByRole("table", { name: "Runs" }).locator("tbody tr").count();
+  await first.click();
+  await page.waitForURL(/\/runs\/prun_/);
+  await page.goBack();
+  await page.locator('[aria-busy="false"] [data-state="failed"]').first().waitFor();
+  assert.match(page.url(), /text=not.*status=failed|status=failed.*text=not/);
+  assert.equal(await page.getByPlaceholder("Id, pipeline or error").inputValue(), "not a stream");
+  assert.equal(await page.getByRole("table", { name: "Runs" }).locator("tbody tr").count(), rows);
+  assert.deepEqual(complaints, []);
+  await close();
+  await own.stop();
+});
+
+test("storage: folders, and a large object a part at a time", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/storage"));
+  await page.getByRole("link", { name: "runs/" }).click();
+  await page.getByRole("link", { name: `${fake.seeded.short.id}/` }).click();
+  await page.getByRole("link", { name: "assets/" }).click();
+  await page.getByRole("link", { name: "large.txt" }).click();
+  await page.getByText(/bytes 0 to 256000 of 690000/).waitFor();
+  await page.getByRole("button", { name: "Next", exact: true }).click();
+  await page.waitForURL(/at=256000/);
+  await page.getByText(/bytes 256000 to 512000/).waitFor();
+  await clean(page);
+  await page.getByLabel("Backend").selectOption("archive");
+  await page.getByText("The storage is empty").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("X2: a part that fails says so, and the rest goes on", limit, async () => {
+  const { page, close } = await openTab(browser, { expected: /50\d|Failed to load/ });
+  await page.route("**/api/recent-runs*", (route) =>
+    route.fulfill({
+      status: 500,
+      headers: { "x-request-id": "req_broken" },
+      contentType: "application/json",
+      body: JSON.stringify({ error: "Failed to list recent runs", code: "internal", requestId: "req_broken" }),
+    }),
+  );
+  await page.goto(at("/pipelines"));
+  await page.getByRole("table", { name: "Pipelines" }).waitFor();
+  await page.getByText("How their last runs went could not be loaded").waitFor({ timeout: 30_000 });
+  await page.getByText("req_broken").waitFor();
+  await page.unroute("**/api/recent-runs*");
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByText("How their last runs went could not be loaded").waitFor({ state: "detached" });
+  await clean(page);
+  await close();
+});
+
+test("X8: who may only look sees no buttons that change something", limit, async () => {
+  const own = await startControlPlane();
+  own.session.role = "viewer";
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at(`/runs/${own.seeded.failed.id}`, own));
+  await page.locator('[data-run-status="failed"]').waitFor();
+  assert.equal(await page.getByRole("button", { name: /Replay|Run again|Cancel/ }).count(), 0);
+  await page.goto(at("/dead-letters", own));
+  await page.locator("[data-letters]").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^(Retry|Purge)/ }).count(), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+  await own.stop();
+});
+
+test("X5: a run of 10,000 tasks and a graph of 500 stay interactive", { timeout: 180_000 }, async () => {
+  const large = await startControlPlane({ scene: "large" });
+  const { page, complaints, close } = await openTab(browser);
+  // How long the page was busy in one go, the longest time.
+  await page.addInitScript(() => {
+    window.longest = 0;
+    new PerformanceObserver((list) => {
+      for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
+    }).observe({ type: "longtask" });
+  });
+  const { wide, dense } = large.seeded;
+  await page.goto(at(`/runs/${wide.id}?tab=timeline`, large));
+  await page.locator('[data-timeline="page"]').waitFor();
+  await page.getByText("×10000").waitFor();
+  await page.locator('[data-timeline="page"]').click();
+  await page.locator('[data-timeline="page-00000"]').waitFor();
+  assert.ok((await page.locator("[data-timeline]").count()) < 200, "all rows are in the page");
+  await page.locator('[data-timeline="page-00000"]').focus();
+  await page.keyboard.press("End");
+  await page.locator('[data-timeline="page-09999"]').waitFor();
+  await clean(page);
+  await page.getByRole("tab", { name: /^Tasks/ }).click();
+  await page.getByLabel("State").selectOption("failed");
+  await page.getByText("100 tasks", { exact: true }).waitFor();
+  await page.getByRole("tab", { name: "Graph" }).click();
+  await page.getByText("A graph of 10001 tasks says nothing").waitFor();
+
+  await page.goto(at(`/runs/${dense.id}`, large));
+  await page.locator("[data-node]").first().waitFor();
+  await page.evaluate(() => {
+    window.longest = 0;
+  });
+  for (const button of ["Zoom in", "Zoom in", "Show the whole graph"])
+    await page.getByRole("button", { name: button }).click();
+  await page.locator("[data-node]:visible").first().click();
+  await page.getByRole("heading", { name: /^Task step-/ }).waitFor();
+  const longest = await page.evaluate(() => window.longest);
+  assert.ok(longest < 2_000, `the page was busy for ${Math.round(longest)} ms in one go`);
+  assert.deepEqual(complaints, []);
+  await close();
+  await large.stop();
+});
