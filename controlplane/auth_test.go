@@ -38,6 +38,7 @@ func TestAccess(t *testing.T) {
 		"DELETE /api/pipelines/{id}":                              "Loa",
 		"POST /api/pipelines/{id}/trigger":                        "Loa",
 		"POST /api/pipelines/{id}/dry-run":                        "Lvoa",
+		"GET /api/recent-runs":                                    "Lvoa",
 		"GET /api/runs":                                           "Lvoa",
 		"GET /api/runs/{id}":                                      "Lvoa",
 		"POST /api/runs/{id}/cancel":                              "Loa",
