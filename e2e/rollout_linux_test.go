@@ -38,7 +38,8 @@ func asSeen(t *testing.T, p *plane, name string, see func(http.Handler) http.Han
 	if err != nil {
 		t.Fatal(err)
 	}
-	var proxy *httptest.Server
+	proxy := httptest.NewUnstartedServer(nil)
+	address := "http://" + proxy.Listener.Addr().String()
 	joining := func(path string) bool {
 		return strings.HasPrefix(path, "/api/v1/enrollments/") || path == "/api/v1/workers/register"
 	}
@@ -48,7 +49,7 @@ func asSeen(t *testing.T, p *plane, name string, see func(http.Handler) http.Han
 		data = bytes.ReplaceAll(data, []byte(from), []byte(to))
 		return io.NopCloser(bytes.NewReader(data)), int64(len(data))
 	}
-	proxy = httptest.NewServer(see(&httputil.ReverseProxy{
+	proxy.Config.Handler = see(&httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -59,18 +60,19 @@ func asSeen(t *testing.T, p *plane, name string, see func(http.Handler) http.Han
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			if joining(resp.Request.URL.Path) {
-				resp.Body, resp.ContentLength = replaced(resp.Body, target.String(), proxy.URL)
+				resp.Body, resp.ContentLength = replaced(resp.Body, target.String(), address)
 				resp.Header.Set("Content-Length", fmt.Sprint(resp.ContentLength))
 			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}))
+	})
+	proxy.Start()
 	t.Cleanup(func() {
 		proxy.CloseClientConnections()
 		proxy.Close()
 	})
-	at, err := url.Parse(proxy.URL)
+	at, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
