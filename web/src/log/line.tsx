@@ -40,7 +40,7 @@ export const LogRow = memo(function LogRow({ line, find, wrap, times, selected, 
         tabIndex={-1}
         title="Link to this line; with Shift, to all lines up to it"
         onClick={(event) => onPick(line.pos, event.shiftKey)}
-        className="shrink-0 text-muted select-none hover:underline"
+        className="shrink-0 self-start text-muted select-none hover:underline"
       >
         {times && line.at !== null ? <LogTime ms={line.at} /> : <span aria-hidden>#</span>}
       </button>

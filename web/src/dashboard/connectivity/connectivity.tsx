@@ -68,7 +68,7 @@ export function ConnectivityView({ frozen }: { frozen: boolean }) {
       <Doctor frozen={frozen} />
       {history.length > 0 && (
         <>
-          <Timeline spells={spells(history)} />
+          <Timeline spells={spells(history, Date.now())} />
           <Samples history={history} />
         </>
       )}

@@ -73,7 +73,9 @@ function Found({ check }: { check: ConnectivityCheck }) {
         <p className={check.skipped ? "text-muted" : ""}>
           <span className="sr-only">{check.skipped ? "Not looked at: " : check.ok ? "Well: " : "Failed: "}</span>
           {check.message}
-          {check.latencyMs !== undefined && <span className="text-muted tabular-nums"> · {check.latencyMs} ms</span>}
+          {check.latencyMs !== undefined && check.check !== "latency" && (
+            <span className="text-muted tabular-nums"> · {check.latencyMs} ms</span>
+          )}
         </p>
         {check.fix && <p className="text-sm text-muted">{check.fix}</p>}
         {check.command && <Command text={check.command} />}

@@ -25,6 +25,8 @@ it("does not say how it was while nobody looked", () => {
     [7_200, 7_200],
   ]);
   expect(spells([])).toEqual([]);
+  expect(spells([look(0, "online")], 30_000)[0]?.to).toBe(30_000);
+  expect(spells([look(0, "online")], 7_200_000)[0]?.to).toBe(0);
 });
 
 it("words a probe", () => {

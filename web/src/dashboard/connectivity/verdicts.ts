@@ -21,8 +21,8 @@ export interface Spell {
 // Looks are 20 seconds apart; after a longer pause nobody knows how it was in between.
 const pauseMs = 90_000;
 
-/** The history as spells, oldest first. A pause, when the daemon did not run, ends one. */
-export function spells(history: ConnectivitySample[]): Spell[] {
+/** The history as spells, oldest first. A pause, when the daemon did not run, ends one; the newest lasts until now. */
+export function spells(history: ConnectivitySample[], now = 0): Spell[] {
   const out: Spell[] = [];
   for (const sample of history) {
     const last = out.at(-1);
@@ -32,6 +32,8 @@ export function spells(history: ConnectivitySample[]): Spell[] {
     if (last && !paused && last.verdict === sample.verdict) last.samples.push(sample);
     else out.push({ verdict: sample.verdict, from: sample.ts, to: sample.ts, samples: [sample] });
   }
+  const newest = out.at(-1);
+  if (newest && now > newest.to && now - newest.to < pauseMs) newest.to = now;
   return out;
 }
 

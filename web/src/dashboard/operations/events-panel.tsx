@@ -41,6 +41,7 @@ export function EventsPanel({ worker = "", title, most = 200 }: { worker?: strin
 function EventRow({ event, named }: { event: HostEvent; named: boolean }) {
   const name = useWorkerName();
   const detail = eventDetail(event);
+  const title = eventTitle(event);
   return (
     <li className="flex items-start gap-2.5 px-3 py-2">
       <span className="mt-1">
@@ -52,10 +53,11 @@ function EventRow({ event, named }: { event: HostEvent; named: boolean }) {
             <>
               <a className="font-medium hover:underline" href={workerHref(event.workerId, "events")}>
                 <bdi>{name(event.workerId)}</bdi>
-              </a>{" "}
+              </a>
+              {/^\p{Lu}/u.test(title) ? ": " : " "}
             </>
           )}
-          {eventTitle(event)}
+          {title}
         </p>
         {detail && <p className="line-clamp-4 text-sm text-muted">{detail}</p>}
       </div>

@@ -68,7 +68,7 @@ export function DaemonSettings() {
 function Row({ setting }: { setting: HostSetting }) {
   return (
     <tr>
-      <td className="lead">
+      <td className="lead sm:w-3/5">
         <code className="font-mono font-medium">{setting.key}</code>
         <div className="text-sm text-muted">{setting.usage}</div>
       </td>

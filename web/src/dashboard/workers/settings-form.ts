@@ -50,12 +50,15 @@ export function writeSize(bytes: number): string {
   return String(bytes);
 }
 
+/** As people type it; the wire has both spellings. */
+export const authModeText = (mode: string): string => mode.replaceAll("_", "-");
+
 const number = (n: number) => (n === 0 ? "" : String(n));
 
 export function draftOf(s: WorkerSettings): SettingsDraft {
   return {
     dir: s.dir,
-    authMode: s.authMode,
+    authMode: authModeText(s.authMode),
     stopGrace: writeDuration(s.stopGraceMs),
     memory: writeSize(s.limits.memoryBytes),
     cpu: number(s.limits.cpu),

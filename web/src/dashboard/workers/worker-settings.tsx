@@ -6,7 +6,7 @@ import { CopyCommand } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Facts, Panel } from "../../ui/panel.tsx";
 import { cli } from "../cli.ts";
-import { writeDuration } from "./settings-form.ts";
+import { authModeText, writeDuration } from "./settings-form.ts";
 
 const SettingsDialog = lazy(async () => ({ default: (await import("./settings-dialog.tsx")).SettingsDialog }));
 
@@ -42,7 +42,7 @@ export function WorkerSettingsPanel({ worker, settings, frozen }: Props) {
                 {settings.dir || none}
               </code>,
             ],
-            ["Uses Claude", settings.authMode],
+            ["Uses Claude", authModeText(settings.authMode)],
             ["Stop grace", writeDuration(settings.stopGraceMs)],
             ["Restarts", restart.budget < 0 ? "for ever" : `${count(restart.budget, "time")} in a row`],
             ["Waits before", (restart.backoffMs ?? []).map(writeDuration).join(", ") || none],
