@@ -51,7 +51,7 @@ func upgradeUnpin(ctx context.Context, op *operation) error {
 }
 
 // waitUp waits until a worker that is to run does, but not for ever: one that
-// did not run before does not now.
+// did not run before, or whose control plane revoked this host, does not now.
 func (h *host) waitUp(ctx context.Context, id string, limit time.Duration) {
 	tick := time.NewTicker(stopPoll)
 	defer tick.Stop()
@@ -60,7 +60,7 @@ func (h *host) waitUp(ctx context.Context, id string, limit time.Duration) {
 		s, known := h.supervisor.Status(id)
 		e, err := h.manifest.Entry(ctx, id)
 		switch {
-		case !known, err != nil, !e.Running, s.State == supervisor.Crashed, s.State == supervisor.BackingOff:
+		case !known, err != nil, !e.Running, h.refuseRevoked(e) != nil, s.State == supervisor.Crashed, s.State == supervisor.BackingOff:
 			return
 		case s.State == supervisor.Running && s.PID != 0 && !s.Draining:
 			return
