@@ -14,6 +14,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/daemon/remote"
+	"pipedai/internal/hostdir"
 	"pipedai/manifest"
 )
 
@@ -90,8 +91,13 @@ func (o *orders) Take(_ context.Context, link remote.Link, all []api.HostOrder) 
 	defer o.mu.Unlock()
 	told := map[string]bool{}
 	for _, order := range all {
-		told[order.ID] = true
 		held := o.held[order.ID]
+		if hostdir.ValidID(order.ID) != nil || held != nil && held.link != link {
+			// An id is another control plane's, or none: whoever made it up is told nothing.
+			o.h.o.Log.Warn("an order is ignored: its id is not its own", "order", order.ID, "url", link.APIURL)
+			continue
+		}
+		told[order.ID] = true
 		if held == nil {
 			held = &heldOrder{link: link}
 			o.held[order.ID] = held
@@ -303,8 +309,12 @@ func (o *orders) once(ctx context.Context) look {
 func (o *orders) step(ctx context.Context, held *heldOrder) {
 	if !held.begun {
 		// The journal first: an earlier daemon may have begun it.
-		_, err := o.h.manifest.Operation(ctx, held.ID)
+		rec, err := o.h.manifest.Operation(ctx, held.ID)
 		switch {
+		case err == nil && rec.AskedBy != o.by(held):
+			// Only its own may be told of, and taken back.
+			held.looked, held.refused = true, "another operation of this host has this id"
+			return
 		case err == nil:
 			held.looked, held.begun = true, true
 		case !errors.Is(err, manifest.ErrNotFound):
@@ -326,8 +336,13 @@ func (o *orders) step(ctx context.Context, held *heldOrder) {
 	}
 }
 
-// by is who asked, as operations name it.
-func (o *orders) by(held *heldOrder) string { return "rollout " + held.RolloutID }
+// by is who asked, as operations name it. It is the same for every time that
+// one control plane tells of an order, and for no other.
+func (o *orders) by(held *heldOrder) string { return orderedBy(held.HostOrder, held.link) }
+
+func orderedBy(order api.HostOrder, link remote.Link) string {
+	return "rollout " + order.RolloutID + " of " + link.APIURL
+}
 
 // begin starts the operation of an order, or says why not.
 func (o *orders) begin(ctx context.Context, held *heldOrder) {

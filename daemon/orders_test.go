@@ -56,11 +56,11 @@ func withTestOrders(o Options) Options {
 	}}}
 	o.orderKinds = map[string]orderKind{"test": {
 		capability: "test",
-		begin: func(ctx context.Context, h *host, order api.HostOrder, _ remote.Link) error {
+		begin: func(ctx context.Context, h *host, order api.HostOrder, link remote.Link) error {
 			if order.Version == "0.0.0" {
 				return &api.Error{Status: 422, Code: api.CodeDowngrade, Message: "0.0.0 is older"}
 			}
-			_, err := h.operations.beginAs(ctx, order.ID, "test-order", "", "rollout "+order.RolloutID, order, "")
+			_, err := h.operations.beginAs(ctx, order.ID, "test-order", "", orderedBy(order, link), order, "")
 			return err
 		},
 	}}
@@ -192,7 +192,7 @@ func TestOrders_carriedOutAndReported(t *testing.T) {
 	}
 	op, err := d.Operation(t.Context(), "ord_1")
 	noError(t, err)
-	if op.Kind != "test-order" || op.AskedBy != "rollout roll_1" {
+	if op.Kind != "test-order" || op.AskedBy != "rollout roll_1 of "+p.URL {
 		t.Errorf("operation %+v", op)
 	}
 	desk.mu.Lock()
@@ -281,6 +281,31 @@ func TestOrders_withdrawn(t *testing.T) {
 	}
 	if did(o) != "ord_3" {
 		t.Errorf("carried out: %s", did(o))
+	}
+}
+
+// A control plane hears nothing of, and does nothing to, an operation that it
+// did not order, whatever it calls its orders.
+func TestOrders_ofItsOwnOnly(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, "w1")
+	desk := p.desk()
+	o := withTestOrders(testOptions(newHome(t, p.URL, "w1")))
+	d := startDaemon(t, o)
+	desk.tell(order("ord_1"))
+	until(t, "it drains", func() bool { return desk.last("ord_1").Status == api.OrderRunning })
+	noError(t, d.stop())
+
+	forged := order("ord_1")
+	forged.RolloutID, forged.Withdrawn = "roll_2", true
+	desk.tell(forged)
+	desk.tell(order("../../x"))
+	startDaemon(t, o)
+	until(t, "it is heard", func() bool { return desk.last("ord_1").Status == api.OrderWithdrawn })
+	put(t, o, "go")
+	until(t, "what was begun goes on", func() bool { return did(o) == "ord_1" })
+	if r := desk.last("../../x"); r.Status != "" {
+		t.Errorf("an id that is none is answered: %+v", r)
 	}
 }
 

@@ -35,7 +35,7 @@ func beginSelfOrder(ctx context.Context, h *host, o api.HostOrder, link remote.L
 	} else if before, failed := st.Failed(o.Version); failed && !in.Force {
 		return unprocessable(fmt.Sprintf("%s did not do on this host (%s) and is not tried again by itself", o.Version, before.Reason), "")
 	}
-	op, err := h.beginSelf(ctx, o.ID, in, "rollout "+o.RolloutID)
+	op, err := h.beginSelf(ctx, o.ID, in, orderedBy(o, link))
 	if err == nil && op.record().ID != o.ID { // somebody here asked for the same: the order comes after it
 		return h.upgradeUnderWay(op)
 	}

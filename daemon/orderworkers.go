@@ -48,7 +48,7 @@ func beginWorkersOrder(ctx context.Context, h *host, o api.HostOrder, link remot
 	for _, e := range mine {
 		in.Workers = append(in.Workers, e.ID)
 	}
-	op, err := h.beginUpgradeAll(ctx, o.ID, in, "rollout "+o.RolloutID)
+	op, err := h.beginUpgradeAll(ctx, o.ID, in, orderedBy(o, link))
 	if err == nil && op.record().ID != o.ID { // somebody here asked for the same: the order comes after it
 		return h.upgradeUnderWay(op)
 	}
