@@ -117,7 +117,7 @@ test("the main path: open a pipeline, run it, watch it complete, look at graph a
   await page.locator('[data-node][data-state="completed"]').first().click();
   await page.getByRole("heading", { name: /^Task / }).waitFor();
   await page
-    .getByRole("region", { name: /^Output/ })
+    .getByRole("region", { name: /^Content of Output/ })
     .locator("pre")
     .first()
     .waitFor();

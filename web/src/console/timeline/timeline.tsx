@@ -170,6 +170,14 @@ function Legend() {
   );
 }
 
+const relativeBelow = 5_000;
+
+/** The marks of a short time count from its beginning, as their words do; else they stand at round times of the day. */
+const marksOf = (range: Range): number[] =>
+  range.to - range.from < relativeBelow
+    ? ticks({ from: 0, to: range.to - range.from }, 6).map((ms) => ms + range.from)
+    : ticks(range, 6);
+
 const place = (range: Range, from: number, to: number) => {
   const span = range.to - range.from;
   const left = Math.max(0, ((from - range.from) / span) * 100);
@@ -182,9 +190,9 @@ const place = (range: Range, from: number, to: number) => {
 
 function Axis({ range, zone }: { range: Range; zone: string }) {
   const span = range.to - range.from;
-  const marks = ticks(range, 6);
+  const marks = marksOf(range);
   const shape = span > 172_800_000 ? "short" : span > 600_000 ? "minute" : "clock";
-  const text = (at: number) => (span < 5_000 ? `+${duration(at - range.from)}` : inZone(at, zone, shape));
+  const text = (at: number) => (span < relativeBelow ? `+${duration(at - range.from)}` : inZone(at, zone, shape));
   return (
     <div aria-hidden className="flex border-b border-line text-xs text-muted">
       <span className="w-(--name) shrink-0 border-r border-line px-3 py-1.5">Task</span>
@@ -239,7 +247,7 @@ function Backdrop({ range, now, live, children }: RowsProps & { children: ReactN
   return (
     <div className="relative">
       <div aria-hidden className="absolute inset-y-0 right-0 left-(--name) overflow-hidden">
-        {ticks(range, 6).map((ms) => (
+        {marksOf(range).map((ms) => (
           <span key={ms} className="mark" style={{ left: at(ms) }} />
         ))}
         {live && now >= range.from && now <= range.to && <span className="now" style={{ left: at(now) }} />}
