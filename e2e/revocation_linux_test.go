@@ -233,9 +233,7 @@ func TestRevocation_onTheOtherReplica(t *testing.T) {
 		return !slices.ContainsFunc(h.workers(t), func(w api.FusedWorker) bool { return w.Local != nil && w.Local.PID != nil })
 	})
 	id := one.queue(t, "short", nil)
-	select {
-	case <-time.After(time.Until(since.Add(revokedWithin))):
-	}
+	<-time.After(time.Until(since.Add(revokedWithin))) // from then on nothing may be answered
 	seen.mu.Lock()
 	for _, r := range seen.all {
 		if r.credential != "" && r.ended.After(since.Add(revokedWithin)) && r.status/100 == 2 {
