@@ -53,10 +53,6 @@ export const build = (request: BuildRequest): Promise<BuildResult> =>
 export const upgrade = (id: string, request: UpgradeRequest): Promise<UpgradeResult> =>
   doing(["workers", "operations"], client.post<UpgradeResult>(`${workerPath(id)}/upgrade?async=1`, request, limit));
 
-/** What an upgrade would do. */
-export const planUpgrade = (id: string, request: UpgradeRequest): Promise<UpgradeResult> =>
-  client.post<UpgradeResult>(`${workerPath(id)}/upgrade`, { ...request, dryRun: true }, limit);
-
 export const upgradeAll = (request: UpgradeAllRequest): Promise<UpgradeResult> =>
   doing(["workers", "operations"], client.post<UpgradeResult>("/api/workers/upgrade?async=1", request, limit));
 
