@@ -253,7 +253,7 @@ func TestAppendDispatch(t *testing.T) {
 	t.Parallel()
 	plain := sample()
 	full := plain
-	full.PipelineRunID, full.Attempt = "prun_1", 2
+	full.PipelineRunID, full.Attempt, full.EventsToken = "prun_1", 2, "evt_1"
 	full.Input, full.InputSHA256 = json.RawMessage(`{"a":[1.50,"x"]}`), "ab12"
 	full.UpstreamRefs = json.RawMessage(`{"b":{"outputPath":"o"}}`)
 	full.TempUploads = map[string]api.TempUpload{"tmp_1": {Path: "temp-uploads/tmp_1/a.pdf", Size: 3, MimeType: "a/b", Filename: "a.pdf"}}

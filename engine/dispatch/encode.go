@@ -61,6 +61,9 @@ func appendDispatch(b []byte, d *api.Dispatch) []byte {
 	b = appendRaw(append(b, `,"previousAttempts":`...), d.PreviousAttempts)
 	b = strconv.AppendInt(append(b, `,"heartbeatIntervalMs":`...), d.HeartbeatIntervalMs, 10)
 	b = strconv.AppendInt(append(b, `,"timeoutMs":`...), d.TimeoutMs, 10)
+	if d.EventsToken != "" {
+		b = appendText(append(b, `,"eventsToken":`...), d.EventsToken)
+	}
 	if len(d.TempUploads) > 0 { // rarely: worth no encoder of its own
 		uploads, _ := json.Marshal(d.TempUploads) // texts and numbers never fail
 		b = append(append(b, `,"tempUploads":`...), uploads...)
