@@ -204,7 +204,7 @@ func (h *host) awaitUpgrade(ctx context.Context, op *operation, out api.UpgradeR
 			out.OldVersion = &st.FromVersion
 		}
 	}
-	if rec.Status == manifest.OperationRunning {
+	if !wait || rec.Status == manifest.OperationRunning { // who does not wait follows the operation, however soon it ends
 		wire := h.operations.wire(rec)
 		out.Operation = &wire
 		return out, nil

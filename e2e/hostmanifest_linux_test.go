@@ -37,6 +37,7 @@ func TestHost_brokenManifest(t *testing.T) {
 		}, 1, []string{file, "a copy of it"}},
 		{"newer", func(t *testing.T) func() {
 			h.manifest(`INSERT INTO manifest_migrations (version_id, is_applied) VALUES (99999, 1)`)
+			h.manifest(`PRAGMA user_version = 99999`) // and only a program that knows it may
 			return func() {}
 		}, 1, []string{"newer version"}},
 		{"locked", func(t *testing.T) func() {

@@ -66,13 +66,18 @@ const steps = {
   async dashboard(page) {
     await page.goto(facts.dashboard);
     await noTokenShown(page);
+    await page.getByRole("heading").first().waitFor();
+    await audit(page, "the host");
+    await page.evaluate(() => {
+      location.hash = "#/workers";
+    });
     const row = page.locator("tr[data-worker]");
     await row.getByText("Running", { exact: true }).waitFor();
     await audit(page, "the workers");
-    await page.getByRole("button", { name: `Logs of ${facts.label}` }).click();
+    await page.getByRole("link", { name: `Log of ${facts.label}` }).click();
     await page.getByText(facts.task).first().waitFor();
     await audit(page, "a log");
-    await page.keyboard.press("Escape");
+    await page.goBack();
     await page.getByRole("button", { name: `Stop ${facts.label}` }).click();
     await row.getByText("Stopped", { exact: true }).waitFor({ timeout: 60_000 });
     await audit(page, "a stopped worker");
