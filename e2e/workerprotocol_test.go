@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -266,18 +267,20 @@ func lost(t *testing.T, during func(first *proc, v *valve)) {
 	second := p.enrolWorker(t, "second", p.url("")).start(t, "--tasks", file)
 	var run api.TaskRun
 	eventually(t, "the run to be done elsewhere", func() bool { run = p.taskRun(t, id); return run.Status == "completed" })
-	if run.Attempt != 2 || len(run.PreviousAttempts) != 1 || run.PreviousAttempts[0].ReasonClass != "infra" {
-		t.Errorf("got attempt %d after %+v, want the second after one that ended as infra", run.Attempt, run.PreviousAttempts)
+	// A claim of the first one that waited already may take an attempt with it.
+	lostForWork := slices.ContainsFunc(run.PreviousAttempts, func(a api.PreviousAttempt) bool { return a.ReasonClass != "infra" })
+	if run.Attempt < 2 || len(run.PreviousAttempts) != run.Attempt-1 || lostForWork {
+		t.Errorf("got attempt %d after %+v, want one that follows those that ended as infra", run.Attempt, run.PreviousAttempts)
 	}
 	second.stop(t)
 	if !first.running() {
 		return
 	}
-	v.set(false) // its report arrives: attempt 2 has followed
+	v.set(false) // its report arrives: another attempt has followed
 	eventually(t, "the report to be refused", func() bool {
 		return strings.Contains(first.out.String()+first.err.String(), "does not wait for the report")
 	})
-	if after := p.taskRun(t, id); after.Attempt != 2 || after.Status != "completed" || after.OutputPath != run.OutputPath {
+	if after := p.taskRun(t, id); after.Attempt != run.Attempt || after.Status != "completed" || after.OutputPath != run.OutputPath {
 		t.Errorf("the late report changed the run to %+v", after)
 	}
 	next := p.queue(t, "gated", nil)
