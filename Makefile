@@ -99,7 +99,7 @@ WITH_BROWSER := CHROMIUM="$$(scripts/setup.sh chromium)"
 
 # The summary is the last thing printed: "N passed, N failed".
 test-go:
-	$(WITH_BROWSER) $(GO) test -json $(RACE) -timeout 20m $(PKGS) | $(GO) run ./tools/testsum
+	$(WITH_BROWSER) $(GO) test -json $(RACE) -timeout 40m $(PKGS) | $(GO) run ./tools/testsum
 
 # Types, style and units, then both pages in a browser against servers that
 # hold everything in memory; e2e has the real programs.
