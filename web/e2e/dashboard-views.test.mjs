@@ -159,7 +159,7 @@ scene(
 
 scene(
   "an upgrade with live steps, and back again",
-  { daemon: { scene: "crowd", stepMs: 400 } },
+  { daemon: { scene: "crowd", stepMs: 50, holdAt: "drain" } },
   async (page, daemon) => {
     await page.goto(daemon.at("upgrades"));
     await page.getByText("version 0.2.0 was taken back").waitFor();
@@ -171,6 +171,7 @@ scene(
     await clean(page);
     await dialog.getByRole("button", { name: "Upgrade to 0.2.0" }).click();
     await page.locator("[aria-current=step]", { hasText: "drain" }).waitFor();
+    daemon.host.letGo();
     await page.getByRole("heading", { name: "Under way" }).waitFor({ state: "detached" });
     await row.getByText("0.2.0").waitFor();
     await row.getByRole("button", { name: /^Roll back/ }).click();

@@ -65,7 +65,7 @@ function upgrade(host, w, body) {
       host.tell(op, { step, progress: i * 20 });
       w.upgrade = { operation: op.id, step, undoing: op.undoing, progress: i * 20, to };
       host.status();
-      await pause(host.stepMs);
+      await (step === host.holdAt ? host.held : pause(host.stepMs));
       if (op.cancelAsked) break;
     }
     w.upgrade = null;

@@ -8,14 +8,21 @@ import { accept } from "./websocket.mjs";
 
 const token = "oct_fake";
 
-/** scene: "one" worker (default), a "crowd" in every state, "empty", "pending" or "revoked". stepMs: of an upgrade. */
-export async function startDaemon({ scene = "one", port = 0, stepMs = 300 } = {}) {
+/** scene: "one" worker (default), a "crowd" in every state, "empty", "pending" or "revoked". stepMs: of an upgrade; holdAt: the step at which it waits for `daemon.host.letGo()`. */
+export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdAt } = {}) {
+  let letGo;
+  const held = new Promise((done) => {
+    letGo = done;
+  });
   const none = scene === "empty" || scene === "pending";
   const workers = none ? [] : scene === "crowd" ? crowd() : crowd().slice(0, 1);
   const readers = new Set();
   const host = {
     scene,
     stepMs,
+    holdAt,
+    held,
+    letGo,
     workers,
     self: selfOf(scene),
     operations: operationsOf(scene),
