@@ -2,7 +2,16 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { Maximize2 } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
 import type { TaskLog as Answer, TaskLogLine } from "../api/types.ts";
-import type { Line, LogPage, LogQuery, LogSource } from "../log/source.ts";
+import type { Picked } from "../log/picked.ts";
+import {
+  type Line,
+  type LogPage,
+  type LogQuery,
+  type LogSource,
+  logPage,
+  logParameters,
+  searchLimitMs,
+} from "../log/source.ts";
 import { plain } from "../log/text.ts";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -14,35 +23,18 @@ const LogViewer = lazy(async () => ({ default: (await import("../log/viewer.tsx"
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 const tones: Partial<Record<Line["mark"], string>> = { error: "text-bad", warn: "text-warn" };
-// A search takes two seconds at most and says how far it got.
-const limitMs = 20_000;
 
 /** The log that the last attempt of a task run left in storage. */
 export function taskLog(run: string): LogSource {
   return {
     empty: "The task wrote nothing to its log.",
-    async page(query, signal): Promise<LogPage> {
-      const answer = await ask(run, query, signal);
-      return {
-        lines: (answer.items ?? []).map(line),
-        more: answer.more,
-        reached: answer.partial ? (query.after !== undefined ? answer.newer : answer.older) : null,
-        count: answer.count ?? null,
-        countPartial: answer.countPartial ?? false,
-      };
-    },
+    page: (query, signal) => ask(run, query, signal),
   };
 }
 
-async function ask(run: string, query: LogQuery, signal: AbortSignal): Promise<Answer> {
-  const search = new URLSearchParams({ limit: String(query.limit) });
-  if (query.before !== undefined) search.set("before", String(query.before));
-  if (query.after !== undefined) search.set("after", String(query.after));
-  if (query.find) search.set("grep", query.find);
-  if (query.regex) search.set("regex", "1");
-  if (query.mark) search.set("level", query.mark);
-  if (query.count) search.set("count", "1");
-  return client.get<Answer>(`/api/task-runs/${encodeURIComponent(run)}/logs?${search}`, { signal, timeoutMs: limitMs });
+async function ask(run: string, query: LogQuery, signal: AbortSignal): Promise<LogPage> {
+  const path = `/api/task-runs/${encodeURIComponent(run)}/logs?${logParameters(query, "level")}`;
+  return logPage(await client.get<Answer>(path, { signal, timeoutMs: searchLimitMs }), query, line);
 }
 
 const line = (from: TaskLogLine): Line => ({
@@ -57,10 +49,7 @@ const tailQuery = (run: string, path: string, last: number) =>
   queryOptions({
     queryKey: ["task-log", run, path, last],
     staleTime: Number.POSITIVE_INFINITY,
-    queryFn: async ({ signal }) => {
-      const answer = await ask(run, { limit: last }, signal);
-      return { lines: (answer.items ?? []).map(line), more: answer.more };
-    },
+    queryFn: ({ signal }) => ask(run, { limit: last }, signal),
   });
 
 /** The end of a log, and a button for all of it. */
@@ -106,7 +95,7 @@ export function TaskLog({ run, path, label, last = 50 }: { run: string; path: st
 function WholeLog({ run, path, label, onClose }: { run: string; path: string; label: string; onClose: () => void }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: another path is another log
   const source = useMemo(() => taskLog(run), [run, path]);
-  const [picked, setPicked] = useState<{ from: number; to: number } | null>(null);
+  const [picked, setPicked] = useState<Picked | null>(null);
   return (
     <Dialog kind="drawer" title={label} onClose={onClose}>
       <Suspense fallback={<Loading lines={6} />}>

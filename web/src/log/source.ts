@@ -50,3 +50,41 @@ export interface LogSource {
   /** What to say where there is no line at all. */
   empty: string;
 }
+
+/** A server looks for two seconds at most and then says how far it got; it may have to look more than once. */
+export const searchLimitMs = 20_000;
+
+/** What both servers answer beside the lines themselves. */
+interface Answer<Item> {
+  items: Item[] | null;
+  older: number;
+  newer: number;
+  more: boolean;
+  partial: boolean;
+  count?: number;
+  countPartial?: boolean;
+}
+
+/** A query as both servers take it. They differ in what a mark is called: a worker has streams, a task has levels. */
+export function logParameters(query: Partial<LogQuery>, markedBy: "stream" | "level"): URLSearchParams {
+  const out = new URLSearchParams();
+  if (query.limit !== undefined) out.set("limit", String(query.limit));
+  if (query.before !== undefined) out.set("before", String(query.before));
+  if (query.after !== undefined) out.set("after", String(query.after));
+  if (query.find) out.set("grep", query.find);
+  if (query.regex) out.set("regex", "1");
+  if (query.mark) out.set(markedBy, query.mark);
+  if (query.count) out.set("count", "1");
+  return out;
+}
+
+/** The answer to a query as a page. */
+export function logPage<Item>(answer: Answer<Item>, query: LogQuery, line: (item: Item) => Line): LogPage {
+  return {
+    lines: (answer.items ?? []).map(line),
+    more: answer.more,
+    reached: answer.partial ? (query.after !== undefined ? answer.newer : answer.older) : null,
+    count: answer.count ?? null,
+    countPartial: answer.countPartial ?? false,
+  };
+}

@@ -17,17 +17,12 @@ import { FilterSelect } from "../ui/field.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
 import { describe, toastError } from "../ui/toast.tsx";
 import { LogRow } from "./line.tsx";
+import type { Picked } from "./picked.ts";
 import type { Line, LogSource } from "./source.ts";
 import { finder, plain } from "./text.ts";
 import { useLog } from "./use-log.ts";
 import { useSearch } from "./use-search.ts";
 import { indexOf } from "./window.ts";
-
-/** A part of the log that an address points at: positions of the first and the last line. */
-export interface Picked {
-  from: number;
-  to: number;
-}
 
 interface Props {
   source: LogSource;

@@ -1,5 +1,6 @@
 import { lazy, Suspense, useMemo } from "react";
 import type { GraphNode, GraphState } from "../../lib/graph-state.ts";
+import { parsePicked, writePicked } from "../../log/picked.ts";
 import { Loading } from "../../ui/panel.tsx";
 import { logLevels, taskLog } from "../task-log.tsx";
 import { ChooseTask, taskOf } from "./choose-task.tsx";
@@ -41,8 +42,6 @@ function whyNoLog(node: GraphNode | undefined): string {
 function Log({ node, line, onLine }: { node: GraphNode; line: string | undefined; onLine: Props["onLine"] }) {
   const id = node.run?.id ?? "";
   const source = useMemo(() => taskLog(id), [id]);
-  const [from, to] = (line ?? "").split("-").map(Number);
-  const picked = line !== undefined && from !== undefined ? { from, to: to ?? from } : null;
   return (
     <div className="flex h-[min(70vh,44rem)] min-h-80 flex-col">
       <Suspense fallback={<Loading lines={6} />}>
@@ -50,8 +49,8 @@ function Log({ node, line, onLine }: { node: GraphNode; line: string | undefined
           source={source}
           label={`Log of ${node.id}`}
           marks={logLevels.map((level) => [level, level])}
-          picked={picked}
-          onPick={(p) => onLine(p === null ? undefined : p.from === p.to ? `${p.from}` : `${p.from}-${p.to}`)}
+          picked={parsePicked(line)}
+          onPick={(p) => onLine(writePicked(p))}
           link={window.location.href}
           className="min-h-0 flex-1"
         />

@@ -1,7 +1,8 @@
 import { useCallback, useMemo } from "react";
 import type { FusedWorker } from "../../api/types.ts";
 import { setSearch, useRoute } from "../../lib/hash-route.ts";
-import { LogViewer, type Picked } from "../../log/viewer.tsx";
+import { type Picked, parsePicked, writePicked } from "../../log/picked.ts";
+import { LogViewer } from "../../log/viewer.tsx";
 import { workerLog } from "./worker-log.ts";
 import { nameOf } from "./worker-state.ts";
 
@@ -12,7 +13,7 @@ export function LogTab({ worker }: { worker: FusedWorker }) {
   const source = useMemo(() => workerLog(worker.id, name), [worker.id, name]);
   const lines = search.get("lines");
   const picked = useMemo(() => parsePicked(lines), [lines]);
-  const onPick = useCallback((p: Picked | null) => setSearch({ lines: p ? `${p.from}-${p.to}` : undefined }), []);
+  const onPick = useCallback((p: Picked | null) => setSearch({ lines: writePicked(p) }), []);
   return (
     <LogViewer
       source={source}
@@ -27,13 +28,4 @@ export function LogTab({ worker }: { worker: FusedWorker }) {
       className="card h-[max(24rem,calc(100dvh-21rem))] overflow-hidden"
     />
   );
-}
-
-/** "40-52" or "40" of an address. */
-export function parsePicked(text: string | null): Picked | null {
-  const match = /^(\d+)(?:-(\d+))?$/.exec(text ?? "");
-  if (!match) return null;
-  const from = Number(match[1]);
-  const to = Number(match[2] ?? match[1]);
-  return from <= to ? { from, to } : { from: to, to: from };
 }
