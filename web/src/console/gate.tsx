@@ -39,6 +39,7 @@ export function Only({ needs, what, children }: { needs: Role; what: string; chi
   if (useMay(needs)) return children;
   return (
     <div className="card">
+      <h1 className="sr-only">{what}</h1>
       <Empty icon={Lock} title={`${what} needs the role ${needs}`}>
         Your token “{session.name}” has the role {session.role}. Sign in with another one, or ask an admin.
       </Empty>

@@ -113,6 +113,7 @@ function Shown({ view, path, stale }: { view: View | null; path: string[]; stale
     default:
       return (
         <div className="card">
+          <h1 className="sr-only">Page not found</h1>
           <Empty
             icon={Compass}
             title="There is nothing at this address"

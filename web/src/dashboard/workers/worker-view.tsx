@@ -38,6 +38,7 @@ export function WorkerView({ id, tab, frozen }: Props) {
   if (!workers.data) {
     return (
       <div className="card">
+        <h1 className="sr-only">Worker</h1>
         {workers.isError ? (
           <Failure what="The worker could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
         ) : (
@@ -49,6 +50,7 @@ export function WorkerView({ id, tab, frozen }: Props) {
   if (!worker) {
     return (
       <div className="card">
+        <h1 className="sr-only">Worker not found</h1>
         <Empty
           icon={ServerOff}
           title="This host has no such worker"
