@@ -39,6 +39,7 @@ func TestAccess(t *testing.T) {
 		"POST /api/pipelines/{id}/trigger":                        "Loa",
 		"POST /api/pipelines/{id}/dry-run":                        "Lvoa",
 		"GET /api/recent-runs":                                    "Lvoa",
+		"GET /api/run-counts":                                     "Lvoa",
 		"GET /api/runs":                                           "Lvoa",
 		"GET /api/runs/{id}":                                      "Lvoa",
 		"POST /api/runs/{id}/cancel":                              "Loa",

@@ -110,6 +110,11 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Summary: "The newest runs of every pipeline, without their graphs",
 			Params:  []openapi.Param{{Name: "limit", Type: "integer", Default: "20", Min: 1, Max: 200, Text: "how many of each pipeline at most"}},
 		},
+		"GET /api/run-counts": {
+			Summary: "How the runs of the last hours stand, over time and by pipeline",
+			Detail:  "For a page that is left open: the newest 50,000 runs of the span are counted, so it costs the same however long the history is.",
+			Params:  []openapi.Param{{Name: "hours", Type: "integer", Default: "24", Min: 1, Max: 168, Text: "how far back"}},
+		},
 		"GET /api/pipelines/{id}": {Summary: "A pipeline", Errors: []openapi.Failure{pipelineMissing}},
 		"PUT /api/pipelines/{id}": {
 			Summary: "Define a pipeline by hand",

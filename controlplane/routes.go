@@ -41,6 +41,7 @@ func (s *Server) routes() []route { //nolint:funlen // a table, on one screen
 		// Engine: pipelines and runs
 		{"GET /api/pipelines", view, handle(s, "Failed to list pipelines", s.pipelines)},
 		{"GET /api/recent-runs", view, handle(s, "Failed to list recent runs", s.recentRuns)},
+		{"GET /api/run-counts", view, handle(s, "Failed to count runs", s.runCounts)},
 		{"GET /api/pipelines/{id}", view, handle(s, "Failed to get pipeline", s.pipeline)},
 		{"PUT /api/pipelines/{id}", operate.as("pipeline.put"), handle(s, "Failed to store pipeline", s.putPipeline)},
 		{"DELETE /api/pipelines/{id}", operate.as("pipeline.delete"), handle(s, "Failed to delete pipeline", s.deletePipeline)},

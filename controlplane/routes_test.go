@@ -79,6 +79,8 @@ func TestRoutes(t *testing.T) {
 		{"trigger, curl's form type", "POST", "/api/pipelines/pdf/trigger", `{"pdfUrl":"x"}`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 200, []string{`"status":"running"`}, nil},
 		{"runs", "GET", "/api/runs?pipelineId=pdf&limit=1", "", nil, 200, []string{`"total":3`, `"limit":1`, `"offset":0`, `"failureMode":"fail-fast"`}, nil},
 		{"recent runs", "GET", "/api/recent-runs?limit=5", "", nil, 200, []string{`"limit":5`, `"pipelines":{"pdf":[{"id":"prun_`}, []string{"structure"}},
+		{"run counts", "GET", "/api/run-counts?hours=1", "", nil, 200, []string{`"stepMs":120000`, `"pipelines":[{"pipelineId":"pdf","runs":{`}, nil},
+		{"run counts, too far", "GET", "/api/run-counts?hours=169", "", nil, 400, []string{`"hours"`}, nil},
 		{"recent runs, too many", "GET", "/api/recent-runs?limit=500", "", nil, 400, []string{`"limit"`}, nil},
 		{"runs by text and version", "GET", "/api/runs?text=PDF&version=1.0.0", "", nil, 200, []string{`"runs":[`}, nil},
 		{"runs by text, none", "GET", "/api/runs?text=no-such-thing", "", nil, 200, []string{`"runs":[],"total":0`}, nil},

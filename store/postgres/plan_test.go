@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -157,4 +158,43 @@ func lives(t *testing.T, s *Store) {
 	}
 	_, err = s.QueueStatus(ctx)
 	must(err)
+}
+
+// A page that is left open asks for the counts of the last day, over and over.
+func TestStore_CountRunsReadsItsSpanOnly(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, testkit.PostgresLike(t, "migrated", migrate)).(*Store)
+	plans := explained(t, s)
+	for _, fill := range []string{
+		`insert into pipelines (id, name, entry_tasks, structure, version) values ('p', 'p', '{}', '{}', '1')`,
+		`insert into pipeline_runs (id, pipeline_id, status, structure_snapshot, pipeline_version, created_at)
+			select 'r'||i, 'p', case when i % 9 = 0 then 'failed' else 'completed' end, '{}', '1', now() - i * interval '1 minute'
+			from generate_series(1, 20000) i`,
+		`analyze pipeline_runs`,
+	} {
+		if _, err := s.pool.Exec(t.Context(), fill); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, p := range map[string]struct{ span, most, walked int }{
+		"a day":       {span: 24 * 60, most: 50_000, walked: 24 * 60},
+		"a busy week": {span: 7 * 24 * 60, most: 500, walked: 500},
+	} {
+		plans.take()
+		to := time.Now().Add(time.Minute)
+		got, err := s.CountRuns(t.Context(), store.CountRuns{
+			From: to.Add(-time.Duration(p.span) * time.Minute), To: to, Part: time.Hour, Most: p.most,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Counted > p.walked || got.Counted < p.walked-2 || len(got.Failed) != 1 {
+			t.Errorf("%s: %d counted, %d failed", what, got.Counted, len(got.Failed))
+		}
+		plan := strings.Join(plans.take(), "\n")
+		if !strings.Contains(plan, "idx_pipeline_runs_created_at") || strings.Contains(plan, "Seq Scan on pipeline_runs") ||
+			strings.Contains(plan, "Rows Removed") {
+			t.Errorf("%s walks more than its span:\n%s", what, plan)
+		}
+	}
 }

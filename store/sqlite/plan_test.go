@@ -79,7 +79,7 @@ func prepared(t *testing.T, s *Store) []string {
 		t.Fatal(err)
 	}
 	slices.Sort(out)
-	return append(out, queueQuery, modeQuery, glanceQuery)
+	return append(out, queueQuery, modeQuery, glanceQuery, countRunsQuery)
 }
 
 func everyStep(t *testing.T, s *Store) {

@@ -35,6 +35,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"limits", limitCases},
 		{"along", alongCases},
 		{"graph", graphCases},
+		{"run counts", runCountCases},
 		{"objects", objectCases},
 		{"lease", leaseCases},
 		{"hostile", hostileCases},

@@ -1868,6 +1868,43 @@ export interface RollbackRequest extends RolloutLimits {
 }
 
 /**
+ * RunCounts answers GET /api/run-counts: how the runs stand that were created
+ * in the last hours. A run counts where it was created, not where it ended.
+ */
+export interface RunCounts {
+  from: Time;
+  to: Time; // the end of the step that is under way
+  stepMs: number;
+  since: Time;
+  runs: number; // how many were counted
+  steps: RunTally[] | null; // every step from From to To, the empty ones too
+  pipelines: PipelineTally[] | null; // those with runs, the most failed first
+}
+
+/** RunTally is a number of runs by how they are now. */
+export interface RunTally {
+  completed: number;
+  failed: number;
+  partial: number;
+  cancelled: number;
+  active: number; // pending or running
+}
+
+/** PipelineTally counts the runs of one pipeline. */
+export interface PipelineTally {
+  pipelineId: string;
+  runs: RunTally;
+  lastFailed?: FailedRun; // the newest that failed
+}
+
+/** FailedRun is a run that failed, and why. */
+export interface FailedRun {
+  id: string;
+  error: string; // its first 500 characters
+  createdAt: Time;
+}
+
+/**
  * RunEventLine is one line of the body of POST
  * /api/v1/workers/self/run-events, which is NDJSON: something that happened in
  * a run, under its wire id. Seq ascends from 1 within the attempt; one that is
