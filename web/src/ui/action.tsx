@@ -1,11 +1,12 @@
 import { useIsMutating, useMutation } from "@tanstack/react-query";
-import { CircleAlert, type LucideIcon, Terminal } from "lucide-react";
+import { type LucideIcon, Terminal } from "lucide-react";
 import { type ReactNode, useId, useState } from "react";
 import { Button } from "./button.tsx";
-import { Command, CopyButton } from "./copy.tsx";
-import { Dialog } from "./dialog.tsx";
+import { CopyButton } from "./copy.tsx";
 import { TextField } from "./field.tsx";
-import { describe, toast } from "./toast.tsx";
+import { FormDialog } from "./form-dialog.tsx";
+import { Refusal } from "./refusal.tsx";
+import { toast } from "./toast.tsx";
 
 export interface Question {
   title: string;
@@ -74,14 +75,7 @@ export function Action<Result>(props: Props<Result>) {
       >
         {mutation.isPending ? (props.doing ?? props.label) : props.iconOnly ? null : props.label}
       </Button>
-      {mutation.isError && (
-        <span role="alert" className="flex max-w-md items-start gap-1.5 text-left text-sm whitespace-normal text-bad">
-          <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
-          <span>
-            <strong className="font-semibold">{props.label} failed.</strong> {describe(mutation.error)}
-          </span>
-        </span>
-      )}
+      {mutation.isError && <Refusal what={`${props.label} failed`} error={mutation.error} className="max-w-md" />}
       {asking && confirm && (
         <Ask
           question={confirm}
@@ -113,46 +107,27 @@ export function Ask({
   onClose: () => void;
 }) {
   const [typed, setTyped] = useState("");
-  const held = question.typed !== undefined && typed !== question.typed;
   return (
-    <Dialog title={question.title} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!held) onConfirm();
-        }}
-      >
-        <div className="space-y-3 overflow-y-auto px-4 py-4">
-          {question.body}
-          {question.typed !== undefined && (
-            <TextField
-              data-autofocus
-              label={`Type ${question.typed} to go on`}
-              autoComplete="off"
-              spellCheck={false}
-              value={typed}
-              onChange={(e) => setTyped(e.target.value)}
-            />
-          )}
-          {command && (
-            <details>
-              <summary className="text-sm text-muted">The same from a shell</summary>
-              <div className="pt-1.5">
-                <Command text={command} />
-              </div>
-            </details>
-          )}
-        </div>
-        <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-          <Button {...(question.typed === undefined ? { "data-autofocus": true } : {})} onClick={onClose}>
-            Keep as it is
-          </Button>
-          <Button type="submit" variant={question.danger ? "danger" : "primary"} disabled={held}>
-            {question.action ?? label}
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={question.title}
+      action={question.action ?? label}
+      danger={question.danger ?? false}
+      held={question.typed !== undefined && typed !== question.typed}
+      onSubmit={onConfirm}
+      onClose={onClose}
+      command={command}
+    >
+      {question.body}
+      {question.typed !== undefined && (
+        <TextField
+          label={`Type ${question.typed} to go on`}
+          autoComplete="off"
+          spellCheck={false}
+          value={typed}
+          onChange={(e) => setTyped(e.target.value)}
+        />
+      )}
+    </FormDialog>
   );
 }
 

@@ -70,3 +70,15 @@ export function Command({ text, label = "Copy command" }: { text: string; label?
     </span>
   );
 }
+
+/** The command line that does what a form or a button does, for who asks. */
+export function SameInShell({ command }: { command: string }) {
+  return (
+    <details>
+      <summary className="text-sm text-muted">The same from a shell</summary>
+      <div className="pt-1.5">
+        <Command text={command} />
+      </div>
+    </details>
+  );
+}

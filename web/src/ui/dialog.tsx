@@ -1,6 +1,6 @@
 import { X } from "lucide-react";
 import { type ReactNode, useEffect, useId, useRef } from "react";
-import { Button, IconButton } from "./button.tsx";
+import { IconButton } from "./button.tsx";
 
 interface Props {
   title: string;
@@ -17,6 +17,8 @@ const shapes = {
   drawer: "ml-auto h-dvh max-h-none w-[min(60rem,100vw)] max-w-none border-l border-line",
 };
 
+const firstFocus = "[data-autofocus], form :is(input, select, textarea):not([readonly], [disabled])";
+
 /**
  * A modal dialog on the browser's own: it keeps the focus inside, makes the rest of the page inert, closes on Escape and
  * gives the focus back, without a style element that the policy would refuse. Mount it to open it.
@@ -29,7 +31,7 @@ export function Dialog({ title, onClose, children, aside, kind = "dialog" }: Pro
     const before = document.activeElement;
     if (dialog && !dialog.open) dialog.showModal();
     // The browser would take the first control, which is the one that closes.
-    dialog?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
+    dialog?.querySelector<HTMLElement>(firstFocus)?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();
@@ -60,37 +62,5 @@ export function Dialog({ title, onClose, children, aside, kind = "dialog" }: Pro
         {children}
       </div>
     </dialog>
-  );
-}
-
-interface ConfirmProps {
-  title: string;
-  children: ReactNode;
-  action: string;
-  danger?: boolean;
-  onConfirm: () => void;
-  onClose: () => void;
-}
-
-/** Asks before something that ends work. */
-export function Confirm({ title, children, action, danger, onConfirm, onClose }: ConfirmProps) {
-  return (
-    <Dialog title={title} onClose={onClose}>
-      <div className="space-y-2 overflow-y-auto px-4 py-4">{children}</div>
-      <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-        <Button data-autofocus onClick={onClose}>
-          Keep as it is
-        </Button>
-        <Button
-          variant={danger ? "danger" : "primary"}
-          onClick={() => {
-            onClose();
-            onConfirm();
-          }}
-        >
-          {action}
-        </Button>
-      </footer>
-    </Dialog>
   );
 }

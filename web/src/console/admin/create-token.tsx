@@ -1,14 +1,13 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { CreatedToken, CreateTokenRequest } from "../../api/types.ts";
 import { shellQuote } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
-import { Command } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
+import { DialogForm } from "../../ui/form-dialog.tsx";
 import { SecretOnce } from "../../ui/secret-once.tsx";
-import { describe } from "../../ui/toast.tsx";
 import { useSession } from "../gate.tsx";
 import { createToken } from "../queries/tokens.ts";
 import { workspacesQuery } from "../queries/workspaces.ts";
@@ -50,8 +49,7 @@ function Form({ onMade, onClose }: { onMade: (token: CreatedToken) => void; onCl
     ...(!pool && workspace !== workspaceId ? { workspaceId: workspace } : {}),
   };
   const create = useMutation({ mutationFn: () => createToken(wanted), onSuccess: onMade });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
+  const submit = () => {
     setEmpty(name.trim() === "");
     if (name.trim() !== "") create.mutate();
   };
@@ -62,68 +60,58 @@ function Form({ onMade, onClose }: { onMade: (token: CreatedToken) => void; onCl
     wanted.workspaceId && `--workspace ${wanted.workspaceId}`,
   ];
   return (
-    <form onSubmit={submit} noValidate className="flex min-h-0 flex-col">
-      <div className="space-y-3 overflow-y-auto px-4 py-4">
-        <TextField
-          data-autofocus
-          label="Name"
-          maxLength={255}
-          placeholder="ci"
-          hint="The audit log calls what is done with it by this name."
-          error={empty ? "Give it a name." : undefined}
-          value={name}
-          onChange={(e) => setName(e.target.value)}
-        />
-        <SelectField label="For" hint={kindWords[kind]?.hint} value={kind} onChange={(e) => setKind(e.target.value)}>
-          {Object.entries(kindWords).map(([value, words]) => (
-            <option key={value} value={value}>
-              {words.label}
+    <DialogForm
+      action="Create the token"
+      icon={KeyRound}
+      cancel="Close"
+      pending={create.isPending}
+      onSubmit={submit}
+      onClose={onClose}
+      refused="The token was not created"
+      error={create.error}
+      command={command.filter(Boolean).join(" ")}
+    >
+      <TextField
+        label="Name"
+        maxLength={255}
+        placeholder="ci"
+        hint="The audit log calls what is done with it by this name."
+        error={empty ? "Give it a name." : undefined}
+        value={name}
+        onChange={(e) => setName(e.target.value)}
+      />
+      <SelectField label="For" hint={kindWords[kind]?.hint} value={kind} onChange={(e) => setKind(e.target.value)}>
+        {Object.entries(kindWords).map(([value, words]) => (
+          <option key={value} value={value}>
+            {words.label}
+          </option>
+        ))}
+      </SelectField>
+      {kind === "pwk" && (
+        <SelectField label="Role" hint={roleWords[role]} value={role} onChange={(e) => setRole(e.target.value)}>
+          {Object.keys(roleWords).map((r) => (
+            <option key={r}>{r}</option>
+          ))}
+        </SelectField>
+      )}
+      <SelectField label="Expires" value={seconds} onChange={(e) => setSeconds(Number(e.target.value))}>
+        <option value={0}>{kindWords[kind]?.usual}</option>
+        {lifetimes.map(([value, label]) => (
+          <option key={value} value={value}>
+            {label}
+          </option>
+        ))}
+      </SelectField>
+      {!pool && (workspaces.data?.length ?? 0) > 1 && (
+        <SelectField label="Workspace" value={workspace} onChange={(e) => setWorkspace(e.target.value)}>
+          {workspaces.data?.map((w) => (
+            <option key={w.id} value={w.id}>
+              {w.name}
             </option>
           ))}
         </SelectField>
-        {kind === "pwk" && (
-          <SelectField label="Role" hint={roleWords[role]} value={role} onChange={(e) => setRole(e.target.value)}>
-            {Object.keys(roleWords).map((r) => (
-              <option key={r}>{r}</option>
-            ))}
-          </SelectField>
-        )}
-        <SelectField label="Expires" value={seconds} onChange={(e) => setSeconds(Number(e.target.value))}>
-          <option value={0}>{kindWords[kind]?.usual}</option>
-          {lifetimes.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </SelectField>
-        {!pool && (workspaces.data?.length ?? 0) > 1 && (
-          <SelectField label="Workspace" value={workspace} onChange={(e) => setWorkspace(e.target.value)}>
-            {workspaces.data?.map((w) => (
-              <option key={w.id} value={w.id}>
-                {w.name}
-              </option>
-            ))}
-          </SelectField>
-        )}
-        {create.isError && (
-          <p role="alert" className="text-sm text-bad">
-            The token was not created. {describe(create.error)}
-          </p>
-        )}
-        <details>
-          <summary className="text-sm text-muted">The same from a shell</summary>
-          <div className="pt-1.5">
-            <Command text={command.filter(Boolean).join(" ")} />
-          </div>
-        </details>
-      </div>
-      <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-        <Button onClick={onClose}>Close</Button>
-        <Button type="submit" variant="primary" icon={KeyRound} pending={create.isPending}>
-          Create the token
-        </Button>
-      </footer>
-    </form>
+      )}
+    </DialogForm>
   );
 }
 

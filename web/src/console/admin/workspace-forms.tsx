@@ -1,13 +1,13 @@
 import { useMutation } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { CreateWorkspaceRequest, Workspace } from "../../api/types.ts";
 import { shellQuote } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
-import { Command } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
-import { describe, toast } from "../../ui/toast.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
+import { Refusal } from "../../ui/refusal.tsx";
+import { toast } from "../../ui/toast.tsx";
 import { changeWorkspace, createEnvironment, createWorkspace } from "../queries/workspaces.ts";
 
 /** Creates a workspace, or changes one. */
@@ -26,8 +26,7 @@ export function WorkspaceDialog({ workspace, onClose }: { workspace: Workspace |
       onClose();
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
+  const submit = () => {
     setEmpty(wanted.name === "");
     if (wanted.name !== "") save.mutate();
   };
@@ -36,47 +35,35 @@ export function WorkspaceDialog({ workspace, onClose }: { workspace: Workspace |
     ? `pipeweave workspaces change ${shellQuote(workspace.name)} --name ${shown} --auth-mode ${mode}`
     : `pipeweave workspaces create ${shown} --auth-mode ${mode}`;
   return (
-    <Dialog title={workspace ? `Change ${workspace.name}` : "Create a workspace"} onClose={onClose}>
-      <form onSubmit={submit} noValidate>
-        <div className="space-y-3 overflow-y-auto px-4 py-4">
-          <TextField
-            data-autofocus
-            label="Name"
-            maxLength={255}
-            placeholder="research"
-            error={empty ? "Give it a name." : undefined}
-            value={name}
-            onChange={(e) => setName(e.target.value)}
-          />
-          <SelectField
-            label="How its workers pay for models"
-            hint="Hosts hear it when they join."
-            value={mode}
-            onChange={(e) => setMode(e.target.value)}
-          >
-            <option value="api_key">With an API key</option>
-            <option value="claude_max">With a subscription</option>
-          </SelectField>
-          {save.isError && (
-            <p role="alert" className="text-sm text-bad">
-              It was not kept. {describe(save.error)}
-            </p>
-          )}
-          <details>
-            <summary className="text-sm text-muted">The same from a shell</summary>
-            <div className="pt-1.5">
-              <Command text={command} />
-            </div>
-          </details>
-        </div>
-        <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-          <Button onClick={onClose}>Close</Button>
-          <Button type="submit" variant="primary" pending={save.isPending}>
-            {workspace ? "Keep the change" : "Create the workspace"}
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={workspace ? `Change ${workspace.name}` : "Create a workspace"}
+      action={workspace ? "Keep the change" : "Create the workspace"}
+      cancel={workspace ? "Keep as it is" : "Close"}
+      pending={save.isPending}
+      onSubmit={submit}
+      onClose={onClose}
+      refused={workspace ? "It was not changed" : "It was not created"}
+      error={save.error}
+      command={command}
+    >
+      <TextField
+        label="Name"
+        maxLength={255}
+        placeholder="research"
+        error={empty ? "Give it a name." : undefined}
+        value={name}
+        onChange={(e) => setName(e.target.value)}
+      />
+      <SelectField
+        label="How its workers pay for models"
+        hint="Hosts hear it when they join."
+        value={mode}
+        onChange={(e) => setMode(e.target.value)}
+      >
+        <option value="api_key">With an API key</option>
+        <option value="claude_max">With a subscription</option>
+      </SelectField>
+    </FormDialog>
   );
 }
 
@@ -112,11 +99,7 @@ export function EnvironmentForm({ workspace }: { workspace: Workspace }) {
           Add an environment
         </Button>
       </div>
-      {create.isError && (
-        <p role="alert" className="text-sm text-bad">
-          It was not added. {describe(create.error)}
-        </p>
-      )}
+      {create.isError && <Refusal what="It was not added" error={create.error} />}
     </form>
   );
 }

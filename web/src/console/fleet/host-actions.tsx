@@ -1,14 +1,13 @@
 import { useMutation } from "@tanstack/react-query";
 import { CirclePause, CirclePlay, ShieldOff } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { Host } from "../../api/types.ts";
 import { count, shellQuote } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Command } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
-import { describe, toast } from "../../ui/toast.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
+import { toast } from "../../ui/toast.tsx";
 import { useMay } from "../gate.tsx";
 import { pauseHost, resumeHost, revokeHost } from "../queries/hosts.ts";
 
@@ -112,66 +111,50 @@ function PauseDialog({ host, onClose }: { host: Host; onClose: () => void }) {
       onClose();
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    pause.mutate();
-  };
   const words = [
     `pipeweave hosts pause ${shellQuote(host.name)}`,
     note.trim() && `--note ${shellQuote(note.trim())}`,
     seconds && `--for ${shellWords[seconds]}`,
   ].filter(Boolean);
   return (
-    <Dialog title={`Pause ${host.name}`} onClose={onClose}>
-      <form onSubmit={submit} noValidate>
-        <div className="space-y-3 overflow-y-auto px-4 py-4">
-          <p>
-            Its {count(host.workers, "worker")} get no new runs.{" "}
-            {host.busy > 0
-              ? `The ${count(host.busy, "run")} in hand go on; the page of the host shows when it is drained.`
-              : "It has no run in hand, so it is drained at once."}
-          </p>
-          <TextField
-            data-autofocus
-            label="Why"
-            optional
-            maxLength={1000}
-            placeholder="new disk"
-            hint="Whoever finds the host paused reads this, and your name."
-            value={note}
-            onChange={(e) => setNote(e.target.value)}
-          />
-          <SelectField
-            label="How long"
-            hint="It ends by itself then, whether or not this page is open."
-            value={seconds}
-            onChange={(e) => setSeconds(e.target.value)}
-          >
-            {lasts.map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
-          </SelectField>
-          {pause.isError && (
-            <p role="alert" className="text-sm text-bad">
-              The host was not paused. {describe(pause.error)}
-            </p>
-          )}
-          <details>
-            <summary className="text-sm text-muted">The same from a shell</summary>
-            <div className="pt-1.5">
-              <Command text={words.join(" ")} />
-            </div>
-          </details>
-        </div>
-        <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-          <Button onClick={onClose}>Keep as it is</Button>
-          <Button type="submit" variant="primary" icon={CirclePause} pending={pause.isPending}>
-            Pause the host
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Pause ${host.name}`}
+      action="Pause the host"
+      icon={CirclePause}
+      pending={pause.isPending}
+      onSubmit={pause.mutate}
+      onClose={onClose}
+      refused="The host was not paused"
+      error={pause.error}
+      command={words.join(" ")}
+    >
+      <p>
+        Its {count(host.workers, "worker")} get no new runs.{" "}
+        {host.busy > 0
+          ? `The ${count(host.busy, "run")} in hand go on; the page of the host shows when it is drained.`
+          : "It has no run in hand, so it is drained at once."}
+      </p>
+      <TextField
+        label="Why"
+        optional
+        maxLength={1000}
+        placeholder="new disk"
+        hint="Whoever finds the host paused reads this, and your name."
+        value={note}
+        onChange={(e) => setNote(e.target.value)}
+      />
+      <SelectField
+        label="How long"
+        hint="It ends by itself then, whether or not this page is open."
+        value={seconds}
+        onChange={(e) => setSeconds(e.target.value)}
+      >
+        {lasts.map(([value, label]) => (
+          <option key={value} value={value}>
+            {label}
+          </option>
+        ))}
+      </SelectField>
+    </FormDialog>
   );
 }

@@ -1,16 +1,17 @@
 import { useMutation } from "@tanstack/react-query";
 import { Ban } from "lucide-react";
-import { type FormEvent, type ReactNode, useState } from "react";
+import { type ReactNode, useState } from "react";
 import type { PublishedRelease } from "../../api/types.ts";
 import { bytes, shellQuote } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
-import { Command, Id } from "../../ui/copy.tsx";
+import { Id } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { CheckField, TextField } from "../../ui/field.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Facts, Panel } from "../../ui/panel.tsx";
 import { StateBadge, StateIcon } from "../../ui/state.tsx";
 import { Ago, At } from "../../ui/time.tsx";
-import { describe, toast } from "../../ui/toast.tsx";
+import { toast } from "../../ui/toast.tsx";
 import { useMayChange } from "../gate.tsx";
 import { History } from "../history.tsx";
 import { yankRelease } from "../queries/releases.ts";
@@ -116,8 +117,7 @@ function Yank({ release: r, onClose }: { release: PublishedRelease; onClose: () 
       onClose();
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
+  const submit = () => {
     setEmpty(reason.trim() === "");
     if (reason.trim() !== "") yank.mutate();
   };
@@ -127,47 +127,36 @@ function Yank({ release: r, onClose }: { release: PublishedRelease; onClose: () 
     `--reason ${shellQuote(reason.trim() || "REASON")}`,
   ].filter(Boolean);
   return (
-    <Dialog title={`Yank ${r.program} ${r.version}?`} onClose={onClose}>
-      <form onSubmit={submit} noValidate>
-        <div className="space-y-3 overflow-y-auto px-4 py-4">
-          <p>
-            Nobody installs it any more. Hosts that run it go on; to take them back, roll their rollout back. There is
-            no way to undo this: publish a higher version instead.
-          </p>
-          <TextField
-            data-autofocus
-            label="Reason"
-            maxLength={500}
-            placeholder="crashes on empty documents"
-            error={empty ? "Say why, for whoever looks for the version." : undefined}
-            value={reason}
-            onChange={(e) => setReason(e.target.value)}
-          />
-          <CheckField
-            label="On every channel"
-            hint={`Without it only on ${r.channel}.`}
-            checked={every}
-            onChange={(e) => setEvery(e.target.checked)}
-          />
-          {yank.isError && (
-            <p role="alert" className="text-sm text-bad">
-              It was not yanked. {describe(yank.error)}
-            </p>
-          )}
-          <details>
-            <summary className="text-sm text-muted">The same from a shell</summary>
-            <div className="pt-1.5">
-              <Command text={words.join(" ")} />
-            </div>
-          </details>
-        </div>
-        <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-          <Button onClick={onClose}>Keep as it is</Button>
-          <Button type="submit" variant="danger" icon={Ban} pending={yank.isPending}>
-            Yank the version
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Yank ${r.program} ${r.version}?`}
+      action="Yank the version"
+      icon={Ban}
+      danger
+      pending={yank.isPending}
+      onSubmit={submit}
+      onClose={onClose}
+      refused="It was not yanked"
+      error={yank.error}
+      command={words.join(" ")}
+    >
+      <p>
+        Nobody installs it any more. Hosts that run it go on; to take them back, roll their rollout back. There is no
+        way to undo this: publish a higher version instead.
+      </p>
+      <TextField
+        label="Reason"
+        maxLength={500}
+        placeholder="crashes on empty documents"
+        error={empty ? "Say why, for whoever looks for the version." : undefined}
+        value={reason}
+        onChange={(e) => setReason(e.target.value)}
+      />
+      <CheckField
+        label="On every channel"
+        hint={`Without it only on ${r.channel}.`}
+        checked={every}
+        onChange={(e) => setEvery(e.target.checked)}
+      />
+    </FormDialog>
   );
 }

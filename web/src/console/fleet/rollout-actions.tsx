@@ -1,13 +1,13 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CirclePause, CirclePlay, CircleStop, RotateCcw, Undo2 } from "lucide-react";
 import { useState } from "react";
-import type { Rollout, RolloutDetail } from "../../api/types.ts";
+import type { Rollout } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Command } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
+import { toast } from "../../ui/toast.tsx";
 import { useMayChange } from "../gate.tsx";
 import { rollBack, rollbackPlanQuery, steerRollout } from "../queries/rollouts.ts";
 import { verbsOf } from "./rollout-words.ts";
@@ -107,36 +107,33 @@ function RollBack({ rollout: r, onClose }: { rollout: Rollout; onClose: () => vo
   const navigate = useNavigate();
   const plan = useQuery(rollbackPlanQuery(r.id));
   const goes = r.status === "running" || r.status === "paused";
-  const hosts = plan.data?.targets?.length ?? 0;
+  const back = useMutation({
+    mutationFn: () => rollBack(r.id),
+    onSuccess: (made) => {
+      toast("ok", "The way back has begun");
+      void navigate({ to: "/rollouts/$id", params: { id: made.id } });
+    },
+  });
   return (
-    <Dialog kind="wide" title={`Roll ${r.program} ${r.version} back`} onClose={onClose}>
-      <div className="space-y-3 overflow-y-auto px-4 py-4">
-        <p>
-          A rollout of its own takes every host that this one changed back to where it was, the last changed first.
-          {goes && " This one is aborted before."}
-        </p>
-        <Preview plan={plan.data} error={plan.error} retry={() => void plan.refetch()} />
-        <details>
-          <summary className="text-sm text-muted">The same from a shell</summary>
-          <div className="pt-1.5">
-            <Command text={`pipeweave rollouts rollback ${r.id}`} />
-          </div>
-        </details>
-      </div>
-      <footer className="flex items-start justify-end gap-2 border-t border-line px-4 py-3">
-        <Button onClick={onClose}>Keep as it is</Button>
-        <Action<RolloutDetail>
-          size="md"
-          variant="primary"
-          label="Roll back"
-          doing="Starting…"
-          icon={Undo2}
-          {...(hosts === 0 ? { unavailable: "There is no host to take back" } : {})}
-          run={() => rollBack(r.id)}
-          done="The way back has begun"
-          onDone={(made) => void navigate({ to: "/rollouts/$id", params: { id: made.id } })}
-        />
-      </footer>
-    </Dialog>
+    <FormDialog
+      wide
+      title={`Roll ${r.program} ${r.version} back`}
+      action="Roll back"
+      doing="Starting…"
+      icon={Undo2}
+      pending={back.isPending}
+      held={!plan.data?.targets?.length}
+      onSubmit={back.mutate}
+      onClose={onClose}
+      refused="The way back was not begun"
+      error={back.error}
+      command={`pipeweave rollouts rollback ${r.id}`}
+    >
+      <p>
+        A rollout of its own takes every host that this one changed back to where it was, the last changed first.
+        {goes && " This one is aborted before."}
+      </p>
+      <Preview plan={plan.data} error={plan.error} retry={() => void plan.refetch()} />
+    </FormDialog>
   );
 }

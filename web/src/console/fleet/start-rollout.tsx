@@ -1,15 +1,13 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Rocket } from "lucide-react";
-import { type FormEvent, useDeferredValue, useState } from "react";
+import { useDeferredValue, useState } from "react";
 import type { Host, PublishedRelease, RolloutPlan } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
-import { Button } from "../../ui/button.tsx";
-import { Command } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
+import { DialogForm } from "../../ui/form-dialog.tsx";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
-import { describe } from "../../ui/toast.tsx";
 import { hostsQuery } from "../queries/hosts.ts";
 import { releasesQuery } from "../queries/releases.ts";
 import { planQuery, startRollout } from "../queries/rollouts.ts";
@@ -91,123 +89,104 @@ function Form({ releases, hosts, program, version, onClose }: Props & { releases
   // Of the whole fleet it is asked twice, as the command line does.
   const everybody = form.hosts.length === 0 && form.label.trim() === "";
   const held = !plan.data?.targets?.length || (everybody && typed !== form.version);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (!held) start.mutate();
-  };
   const channels = [
     ...new Set(releases.filter((r) => r.program === form.program && r.version === form.version).map((r) => r.channel)),
   ];
+  const named = hosts.filter((h) => form.hosts.includes(h.id)).map((h) => h.name);
   return (
-    <form onSubmit={submit} className="flex min-h-0 flex-col" noValidate>
-      <div className="space-y-4 overflow-y-auto px-4 py-4">
-        <div className="grid gap-3 sm:grid-cols-3">
-          <SelectField
-            autoFocus
-            label="Program"
-            value={form.program}
-            onChange={(e) =>
-              set({ program: e.target.value, version: versionsOf(e.target.value)[0] ?? "", channel: "" })
-            }
-          >
-            {programs.map((p) => (
-              <option key={p}>{p}</option>
-            ))}
-          </SelectField>
-          <SelectField
-            label="Version"
-            value={form.version}
-            onChange={(e) => set({ version: e.target.value, channel: "" })}
-          >
-            {versionsOf(form.program).map((v) => (
-              <option key={v}>{v}</option>
-            ))}
-          </SelectField>
-          <SelectField label="Channel" value={form.channel} onChange={(e) => set({ channel: e.target.value })}>
-            <option value="">Any that has it</option>
-            {channels.map((c) => (
-              <option key={c}>{c}</option>
-            ))}
-          </SelectField>
-        </div>
-        <HostPicker hosts={hosts} chosen={form.hosts} onChange={(chosen) => set({ hosts: chosen })} />
-        {form.hosts.length === 0 && (
-          <TextField
-            label="Only hosts whose label matches"
-            optional
-            placeholder="build-*"
-            value={form.label}
-            onChange={(e) => set({ label: e.target.value })}
-          />
-        )}
-        <div className="grid gap-3 sm:grid-cols-3">
-          <TextField
-            type="number"
-            label="Canary hosts"
-            hint="They go first, and all have to succeed."
-            min={0}
-            value={form.canary}
-            onChange={(e) => set({ canary: whole(e.target.value, 0) })}
-          />
-          <TextField
-            type="number"
-            label="At the same time"
-            hint="At most so many hosts are away."
-            min={1}
-            value={form.maxUnavailable}
-            onChange={(e) => set({ maxUnavailable: whole(e.target.value, 1) })}
-          />
-          <TextField
-            type="number"
-            label="May fail"
-            hint="One more pauses the rollout."
-            min={0}
-            value={form.maxFailures}
-            onChange={(e) => set({ maxFailures: whole(e.target.value, 0) })}
-          />
-        </div>
-        <TextField
-          label="Note"
-          optional
-          maxLength={1000}
-          value={form.note}
-          onChange={(e) => set({ note: e.target.value })}
-        />
-        <Preview plan={plan.data} error={plan.error} retry={() => void plan.refetch()} />
-        {everybody && (plan.data?.targets?.length ?? 0) > 0 && (
-          <TextField
-            label={`Type ${form.version} to go on`}
-            hint="It is about every host that is not on the version."
-            autoComplete="off"
-            spellCheck={false}
-            value={typed}
-            onChange={(e) => setTyped(e.target.value)}
-          />
-        )}
-        {start.isError && (
-          <p role="alert" className="text-sm text-bad">
-            The rollout was not started. {describe(start.error)}
-          </p>
-        )}
-        <details>
-          <summary className="text-sm text-muted">The same from a shell</summary>
-          <div className="pt-1.5">
-            <Command
-              text={startCommand(
-                form,
-                hosts.filter((h) => form.hosts.includes(h.id)).map((h) => h.name),
-              )}
-            />
-          </div>
-        </details>
+    <DialogForm
+      action="Start the rollout"
+      icon={Rocket}
+      cancel="Close"
+      pending={start.isPending}
+      held={held}
+      onSubmit={start.mutate}
+      onClose={onClose}
+      refused="The rollout was not started"
+      error={start.error}
+      command={startCommand(form, named)}
+    >
+      <div className="grid gap-3 sm:grid-cols-3">
+        <SelectField
+          label="Program"
+          value={form.program}
+          onChange={(e) => set({ program: e.target.value, version: versionsOf(e.target.value)[0] ?? "", channel: "" })}
+        >
+          {programs.map((p) => (
+            <option key={p}>{p}</option>
+          ))}
+        </SelectField>
+        <SelectField
+          label="Version"
+          value={form.version}
+          onChange={(e) => set({ version: e.target.value, channel: "" })}
+        >
+          {versionsOf(form.program).map((v) => (
+            <option key={v}>{v}</option>
+          ))}
+        </SelectField>
+        <SelectField label="Channel" value={form.channel} onChange={(e) => set({ channel: e.target.value })}>
+          <option value="">Any that has it</option>
+          {channels.map((c) => (
+            <option key={c}>{c}</option>
+          ))}
+        </SelectField>
       </div>
-      <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-        <Button onClick={onClose}>Close</Button>
-        <Button type="submit" variant="primary" icon={Rocket} pending={start.isPending} disabled={held}>
-          Start the rollout
-        </Button>
-      </footer>
-    </form>
+      <HostPicker hosts={hosts} chosen={form.hosts} onChange={(chosen) => set({ hosts: chosen })} />
+      {form.hosts.length === 0 && (
+        <TextField
+          label="Only hosts whose label matches"
+          optional
+          placeholder="build-*"
+          value={form.label}
+          onChange={(e) => set({ label: e.target.value })}
+        />
+      )}
+      <div className="grid gap-3 sm:grid-cols-3">
+        <TextField
+          type="number"
+          label="Canary hosts"
+          hint="They go first, and all have to succeed."
+          min={0}
+          value={form.canary}
+          onChange={(e) => set({ canary: whole(e.target.value, 0) })}
+        />
+        <TextField
+          type="number"
+          label="At the same time"
+          hint="At most so many hosts are away."
+          min={1}
+          value={form.maxUnavailable}
+          onChange={(e) => set({ maxUnavailable: whole(e.target.value, 1) })}
+        />
+        <TextField
+          type="number"
+          label="May fail"
+          hint="One more pauses the rollout."
+          min={0}
+          value={form.maxFailures}
+          onChange={(e) => set({ maxFailures: whole(e.target.value, 0) })}
+        />
+      </div>
+      <TextField
+        label="Note"
+        optional
+        maxLength={1000}
+        value={form.note}
+        onChange={(e) => set({ note: e.target.value })}
+      />
+      <Preview plan={plan.data} error={plan.error} retry={() => void plan.refetch()} />
+      {everybody && (plan.data?.targets?.length ?? 0) > 0 && (
+        <TextField
+          label={`Type ${form.version} to go on`}
+          hint="It is about every host that is not on the version."
+          autoComplete="off"
+          spellCheck={false}
+          value={typed}
+          onChange={(e) => setTyped(e.target.value)}
+        />
+      )}
+    </DialogForm>
   );
 }
 

@@ -4,9 +4,8 @@ import { Cpu, Ellipsis, KeyRound, ListTree, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { RemoteWorker } from "../../api/types.ts";
 import { none, shellQuote } from "../../lib/format.ts";
-import { Action } from "../../ui/action.tsx";
+import { Action, Ask } from "../../ui/action.tsx";
 import { Id } from "../../ui/copy.tsx";
-import { Confirm } from "../../ui/dialog.tsx";
 import { FilterText } from "../../ui/field.tsx";
 import { Menu } from "../../ui/menu.tsx";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
@@ -210,24 +209,29 @@ function Row({
           />
         </span>
         {deleting && (
-          <Confirm
-            title={`Delete ${name}?`}
-            action="Delete the worker"
-            danger
+          <Ask
+            label="Delete the worker"
+            command={`pipeweave workers delete ${shellQuote(w.id)}`}
+            question={{
+              title: `Delete ${name}?`,
+              danger: true,
+              body: (
+                <p>
+                  Its token is void at once.{" "}
+                  {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."}{" "}
+                  Its process goes on until its host stops it, and gets nothing to do.
+                </p>
+              ),
+            }}
             onClose={() => setDeleting(false)}
-            onConfirm={() =>
+            onConfirm={() => {
+              setDeleting(false);
               deleteWorker(workspace, w.id).then(
                 () => toast("ok", `${name} is deleted`),
                 (cause) => toastError(`${name} could not be deleted`, cause),
-              )
-            }
-          >
-            <p>
-              Its token is void at once.{" "}
-              {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."} Its
-              process goes on until its host stops it, and gets nothing to do.
-            </p>
-          </Confirm>
+              );
+            }}
+          />
         )}
       </td>
     </tr>

@@ -2,11 +2,9 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { RotateCcw, TriangleAlert } from "lucide-react";
 import type { RunDetail } from "../../api/types.ts";
 import { count, shellQuote } from "../../lib/format.ts";
-import { Button } from "../../ui/button.tsx";
-import { Command } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Failure, Loading } from "../../ui/panel.tsx";
-import { describe, toast } from "../../ui/toast.tsx";
+import { toast } from "../../ui/toast.tsx";
 import { replayQuery, replayRun } from "../queries/runs.ts";
 
 const shown = 20;
@@ -24,59 +22,43 @@ export function ReplayDialog({ run, onClose }: { run: RunDetail; onClose: () => 
   const queued = plan.data?.queued ?? [];
   const later = plan.data?.later ?? [];
   return (
-    <Dialog title="Replay what broke" onClose={onClose}>
-      <div className="space-y-3 overflow-y-auto px-4 py-4">
-        {plan.data ? (
-          <>
-            <TaskNames title={`${count(queued.length, "task")} will run at once`} tasks={queued} />
-            {later.length > 0 && (
-              <TaskNames title={`${count(later.length, "task")} will run again after those`} tasks={later} />
-            )}
-            <p className="text-muted">
-              {count(plan.data.kept, "task")} completed and {plan.data.kept === 1 ? "stays" : "stay"} as{" "}
-              {plan.data.kept === 1 ? "it is" : "they are"}. The run keeps its id, its input and its graph; the tasks
-              run with the code that is registered now.
-            </p>
-            <p className="tone-warn tint flex items-start gap-2 rounded-md border p-2.5">
-              <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
-              <span className="text-text">
-                A task that failed may have done part of its work. What it does again should do no harm twice: sending,
-                paying, writing over.
-              </span>
-            </p>
-          </>
-        ) : plan.isError ? (
-          <Failure what="It cannot be replayed now" error={plan.error} retry={() => void plan.refetch()} />
-        ) : (
-          <Loading lines={4} />
-        )}
-        {replay.isError && (
-          <p role="alert" className="text-sm text-bad">
-            The run was not replayed. {describe(replay.error)}
+    <FormDialog
+      title="Replay what broke"
+      action="Replay"
+      icon={RotateCcw}
+      pending={replay.isPending}
+      held={!plan.data}
+      onSubmit={replay.mutate}
+      onClose={onClose}
+      refused="The run was not replayed"
+      error={replay.error}
+      command={`pipeweave replay ${shellQuote(run.id)}`}
+    >
+      {plan.data ? (
+        <>
+          <TaskNames title={`${count(queued.length, "task")} will run at once`} tasks={queued} />
+          {later.length > 0 && (
+            <TaskNames title={`${count(later.length, "task")} will run again after those`} tasks={later} />
+          )}
+          <p className="text-muted">
+            {count(plan.data.kept, "task")} completed and {plan.data.kept === 1 ? "stays" : "stay"} as{" "}
+            {plan.data.kept === 1 ? "it is" : "they are"}. The run keeps its id, its input and its graph; the tasks run
+            with the code that is registered now.
           </p>
-        )}
-        <details>
-          <summary className="text-sm text-muted">The same from a terminal</summary>
-          <div className="pt-2">
-            <Command text={`pipeweave replay ${shellQuote(run.id)}`} />
-          </div>
-        </details>
-      </div>
-      <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-        <Button data-autofocus onClick={onClose}>
-          Keep as it is
-        </Button>
-        <Button
-          variant="primary"
-          icon={RotateCcw}
-          pending={replay.isPending}
-          disabled={!plan.data}
-          onClick={() => replay.mutate()}
-        >
-          Replay
-        </Button>
-      </footer>
-    </Dialog>
+          <p className="tone-warn tint flex items-start gap-2 rounded-md border p-2.5">
+            <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
+            <span className="text-text">
+              A task that failed may have done part of its work. What it does again should do no harm twice: sending,
+              paying, writing over.
+            </span>
+          </p>
+        </>
+      ) : plan.isError ? (
+        <Failure what="It cannot be replayed now" error={plan.error} retry={() => void plan.refetch()} />
+      ) : (
+        <Loading lines={4} />
+      )}
+    </FormDialog>
   );
 }
 

@@ -1,16 +1,16 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CircleAlert, ClipboardCheck, Play } from "lucide-react";
-import { type FormEvent, useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { ApiError } from "../../api/client.ts";
 import type { DryRun, FieldError, Json } from "../../api/types.ts";
 import { count, shellQuote } from "../../lib/format.ts";
 import { compactJSON, jsonProblem, parseJSON, prettyJSON } from "../../lib/json.ts";
 import { Button } from "../../ui/button.tsx";
-import { Command } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Loading } from "../../ui/panel.tsx";
-import { describe, toast } from "../../ui/toast.tsx";
+import { Refusal } from "../../ui/refusal.tsx";
+import { toast } from "../../ui/toast.tsx";
 import { objectQuery } from "../queries/objects.ts";
 import { dryRun, entrySchemasQuery, trigger } from "../queries/pipelines.ts";
 import { runsQuery } from "../queries/runs.ts";
@@ -44,6 +44,12 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
   const form = hasForm && !asJSON;
   const value = jsonProblem(input) === null ? asMembers(parseJSON(input) as Json) : {};
 
+  // The fields come when the schemas have; the focus waited on a button.
+  const fieldsBox = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!schemas.isPending) fieldsBox.current?.querySelector<HTMLElement>("input, select, textarea")?.focus();
+  }, [schemas.isPending]);
+
   // A run again begins with what it had; typing is never overwritten.
   useEffect(() => {
     if (inputPath !== undefined && offered !== null) setText((now) => now ?? offered);
@@ -76,8 +82,7 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
     if (found !== null) return undefined;
     return form ? shownOnly(fields, value) : parseJSON(input);
   };
-  const submit = (e: FormEvent) => {
-    e.preventDefault();
+  const submit = () => {
     const sent = parsed();
     plan.reset();
     if (sent !== undefined) start.mutate(sent);
@@ -89,99 +94,92 @@ export function TriggerDialog({ pipeline, inputPath, onClose }: Props) {
   const compact =
     jsonProblem(input) === null ? compactJSON(form ? JSON.stringify(shownOnly(fields, value)) : input) : "{}";
   return (
-    <Dialog kind="wide" title={`Run ${pipeline}`} onClose={onClose}>
-      <form onSubmit={submit} className="flex min-h-0 flex-col" noValidate>
-        <div className="space-y-3.5 overflow-y-auto px-4 py-4">
-          <div className="flex flex-wrap items-center justify-end gap-2">
-            {hasForm && (
-              <Button
-                size="sm"
-                variant="ghost"
-                className="mr-auto"
-                onClick={() => {
-                  // JSON that is none cannot become a form.
-                  const found = jsonProblem(input);
-                  setProblem(found);
-                  if (form && text === null) setText(input);
-                  if (found === null) setAsJSON(!asJSON);
-                }}
-              >
-                {form ? "Write it as JSON" : "Fill in the form"}
-              </Button>
-            )}
-            {offered !== null && offered !== text && (
-              <Button size="sm" variant="ghost" onClick={() => change(offered)}>
-                {inputPath ? "Back to that run's input" : "Use the last run's input"}
-              </Button>
-            )}
-          </div>
-          {elsewhere.length > 0 && (
-            <ul
-              className="tone-bad tint space-y-1 rounded-md border p-2.5 text-sm"
-              aria-label="What is wrong with the input"
-            >
-              {elsewhere.map(([field, said]) => (
-                <li key={field}>
-                  {field && <code className="font-mono">{field}: </code>}
-                  {said}
-                </li>
-              ))}
-            </ul>
-          )}
-          {schemas.isPending ? (
-            <Loading lines={3} />
-          ) : form ? (
-            <Fields
-              fields={fields}
-              value={value}
-              onChange={(next) => change(JSON.stringify(next, null, 2))}
-              errors={errors}
-              path=""
-            />
-          ) : (
-            <JSONInput input={input} problem={problem} onChange={change} />
-          )}
-          {start.isError && (
-            <p role="alert" className="flex items-start gap-1.5 text-sm text-bad">
-              <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
-              {errors.size > 0
-                ? `The run was not started: ${count(errors.size, "field")} of the input ${errors.size === 1 ? "is" : "are"} wrong.`
-                : `The run was not started. ${describe(start.error)}`}
-            </p>
-          )}
-          {plan.isError && (
-            <p role="alert" className="text-sm text-bad">
-              The dry run failed. {describe(plan.error)}
-            </p>
-          )}
-          {plan.data && <Plan plan={plan.data} />}
-          <details>
-            <summary className="text-sm text-muted">The same from a terminal</summary>
-            <div className="pt-2">
-              <Command text={`pipeweave trigger ${shellQuote(pipeline)} --input ${shellQuote(compact)} --wait`} />
-            </div>
-          </details>
-        </div>
-        <footer className="flex flex-wrap justify-end gap-2 border-t border-line px-4 py-3">
+    <FormDialog
+      wide
+      title={`Run ${pipeline}`}
+      action="Start the run"
+      icon={Play}
+      cancel="Close"
+      pending={start.isPending}
+      onSubmit={submit}
+      onClose={onClose}
+      refused="The run was not started"
+      error={errors.size > 0 ? null : start.error}
+      command={`pipeweave trigger ${shellQuote(pipeline)} --input ${shellQuote(compact)} --wait`}
+      more={
+        <Button
+          icon={ClipboardCheck}
+          pending={plan.isPending}
+          onClick={() => {
+            const sent = parsed();
+            start.reset();
+            if (sent !== undefined) plan.mutate(sent);
+          }}
+        >
+          Dry run
+        </Button>
+      }
+    >
+      <div className="flex flex-wrap items-center justify-end gap-2">
+        {hasForm && (
           <Button
-            icon={ClipboardCheck}
-            pending={plan.isPending}
+            size="sm"
+            variant="ghost"
             className="mr-auto"
             onClick={() => {
-              const sent = parsed();
-              start.reset();
-              if (sent !== undefined) plan.mutate(sent);
+              // JSON that is none cannot become a form.
+              const found = jsonProblem(input);
+              setProblem(found);
+              if (form && text === null) setText(input);
+              if (found === null) setAsJSON(!asJSON);
             }}
           >
-            Dry run
+            {form ? "Write it as JSON" : "Fill in the form"}
           </Button>
-          <Button onClick={onClose}>Close</Button>
-          <Button type="submit" variant="primary" icon={Play} pending={start.isPending}>
-            Start the run
+        )}
+        {offered !== null && offered !== text && (
+          <Button size="sm" variant="ghost" onClick={() => change(offered)}>
+            {inputPath ? "Back to that run's input" : "Use the last run's input"}
           </Button>
-        </footer>
-      </form>
-    </Dialog>
+        )}
+      </div>
+      {elsewhere.length > 0 && (
+        <ul
+          className="tone-bad tint space-y-1 rounded-md border p-2.5 text-sm"
+          aria-label="What is wrong with the input"
+        >
+          {elsewhere.map(([field, said]) => (
+            <li key={field}>
+              {field && <code className="font-mono">{field}: </code>}
+              {said}
+            </li>
+          ))}
+        </ul>
+      )}
+      <div ref={fieldsBox}>
+        {schemas.isPending ? (
+          <Loading lines={3} />
+        ) : form ? (
+          <Fields
+            fields={fields}
+            value={value}
+            onChange={(next) => change(JSON.stringify(next, null, 2))}
+            errors={errors}
+            path=""
+          />
+        ) : (
+          <JSONInput input={input} problem={problem} onChange={change} />
+        )}
+      </div>
+      {start.isError && errors.size > 0 && (
+        <p role="alert" className="flex items-start gap-1.5 text-sm text-bad">
+          <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
+          The run was not started: {count(errors.size, "field")} of the input {errors.size === 1 ? "is" : "are"} wrong.
+        </p>
+      )}
+      {plan.isError && <Refusal what="The dry run failed" error={plan.error} />}
+      {plan.data && <Plan plan={plan.data} />}
+    </FormDialog>
   );
 }
 
@@ -201,7 +199,6 @@ function JSONInput({
       </label>
       <textarea
         id="input"
-        data-autofocus
         rows={9}
         spellCheck={false}
         className="field w-full font-mono text-sm"

@@ -1,12 +1,12 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { FusedWorker } from "../../api/types.ts";
 import { goTo } from "../../lib/hash-route.ts";
-import { Button } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Failure, Loading } from "../../ui/panel.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { build } from "../actions.ts";
@@ -41,10 +41,6 @@ export function BuildDialog({ workers, onClose }: { workers: FusedWorker[]; onCl
       if (result.id) goTo(workerHref(result.id));
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    building.mutate();
-  };
   const taken = workers.some((w) => w.label === label.trim() && label.trim() !== "");
   if (self.data === undefined)
     return (
@@ -68,57 +64,52 @@ export function BuildDialog({ workers, onClose }: { workers: FusedWorker[]; onCl
     ...(auth === "api-key" ? ["--auth-mode", "api-key"] : []),
   );
   return (
-    <Dialog title="Build a worker" onClose={onClose}>
-      <form onSubmit={submit}>
-        <div className="space-y-4 overflow-y-auto px-4 py-4">
-          <p className="text-muted">
-            The control plane registers a new worker and gives it a token, which stays in a file of this host. The
-            daemon keeps it running.
-          </p>
-          {planes.length === 1 ? (
-            <TextField label="Control plane" value={apiUrl} readOnly />
-          ) : (
-            <SelectField label="Control plane" value={apiUrl} onChange={(e) => setChosen(e.target.value)}>
-              {planes.map((url) => (
-                <option key={url}>{url}</option>
-              ))}
-            </SelectField>
-          )}
-          <TextField
-            data-autofocus
-            label="Label"
-            optional
-            hint="What people call it. Without one it has the host's name."
-            error={taken ? "Another worker of this host has this label." : undefined}
-            maxLength={255}
-            autoComplete="off"
-            spellCheck={false}
-            value={label}
-            onChange={(e) => setLabel(e.target.value)}
-          />
-          <SelectField
-            label="How its tasks use Claude"
-            value={auth}
-            onChange={(e) => setAuth(e.target.value as typeof auth)}
-          >
-            <option value="claude-max">With the subscription of this account (claude-max)</option>
-            <option value="api-key">With an API key of its environment (api-key)</option>
-          </SelectField>
-          <details>
-            <summary className="text-sm text-muted">The same from a shell</summary>
-            <div className="pt-1.5">
-              <Command text={command} />
-            </div>
-          </details>
-          {building.isError && <Failure what="The worker was not built" error={building.error} />}
-        </div>
-        <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" variant="primary" icon={Plus} pending={building.isPending} disabled={taken}>
-            {building.isPending ? "Building…" : "Build"}
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Build a worker"
+      action="Build"
+      doing="Building…"
+      icon={Plus}
+      cancel="Close"
+      pending={building.isPending}
+      held={taken}
+      onSubmit={building.mutate}
+      onClose={onClose}
+      refused="The worker was not built"
+      error={building.error}
+      command={command}
+    >
+      <p className="text-muted">
+        The control plane registers a new worker and gives it a token, which stays in a file of this host. The daemon
+        keeps it running.
+      </p>
+      {planes.length === 1 ? (
+        <TextField label="Control plane" value={apiUrl} readOnly />
+      ) : (
+        <SelectField label="Control plane" value={apiUrl} onChange={(e) => setChosen(e.target.value)}>
+          {planes.map((url) => (
+            <option key={url}>{url}</option>
+          ))}
+        </SelectField>
+      )}
+      <TextField
+        label="Label"
+        optional
+        hint="What people call it. Without one it has the host's name."
+        error={taken ? "Another worker of this host has this label." : undefined}
+        maxLength={255}
+        autoComplete="off"
+        spellCheck={false}
+        value={label}
+        onChange={(e) => setLabel(e.target.value)}
+      />
+      <SelectField
+        label="How its tasks use Claude"
+        value={auth}
+        onChange={(e) => setAuth(e.target.value as typeof auth)}
+      >
+        <option value="claude-max">With the subscription of this account (claude-max)</option>
+        <option value="api-key">With an API key of its environment (api-key)</option>
+      </SelectField>
+    </FormDialog>
   );
 }

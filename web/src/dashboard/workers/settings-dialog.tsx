@@ -1,10 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { FusedWorker, WorkerSettings, WorkerSettingsChange } from "../../api/types.ts";
-import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
 import { CheckField, Field, SelectField, TextField } from "../../ui/field.tsx";
-import { Failure } from "../../ui/panel.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { act, changeSettings } from "../actions.ts";
 import { changeOf, draftOf, type SettingsDraft } from "./settings-form.ts";
@@ -48,120 +46,111 @@ export function SettingsDialog({ worker, settings, onClose }: Props) {
     spellCheck: false,
     onChange: (e: { target: { value: string } }) => setDraft({ ...draft, [key]: e.target.value }),
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    saving.mutate();
-  };
   const nothing = Object.keys(whole).length === 0;
   return (
-    <Dialog kind="wide" title={`Settings of ${nameOf(worker)}`} onClose={onClose}>
-      <form onSubmit={submit} className="flex min-h-0 flex-col">
-        <div className="min-h-0 space-y-4 overflow-y-auto px-4 py-4">
-          <p className="text-muted">
-            What is emptied gets the daemon's default back. A change takes effect when the process starts.
-          </p>
-          <fieldset className="grid gap-3 sm:grid-cols-2">
-            <legend className="mb-2 font-semibold">Limits</legend>
-            <TextField label="Memory" hint="512MiB, 2GiB" {...text("memory")} />
-            <TextField label="Processors" hint="1.5" inputMode="decimal" {...text("cpu")} />
-            <TextField label="Processes" inputMode="numeric" {...text("pids")} />
-            <TextField label="Open files, of each process" inputMode="numeric" {...text("nofile")} />
-          </fieldset>
-          <fieldset className="grid gap-3 sm:grid-cols-2">
-            <legend className="mb-2 font-semibold">Restarts</legend>
-            <TextField label="How often in a row" hint="-1: for ever" {...text("restarts")} />
-            <TextField label="Waits before each" hint="1s, 5s, 1m; the last repeats" {...text("backoff")} />
-            <TextField label="Well after" hint="A run of this length forgets the restarts before" {...text("stable")} />
-            <TextField label="Exit codes that end it" hint="2, 78" {...text("finalCodes")} />
-          </fieldset>
-          <fieldset className="grid gap-3 sm:grid-cols-2">
-            <legend className="mb-2 font-semibold">Process</legend>
-            <TextField label="Folder" hint="Where it runs" {...text("dir")} />
-            <TextField label="Stop grace" hint="How long a stopped worker may finish its run" {...text("stopGrace")} />
-            <SelectField
-              label="How its tasks use Claude"
-              value={draft.authMode}
-              onChange={(e) => setDraft({ ...draft, authMode: e.target.value })}
-            >
-              {[...new Set([before.authMode, "claude-max", "api-key"])].map((mode) => (
-                <option key={mode}>{mode}</option>
-              ))}
-            </SelectField>
-          </fieldset>
-          <fieldset className="space-y-3">
-            <legend className="mb-2 font-semibold">Environment</legend>
-            {(settings.env ?? []).map((v) => (
-              <CheckField
-                key={v.name}
-                label={<code className={`font-mono text-sm ${taken.has(v.name) ? "line-through" : ""}`}>{v.name}</code>}
-                hint={taken.has(v.name) ? "is taken out" : v.secret ? "secret" : undefined}
-                checked={!taken.has(v.name)}
-                onChange={(e) => {
-                  const next = new Set(taken);
-                  if (e.target.checked) next.delete(v.name);
-                  else next.add(v.name);
-                  setTaken(next);
-                }}
-              />
-            ))}
-            <div className="grid gap-3 sm:grid-cols-2">
-              <TextField
-                label="Set a variable"
-                placeholder="NAME"
-                autoComplete="off"
+    <FormDialog
+      wide
+      title={`Settings of ${nameOf(worker)}`}
+      action="Save"
+      doing="Saving…"
+      pending={saving.isPending}
+      held={nothing || badName || Object.keys(problems).length > 0}
+      onSubmit={saving.mutate}
+      onClose={onClose}
+      refused="Nothing, or not all of it, was changed"
+      error={saving.error}
+    >
+      <p className="text-muted">
+        What is emptied gets the daemon's default back. A change takes effect when the process starts.
+      </p>
+      <fieldset className="grid gap-3 sm:grid-cols-2">
+        <legend className="mb-2 font-semibold">Limits</legend>
+        <TextField label="Memory" hint="512MiB, 2GiB" {...text("memory")} />
+        <TextField label="Processors" hint="1.5" inputMode="decimal" {...text("cpu")} />
+        <TextField label="Processes" inputMode="numeric" {...text("pids")} />
+        <TextField label="Open files, of each process" inputMode="numeric" {...text("nofile")} />
+      </fieldset>
+      <fieldset className="grid gap-3 sm:grid-cols-2">
+        <legend className="mb-2 font-semibold">Restarts</legend>
+        <TextField label="How often in a row" hint="-1: for ever" {...text("restarts")} />
+        <TextField label="Waits before each" hint="1s, 5s, 1m; the last repeats" {...text("backoff")} />
+        <TextField label="Well after" hint="A run of this length forgets the restarts before" {...text("stable")} />
+        <TextField label="Exit codes that end it" hint="2, 78" {...text("finalCodes")} />
+      </fieldset>
+      <fieldset className="grid gap-3 sm:grid-cols-2">
+        <legend className="mb-2 font-semibold">Process</legend>
+        <TextField label="Folder" hint="Where it runs" {...text("dir")} />
+        <TextField label="Stop grace" hint="How long a stopped worker may finish its run" {...text("stopGrace")} />
+        <SelectField
+          label="How its tasks use Claude"
+          value={draft.authMode}
+          onChange={(e) => setDraft({ ...draft, authMode: e.target.value })}
+        >
+          {[...new Set([before.authMode, "claude-max", "api-key"])].map((mode) => (
+            <option key={mode}>{mode}</option>
+          ))}
+        </SelectField>
+      </fieldset>
+      <fieldset className="space-y-3">
+        <legend className="mb-2 font-semibold">Environment</legend>
+        {(settings.env ?? []).map((v) => (
+          <CheckField
+            key={v.name}
+            label={<code className={`font-mono text-sm ${taken.has(v.name) ? "line-through" : ""}`}>{v.name}</code>}
+            hint={taken.has(v.name) ? "is taken out" : v.secret ? "secret" : undefined}
+            checked={!taken.has(v.name)}
+            onChange={(e) => {
+              const next = new Set(taken);
+              if (e.target.checked) next.delete(v.name);
+              else next.add(v.name);
+              setTaken(next);
+            }}
+          />
+        ))}
+        <div className="grid gap-3 sm:grid-cols-2">
+          <TextField
+            label="Set a variable"
+            placeholder="NAME"
+            autoComplete="off"
+            spellCheck={false}
+            error={badName ? "Letters, digits and _; no digit first" : undefined}
+            value={added.name}
+            onChange={(e) => setAdded({ ...added, name: e.target.value })}
+          />
+          <Field label="Its value">
+            {(props) => (
+              <input
+                {...props}
+                type={added.secret ? "password" : "text"}
+                className="field w-full"
+                autoComplete="new-password"
                 spellCheck={false}
-                error={badName ? "Letters, digits and _; no digit first" : undefined}
-                value={added.name}
-                onChange={(e) => setAdded({ ...added, name: e.target.value })}
+                value={added.value}
+                onChange={(e) => setAdded({ ...added, value: e.target.value })}
               />
-              <Field label="Its value">
-                {(props) => (
-                  <input
-                    {...props}
-                    type={added.secret ? "password" : "text"}
-                    className="field w-full"
-                    autoComplete="new-password"
-                    spellCheck={false}
-                    value={added.value}
-                    onChange={(e) => setAdded({ ...added, value: e.target.value })}
-                  />
-                )}
-              </Field>
-            </div>
-            <CheckField
-              label="It is a secret"
-              hint="Kept in a file that only the owner may read, and taken out of captured output."
-              checked={added.secret}
-              onChange={(e) => setAdded({ ...added, secret: e.target.checked })}
-            />
-          </fieldset>
-          {running && (
-            <CheckField
-              label="Restart it now"
-              hint={
-                inFlight(worker) > 0
-                  ? "One run is in flight; it is finished first, if it can be in the time that is given."
-                  : "No run is in flight."
-              }
-              checked={restart}
-              onChange={(e) => setRestart(e.target.checked)}
-            />
-          )}
-          {saving.isError && <Failure what="Nothing, or not all of it, was changed" error={saving.error} />}
+            )}
+          </Field>
         </div>
-        <footer className="flex justify-end gap-2 border-t border-line px-4 py-3">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            type="submit"
-            variant="primary"
-            pending={saving.isPending}
-            disabled={nothing || badName || Object.keys(problems).length > 0}
-          >
-            {saving.isPending ? "Saving…" : "Save"}
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+        <CheckField
+          label="It is a secret"
+          hint="Kept in a file that only the owner may read, and taken out of captured output."
+          checked={added.secret}
+          onChange={(e) => setAdded({ ...added, secret: e.target.checked })}
+        />
+      </fieldset>
+      {running && (
+        <CheckField
+          label="Restart it now"
+          hint={
+            inFlight(worker) > 0
+              ? "One run is in flight; it is finished first, if it can be in the time that is given."
+              : "No run is in flight."
+          }
+          checked={restart}
+          onChange={(e) => setRestart(e.target.checked)}
+        />
+      )}
+    </FormDialog>
   );
 }
 
