@@ -37,11 +37,18 @@ export async function openTab(browser, { colorScheme = "light", width = 1280, he
 
 /**
  * Runs axe and returns the serious and critical findings as text. It is evaluated by the debugger, which the page's
- * policy does not bind; a script element would be refused, as it should be.
+ * policy does not bind; a script element would be refused, as it should be. With a theme the page is shown in it; with
+ * `only` the rules named run, with `but` all others. Targets of 24 px are looked at, too.
  */
-export async function findings(page) {
-  await page.evaluate(axeSource);
-  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+export async function findings(page, { theme, only, but = [] } = {}) {
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axeSource);
+  if (theme) await showIn(page, theme);
+  const options = {
+    resultTypes: ["violations"],
+    rules: { "target-size": { enabled: true }, ...Object.fromEntries(but.map((rule) => [rule, { enabled: false }])) },
+  };
+  if (only) Object.assign(options, { runOnly: { type: "rule", values: only }, rules: {} });
+  const result = await page.evaluate((o) => globalThis.axe.run(document, o), options);
   return result.violations
     .filter((v) => v.impact === "serious" || v.impact === "critical")
     .map(
@@ -50,19 +57,19 @@ export async function findings(page) {
     );
 }
 
+const showIn = (page, theme) =>
+  page.evaluate((t) => {
+    document.documentElement.dataset.theme = t;
+  }, theme);
+
 /** The findings in the theme that is shown and in the other one. */
 export async function findingsInBothThemes(page) {
   const all = [];
   const themes = ["light", "dark"];
   const before = await page.evaluate(() => document.documentElement.dataset.theme);
   for (const theme of themes) {
-    await page.evaluate((t) => {
-      document.documentElement.dataset.theme = t;
-    }, theme);
-    for (const finding of await findings(page)) all.push(`${theme}: ${finding}`);
+    for (const finding of await findings(page, { theme })) all.push(`${theme}: ${finding}`);
   }
-  await page.evaluate((t) => {
-    document.documentElement.dataset.theme = t;
-  }, before);
+  await showIn(page, before);
   return all;
 }

@@ -79,10 +79,10 @@ export function RunsTable({ runs, pipeline = true }: { runs: Run[]; pipeline?: b
                 </Link>
               </td>
             )}
-            <td data-label="Created" className="order-2 max-sm:text-right">
+            <td data-label="Created" className="order-2 stacked:text-right">
               <Ago at={run.createdAt} className="whitespace-nowrap" />
             </td>
-            <td data-label="Duration" className="order-4 max-sm:text-right">
+            <td data-label="Duration" className="order-4 stacked:text-right">
               <span className="whitespace-nowrap">
                 <Elapsed start={run.startedAt ?? run.createdAt} end={run.completedAt} />
               </span>

@@ -81,7 +81,7 @@ export function WorkersTable({
   const newest = useQuery(newestQuery).data?.pipedaiWorker.latest;
   return (
     <>
-      <table className="data stack" aria-label="Workers">
+      <table className="data stack wide" aria-label="Workers">
         <thead>
           <tr>
             <th scope="col">Worker</th>

@@ -128,7 +128,7 @@ function Audit() {
 
 function Lines({ lines, set }: { lines: AuditLine[]; set: (change: AuditSearch) => void }) {
   return (
-    <table className="data stack" aria-label="Audit log">
+    <table className="data stack wide" aria-label="Audit log">
       <thead>
         <tr>
           <th scope="col">When</th>

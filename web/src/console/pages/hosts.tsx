@@ -124,7 +124,7 @@ function HostList({ search, set }: { search: HostsSearch; set: (change: HostsSea
       </search>
       <div className="card overflow-hidden">
         {shown.length > 0 ? (
-          <table className="data stack" aria-label="Hosts">
+          <table className="data stack wide" aria-label="Hosts">
             <thead>
               <tr>
                 <th scope="col">Host</th>

@@ -130,7 +130,7 @@ function List({ rows, known, sort }: { rows: Row[]; known: boolean; sort: Pipeli
     </th>
   );
   return (
-    <table className="data stack" aria-label="Pipelines">
+    <table className="data stack wide" aria-label="Pipelines">
       <thead>
         <tr>
           {head("Pipeline", sort === "name")}

@@ -99,7 +99,7 @@ export function QueuePage() {
 
 export function Items({ items, task = true }: { items: QueueItem[]; task?: boolean }) {
   return (
-    <table className="data stack" aria-label="Task runs">
+    <table className="data stack wide" aria-label="Task runs">
       <thead>
         <tr>
           <th scope="col">{task ? "Task" : "Run"}</th>

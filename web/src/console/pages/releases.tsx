@@ -140,7 +140,7 @@ function ReleasesTable({
   const may = useMayChange();
   const newest = releases.find((r) => r.state === "published");
   return (
-    <table className="data stack" aria-label={title}>
+    <table className="data stack wide" aria-label={title}>
       <thead>
         <tr>
           <th scope="col">Version</th>

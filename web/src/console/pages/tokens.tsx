@@ -109,7 +109,7 @@ function Tokens() {
 function TokensTable({ tokens }: { tokens: Token[] }) {
   const now = useNow();
   return (
-    <table className="data stack" aria-label="Tokens">
+    <table className="data stack wide" aria-label="Tokens">
       <thead>
         <tr>
           <th scope="col">Token</th>

@@ -152,7 +152,7 @@ function List({ node }: { node: GraphNode }) {
 function Event({ event }: { event: TaskRunEvent }) {
   const ms = instant(event.ts);
   return (
-    <li className="flex gap-3 px-3 hover:bg-sunken" data-event={event.type}>
+    <li className="flex gap-x-3 px-3 hover:bg-sunken max-sm:flex-wrap" data-event={event.type}>
       {ms !== null && <LogTime ms={ms} />}
       <span
         className="w-14 shrink-0 truncate text-muted select-none"
@@ -166,7 +166,7 @@ function Event({ event }: { event: TaskRunEvent }) {
       >
         {event.type}
       </span>
-      <span className="min-w-0 flex-1 whitespace-pre-wrap">{sayEvent(event.payload)}</span>
+      <span className="min-w-0 flex-1 whitespace-pre-wrap max-sm:basis-full">{sayEvent(event.payload)}</span>
     </li>
   );
 }

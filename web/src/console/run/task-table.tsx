@@ -111,28 +111,28 @@ function Table({ graph, runId, selected, nodes }: Props & { nodes: GraphNode[] }
                 </p>
               )}
             </td>
-            <td className="order-2 max-sm:text-right">
+            <td className="order-2 stacked:text-right">
               <span>
                 <StateBadge state={node.state} />
                 <RetryAt node={node} />
               </span>
             </td>
-            <td className="order-3 max-sm:text-sm">
+            <td className="order-3 stacked:text-sm">
               {node.run ? (
                 <span className="tabular-nums">
                   <span className="sm:hidden">attempt </span>
                   {node.run.attempt} of {node.run.maxRetries + 1}
                 </span>
               ) : (
-                <span className="text-muted max-sm:hidden">none</span>
+                <span className="text-muted stacked:hidden">none</span>
               )}
             </td>
-            <td className="order-4 max-sm:text-right max-sm:text-sm">
+            <td className="order-4 stacked:text-right stacked:text-sm">
               <span className="whitespace-nowrap">
                 <Elapsed start={node.run?.startedAt} end={node.run?.completedAt} />
               </span>
             </td>
-            <td className="order-5 col-span-2 max-sm:text-sm">
+            <td className="order-5 col-span-2 stacked:text-sm">
               {node.run ? <Progress run={node.run} /> : <span className="text-muted">{whyNotRun(graph, node)}</span>}
             </td>
           </tr>

@@ -42,7 +42,7 @@ function Page({
   children: ReactNode;
 }) {
   return (
-    <section aria-label={title} className="card grid min-h-[50dvh] content-center px-4 py-10">
+    <section aria-label={title} className="card grid min-h-[50dvh] grid-cols-[minmax(0,1fr)] content-center px-4 py-10">
       <div className="mx-auto w-full max-w-2xl space-y-4">
         <span className={`${tone} tint grid size-12 place-items-center rounded-full border`}>
           <Icon aria-hidden className="size-6" />

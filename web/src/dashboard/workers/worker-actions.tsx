@@ -61,7 +61,7 @@ export function WorkerActions({ worker, frozen, compact = false }: Props) {
         : `${name} ${done[verb]}`,
   });
   return (
-    <div className="flex flex-wrap items-start gap-1.5 max-sm:pt-1">
+    <div className="flex flex-wrap items-start gap-1.5 stacked:pt-1">
       {can.start && <Action {...common("start", can.start)} doing="Starting…" icon={Play} />}
       {(can.stop || draining) && (
         <Action

@@ -30,7 +30,7 @@ export function WorkersTable({ workers, frozen, sort, reverse, onSort }: Props) 
     </th>
   );
   return (
-    <table className="data stack" aria-label="Workers of this host">
+    <table className="data stack wide" aria-label="Workers of this host">
       <thead>
         <tr>
           {head("name", "Worker")}
@@ -58,7 +58,7 @@ function Row({ worker, frozen }: { worker: FusedWorker; frozen: boolean }) {
   return (
     <tr data-worker={worker.id}>
       <td className="lead max-w-60">
-        <a data-row href={workerHref(worker.id)} className="line-clamp-3 font-semibold hover:underline">
+        <a data-row href={workerHref(worker.id)} className="line-clamp-3 min-h-6 font-semibold hover:underline">
           <bdi>{nameOf(worker)}</bdi>
         </a>
         <div className="text-sm text-muted">

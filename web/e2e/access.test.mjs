@@ -1,0 +1,89 @@
+// Every screen of both pages, by the table of screens: axe in both themes, targets, narrow windows, zoom, motion.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { findings, launch, openTab } from "./browser.mjs";
+import { screens, settled, startServers, visit } from "./screens.mjs";
+
+let browser;
+let tab;
+const servers = startServers();
+// What a page asks for that is not there is answered so, and the browser says it, too.
+const expected = /status of 404/;
+
+before(async () => {
+  browser = await launch();
+  tab = await openTab(browser, { expected });
+  await tab.page.emulateMedia({ reducedMotion: "reduce" });
+});
+after(async () => {
+  await browser?.close();
+  await servers.stop();
+});
+
+const only = process.env.SCREENS?.split(",");
+
+for (const screen of screens) {
+  if (only && !only.includes(screen.name)) continue;
+  test(`W10: ${screen.name}: axe in both themes, 24 px targets, 360 and 320 px, 200 % zoom, no motion`, {
+    timeout: 60_000,
+  }, async () => {
+    // Without the token in its address a page would find the one of the screen before in the tab.
+    const own = screen.open ? await openTab(browser, { expected }) : tab;
+    const { page, complaints } = own;
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await visit(page, screen, servers);
+    const wrong = [];
+    const look = (what, list) => wrong.push(...list.map((text) => `${what}: ${text}`));
+
+    look("light", await findings(page, { theme: "light" }));
+    // Colours are all that the theme changes.
+    look("dark", await findings(page, { theme: "dark", only: ["color-contrast", "link-in-text-block"] }));
+    look("in motion", await inMotion(page));
+    for (const [what, width, height] of [
+      ["200 % zoom", 640, 400],
+      ["360 px", 360, 740],
+      ["320 px", 320, 640],
+    ]) {
+      await page.setViewportSize({ width, height });
+      await settled(page);
+      look(what, await sideways(page));
+      if (width === 360) look("360 px", await findings(page, { theme: "light", but: ["color-contrast"] }));
+    }
+    assert.deepEqual(wrong, []);
+    assert.deepEqual(complaints.splice(0), []);
+    if (own !== tab) await own.close();
+  });
+}
+
+/** What moves although the reader asked for no motion. */
+const inMotion = (page) =>
+  page.evaluate(() =>
+    document
+      .getAnimations()
+      .filter((a) => a.playState === "running")
+      .map((a) => `${a.animationName ?? a.transitionProperty} of ${a.effect?.target?.outerHTML.slice(0, 120)}`),
+  );
+
+/**
+ * What has to be scrolled sideways, or is cut off at the right: the page, a dialog, and whatever scrolls within them, but
+ * logs, graphs, the time line, code, and a row of tabs or places.
+ */
+const sideways = (page) =>
+  page.evaluate(() => {
+    const found = [];
+    const root = document.documentElement;
+    if (root.scrollWidth > window.innerWidth) found.push(`the page is ${root.scrollWidth} px wide`);
+    const may = "[data-log], .react-flow, [data-timeline], pre, code, nav, [role=tablist], .sr-only";
+    for (const element of document.querySelectorAll("main *, dialog[open], dialog[open] *")) {
+      if (element.closest(may) || element.scrollWidth <= element.clientWidth + 1) continue;
+      // Words for screen readers only, and the marks of an axis, which may stand half outside.
+      if (element.clientWidth <= 1 || element.closest("[aria-hidden]")) continue;
+      const { overflowX, display, textOverflow } = getComputedStyle(element);
+      if (display === "inline" || element.clientWidth === 0 || textOverflow === "ellipsis") continue;
+      const lines = getComputedStyle(element).webkitLineClamp;
+      if (overflowX === "visible" || lines !== "none") continue;
+      const what = element.getAttribute("aria-label") ?? element.className;
+      found.push(`${element.tagName.toLowerCase()} ${what} holds ${element.scrollWidth} px in ${element.clientWidth}`);
+    }
+    return found;
+  });
