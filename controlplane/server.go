@@ -170,7 +170,8 @@ func (s *Server) isDraining() bool {
 }
 
 // chain is everything a request passes before its route, outermost first:
-// request id and answer headers, the guard, the path rules, the mux.
+// request id and answer headers, the packing of answers, the guard, the path
+// rules, the mux.
 func (s *Server) chain() http.Handler {
 	mux := http.NewServeMux()
 	routes := s.routes()
@@ -183,7 +184,7 @@ func (s *Server) chain() http.Handler {
 
 	guard := localnet.Guard{Hosts: s.o.Hosts, Origins: s.o.Origins}
 	guarded := guard.Wrap(s.paths(mux), func(w http.ResponseWriter, r *http.Request, e *api.Error) { s.kit.Fail(w, r, e) })
-	return httpkit.WithRequestID(httpkit.SecurityHeaders(s.kit.Recover(guarded)))
+	return httpkit.WithRequestID(httpkit.SecurityHeaders(s.kit.Recover(httpkit.Compress(guarded))))
 }
 
 // NotReady answers every request with 503 until the real server can take

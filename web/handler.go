@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"pipedai/internal/httpkit"
 )
 
 // notBuilt is what a page answers where the program was built without Node.
@@ -139,7 +141,7 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, name string) erro
 	header.Set("Content-Type", contentType)
 	if packed, err := fs.ReadFile(h.files, name+".gz"); err == nil {
 		header.Add("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		if httpkit.AcceptsGzip(r.Header.Values("Accept-Encoding")) {
 			header.Set("Content-Encoding", "gzip")
 			body = packed
 		}
@@ -150,36 +152,6 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, name string) erro
 		_, _ = w.Write(body) // a reader that went away is not our failure
 	}
 	return nil
-}
-
-// acceptsGzip reads Accept-Encoding. A coding with q=0 is refused; an explicit
-// gzip outweighs the wildcard.
-func acceptsGzip(values []string) bool {
-	wildcard := false
-	for _, value := range values {
-		for coding := range strings.SplitSeq(value, ",") {
-			name, params, _ := strings.Cut(coding, ";")
-			accepted := !refused(params)
-			switch strings.ToLower(strings.TrimSpace(name)) {
-			case "gzip", "x-gzip":
-				return accepted
-			case "*":
-				wildcard = accepted
-			}
-		}
-	}
-	return wildcard
-}
-
-func refused(params string) bool {
-	for param := range strings.SplitSeq(params, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		if strings.EqualFold(strings.TrimSpace(key), "q") {
-			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			return err != nil || q <= 0
-		}
-	}
-	return false
 }
 
 func notFound(w http.ResponseWriter) {
