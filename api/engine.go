@@ -20,6 +20,15 @@ type Maintenance struct {
 	RunningTasks        int    `json:"runningTasks"`
 	ModeChangedAt       Time   `json:"modeChangedAt"`
 	Message             string `json:"message"`
+	// By and Reason say who asked for maintenance and why, in words for people,
+	// while it is waited for and while it lasts.
+	By     string `json:"by,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// MaintenanceRequest is the optional body of POST /api/maintenance/request.
+type MaintenanceRequest struct {
+	Reason string `json:"reason,omitempty" validate:"max=500"` // why, for everybody to read
 }
 
 // Info answers GET /api/info.
@@ -278,6 +287,19 @@ type RunDetail struct {
 	Run
 	PipelineRunID string    `json:"pipelineRunId"`
 	Tasks         []TaskRun `json:"tasks"`
+}
+
+// RunChanges answers GET /api/runs/{id}/changes: where the run stands, and those
+// of its task runs that were asked for. A reader that knows another number of
+// them than Total afterwards has missed some and reads the run whole.
+type RunChanges struct {
+	Status      string    `json:"status"`
+	OutputPath  string    `json:"outputPath,omitempty"`
+	Error       string    `json:"error,omitempty"`
+	StartedAt   Time      `json:"startedAt"`
+	CompletedAt Time      `json:"completedAt"`
+	Total       int       `json:"total"` // task runs of the run
+	Tasks       []TaskRun `json:"tasks"` // by creation
 }
 
 // TaskRun is one record of work.

@@ -29,9 +29,9 @@ func (c *Client) Maintenance(ctx context.Context) (out api.Maintenance, err erro
 }
 
 // MoveMaintenance takes a step of the maintenance mode: "request", "enter" or
-// "exit".
-func (c *Client) MoveMaintenance(ctx context.Context, step string) (out api.Maintenance, err error) {
-	return out, c.call(ctx, http.MethodPost, "/api/maintenance/"+escape(step), nil, &out)
+// "exit". The reason, which may be empty, is for a request.
+func (c *Client) MoveMaintenance(ctx context.Context, step, reason string) (out api.Maintenance, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/maintenance/"+escape(step), api.MaintenanceRequest{Reason: reason}, &out)
 }
 
 // Services lists registered services, newest first.

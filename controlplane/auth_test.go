@@ -42,6 +42,7 @@ func TestAccess(t *testing.T) {
 		"GET /api/run-counts":                                     "Lvoa",
 		"GET /api/runs":                                           "Lvoa",
 		"GET /api/runs/{id}":                                      "Lvoa",
+		"GET /api/runs/{id}/changes":                              "Lvoa",
 		"POST /api/runs/{id}/cancel":                              "Loa",
 		"GET /api/runs/{id}/replay":                               "Lvoa",
 		"POST /api/runs/{id}/replay":                              "Loa",

@@ -8,6 +8,7 @@ import (
 	"pipedai/api"
 	"pipedai/engine"
 	"pipedai/internal/httpkit"
+	"pipedai/store"
 )
 
 // maintenance answers GET /api/maintenance.
@@ -17,8 +18,13 @@ func (s *Server) maintenance(ctx context.Context, _ none) (api.Maintenance, erro
 }
 
 // requestMaintenance answers POST /api/maintenance/request.
-func (s *Server) requestMaintenance(ctx context.Context, _ none) (api.Maintenance, error) {
-	return s.moveMode(ctx, "request", s.o.Engine.RequestMaintenance)
+func (s *Server) requestMaintenance(ctx context.Context, req api.MaintenanceRequest) (api.Maintenance, error) {
+	if req.Reason != "" {
+		recordOf(ctx).detail("%s", req.Reason)
+	}
+	return s.moveMode(ctx, "request", func(ctx context.Context) (engine.Maintenance, error) {
+		return s.o.Engine.RequestMaintenance(ctx, store.ModeReason{By: caller(ctx).name, Text: req.Reason})
+	})
 }
 
 // enterMaintenance answers POST /api/maintenance/enter.

@@ -77,7 +77,11 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Summary: "The maintenance mode, and what is left to do",
 			Detail:  "In waiting_for_maintenance no work is accepted; what there is goes on, retries and successors included, and when nothing is left the mode becomes maintenance by itself. Retries and schedules far ahead count as pending.",
 		},
-		"POST /api/maintenance/request": {Summary: "Accept no more work, and wait for what there is"},
+		"POST /api/maintenance/request": {
+			Summary: "Accept no more work, and wait for what there is",
+			Detail:  "The reason is shown to everybody with the name of the token, until work is accepted again. A second request changes neither.",
+			Example: `{"reason":"database upgrade until noon"}`,
+		},
 		"POST /api/maintenance/enter": {
 			Summary: "Begin maintenance",
 			Detail:  "While something is left to do the mode stays, with 200, and the message says how much.",
@@ -153,6 +157,16 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 				which("text", "in the id of the run or of its pipeline, or in its error, in any case"), since("from", "created at or after"), since("to", "created before")),
 		},
 		"GET /api/runs/{id}": {Summary: "A pipeline run with its task runs", Errors: []openapi.Failure{runMissing}},
+		"GET /api/runs/{id}/changes": {
+			Summary: "Where a run stands, and some of its task runs",
+			Detail: "For a reader that holds the run and hears of changes from /api/stream: a large run is read whole once. " +
+				"The task runs are those that ids names and up to 500 that were created after the one that after names.",
+			Params: []openapi.Param{
+				which("ids", "task runs of the run, with commas between them; 500 at most"),
+				which("after", "the last task run that the reader holds"),
+			},
+			Errors: []openapi.Failure{runMissing},
+		},
 		"POST /api/runs/{id}/cancel": {
 			Summary: "Cancel a run",
 			Detail:  "What is pending ends at once; what is running is asked to stop with its next heartbeat.",

@@ -49,6 +49,7 @@ func (s *Server) routes() []route { //nolint:funlen // a table, on one screen
 		{"POST /api/pipelines/{id}/dry-run", view.unrecorded(changesNothing), handle(s, "Failed to validate pipeline", s.dryRun)},
 		{"GET /api/runs", view, handle(s, "Failed to list runs", s.runs)},
 		{"GET /api/runs/{id}", view, handle(s, "Failed to get run", s.run)},
+		{"GET /api/runs/{id}/changes", view, handle(s, "Failed to get the changes of the run", s.runChanges)},
 		{"POST /api/runs/{id}/cancel", operate.as("run.cancel"), handle(s, "Failed to cancel run", s.cancelRun)},
 		{"GET /api/runs/{id}/replay", view, handle(s, "Failed to plan the replay", s.replayPlan)},
 		{"POST /api/runs/{id}/replay", operate.as("run.replay"), handle(s, "Failed to replay run", s.replay)},

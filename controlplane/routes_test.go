@@ -86,6 +86,10 @@ func TestRoutes(t *testing.T) {
 		{"runs by text, none", "GET", "/api/runs?text=no-such-thing", "", nil, 200, []string{`"runs":[],"total":0`}, nil},
 		{"runs, of a state", "GET", "/api/runs?status=success", "", nil, 200, []string{`"runs":[]`, `"total":0`}, nil},
 		{"run", "GET", "/api/runs/" + run.PipelineRunID, "", nil, 200, []string{`"pipelineRunId":"` + run.PipelineRunID, `"structureSnapshot":{`, `"tasks":[{"id":"` + entry, `"firstRun":true`}, nil},
+		{"changes of a run", "GET", "/api/runs/" + run.PipelineRunID + "/changes?ids=" + entry + ",trun_none", "", nil, 200, []string{`"status":"running"`, `"total":1`, `"tasks":[{"id":"` + entry}, nil},
+		{"changes of a run, none", "GET", "/api/runs/" + run.PipelineRunID + "/changes?after=" + entry, "", nil, 200, []string{`"total":1,"tasks":[]`}, nil},
+		{"changes of a run, too many", "GET", "/api/runs/" + run.PipelineRunID + "/changes?ids=" + strings.Repeat("a,", 501), "", nil, 400, []string{`"ids"`, "at most 500"}, nil},
+		{"changes of a run, unknown", "GET", "/api/runs/none/changes", "", nil, 404, []string{`"error":"Run not found"`, `"runId":"none"`}, nil},
 		{"run, unknown", "GET", "/api/runs/none", "", nil, 404, []string{`"error":"Run not found"`, `"runId":"none"`}, nil},
 		{"task run", "GET", "/api/task-runs/" + entry, "", nil, 200, []string{`"taskId":"download"`, `"upstreamRefs":{}`, `"previousAttempts":[]`, `"status":"pending"`}, nil},
 		{"task run, by wire id", "GET", "/api/task-runs/" + entry + ".3", "", nil, 200, []string{`"taskId":"download"`}, nil},
@@ -339,7 +343,7 @@ func TestMaintenance(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.post("/api/register", pdf, nil)
-	if _, err := b.st.SetMode(t.Context(), []store.Mode{store.ModeRunning}, store.ModeWaiting); err != nil {
+	if _, err := b.st.SetMode(t.Context(), []store.Mode{store.ModeRunning}, store.ModeWaiting, store.ModeReason{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, refused := range [][2]string{

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"pipedai/api"
@@ -52,6 +54,46 @@ func (s *Server) run(ctx context.Context, _ none) (api.RunDetail, error) {
 		return api.RunDetail{}, err
 	}
 	out := api.RunDetail{Run: wireRun(run), PipelineRunID: string(run.ID), Tasks: []api.TaskRun{}}
+	for _, t := range tasks {
+		out.Tasks = append(out.Tasks, wireTaskRun(t))
+	}
+	return out, nil
+}
+
+// maxChanges is the most task runs of each kind that one answer has: those
+// that were named, and new ones. Behind it the whole run is the shorter way.
+const maxChanges = 500
+
+// runChanges answers GET /api/runs/{id}/changes.
+func (s *Server) runChanges(ctx context.Context, _ none) (api.RunChanges, error) {
+	id := pathID(ctx)
+	q := queryOf(ctx)
+	news := store.RunNews{Run: pipeline.RunID(id), After: pipeline.TaskRunID(q.text("after")), Limit: maxChanges}
+	for name := range strings.SplitSeq(q.text("ids"), ",") {
+		if name != "" {
+			news.Named = append(news.Named, pipeline.TaskRunID(name))
+		}
+	}
+	if len(news.Named) > maxChanges {
+		q.problems.Add([]string{"ids"}, fmt.Sprintf("Array must contain at most %d element(s)", maxChanges))
+	}
+	if err := q.err(); err != nil {
+		return api.RunChanges{}, err
+	}
+	// The run comes first: what ended after it is in the tasks already, and the
+	// event of that end is still to come.
+	run, err := s.st.PipelineRun(ctx, news.Run)
+	if err != nil {
+		return api.RunChanges{}, missing(err, "Run", "runId", id)
+	}
+	tasks, total, err := s.st.NewsOfRun(ctx, news)
+	if err != nil {
+		return api.RunChanges{}, err
+	}
+	out := api.RunChanges{
+		Status: string(run.Status), OutputPath: run.OutputPath, Error: run.Error,
+		StartedAt: api.At(run.StartedAt), CompletedAt: api.At(run.CompletedAt), Total: total, Tasks: []api.TaskRun{},
+	}
 	for _, t := range tasks {
 		out.Tasks = append(out.Tasks, wireTaskRun(t))
 	}

@@ -29,14 +29,14 @@ func (m Maintenance) Active() int { return m.Pending + m.Running }
 func (m Maintenance) Wire() api.Maintenance {
 	return api.Maintenance{
 		Mode: string(m.Mode), CanEnterMaintenance: m.CanEnter(), PendingTasks: m.Pending, RunningTasks: m.Running,
-		ModeChangedAt: api.At(m.ChangedAt), Message: m.Message,
+		ModeChangedAt: api.At(m.ChangedAt), Message: m.Message, By: m.Reason.By, Reason: m.Reason.Text,
 	}
 }
 
 // Modes is what the maintenance mode asks of a store.
 type Modes interface {
 	RefreshMode(ctx context.Context) (store.ModeStatus, error)
-	SetMode(ctx context.Context, from []store.Mode, to store.Mode) (store.ModeStatus, error)
+	SetMode(ctx context.Context, from []store.Mode, to store.Mode, reason store.ModeReason) (store.ModeStatus, error)
 }
 
 // ErrNotRequested says that maintenance was to be entered from normal running.
@@ -48,7 +48,7 @@ func LookAtMaintenance(ctx context.Context, modes Modes) (Maintenance, error) {
 	mode, err := modes.RefreshMode(ctx)
 	if err == nil && mode.Mode == store.ModeWaiting && mode.Pending+mode.Running == 0 {
 		var entered store.ModeStatus
-		entered, err = modes.SetMode(ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance)
+		entered, err = modes.SetMode(ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance, store.ModeReason{})
 		switch {
 		case err == nil:
 			mode = entered
@@ -80,8 +80,9 @@ func described(mode store.ModeStatus) Maintenance {
 
 // RequestMaintenance stops accepting work. What there is goes on, retries and
 // successors included; when nothing is left, maintenance begins by itself.
-func RequestMaintenance(ctx context.Context, modes Modes) (Maintenance, error) {
-	mode, err := modes.SetMode(ctx, []store.Mode{store.ModeRunning, store.ModeWaiting}, store.ModeWaiting)
+// Who asks, and why, is told to everybody until it is over.
+func RequestMaintenance(ctx context.Context, modes Modes, reason store.ModeReason) (Maintenance, error) {
+	mode, err := modes.SetMode(ctx, []store.Mode{store.ModeRunning, store.ModeWaiting}, store.ModeWaiting, reason)
 	if errors.Is(err, store.ErrConflict) && mode.Mode == store.ModeMaintenance {
 		return Maintenance{ModeStatus: mode, Message: "Already in maintenance mode"}, nil
 	}
@@ -97,7 +98,7 @@ func RequestMaintenance(ctx context.Context, modes Modes) (Maintenance, error) {
 // to do; otherwise the mode stays, and the message says why. From normal running
 // it is ErrNotRequested.
 func EnterMaintenance(ctx context.Context, modes Modes) (Maintenance, error) {
-	mode, err := modes.SetMode(ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance)
+	mode, err := modes.SetMode(ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance, store.ModeReason{})
 	out := Maintenance{ModeStatus: mode}
 	switch {
 	case err == nil:
@@ -116,7 +117,7 @@ func EnterMaintenance(ctx context.Context, modes Modes) (Maintenance, error) {
 
 // ExitMaintenance accepts work again, from whatever mode.
 func ExitMaintenance(ctx context.Context, modes Modes) (Maintenance, error) {
-	mode, err := modes.SetMode(ctx, []store.Mode{store.ModeRunning, store.ModeWaiting, store.ModeMaintenance}, store.ModeRunning)
+	mode, err := modes.SetMode(ctx, []store.Mode{store.ModeRunning, store.ModeWaiting, store.ModeMaintenance}, store.ModeRunning, store.ModeReason{})
 	if err != nil {
 		return Maintenance{}, fmt.Errorf("exit maintenance: %w", err)
 	}
@@ -129,8 +130,8 @@ func (e *Engine) Maintenance(ctx context.Context) (Maintenance, error) {
 }
 
 // RequestMaintenance stops accepting work, see RequestMaintenance.
-func (e *Engine) RequestMaintenance(ctx context.Context) (Maintenance, error) {
-	m, err := e.mode.tell(func() (Maintenance, error) { return RequestMaintenance(ctx, e.store) })
+func (e *Engine) RequestMaintenance(ctx context.Context, reason store.ModeReason) (Maintenance, error) {
+	m, err := e.mode.tell(func() (Maintenance, error) { return RequestMaintenance(ctx, e.store, reason) })
 	e.wakes.mode.set() // there may be nothing to wait for
 	return m, err
 }

@@ -23,11 +23,11 @@ func TestMaintenance_drains(t *testing.T) {
 		_, changes, leave := f.Changes().Subscribe(0)
 		defer leave()
 		run := f.trigger()
-		m, err := f.RequestMaintenance(t.Context())
+		m, err := f.RequestMaintenance(t.Context(), store.ModeReason{})
 		if err != nil || m.Mode != store.ModeWaiting || m.Message != fmt.Sprintf("Waiting for %d tasks to complete", m.Active()) || m.CanEnter() {
 			t.Fatalf("request: got %+v, %v", m, err)
 		}
-		again, err := f.RequestMaintenance(t.Context())
+		again, err := f.RequestMaintenance(t.Context(), store.ModeReason{})
 		if err != nil || again.Mode != store.ModeWaiting {
 			t.Errorf("request again: got %+v, %v", again, err)
 		}
@@ -59,7 +59,7 @@ func TestMaintenance_drains(t *testing.T) {
 		f := newFixture(t, Options{Mode: Serverless})
 		f.register(edges{"a": {"b"}, "b": nil})
 		f.trigger()
-		if _, err := f.RequestMaintenance(t.Context()); err != nil {
+		if _, err := f.RequestMaintenance(t.Context(), store.ModeReason{}); err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {
@@ -75,7 +75,7 @@ func TestMaintenance_drains(t *testing.T) {
 	inBubble(t, "with nothing to do", func(t *testing.T) {
 		f := newFixture(t, Options{}).run()
 		defer f.stop()
-		m, err := f.RequestMaintenance(t.Context())
+		m, err := f.RequestMaintenance(t.Context(), store.ModeReason{})
 		if err != nil || m.Mode != store.ModeWaiting || !m.CanEnter() {
 			t.Errorf("got %+v, %v", m, err)
 		}
@@ -89,7 +89,7 @@ func TestMaintenance_drains(t *testing.T) {
 		defer f.stop()
 		f.register(edges{"a": nil})
 		later := f.trigger(func(tr *Trigger) { tr.ScheduledFor = time.Now().Add(240 * time.Hour) })
-		m, err := f.RequestMaintenance(t.Context())
+		m, err := f.RequestMaintenance(t.Context(), store.ModeReason{})
 		if err != nil || m.Pending != 1 {
 			t.Fatalf("what is scheduled far ahead counts: got %+v, %v", m, err)
 		}
@@ -121,19 +121,19 @@ func TestMaintenance_moves(t *testing.T) {
 	}
 	m, err = f.ExitMaintenance(ctx)
 	says(m, err, store.ModeRunning, "Orchestrator is running normally")
-	m, err = f.RequestMaintenance(ctx)
+	m, err = f.RequestMaintenance(ctx, store.ModeReason{})
 	says(m, err, store.ModeWaiting, "Waiting for 0 tasks to complete")
 	m, err = f.EnterMaintenance(ctx)
 	says(m, err, store.ModeMaintenance, "Maintenance mode active")
 	m, err = f.EnterMaintenance(ctx)
 	says(m, err, store.ModeMaintenance, "Already in maintenance mode")
-	m, err = f.RequestMaintenance(ctx)
+	m, err = f.RequestMaintenance(ctx, store.ModeReason{})
 	says(m, err, store.ModeMaintenance, "Already in maintenance mode")
 	m, err = f.Maintenance(ctx)
 	says(m, err, store.ModeMaintenance, "Maintenance mode active - no new tasks accepted")
 	m, err = f.ExitMaintenance(ctx)
 	says(m, err, store.ModeRunning, "Orchestrator is running normally")
-	m, err = f.RequestMaintenance(ctx)
+	m, err = f.RequestMaintenance(ctx, store.ModeReason{})
 	says(m, err, store.ModeWaiting, "Waiting for 0 tasks to complete")
 	m, err = f.ExitMaintenance(ctx)
 	says(m, err, store.ModeRunning, "Orchestrator is running normally")

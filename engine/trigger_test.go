@@ -18,7 +18,7 @@ import (
 
 func (f *fixture) mode(from, to store.Mode) {
 	f.t.Helper()
-	if _, err := f.Store().SetMode(f.t.Context(), []store.Mode{from}, to); err != nil {
+	if _, err := f.Store().SetMode(f.t.Context(), []store.Mode{from}, to, store.ModeReason{}); err != nil {
 		f.t.Fatal(err)
 	}
 }

@@ -80,8 +80,9 @@ type Queue interface {
 	// SetMode moves the maintenance mode. ErrConflict, with the status as it is,
 	// when it is not in from, or when maintenance is to be entered and something
 	// is pending or running. Steps that create work see either the old mode or
-	// the new one whole.
-	SetMode(ctx context.Context, from []Mode, to Mode) (ModeStatus, error)
+	// the new one whole. The reason is kept until work is accepted again; an
+	// empty one leaves what is there.
+	SetMode(ctx context.Context, from []Mode, to Mode, reason ModeReason) (ModeStatus, error)
 }
 
 // Input is the input of a run. Small ones ride in the database and reach

@@ -342,4 +342,8 @@ type ModeStatus struct {
 	Mode             Mode
 	Pending, Running int
 	ChangedAt        time.Time
+	Reason           ModeReason // of waiting and of maintenance
 }
+
+// ModeReason is who asked for maintenance, and why, in words for people.
+type ModeReason struct{ By, Text string }

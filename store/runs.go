@@ -20,6 +20,9 @@ type Runs interface {
 	PipelineRun(ctx context.Context, id pipeline.RunID) (PipelineRun, error)
 	// TasksOfRun lists the task runs of a pipeline run by creation.
 	TasksOfRun(ctx context.Context, id pipeline.RunID) ([]TaskRun, error)
+	// NewsOfRun lists those task runs of a pipeline run that are named, and those
+	// created after another one, by creation; and counts all that the run has.
+	NewsOfRun(ctx context.Context, n RunNews) (news []TaskRun, total int, err error)
 	TaskRun(ctx context.Context, id pipeline.TaskRunID) (TaskRun, error)
 	// TaskRuns lists task runs by priority, then creation.
 	TaskRuns(ctx context.Context, f TaskRunFilter) (page []TaskRun, total int, err error)
@@ -45,6 +48,16 @@ type RunFilter struct {
 	From, To time.Time // creation
 	Limit    int       // 0: 100
 	Offset   int
+}
+
+// RunNews is what a reader of a pipeline run wants to hear again.
+type RunNews struct {
+	Run   pipeline.RunID
+	Named []pipeline.TaskRunID // those that changed
+	// After is the last task run that the reader knows of. Creations may become
+	// visible out of order, so the total decides whether it knows of all.
+	After pipeline.TaskRunID
+	Limit int // of each kind; 0: 100
 }
 
 // TaskRunFilter selects task runs; zero fields do not restrict.

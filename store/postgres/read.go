@@ -160,6 +160,23 @@ func (s *Store) TasksOfRun(ctx context.Context, id pipeline.RunID) ([]store.Task
 		`select `+taskRunCols+`, l.cancel`+taskRunFrom+` where t.pipeline_run_id = $1 order by t.seq`, id)
 }
 
+// NewsOfRun lists some task runs of a pipeline run and counts all.
+func (s *Store) NewsOfRun(ctx context.Context, n store.RunNews) ([]store.TaskRun, int, error) {
+	total, err := one(ctx, s, "count task runs", func(row scanner, total *int) error { return row.Scan(total) },
+		`select count(*) from task_runs where pipeline_run_id = $1`, n.Run)
+	if err != nil {
+		return nil, 0, err
+	}
+	limit := limitOf(n.Limit)
+	news, err := all(ctx, s, "list news of a run", scanTaskRun, `select `+taskRunCols+`, l.cancel`+taskRunFrom+` where t.seq in (
+			select seq from task_runs where id = any($2) and pipeline_run_id = $1
+			union
+			(select seq from task_runs where pipeline_run_id = $1
+				and seq > (select seq from task_runs where id = $3 and pipeline_run_id = $1) order by seq limit $4)
+		) order by t.seq`, n.Run, list(n.Named[:min(len(n.Named), limit)]), n.After, limit)
+	return news, total, err
+}
+
 // TaskRun reads one.
 func (s *Store) TaskRun(ctx context.Context, id pipeline.TaskRunID) (store.TaskRun, error) {
 	return one(ctx, s, "read task run", scanTaskRun, `select `+taskRunCols+`, l.cancel`+taskRunFrom+` where t.id = $1`, id)

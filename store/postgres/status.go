@@ -29,14 +29,19 @@ func (s *Store) QueueStatus(ctx context.Context) (store.QueueStatus, error) {
 	return out, wrap("read queue status", err)
 }
 
-const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at
+const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at,
+		coalesce(o.metadata #>> '{mode,by}', '') as by, coalesce(o.metadata #>> '{mode,reason}', '') as reason
 	from (select sum(pending)::bigint as pending, sum(running)::bigint as running from counters) c
 	left join orchestrator_state o on o.id = 'singleton'`
+
+func modeDest(m *store.ModeStatus) []any {
+	return []any{asText(&m.Mode), &m.Pending, &m.Running, timeCol{&m.ChangedAt}, &m.Reason.By, &m.Reason.Text}
+}
 
 // Mode reads the maintenance mode.
 func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
 	var out store.ModeStatus
-	err := s.row(ctx, modeQuery, nil, asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+	err := s.row(ctx, modeQuery, nil, modeDest(&out)...)
 	if out.Mode == "" {
 		out.Mode = store.ModeRunning
 	}
@@ -51,7 +56,7 @@ func (s *Store) RefreshMode(ctx context.Context) (store.ModeStatus, error) {
 	err := s.row(ctx, `select m.*, o.id is not null and (o.pending_tasks_count, o.running_tasks_count)
 			is not distinct from (least(m.pending, 2147483647), least(m.running, 2147483647))
 		from (`+modeQuery+`) m left join orchestrator_state o on o.id = 'singleton'`, nil,
-		asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt}, &current)
+		append(modeDest(&out), &current)...)
 	if err == nil && !current {
 		err = s.exec(ctx, `insert into orchestrator_state as o (id, pending_tasks_count, running_tasks_count)
 			values ('singleton', least($1::bigint, 2147483647), least($2::bigint, 2147483647))
@@ -66,7 +71,7 @@ func (s *Store) RefreshMode(ctx context.Context) (store.ModeStatus, error) {
 
 // SetMode moves the maintenance mode. Maintenance itself is entered only when
 // nothing is left to do; until then it is ErrConflict.
-func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (store.ModeStatus, error) {
+func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode, reason store.ModeReason) (store.ModeStatus, error) {
 	var out store.ModeStatus
 	err := s.write(ctx, "set mode", func(t *tx) error {
 		// Alone: no enqueuer has read the old mode and not yet committed. The row
@@ -78,7 +83,7 @@ func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (
 			return err
 		}
 		read := func() error {
-			return t.row(modeQuery, nil, asText(&out.Mode), &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+			return t.row(modeQuery, nil, modeDest(&out)...)
 		}
 		if err := read(); err != nil {
 			return err
@@ -93,7 +98,11 @@ func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (
 			return nil
 		}
 		if _, err := t.exec(`update orchestrator_state set mode = $1,
-			pending_tasks_count = $2, running_tasks_count = $3 where id = 'singleton'`, to, out.Pending, out.Running); err != nil {
+			pending_tasks_count = $2, running_tasks_count = $3,
+			metadata = case when $1 = 'running' then coalesce(metadata, '{}') - 'mode'
+				when $4 || $5 <> '' then coalesce(metadata, '{}') || jsonb_build_object('mode', jsonb_build_object('by', $4::text, 'reason', $5::text))
+				else metadata end
+			where id = 'singleton'`, to, out.Pending, out.Running, reason.By, reason.Text); err != nil {
 			return err
 		}
 		return read()

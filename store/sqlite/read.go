@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"pipedai/pipeline"
@@ -180,6 +181,25 @@ func (s *Store) PipelineRun(ctx context.Context, id pipeline.RunID) (store.Pipel
 func (s *Store) TasksOfRun(ctx context.Context, id pipeline.RunID) ([]store.TaskRun, error) {
 	return all(ctx, s, "list task runs", scanTaskRun,
 		`select `+taskRunCols+` from task_runs t where t.pipeline_run_id = ? order by t.seq`, id)
+}
+
+// NewsOfRun lists some task runs of a pipeline run and counts all.
+func (s *Store) NewsOfRun(ctx context.Context, n store.RunNews) ([]store.TaskRun, int, error) {
+	named, err := json.Marshal(n.Named[:min(len(n.Named), limitOf(n.Limit))])
+	if err != nil {
+		return nil, 0, wrap("list news of a run", err)
+	}
+	total, err := count(ctx, s, "count task runs", `select count(*) from task_runs where pipeline_run_id = ?`, n.Run)
+	if err != nil {
+		return nil, 0, err
+	}
+	news, err := all(ctx, s, "list news of a run", scanTaskRun, `select `+taskRunCols+` from task_runs t where t.seq in (
+			select seq from task_runs where id in (select value from json_each(?2)) and pipeline_run_id = ?1
+			union
+			select * from (select seq from task_runs where pipeline_run_id = ?1
+				and seq > (select seq from task_runs where id = ?3 and pipeline_run_id = ?1) order by seq limit ?4)
+		) order by t.seq`, n.Run, string(named), n.After, limitOf(n.Limit))
+	return news, total, err
 }
 
 // TaskRun reads one.

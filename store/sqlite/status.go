@@ -30,13 +30,19 @@ const queueQuery = `with recursive heads (seq) as (
 		(select created_at from task_runs where seq = (select min(seq) from waiting))
 	from counters c where c.shard = 0`
 
-const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at
+const modeQuery = `select o.mode, c.pending, c.running, o.mode_changed_at,
+		case when json_valid(o.metadata) then coalesce(o.metadata ->> '$.mode.by', '') else '' end,
+		case when json_valid(o.metadata) then coalesce(o.metadata ->> '$.mode.reason', '') else '' end
 	from orchestrator_state o, counters c where o.id = 'singleton' and c.shard = 0`
+
+func modeDest(m *store.ModeStatus) []any {
+	return []any{&m.Mode, &m.Pending, &m.Running, timeCol{&m.ChangedAt}, &m.Reason.By, &m.Reason.Text}
+}
 
 // Mode reads the maintenance mode.
 func (s *Store) Mode(ctx context.Context) (store.ModeStatus, error) {
 	return one(ctx, s, "read mode", func(row scanner, out *store.ModeStatus) error {
-		return row.Scan(&out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+		return row.Scan(modeDest(out)...)
 	}, modeQuery)
 }
 
@@ -46,7 +52,7 @@ func (s *Store) RefreshMode(ctx context.Context) (store.ModeStatus, error) {
 	var pending, running int
 	err := s.db.Reader.QueryRowContext(ctx, `select m.*, o.pending_tasks_count, o.running_tasks_count
 		from (`+modeQuery+`) m, orchestrator_state o where o.id = 'singleton'`).
-		Scan(&out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt}, &pending, &running)
+		Scan(append(modeDest(&out), &pending, &running)...)
 	if err != nil || pending == out.Pending && running == out.Running {
 		return out, wrap("refresh mode", err)
 	}
@@ -59,11 +65,11 @@ func (s *Store) RefreshMode(ctx context.Context) (store.ModeStatus, error) {
 
 // SetMode moves the maintenance mode. Maintenance itself is entered only when
 // nothing is left to do; until then it is ErrConflict.
-func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (store.ModeStatus, error) {
+func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode, reason store.ModeReason) (store.ModeStatus, error) {
 	var out store.ModeStatus
 	err := s.write(ctx, "set mode", func(t *tx) error {
 		read := func() error {
-			return t.row(modeQuery, nil, &out.Mode, &out.Pending, &out.Running, timeCol{&out.ChangedAt})
+			return t.row(modeQuery, nil, modeDest(&out)...)
 		}
 		if err := read(); err != nil {
 			return err
@@ -78,7 +84,12 @@ func (s *Store) SetMode(ctx context.Context, from []store.Mode, to store.Mode) (
 			return nil
 		}
 		if err := t.run(`update orchestrator_state set mode = ?1, mode_changed_at = ?2, updated_at = ?2,
-			pending_tasks_count = ?3, running_tasks_count = ?4 where id = 'singleton'`, to, us(t.now), out.Pending, out.Running); err != nil {
+			pending_tasks_count = ?3, running_tasks_count = ?4,
+			metadata = case when not json_valid(metadata) then metadata
+				when ?1 = 'running' then json_remove(metadata, '$.mode')
+				when ?5 || ?6 <> '' then json_set(metadata, '$.mode', json_object('by', ?5, 'reason', ?6))
+				else metadata end
+			where id = 'singleton'`, to, us(t.now), out.Pending, out.Running, reason.By, reason.Text); err != nil {
 			return err
 		}
 		return read()

@@ -167,7 +167,7 @@ func alongLeases(f *fixture) {
 func alongMaintenance(f *fixture) {
 	f.register(task("a"))
 	waiting := f.enqueue("a")
-	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting))
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting, store.ModeReason{}))
 	_, _, err := f.StartAndClaim(f.ctx, []store.StartRun{{Pipeline: "a"}}, along(10))
 	f.wantErr(err, store.ErrMaintenance)
 	if got := f.taskRun(waiting.ID); got.Status != pipeline.TaskPending {

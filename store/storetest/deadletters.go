@@ -308,7 +308,7 @@ func refusedRetries(f *fixture) {
 	f.wantErr(f.retry(letter).Err, store.ErrConflict)
 	f.wantLetters(1)
 
-	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting))
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting, store.ModeReason{}))
 	_, err = f.RetryDeadLetters(f.ctx, []string{letter})
 	f.wantErr(err, store.ErrMaintenance)
 }
@@ -444,7 +444,7 @@ func refusedReplays(f *fixture) {
 	_, err = f.ReplayRun(f.ctx, gone)
 	f.wantErr(err, store.ErrConflict)
 	f.wantCurrent(gone, pipeline.RunFailed, states{"a": "completed", "b": "failed"})
-	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting))
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting, store.ModeReason{}))
 	_, err = f.ReplayRun(f.ctx, gone)
 	f.wantErr(err, store.ErrMaintenance)
 }

@@ -12,6 +12,7 @@ import (
 
 var glanceCases = []testCase{
 	{name: "a glance tells what there is to do", run: glance},
+	{name: "X5 what is new of a run is read without the rest", run: newsOfRun},
 }
 
 func glance(f *fixture) {
@@ -59,9 +60,9 @@ func glance(f *fixture) {
 	nextDue(time.Hour, "a schedule before the retry")
 
 	f.end(done(claimed[1]))
-	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting))
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting, store.ModeReason{}))
 	want(store.Glance{Mode: store.ModeWaiting}, "waiting for maintenance")
-	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeRunning))
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeRunning, store.ModeReason{}))
 
 	f.enqueueAs(store.EnqueueTask{Task: "a", ScheduledFor: time.Now().Add(20 * time.Millisecond)})
 	f.eventually("the schedule is due", func() bool { g, err := f.Glance(f.ctx); f.must(err); return g.Due })
@@ -81,5 +82,45 @@ func (f *fixture) eventually(what string, so func() bool) {
 		if time.Now().After(limit) {
 			f.Fatalf("never: %s", what)
 		}
+	}
+}
+
+func newsOfRun(f *fixture) {
+	f.register(task("a", "b", "c", "d"), task("b"), task("c"), task("d"))
+	first := f.start("svc", "")
+	other := f.start("svc", "")
+	f.drain(nil)
+	all, err := f.TasksOfRun(f.ctx, first.Run.ID)
+	f.must(err)
+	if len(all) != 4 {
+		f.Fatalf("%d task runs", len(all))
+	}
+	id := func(i int) pipeline.TaskRunID { return all[i].ID }
+	for _, test := range []struct {
+		what string
+		news store.RunNews
+		want []pipeline.TaskRunID
+	}{
+		{"nothing asked for", store.RunNews{}, nil},
+		{"one that changed", store.RunNews{Named: []pipeline.TaskRunID{id(1)}}, []pipeline.TaskRunID{id(1)}},
+		{"those after one", store.RunNews{After: id(1)}, []pipeline.TaskRunID{id(2), id(3)}},
+		{"both, each once, by creation", store.RunNews{Named: []pipeline.TaskRunID{id(3), id(0)}, After: id(2)}, []pipeline.TaskRunID{id(0), id(3)}},
+		{"as many as asked for", store.RunNews{Named: []pipeline.TaskRunID{id(0), id(1)}, After: id(1), Limit: 1}, []pipeline.TaskRunID{id(0), id(2)}},
+		{"of another run", store.RunNews{Named: []pipeline.TaskRunID{other.Entries[0].ID}, After: other.Entries[0].ID}, nil},
+		{"unknown", store.RunNews{Named: []pipeline.TaskRunID{"trun_none"}, After: "trun_none"}, nil},
+	} {
+		test.news.Run = first.Run.ID
+		news, total, err := f.NewsOfRun(f.ctx, test.news)
+		f.must(err)
+		var got []pipeline.TaskRunID
+		for _, t := range news {
+			got = append(got, t.ID)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" || total != 4 {
+			f.Errorf("%s, %d in all (-want +got):\n%s", test.what, total, diff)
+		}
+	}
+	if _, total, err := f.NewsOfRun(f.ctx, store.RunNews{Run: "prun_none"}); err != nil || total != 0 {
+		f.Errorf("of no run: %d, %v", total, err)
 	}
 }

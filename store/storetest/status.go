@@ -61,11 +61,12 @@ func maintenance(f *fixture) {
 	if got.Mode != store.ModeRunning || got.Pending != 1 || got.ChangedAt.IsZero() {
 		f.Errorf("mode %+v", got)
 	}
-	_, err = f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance)
+	_, err = f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance, store.ModeReason{})
 	f.wantErr(err, store.ErrConflict)
-	got, err = f.SetMode(f.ctx, []store.Mode{store.ModeRunning, store.ModeWaiting}, store.ModeWaiting)
+	why := store.ModeReason{By: "ada", Text: `new "disk"`}
+	got, err = f.SetMode(f.ctx, []store.Mode{store.ModeRunning, store.ModeWaiting}, store.ModeWaiting, why)
 	f.must(err)
-	if got.Mode != store.ModeWaiting || got.Pending != 1 {
+	if got.Mode != store.ModeWaiting || got.Pending != 1 || got.Reason != why {
 		f.Errorf("mode %+v", got)
 	}
 	_, err = f.EnqueueTasks(f.ctx, []store.EnqueueTask{{ID: "trun_1", Task: "a"}})
@@ -74,15 +75,21 @@ func maintenance(f *fixture) {
 	f.wantErr(err, store.ErrMaintenance)
 	f.register(task("a"), task("b")) // registration is always accepted
 
-	_, err = f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance)
+	_, err = f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance, store.ModeReason{})
 	f.wantErr(err, store.ErrConflict) // one task is left
 	f.drain(nil)
-	got, err = f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance)
+	got, err = f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance, store.ModeReason{})
 	f.must(err)
-	if got.Mode != store.ModeMaintenance {
+	if got.Mode != store.ModeMaintenance || got.Reason != why {
 		f.Errorf("mode %+v", got)
 	}
-	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeWaiting, store.ModeMaintenance}, store.ModeRunning))
+	if got, err = f.RefreshMode(f.ctx); err != nil || got.Reason != why {
+		f.Errorf("mode %+v, %v", got, err)
+	}
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeWaiting, store.ModeMaintenance}, store.ModeRunning, store.ModeReason{}))
+	if got, err = f.Mode(f.ctx); err != nil || got.Reason != (store.ModeReason{}) {
+		f.Errorf("over: %+v, %v", got, err)
+	}
 	f.enqueue("a")
 }
 
@@ -108,8 +115,8 @@ func refreshedMode(f *fixture) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("mode (-want +got):\n%s", diff)
 	}
-	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting))
-	got, err := f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance)
+	f.must1(f.SetMode(f.ctx, []store.Mode{store.ModeRunning}, store.ModeWaiting, store.ModeReason{}))
+	got, err := f.SetMode(f.ctx, []store.Mode{store.ModeWaiting}, store.ModeMaintenance, store.ModeReason{})
 	f.wantErr(err, store.ErrConflict)
 	if got.Mode != store.ModeWaiting || got.Running != 1 {
 		f.Errorf("a refused move says %+v", got)

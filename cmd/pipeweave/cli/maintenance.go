@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/user"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 type maintenanceOptions struct {
 	database          databaseFlags
 	server, tokenFile string
+	reason            string
 	json, wait        bool
 	timeout           time.Duration
 }
@@ -57,6 +59,7 @@ func newMaintenanceSubCmd(d *deps, name, short string, runF func(context.Context
 	flags.StringVar(&o.tokenFile, "token-file", "", "file that holds the API token (PIPEWEAVE_API_TOKEN; default: the local server's own)")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 	if name == "request" {
+		flags.StringVar(&o.reason, "reason", "", "why, for everybody to read while it lasts")
 		flags.BoolVarP(&o.wait, "wait", "w", false, "return when maintenance has begun")
 		flags.DurationVar(&o.timeout, "timeout", 0, "with --wait: give up after this long")
 	}
@@ -66,7 +69,7 @@ func newMaintenanceSubCmd(d *deps, name, short string, runF func(context.Context
 // modeControl is the maintenance mode, through a server or in the database.
 type modeControl struct {
 	look func(context.Context) (api.Maintenance, error)
-	move func(context.Context, string) (api.Maintenance, error)
+	move func(ctx context.Context, step, reason string) (api.Maintenance, error)
 	done func()
 }
 
@@ -117,10 +120,10 @@ func (o maintenanceOptions) inDatabase(ctx context.Context, d *deps) (modeContro
 	}
 	return modeControl{
 		look: func(ctx context.Context) (api.Maintenance, error) { return answered(engine.LookAtMaintenance(ctx, st)) },
-		move: func(ctx context.Context, step string) (api.Maintenance, error) {
+		move: func(ctx context.Context, step, reason string) (api.Maintenance, error) {
 			switch step {
 			case "request":
-				return answered(engine.RequestMaintenance(ctx, st))
+				return answered(engine.RequestMaintenance(ctx, st, store.ModeReason{By: localUser(), Text: reason}))
 			case "enter":
 				return answered(engine.EnterMaintenance(ctx, st))
 			default:
@@ -129,6 +132,14 @@ func (o maintenanceOptions) inDatabase(ctx context.Context, d *deps) (modeContro
 		},
 		done: done,
 	}, nil
+}
+
+// localUser is who acts on a database without a server in between.
+func localUser() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username + " (command line)"
+	}
+	return "command line"
 }
 
 // answered is the outcome of a step in the database as a server answers it.
@@ -156,8 +167,11 @@ func runMaintenanceStatus(ctx context.Context, d *deps, o maintenanceOptions) er
 	if m.CanEnterMaintenance {
 		can = "Yes"
 	}
-	return d.printf("Mode: %s\nPending tasks: %d\nRunning tasks: %d\nCan enter maintenance: %s\nStatus: %s\nMode changed at: %s\n",
-		m.Mode, m.PendingTasks, m.RunningTasks, can, m.Message, m.ModeChangedAt)
+	if err := d.printf("Mode: %s\nPending tasks: %d\nRunning tasks: %d\nCan enter maintenance: %s\nStatus: %s\nMode changed at: %s\n",
+		m.Mode, m.PendingTasks, m.RunningTasks, can, m.Message, m.ModeChangedAt); err != nil || m.By == "" {
+		return err
+	}
+	return d.printf("Asked for by: %s\nReason: %s\n", m.By, first(m.Reason, "none given"))
 }
 
 func runMaintenanceRequest(ctx context.Context, d *deps, o maintenanceOptions) error {
@@ -167,7 +181,7 @@ func runMaintenanceRequest(ctx context.Context, d *deps, o maintenanceOptions) e
 	}
 	defer c.done()
 	d.notef("[maintenance] requesting\n")
-	m, err := c.move(ctx, "request")
+	m, err := c.move(ctx, "request", o.reason)
 	if err == nil && o.wait {
 		m, err = waitForMaintenance(ctx, d, c, m, o.timeout)
 	}
@@ -220,7 +234,7 @@ func runMaintenanceEnter(ctx context.Context, d *deps, o maintenanceOptions) err
 		return err
 	}
 	defer c.done()
-	m, err := c.move(ctx, "enter")
+	m, err := c.move(ctx, "enter", "")
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.Status == http.StatusConflict {
 		return cliutil.Failf(cliutil.ExitFailed, "run: pipeweave maintenance request", "%s", refused.Message)
@@ -244,7 +258,7 @@ func runMaintenanceExit(ctx context.Context, d *deps, o maintenanceOptions) erro
 		return err
 	}
 	defer c.done()
-	m, err := c.move(ctx, "exit")
+	m, err := c.move(ctx, "exit", "")
 	if err != nil {
 		return err
 	}

@@ -41,10 +41,12 @@ func walk(t *testing.T, s *shell, flags ...string) {
 	says(1, "maintenance enter", "Cannot enter maintenance directly from running mode. Call requestMaintenance() first.", "pipeweave maintenance request")
 	says(0, "maintenance:request --wait --timeout 30s", "Mode: maintenance\n", "Status: ", "Next: ")
 	says(0, "maintenance enter", "Already in maintenance mode")
+	says(0, "maintenance status", "Asked for by: ", "Reason: none given")
 	says(0, "maintenance:status --json", `"mode": "maintenance"`)
 	says(0, "maintenance exit", "mode is running")
 	says(0, "maintenance exit", "mode is running")
-	says(0, "maintenance request", "[maintenance]", "Waiting for 0 tasks to complete", "pipeweave maintenance enter")
+	says(0, "maintenance request --reason disk", "[maintenance]", "Waiting for 0 tasks to complete", "pipeweave maintenance enter")
+	says(0, "maintenance status", "Reason: disk")
 	says(0, "maintenance exit --json", `"mode": "running"`)
 	// Scripts take the second word of the one line with "Mode:".
 	_, out, _ := s.run(append([]string{"maintenance", "status"}, flags...)...)

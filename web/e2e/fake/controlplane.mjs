@@ -143,7 +143,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
   async function play(run) {
     const pause = () => new Promise((done) => setTimeout(done, stepMs));
     const changed = (row) =>
-      publish({ type: "run", runId: run.id, taskRunId: row.id, pipelineId: run.pipelineId, status: run.status });
+      publish({ type: "run", runId: run.id, taskRunId: row.id, pipelineId: run.pipelineId, status: row.status });
     const tables = objects.get(run.inputPath)?.extractTables !== false;
     const work = async (task, selectedNext) => {
       const row = taskRow(run, task, "running", 0, null, { metadata: { progress: 0 } });
@@ -167,6 +167,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     await work("summarize");
     Object.assign(run, { status: "completed", completedAt: iso(), outputPath: run.tasks.at(-1).outputPath });
     changed(run.tasks.at(-1));
+    publish({ type: "run", runId: run.id, pipelineId: run.pipelineId, status: run.status });
   }
 
   const seeded = empty ? {} : seed();
@@ -397,6 +398,17 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       "GET",
       /^\/api\/storage$/,
       (_, { query }) => listFolder(query.get("backend") === "archive" ? [] : objects, query.get("prefix")),
+    ],
+    [
+      "GET",
+      /^\/api\/runs\/([^/]+)\/changes$/,
+      ([id], { query }) => {
+        const { tasks, status, outputPath, error, startedAt, completedAt } = runs.find((r) => r.id === id);
+        const named = (query.get("ids") ?? "").split(",");
+        const after = tasks.findIndex((t) => t.id === query.get("after"));
+        const news = tasks.filter((t, i) => named.includes(t.id) || (after >= 0 && i > after));
+        return { status, outputPath, error, startedAt, completedAt, total: tasks.length, tasks: news };
+      },
     ],
     ["GET", /^\/api\/runs\/([^/]+)$/, ([id]) => runs.find((r) => r.id === id) ?? missing("Run not found")],
     [

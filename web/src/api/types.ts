@@ -514,6 +514,13 @@ export interface Maintenance {
   runningTasks: number;
   modeChangedAt: Time;
   message: string;
+  by?: string;
+  reason?: string;
+}
+
+/** MaintenanceRequest is the optional body of POST /api/maintenance/request. */
+export interface MaintenanceRequest {
+  reason?: string; // why, for everybody to read
 }
 
 /** Info answers GET /api/info. */
@@ -779,6 +786,21 @@ export interface RunGlance {
 export interface RunDetail extends Run {
   pipelineRunId: string;
   tasks: TaskRun[] | null;
+}
+
+/**
+ * RunChanges answers GET /api/runs/{id}/changes: where the run stands, and those
+ * of its task runs that were asked for. A reader that knows another number of
+ * them than Total afterwards has missed some and reads the run whole.
+ */
+export interface RunChanges {
+  status: string;
+  outputPath?: string;
+  error?: string;
+  startedAt: Time;
+  completedAt: Time;
+  total: number; // task runs of the run
+  tasks: TaskRun[] | null; // by creation
 }
 
 /** TaskRun is one record of work. */

@@ -6,6 +6,9 @@ export type Key = readonly string[];
 export function affectedKeys(event: StreamEvent): Key[] {
   switch (event.type) {
     case "run":
+      // A task that goes on changes no list of runs; one that fails for good may leave a dead letter.
+      if (event.runId && event.taskRunId)
+        return [["run", event.runId], ["queue"], ...(event.status === "failed" || event.status === "timeout" ? [["dlq"]] : [])];
       return [...(event.runId ? [["run", event.runId]] : [["run"]]), ["runs"], ["queue"], ["dlq"]];
     case "service":
       return [["services"], ["service"], ["pipelines"], ["pipeline"], ["task-history"]];
@@ -38,6 +41,8 @@ export function affectedKeys(event: StreamEvent): Key[] {
       return [["releases"], ["release-keys"]];
     case "enrollment":
       return [["enrollments"], ["enrollment"], ["workers"], ["hosts"], ["tokens"]];
+    case "mode":
+      return [["maintenance"], ["queue"]];
     default:
       return [[]];
   }

@@ -1,10 +1,11 @@
 import { QueryClient } from "@tanstack/react-query";
 import { ApiClient, ApiError } from "../api/client.ts";
 import { sessionToken } from "../api/token.ts";
-import type { StreamEvent } from "../api/types.ts";
+import type { RunChanges, RunDetail, StreamEvent } from "../api/types.ts";
 import { Link } from "../live/link.ts";
 import { eventStream, httpProbe } from "../live/transports.ts";
 import { affectedKeys, Coalescer, type Key } from "./affected.ts";
+import { ChangedTasks, mergeRun } from "./live-run.ts";
 
 /** The page's one connection to the control plane. */
 export const token = sessionToken("pipeweave_token");
@@ -26,9 +27,36 @@ const changes = new Coalescer((keys) => {
   for (const queryKey of keys) {
     // To ask again while an answer is on its way would throw that answer away; and one that was long in coming rests.
     if (queryKey.length > 0 && (queries.isFetching({ queryKey }) > 0 || resting(queryKey))) changes.add([queryKey]);
+    else if (queryKey[0] === "run" && queryKey[1] !== undefined) void freshenRun(queryKey[1]);
     else void queries.invalidateQueries({ queryKey });
   }
 }, 250);
+
+const changedTasks = new ChangedTasks();
+
+/** A run that is on the screen hears only what changed in it: its tasks may be ten thousand. */
+async function freshenRun(id: string): Promise<void> {
+  const queryKey = ["run", id];
+  const old = queries.getQueryData<RunDetail>(queryKey);
+  const named = changedTasks.take(id);
+  const whole = () => queries.invalidateQueries({ queryKey });
+  if (!old?.tasks || named === null || !queries.getQueryCache().find({ queryKey })?.isActive()) return whole();
+  restUntil.set(JSON.stringify(queryKey), Number.POSITIVE_INFINITY); // what comes meanwhile waits
+  try {
+    const query = new URLSearchParams({ ids: named.join(), after: old.tasks.at(-1)?.id ?? "" });
+    const news = await client.get<RunChanges>(`/api/runs/${encodeURIComponent(id)}/changes?${query}`);
+    const now = queries.getQueryData<RunDetail>(queryKey);
+    // An answer that was asked for before this one would bring the old state back.
+    const merged = queries.isFetching({ queryKey }) === 0 && now ? mergeRun(now, news) : null;
+    // To draw many tasks anew takes a while: that is done less often.
+    restUntil.set(JSON.stringify(queryKey), Date.now() + Math.min(1_000, old.tasks.length / 10));
+    if (merged) queries.setQueryData(queryKey, merged);
+    else await whole();
+  } catch {
+    restUntil.delete(JSON.stringify(queryKey));
+    await whole(); // it says what is wrong, where it is shown
+  }
+}
 
 const restUntil = new Map<string, number>();
 const resting = (key: Key) => (restUntil.get(JSON.stringify(key)) ?? 0) > Date.now();
@@ -48,7 +76,10 @@ export const link: Link<StreamEvent> = new Link<StreamEvent>({
   probe: httpProbe(client, "/api/v1/session"),
   seq: (event) => event.seq,
   isSnapshot: (event) => event.type === "resync",
-  onFrame: (event) => changes.add(affectedKeys(event)),
+  onFrame: (event) => {
+    changedTasks.note(event);
+    changes.add(affectedKeys(event));
+  },
   onResync: () => changes.add([[]]),
 });
 

@@ -43,8 +43,11 @@ export const runQuery = (id: string) =>
     queryFn: ({ signal }: Ask) => paced(["run", id], () => client.get<RunDetail>(`/api/runs/${seg(id)}`, { signal })),
     // To compare ten thousand tasks with those before costs more than to draw what is on the screen.
     structuralSharing: false,
-    // The stream says when something changed; this is only the net under it.
-    refetchInterval: (query) => (query.state.data && ended(query.state.data.status) ? false : 5_000),
+    // The stream says when something changed; this is only the net under it, wider where it is heavy.
+    refetchInterval: (query) => {
+      const run = query.state.data;
+      return run && ended(run.status) ? false : 5_000 + (run?.tasks?.length ?? 0) * 5;
+    },
   });
 
 export async function cancelRun(id: string): Promise<void> {
