@@ -53,6 +53,7 @@ func TestAccess(t *testing.T) {
 		"POST /api/dlq/purge":                                     "Loa",
 		"GET /api/task-runs/{id}":                                 "Lvoa",
 		"GET /api/task-runs/{id}/logs":                            "Lvoa",
+		"GET /api/task-runs/{id}/logs/download":                   "Lvoa",
 		"GET /api/task-runs/{id}/events":                          "Lvoa",
 		"POST /api/task-runs/{id}/cancel":                         "Loa",
 		"POST /api/queue/task":                                    "Loa",

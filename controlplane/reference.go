@@ -48,6 +48,17 @@ func reference() map[string]openapi.About {
 	return out
 }
 
+// logFilterParams say which lines of a task's log fit.
+var logFilterParams = []openapi.Param{
+	{Name: "level", Type: "string", Text: "lines of this level"},
+	{Name: "grep", Type: "string", Text: "lines that hold this text, at most 1,000 bytes; colours between do not matter"},
+	{Name: "regex", Text: "1: grep is a regular expression (RE2)", Enum: []string{"1"}},
+	{Name: "ignoreCase", Text: "1: grep in any case", Enum: []string{"1"}},
+}
+
+// noLog is how reading the log of a task run fails.
+var noLog = []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId"), openapi.Fail(410, "The log is not in storage any more", "taskRunId")}
+
 func engineReference() map[string]openapi.About { //nolint:funlen // a table
 	return map[string]openapi.About{
 		"GET /health": {
@@ -192,15 +203,21 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Summary: "Lines of the log of a task run",
 			Detail: "Oldest first: the last ones, or a page of them. The log is that of the last attempt; a worker stores it when the attempt ends, and until then there are no lines. " +
 				"A search takes two seconds at most and says how far it got.",
-			Params: []openapi.Param{
+			Params: append([]openapi.Param{
 				{Name: "limit", Type: "integer", Default: "500", Min: 1, Max: maxTaskLogLines, Text: "how many lines"},
 				{Name: "after", Type: "integer", Text: "a position: the oldest lines behind it; -1 begins at the first"},
 				{Name: "before", Type: "integer", Text: "a position: the newest lines before it"},
-				which("level", "lines of this level"), which("grep", "lines that hold this text"),
-				{Name: "regex", Text: "1: grep is a regular expression (RE2)", Enum: []string{"1"}},
 				{Name: "count", Text: "1: count the lines that fit, too", Enum: []string{"1"}},
-			},
-			Errors: []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId"), openapi.Fail(410, "The log is not in storage any more", "taskRunId")},
+			}, logFilterParams...),
+			Errors: noLog,
+		},
+		"GET /api/task-runs/{id}/logs/download": {
+			Summary: "The whole log of a task run as a file, or all lines of it that fit",
+			Params: append([]openapi.Param{
+				{Name: "format", Default: "text", Enum: []string{"text", "ndjson"}, Text: "lines of time, level and text, or an object of JSON for each, as the route for lines has them"},
+			}, logFilterParams...),
+			Answers: []openapi.Answer{{Type: "text/plain", Text: "the lines"}, {Type: "application/x-ndjson", Text: "with format=ndjson"}},
+			Errors:  noLog,
 		},
 		"GET /api/task-runs/{id}/events": {
 			Summary: "What workers reported of a task run, oldest first",

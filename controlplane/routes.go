@@ -55,6 +55,7 @@ func (s *Server) routes() []route { //nolint:funlen // a table, on one screen
 		{"POST /api/runs/{id}/replay", operate.as("run.replay"), handle(s, "Failed to replay run", s.replay)},
 		{"GET /api/task-runs/{id}", view, handle(s, "Failed to get task run", s.taskRun)},
 		{"GET /api/task-runs/{id}/logs", view, handle(s, "Failed to read the log", s.taskLog)},
+		{"GET /api/task-runs/{id}/logs/download", view, http.HandlerFunc(s.downloadTaskLog)},
 		{"GET /api/task-runs/{id}/events", view, handle(s, "Failed to get run events", s.taskRunEvents)},
 		{"POST /api/task-runs/{id}/cancel", operate.as("task-run.cancel"), handle(s, "Failed to cancel task run", s.cancelTaskRun)},
 

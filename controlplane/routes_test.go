@@ -93,6 +93,7 @@ func TestRoutes(t *testing.T) {
 		{"run, unknown", "GET", "/api/runs/none", "", nil, 404, []string{`"error":"Run not found"`, `"runId":"none"`}, nil},
 		{"task run", "GET", "/api/task-runs/" + entry, "", nil, 200, []string{`"taskId":"download"`, `"upstreamRefs":{}`, `"previousAttempts":[]`, `"status":"pending"`}, nil},
 		{"task run, by wire id", "GET", "/api/task-runs/" + entry + ".3", "", nil, 200, []string{`"taskId":"download"`}, nil},
+		{"task log as a file", "GET", "/api/task-runs/" + entry + "/logs/download?format=ndjson", "", nil, 200, nil, nil},
 		{"task log, none yet", "GET", "/api/task-runs/" + entry + "/logs", "", nil, 200, []string{`"items":[]`, `"end":0`}, nil},
 		{"task run, unknown", "GET", "/api/task-runs/none", "", nil, 404, []string{`"error":"Task run not found"`, `"taskRunId":"none"`}, nil},
 		{"queue task", "POST", "/api/queue/task", `{"taskId":"text","input":[1,2]}`, nil, 200, []string{`"status":"queued"`, `"taskId":"text"`, `"inputPath":"standalone/trun_`}, nil},

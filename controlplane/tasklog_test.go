@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -93,8 +94,56 @@ func TestTaskLog(t *testing.T) {
 	if got := ask(`grep=%5Estep+(7|8)+&regex=1&count=1`); len(got.Items) != 2 || *got.Count != 2 {
 		t.Errorf("matched %+v", got)
 	}
+	if got := ask("grep=STEP+12&ignoreCase=1&limit=1&count=1&before=1000000000"); *got.Count != 111 {
+		t.Errorf("in any case: %+v", got)
+	}
+	// What people read is searched, not what is stored.
+	for query, n := range map[string]int{"grep=4999+page%3D4999+who%3Da": 1, "grep=%22message%22": 0, "grep=JSON,+and": 1, "grep=not+json&ignoreCase=1": 1, "level=info&grep=an+end": 1, "level=error&grep=step": 5} {
+		if got := ask(query + "&count=1"); *got.Count != n || len(got.Items) != n {
+			t.Errorf("%s: %d lines, %d counted", query, len(got.Items), *got.Count)
+		}
+	}
+	w := b.do("GET", "/api/task-runs/"+id+"/logs?regex=1&grep=a(b", "", bearer(b.view)...)
+	if want := "This is not a regular expression: missing closing )"; w.Code != 400 || !strings.Contains(w.Body.String(), want) {
+		t.Errorf("a bad expression: %d %s", w.Code, w.Body)
+	}
 	for _, bad := range []string{"limit=0", "limit=5001", "after=1&before=2", "after=x", "grep=(&regex=1", "grep=" + strings.Repeat("x", 1_001)} {
 		b.as(b.view, "GET", "/api/task-runs/"+id+"/logs?"+bad, "", http.StatusBadRequest, nil)
+	}
+}
+
+func TestTaskLog_download(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var log strings.Builder
+	for i := range 3_000 {
+		fmt.Fprintf(&log, `{"timestamp":"2026-01-02T03:04:05Z","level":%q,"message":"step %d \u003cb\u003e"}`+"\n", []string{"info", "error"}[i%2], i)
+	}
+	id := b.finished(log.String())
+	get := func(query string) (string, http.Header) {
+		t.Helper()
+		w := b.do("GET", "/api/task-runs/"+id+"/logs/download"+query, "", bearer(b.view)...)
+		if w.Code != 200 {
+			t.Fatalf("%s: %d %s", query, w.Code, w.Body)
+		}
+		return w.Body.String(), w.Header()
+	}
+	text, header := get("")
+	if !strings.HasPrefix(text, "2026-01-02T03:04:05.000Z info step 0 <b>\n2026-01-02T03:04:05.000Z error step 1 <b>\n") || strings.Count(text, "\n") != 3_000 {
+		t.Errorf("as text: %.200s", text)
+	}
+	if got := header.Get("Content-Disposition"); got != "attachment; filename="+id+".log" || !strings.HasPrefix(header.Get("Content-Type"), "text/plain") {
+		t.Errorf("headers %v", header)
+	}
+	objects, _ := get("?format=ndjson&level=error&grep=STEP+29&ignoreCase=1")
+	var first api.TaskLogLine
+	if err := json.NewDecoder(strings.NewReader(objects)).Decode(&first); err != nil || first.Text != "step 29 <b>" || first.Level != "error" || strings.Count(objects, "\n") != 56 {
+		t.Errorf("as objects, %d of them: %v %+v", strings.Count(objects, "\n"), err, first)
+	}
+	for path, status := range map[string]int{id + "/logs/download?format=xml": 400, id + "/logs/download?regex=1&grep=(": 400, "trun_none/logs/download": 404} {
+		if w := b.do("GET", "/api/task-runs/"+path, "", bearer(b.view)...); w.Code != status || w.Header().Get("Content-Disposition") != "" {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
 	}
 }
 
@@ -104,6 +153,7 @@ func TestTaskLog_missing(t *testing.T) {
 	b.as(b.view, "GET", "/api/task-runs/trun_none/logs", "", http.StatusNotFound, nil)
 	gone := b.finished("")
 	b.as(b.view, "GET", "/api/task-runs/"+gone+"/logs", "", http.StatusGone, nil)
+	b.as(b.view, "GET", "/api/task-runs/"+gone+"/logs/download", "", http.StatusGone, nil)
 	var queued api.QueuedTask
 	b.post("/api/queue/task", `{"taskId":"keep"}`, &queued)
 	var page api.TaskLog

@@ -26,7 +26,8 @@ type LogQuery struct {
 	// position Before when it is set.
 	After, Before *int64
 	Text          string         // what people read of a line holds it
-	Pattern       *regexp.Regexp // or matches it
+	IgnoreCase    bool           // for Text; an expression says (?i)
+	Pattern       *regexp.Regexp // what people read of a line matches it
 	Level         string         // "error", ...; empty: any
 	Limit         int            // at most; DefaultLogLines when 0
 	Count         bool           // of all lines that fit
@@ -66,20 +67,45 @@ type LogPage struct {
 // for a task run that does not exist, and those of Stat for a log that is not
 // in storage any more.
 func (e *Engine) TaskLog(ctx context.Context, id pipeline.TaskRunID, q LogQuery) (LogPage, error) {
-	run, err := e.store.TaskRun(ctx, id)
+	log, err := e.taskLog(ctx, id)
 	if err != nil {
 		return LogPage{}, err
 	}
-	if run.LogsPath == "" {
+	if log.Size == 0 {
 		return LogPage{Newer: -1}, nil
+	}
+	return find(ctx, log, q)
+}
+
+// TaskLogLines gives the lines of the log that fit, the oldest first, until
+// each returns false or ctx ends. Nothing of q but what decides about a line
+// counts. Errors are as those of TaskLog.
+func (e *Engine) TaskLogLines(ctx context.Context, id pipeline.TaskRunID, q LogQuery, each func(LogLine) bool) error {
+	log, err := e.taskLog(ctx, id)
+	if err != nil {
+		return err
+	}
+	m := newLogMatcher(q)
+	_, err = log.Forward(ctx, 0, func(raw []byte, at int64) bool {
+		line, ok := m.fits(raw, at)
+		return !ok || each(line)
+	})
+	return err
+}
+
+// taskLog opens the log of a task run; one without a log has an empty one.
+func (e *Engine) taskLog(ctx context.Context, id pipeline.TaskRunID) (lines.File, error) {
+	run, err := e.store.TaskRun(ctx, id)
+	if err != nil || run.LogsPath == "" {
+		return lines.File{}, err
 	}
 	object, err := e.Stat(ctx, run.LogsPath, "")
 	if err != nil {
-		return LogPage{}, err
+		return lines.File{}, err
 	}
 	// The search may run out of time without that being an error of the storage.
 	read := &objectReader{ctx: context.WithoutCancel(ctx), object: object}
-	return find(ctx, lines.File{R: read, Size: object.Size, Rest: true}, q)
+	return lines.File{R: read, Size: object.Size, Rest: true}, nil
 }
 
 // objectReader reads parts of an object.
@@ -105,36 +131,40 @@ func (r *objectReader) ReadAt(p []byte, offset int64) (int, error) {
 
 // find looks for lines until it has enough of them or ctx ends.
 func find(ctx context.Context, log lines.File, q LogQuery) (LogPage, error) {
+	m := newLogMatcher(q)
 	page := LogPage{End: log.Size}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = DefaultLogLines
 	}
+	// Where it begins at an end of the log the lines are counted on the way: a
+	// log is gone through once, not twice.
+	counting := q.Count && (q.After != nil && *q.After < 0 || q.After == nil && q.Before == nil)
 	size := 0
-	// take keeps a line that fits; it reports false when the page is full.
-	take := func(raw []byte, at int64) bool {
-		line, ok := q.fits(raw, at)
-		if !ok {
-			return true
-		}
-		if len(page.Lines) == limit || size > 0 && size+len(raw) > maxLogAnswer {
+	// take looks at a line, and reports false when there is nothing more to do.
+	// reached moves on with every line until the page is full.
+	take := func(raw []byte, at int64, reached *int64) bool {
+		line, ok := m.fits(raw, at)
+		switch {
+		case !ok:
+		case page.More || len(page.Lines) == limit || size > 0 && size+len(raw) > maxLogAnswer:
 			page.More = true
-			return false
+		default:
+			size += len(raw)
+			page.Lines = append(page.Lines, line)
 		}
-		size += len(raw)
-		page.Lines = append(page.Lines, line)
-		return true
+		if ok && counting {
+			page.Count++
+		}
+		if !page.More {
+			*reached = at
+		}
+		return !page.More || counting
 	}
 	var err error
 	if q.After != nil {
 		page.Newer, page.Older = *q.After, *q.After+1
-		_, err = log.Forward(ctx, *q.After+1, func(raw []byte, at int64) bool {
-			went := take(raw, at)
-			if went {
-				page.Newer = at
-			}
-			return went
-		})
+		_, err = log.Forward(ctx, *q.After+1, func(raw []byte, at int64) bool { return take(raw, at, &page.Newer) })
 		if len(page.Lines) > 0 {
 			page.Older = page.Lines[0].Pos
 		}
@@ -144,24 +174,20 @@ func find(ctx context.Context, log lines.File, q LogQuery) (LogPage, error) {
 			end = min(end, *q.Before)
 		}
 		page.Older, page.Newer = end, end-1
-		_, err = log.Backward(ctx, end, func(raw []byte, at int64) bool {
-			went := take(raw, at)
-			if went {
-				page.Older = at
-			}
-			return went
-		})
+		_, err = log.Backward(ctx, end, func(raw []byte, at int64) bool { return take(raw, at, &page.Older) })
 		slices.Reverse(page.Lines)
 		if len(page.Lines) > 0 {
 			page.Newer = page.Lines[len(page.Lines)-1].Pos
 		}
 	}
-	if page.Partial = errors.Is(err, lines.ErrTime); page.Partial {
-		page.More, err = true, nil
+	if errors.Is(err, lines.ErrTime) {
+		// Where the page was full by then, only the count suffers.
+		page.Partial, page.CountPartial, err = !page.More, counting, nil
+		page.More = true
 	}
-	if err == nil && q.Count {
+	if err == nil && q.Count && !counting {
 		_, err = log.Forward(ctx, 0, func(raw []byte, at int64) bool {
-			if _, ok := q.fits(raw, at); ok {
+			if _, ok := m.fits(raw, at); ok {
 				page.Count++
 			}
 			return true
@@ -171,23 +197,6 @@ func find(ctx context.Context, log lines.File, q LogQuery) (LogPage, error) {
 		}
 	}
 	return page, err
-}
-
-// fits reads a line and reports whether it is wanted.
-func (q LogQuery) fits(raw []byte, at int64) (LogLine, bool) {
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return LogLine{}, false
-	}
-	line := readLogLine(raw)
-	line.Pos = at
-	switch {
-	case q.Level != "" && q.Level != line.Level:
-	case q.Text != "" && !strings.Contains(line.Text, q.Text):
-	case q.Pattern != nil && !q.Pattern.MatchString(line.Text):
-	default:
-		return line, true
-	}
-	return LogLine{}, false
 }
 
 // readLogLine reads one line as workers write them, a JSON object, in the words

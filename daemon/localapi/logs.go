@@ -1,15 +1,19 @@
 package localapi
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"time"
 
 	"pipedai/api"
+	"pipedai/internal/grep"
 	"pipedai/internal/httpkit"
 	"pipedai/internal/workerlog"
 )
@@ -54,10 +58,7 @@ func logLines(page workerlog.Page, counted bool) api.LogLines {
 		Gap: page.Gap, Partial: page.Partial, Oldest: page.Oldest, End: page.End,
 	}
 	for i, l := range page.Lines {
-		out.Items[i] = api.LogLine{Stream: l.Stream, Line: l.Text, Pos: l.Pos}
-		if !l.TS.IsZero() {
-			out.Items[i].TS = l.TS.UnixMilli()
-		}
+		out.Items[i] = logLine(l)
 	}
 	if counted {
 		out.Count, out.CountPartial = &page.Count, page.CountPartial
@@ -65,7 +66,16 @@ func logLines(page workerlog.Page, counted bool) api.LogLines {
 	return out
 }
 
-// downloadLogs sends everything that is held, or what fits, as text.
+func logLine(l workerlog.Line) api.LogLine {
+	out := api.LogLine{Stream: l.Stream, Line: l.Text, Pos: l.Pos}
+	if !l.TS.IsZero() {
+		out.TS = l.TS.UnixMilli()
+	}
+	return out
+}
+
+// downloadLogs sends everything that is held, or what fits, as text or as an
+// object for each line.
 func (s *Server) downloadLogs(w http.ResponseWriter, r *http.Request) {
 	files, q, err := s.openDownload(r)
 	if err != nil {
@@ -73,20 +83,46 @@ func (s *Server) downloadLogs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer files.Close()
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", r.PathValue("id")+".log"))
+	kind, ending, send := "text/plain; charset=utf-8", ".log", files.WriteTo
+	if r.URL.Query().Get("format") == formatNDJSON {
+		kind, ending = "application/x-ndjson", ".ndjson"
+		send = func(ctx context.Context, w io.Writer, q workerlog.Query) error { return writeObjects(ctx, w, files, q) }
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", r.PathValue("id")+ending))
 	// A large log takes longer than an answer may otherwise.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-	if err := files.WriteTo(r.Context(), w, q); err != nil && r.Context().Err() == nil {
+	if err := send(r.Context(), w, q); err != nil && r.Context().Err() == nil {
 		s.o.Log.Warn("send worker log", "worker", r.PathValue("id"), "error", err)
 		panic(http.ErrAbortHandler) // the only way to say that it is not whole
 	}
+}
+
+const formatNDJSON = "ndjson"
+
+// writeObjects writes the lines that fit as the route for lines has them, an
+// object of JSON each.
+func writeObjects(ctx context.Context, w io.Writer, files *workerlog.Files, q workerlog.Query) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	var failed error
+	_, err := files.Each(ctx, files.Oldest()-1, q, func(l workerlog.Line) bool {
+		failed = encoder.Encode(logLine(l))
+		return failed == nil
+	})
+	return errors.Join(err, failed, out.Flush())
 }
 
 func (s *Server) openDownload(r *http.Request) (*workerlog.Files, workerlog.Query, error) {
 	q, err := logFilter(r.URL.Query())
 	if err != nil {
 		return nil, q, err
+	}
+	switch r.URL.Query().Get("format") {
+	case "", "text", formatNDJSON:
+	default:
+		return nil, q, badQuery("format must be text or ndjson", "leave it out for text")
 	}
 	id, err := s.known(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -140,6 +176,9 @@ func logFilter(values url.Values) (q workerlog.Query, err error) {
 	if err != nil {
 		return q, err
 	}
+	if q.IgnoreCase, err = toggle(values, "ignoreCase"); err != nil {
+		return q, err
+	}
 	text := values.Get("grep")
 	if len(text) > maxLogPattern {
 		return q, badQuery(fmt.Sprintf("grep is longer than %d bytes", maxLogPattern), "search for less")
@@ -148,8 +187,8 @@ func logFilter(values url.Values) (q workerlog.Query, err error) {
 		q.Text = text
 		return q, nil
 	}
-	if q.Pattern, err = regexp.Compile(text); err != nil {
-		return q, badQuery("grep: "+err.Error(), "leave regex out to search for the text as it is")
+	if q.Pattern, err = grep.Compile(text, q.IgnoreCase); err != nil {
+		return q, badQuery("This is not a regular expression: "+grep.Why(err), "leave regex out to search for the text as it is")
 	}
 	return q, nil
 }

@@ -93,6 +93,15 @@ func TestLogs_whichLines(t *testing.T) {
 			}
 		}
 	}
+	if page := logsOf(t, f, "?grep=LINE%2029&ignoreCase=1&count=1&tail=1&before=999999999"); page.Count == nil || *page.Count != 111 {
+		t.Errorf("in any case: %+v", page)
+	}
+	// Counted on the way, from either end, and beside a page amid the log.
+	for _, query := range []string{"?count=1&tail=3", "?count=1&after=-1&limit=3", "?count=1&before=2000&limit=3"} {
+		if page := logsOf(t, f, query+"&grep=9%20(a"); page.Count == nil || *page.Count != 300 || len(page.Items) != 3 || page.Partial || page.CountPartial {
+			t.Errorf("%s: %+v", query, page)
+		}
+	}
 	if page := logsOf(t, f, "?grep=line%2029&count=1&tail=1"); page.Count == nil || *page.Count != 111 || page.CountPartial {
 		t.Errorf("count: %+v", page)
 	}
@@ -164,6 +173,22 @@ func TestLogs_download(t *testing.T) {
 	}
 	if status, body := f.get(t, "/api/workers/w1/logs/download?stream=err"); status != 200 || strings.Count(body, "\n") != 2000 || strings.Contains(body, " out ") {
 		t.Errorf("%d, %d lines of stderr", status, strings.Count(body, "\n"))
+	}
+}
+
+func TestLogs_downloadAsObjects(t *testing.T) {
+	t.Parallel()
+	f := serveTest(t)
+	writeLog(t, f.backend.logs, 20_000)
+	status, body := f.get(t, "/api/workers/w1/logs/download?format=ndjson&stream=err")
+	all := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
+	var second api.LogLine
+	if err := json.Unmarshal([]byte(all[1]), &second); status != 200 || err != nil || len(all) != 2000 || second.Line != "line 10 (a+)+$" || second.Stream != "err" ||
+		second.TS != time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC).UnixMilli() {
+		t.Errorf("%d, %d objects, %v, %+v", status, len(all), err, second)
+	}
+	if status, body := f.get(t, "/api/workers/w1/logs/download?format=xml"); status != 400 || !strings.Contains(body, "text or ndjson") {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

@@ -246,10 +246,12 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Errors: []openapi.Failure{workerUnknown},
 		},
 		"GET /api/workers/{id}/logs/download": {
-			Summary: "Everything that is held of what a worker wrote, as text",
-			Params:  logFilterParams,
-			Answers: []openapi.Answer{{Type: "text/plain", Text: "lines of time, stream and text"}},
-			Errors:  []openapi.Failure{workerUnknown},
+			Summary: "Everything that is held of what a worker wrote, or all lines that fit, as a file",
+			Params: append([]openapi.Param{
+				{Name: "format", Default: "text", Enum: []string{"text", formatNDJSON}, Text: "lines of time, stream and text, or an object of JSON for each, as the route for lines has them"},
+			}, logFilterParams...),
+			Answers: []openapi.Answer{{Type: "text/plain", Text: "the lines"}, {Type: "application/x-ndjson", Text: "with format=ndjson"}},
+			Errors:  []openapi.Failure{workerUnknown, openapi.Fail(400, "what is asked for cannot be read")},
 		},
 		"GET /api/workers/{id}/runs": {
 			Summary: "The runs of which a worker left events on this host, newest first, at most 50",
@@ -287,6 +289,7 @@ var logFilterParams = []openapi.Param{
 	{Name: "stream", Text: "lines of one stream", Enum: []string{"out", "err"}},
 	{Name: "grep", Text: "lines that hold this text, at most 1,000 bytes"},
 	{Name: "regex", Text: "1: grep is a regular expression (RE2)", Enum: []string{"0", "1"}},
+	{Name: "ignoreCase", Text: "1: grep in any case", Enum: []string{"0", "1"}},
 }
 
 // noWorkspace is what an entry of an old worker program lacks.

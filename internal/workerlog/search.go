@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"pipedai/internal/grep"
 	"pipedai/internal/lines"
 )
 
@@ -24,7 +25,8 @@ type Query struct {
 	// left out.
 	Since, Until time.Time
 	Stream       string         // "out" or "err"; "" for both
-	Text         string         // the text of a line holds it
+	Text         string         // the text of a line holds it; colours between do not matter
+	IgnoreCase   bool           // for Text; an expression says (?i)
 	Pattern      *regexp.Regexp // the text of a line matches it
 	// Limit is how many lines are wanted at most; DefaultLimit when 0.
 	Limit int
@@ -66,12 +68,18 @@ func (fs *Files) Find(ctx context.Context, q Query) (Page, error) {
 		limit = DefaultLimit
 	}
 	var err error
-	if q.After != nil {
-		err = fs.forward(ctx, m, *q.After, limit, &page)
-	} else {
-		err = fs.backward(ctx, m, q.Before, limit, &page)
+	// Where it begins at an end of the log the lines are counted on the way: a
+	// log is gone through once, not twice.
+	var count *int
+	if q.Count && (q.After != nil && *q.After < page.Oldest || q.After == nil && q.Before == nil) {
+		count = &page.Count
 	}
-	if err == nil && q.Count {
+	if q.After != nil {
+		err = fs.forward(ctx, m, *q.After, limit, &page, count)
+	} else {
+		err = fs.backward(ctx, m, q.Before, limit, &page, count)
+	}
+	if err == nil && q.Count && count == nil {
 		page.Count, page.CountPartial, err = fs.count(ctx, m)
 	}
 	return page, err
@@ -113,18 +121,23 @@ func (fs *Files) Each(ctx context.Context, after int64, q Query, each func(Line)
 	return last, err
 }
 
-func (fs *Files) forward(ctx context.Context, m *matcher, after int64, limit int, page *Page) error {
+func (fs *Files) forward(ctx context.Context, m *matcher, after int64, limit int, page *Page, count *int) error {
 	page.Gap = after+1 < page.Oldest
 	page.Newer, page.Older = max(after, page.Oldest-1), max(after+1, page.Oldest)
 	size := 0
 	err := fs.scan(ctx, after+1, m.skips, func(raw []byte, pos int64) bool {
 		if !m.fits(raw) {
-			page.Newer = pos
+			if !page.More {
+				page.Newer = pos
+			}
 			return true
 		}
-		if len(page.Lines) == limit || size > 0 && size+len(raw) > maxAnswer {
+		if count != nil {
+			*count++
+		}
+		if page.More || len(page.Lines) == limit || size > 0 && size+len(raw) > maxAnswer {
 			page.More = true
-			return false
+			return count != nil
 		}
 		size += len(raw)
 		if len(page.Lines) == 0 {
@@ -134,13 +147,10 @@ func (fs *Files) forward(ctx context.Context, m *matcher, after int64, limit int
 		page.Newer = pos
 		return true
 	})
-	if page.Partial = errors.Is(err, lines.ErrTime); page.Partial {
-		page.More, err = true, nil
-	}
-	return err
+	return page.outOfTime(err, count)
 }
 
-func (fs *Files) backward(ctx context.Context, m *matcher, before *int64, limit int, page *Page) error {
+func (fs *Files) backward(ctx context.Context, m *matcher, before *int64, limit int, page *Page, count *int) error {
 	end := page.End
 	if before != nil {
 		end = min(end, max(*before, page.Oldest))
@@ -149,12 +159,17 @@ func (fs *Files) backward(ctx context.Context, m *matcher, before *int64, limit 
 	size := 0
 	err := fs.scanBack(ctx, end, m.skips, func(raw []byte, pos int64) bool {
 		if !m.fits(raw) {
-			page.Older = pos
+			if !page.More {
+				page.Older = pos
+			}
 			return true
 		}
-		if len(page.Lines) == limit || size > 0 && size+len(raw) > maxAnswer {
+		if count != nil {
+			*count++
+		}
+		if page.More || len(page.Lines) == limit || size > 0 && size+len(raw) > maxAnswer {
 			page.More = true
-			return false
+			return count != nil
 		}
 		size += len(raw)
 		if len(page.Lines) == 0 && before != nil {
@@ -165,10 +180,19 @@ func (fs *Files) backward(ctx context.Context, m *matcher, before *int64, limit 
 		return true
 	})
 	slices.Reverse(page.Lines)
-	if page.Partial = errors.Is(err, lines.ErrTime); page.Partial {
-		page.More, err = true, nil
+	return page.outOfTime(err, count)
+}
+
+// outOfTime notes that the time was up, which is no error. Where the page was
+// full by then, only the count suffers.
+func (page *Page) outOfTime(err error, count *int) error {
+	if !errors.Is(err, lines.ErrTime) {
+		return err
 	}
-	return err
+	page.Partial = !page.More
+	page.CountPartial = count != nil
+	page.More = true
+	return nil
 }
 
 func (fs *Files) count(ctx context.Context, m *matcher) (n int, partial bool, err error) {
@@ -188,11 +212,12 @@ func (fs *Files) count(ctx context.Context, m *matcher) (n int, partial bool, er
 type matcher struct {
 	q            Query
 	since, until []byte // as a file spells them: they sort as text
-	text         []byte
+	text         *grep.Finder
+	pattern      *grep.Finder
 }
 
 func newMatcher(q Query) *matcher {
-	m := &matcher{q: q, text: []byte(q.Text)}
+	m := &matcher{q: q, text: grep.Text(q.Text, q.IgnoreCase), pattern: grep.Pattern(q.Pattern)}
 	if !q.Since.IsZero() {
 		m.since = q.Since.UTC().AppendFormat(nil, timeFormat)
 	}
@@ -222,10 +247,7 @@ func (m *matcher) fits(raw []byte) bool {
 	if m.q.Stream != "" && m.q.Stream != stream {
 		return false
 	}
-	if len(m.text) > 0 && !bytes.Contains(text, m.text) {
-		return false
-	}
-	return m.q.Pattern == nil || m.q.Pattern.Match(text)
+	return m.text.In(text) && m.pattern.In(text)
 }
 
 // Fits reports whether a line fits q, whatever its position.

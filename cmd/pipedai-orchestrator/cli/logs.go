@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"pipedai/api"
 	"pipedai/daemon"
 	"pipedai/internal/cliutil"
+	"pipedai/internal/grep"
 	"pipedai/internal/workerlog"
 )
 
@@ -24,6 +24,7 @@ type logsOptions struct {
 	since, until string
 	grep, stream string
 	regex        bool
+	ignoreCase   bool
 	json, raw    bool
 	daemon       bool
 }
@@ -59,6 +60,7 @@ A worker is named by its id, its label, or the beginning of either. Times are RF
 	flags.StringVar(&o.since, "since", "", "only lines since then")
 	flags.StringVar(&o.until, "until", "", "only lines before then")
 	flags.StringVar(&o.grep, "grep", "", "only lines that hold this text")
+	flags.BoolVarP(&o.ignoreCase, "ignore-case", "i", false, "--grep in any case")
 	flags.BoolVar(&o.regex, "regex", false, "--grep is a regular expression (RE2)")
 	flags.StringVar(&o.stream, "stream", "", "only lines of out or err")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object per line")
@@ -90,10 +92,10 @@ func (o logsOptions) query(now time.Time) (q workerlog.Query, err error) {
 		return q, cliutil.UsageError("--grep is longer than 1000 bytes")
 	}
 	if !o.regex {
-		q.Text = o.grep
+		q.Text, q.IgnoreCase = o.grep, o.ignoreCase
 		return q, nil
 	}
-	if q.Pattern, err = regexp.Compile(o.grep); err != nil {
+	if q.Pattern, err = grep.Compile(o.grep, o.ignoreCase); err != nil {
 		return q, cliutil.UsageError("--grep: %v", err)
 	}
 	return q, nil
@@ -181,6 +183,9 @@ func wireQuery(q workerlog.Query) url.Values {
 	}
 	set("stream", q.Stream)
 	set("grep", q.Text)
+	if q.IgnoreCase {
+		v.Set("ignoreCase", "1")
+	}
 	if q.Pattern != nil {
 		v.Set("grep", q.Pattern.String())
 		v.Set("regex", "1")
