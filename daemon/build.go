@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/enroll"
+	"pipedai/internal/bounded"
 	"pipedai/internal/hostdir"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
@@ -297,7 +297,7 @@ func (h *host) register(ctx context.Context, op *operation, in buildInput) error
 	cmd.Env = supervisor.Environment(append(h.commonEnv(), "AUTH_MODE="+in.AuthMode)...)
 	cmd.Dir, cmd.WaitDelay = h.o.Dir.Workers(), time.Second
 	cmd.Stdin = strings.NewReader(op.token.Reveal() + "\n")
-	out := &tail{limit: maxOutput}
+	out := &bounded.Tail{Limit: maxOutput}
 	cmd.Stdout, cmd.Stderr = out, out
 	err = cmd.Run()
 	h.reached("build/register/ran")
@@ -322,22 +322,6 @@ func (h *host) register(ctx context.Context, op *operation, in buildInput) error
 	}
 	return failed
 }
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	limit int
-	buf   bytes.Buffer
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.buf.Write(p)
-	if over := t.buf.Len() - t.limit; over > 0 {
-		t.buf.Next(over)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return strings.ToValidUTF8(t.buf.String(), "") }
 
 // buildUnregister removes a worker that was registered and is not wanted.
 func buildUnregister(ctx context.Context, op *operation) error {

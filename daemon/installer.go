@@ -9,6 +9,7 @@ import (
 
 	"pipedai/api"
 	"pipedai/enroll"
+	"pipedai/internal/bounded"
 	"pipedai/internal/buildinfo"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
@@ -96,7 +97,7 @@ func (h *host) probe(ctx context.Context, path string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, append(args, "version")...)
 	cmd.Env = supervisor.Environment(h.commonEnv()...)
 	cmd.Dir, cmd.WaitDelay = h.o.Dir.Workers(), time.Second
-	out, problem := &tail{limit: maxOutput}, &tail{limit: maxOutput}
+	out, problem := &bounded.Tail{Limit: maxOutput}, &bounded.Tail{Limit: maxOutput}
 	cmd.Stdout, cmd.Stderr = out, problem
 	err := cmd.Run()
 	said := strings.TrimSpace(out.String())

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pipedai/daemon/launch"
+	"pipedai/internal/bounded"
 	"pipedai/internal/hostdir"
 	"pipedai/manifest"
 )
@@ -190,7 +191,7 @@ func (s Stage) start(r Rehearsal) (*rehearsed, error) {
 	//nolint:noctx // the program is the one whose digest was checked; it is ended by its input, then killed
 	cmd := exec.Command(r.Candidate.Program, s.Args...)
 	cmd.Env = append(os.Environ(), launch.TrialEnv+"=1", s.Origin.Env())
-	c := &rehearsed{cmd: cmd, words: make(chan launch.Word), said: &lastSaid{log: s.Log}, ended: make(chan struct{})}
+	c := &rehearsed{cmd: cmd, words: make(chan launch.Word), said: &lastSaid{log: s.Log, end: bounded.Tail{Limit: lastWords}}, ended: make(chan struct{})}
 	cmd.Stderr = c.said
 	cmd.WaitDelay = time.Second // what it started may hold its output open
 	inTrial(cmd)
@@ -309,29 +310,20 @@ func (c *rehearsed) kill() {
 // lastSaid keeps the end of what is written to it, and logs each line.
 type lastSaid struct {
 	log *slog.Logger
-	mu  sync.Mutex
-	buf []byte
+	end bounded.Tail
 }
 
 func (t *lastSaid) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - lastWords; over > 0 {
-		t.buf = t.buf[over:]
-	}
 	for line := range bytes.Lines(p) {
 		t.log.Debug("the new version says", "line", string(bytes.TrimSpace(line)))
 	}
-	return len(p), nil
+	return t.end.Write(p)
 }
 
 // last is the last line that is not a note of a log, else the last one.
 func (t *lastSaid) last() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	any, plain := "", ""
-	for line := range strings.Lines(string(t.buf)) {
+	for line := range strings.Lines(t.end.String()) {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"pipedai/api"
+	"pipedai/internal/bounded"
 	"pipedai/internal/release"
 	"pipedai/manifest"
 )
@@ -165,7 +166,7 @@ func copyLocal(ctx context.Context, from, temp string) (*os.File, api.Artifact, 
 		return nil, api.Artifact{}, fmt.Errorf("copy %s: %w", from, err)
 	}
 	h := &hashing{to: to, sum: sha256.New()}
-	_, err = io.Copy(h, io.LimitReader(&abortable{ctx, source}, release.MaxArtifact+1))
+	_, err = io.Copy(h, io.LimitReader(bounded.Reader(ctx, source), release.MaxArtifact+1))
 	if err == nil && h.size > release.MaxArtifact {
 		err = invalid("%s is too large to be a program", from)
 	}

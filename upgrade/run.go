@@ -1,7 +1,6 @@
 package upgrade
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"pipedai/internal/bounded"
 )
 
 // command is a program that is run within limits and never through a shell.
@@ -35,7 +36,7 @@ func run(ctx context.Context, c command) (output, error) {
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Dir, cmd.WaitDelay = c.dir, 2*time.Second
 	cmd.Env = withoutSecrets(os.Environ(), c.env)
-	stdout, stderr := &head{limit: c.keep}, &tail{limit: c.keep}
+	stdout, stderr := &bounded.Head{Limit: c.keep}, &bounded.Tail{Limit: c.keep}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	asGroup(cmd)
 	err := cmd.Run()
@@ -64,32 +65,3 @@ func withoutSecrets(env, more []string) []string {
 	}
 	return append(out, more...) // exec takes the last of a name
 }
-
-// head keeps the begin of what is written to it.
-type head struct {
-	limit int
-	buf   bytes.Buffer
-}
-
-func (h *head) Write(p []byte) (int, error) {
-	h.buf.Write(p[:min(len(p), max(0, h.limit-h.buf.Len()))])
-	return len(p), nil
-}
-
-func (h *head) String() string { return strings.ToValidUTF8(h.buf.String(), "") }
-
-// tail keeps the end.
-type tail struct {
-	limit int
-	buf   bytes.Buffer
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.buf.Write(p)
-	if over := t.buf.Len() - t.limit; over > 0 {
-		t.buf.Next(over)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return strings.ToValidUTF8(t.buf.String(), "") }

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"pipedai/api"
+	"pipedai/internal/bounded"
 	"pipedai/internal/release"
 )
 
@@ -267,7 +268,7 @@ func (u *unpacker) write(name string, exec bool, content io.Reader) error {
 		return err
 	}
 	h := &hashing{to: file, sum: sha256.New()}
-	n, err := io.Copy(h, io.LimitReader(&abortable{u.ctx, content}, u.left+1))
+	n, err := io.Copy(h, io.LimitReader(bounded.Reader(u.ctx, content), u.left+1))
 	if err == nil {
 		err = file.Chmod(perm) // whatever the umask took
 	}
@@ -320,17 +321,4 @@ func (u *unpacker) choose() (programFile, error) {
 		return best[0], nil
 	}
 	return programFile{}, badArchive("there are several files called %s in it: %s and %s", u.program, best[0].path, best[1].path)
-}
-
-// abortable ends with its context.
-type abortable struct {
-	ctx  context.Context
-	from io.Reader
-}
-
-func (a *abortable) Read(p []byte) (int, error) {
-	if a.ctx.Err() != nil {
-		return 0, context.Cause(a.ctx)
-	}
-	return a.from.Read(p)
 }

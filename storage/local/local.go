@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"pipedai/internal/bounded"
 	"pipedai/storage"
 )
 
@@ -203,7 +204,7 @@ func (b *Bucket) put(ctx context.Context, clean string, r io.Reader, size int64,
 		}
 	}()
 	hash := sha256.New()
-	written, err := io.Copy(io.MultiWriter(file, hash), &contextReader{ctx: ctx, r: r})
+	written, err := io.Copy(io.MultiWriter(file, hash), bounded.Reader(ctx, r))
 	if err != nil {
 		return storage.Object{}, err
 	}
@@ -331,17 +332,4 @@ func (b *Bucket) removeStale(now time.Time) {
 			_ = b.root.Remove(tempFolder + "/" + entry.Name())
 		}
 	}
-}
-
-// contextReader ends a copy when the context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(p)
 }

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+
+	"pipedai/internal/bounded"
 )
 
 // Source is what one Put stores.
@@ -45,7 +47,7 @@ func (s *Source) Hash() (string, error) {
 		return "", nil //nolint:nilerr // a pipe that calls itself a file: read once
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, &reader{s.ctx, s.raw}); err != nil {
+	if _, err := io.Copy(sum, bounded.Reader(s.ctx, s.raw)); err != nil {
 		return "", err
 	}
 	if _, err := seeker.Seek(start, io.SeekStart); err != nil {
@@ -59,7 +61,7 @@ func (s *Source) Hash() (string, error) {
 // announced fails before its last block is handed out.
 func (s *Source) Next() (block []byte, last bool, err error) {
 	if s.in == nil {
-		s.in = bufio.NewReaderSize(&reader{s.ctx, s.raw}, 32<<10)
+		s.in = bufio.NewReaderSize(bounded.Reader(s.ctx, s.raw), 32<<10)
 		if s.size >= 0 {
 			s.buf.Grow(int(min(s.size, int64(s.block))))
 		}
@@ -90,16 +92,3 @@ func (s *Source) Size() int64 { return s.read }
 
 // Sum is the SHA-256 of what was read so far, in hex.
 func (s *Source) Sum() string { return hex.EncodeToString(s.hash.Sum(nil)) }
-
-// reader ends a copy when the context does.
-type reader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *reader) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(p)
-}
