@@ -213,6 +213,21 @@ func (o *operations) get(id string) *operation {
 // of returns the running operation of a worker that other actions have to wait
 // for; nil when there is none.
 func (o *operations) of(worker string) *operation {
+	return o.unsettled(func(op *operation) bool { return op.record().EntryID == worker })
+}
+
+// underKind returns an operation of one of the kinds that others have to wait
+// for; nil when there is none.
+func (o *operations) underKind(kinds ...string) *operation {
+	return o.unsettled(func(op *operation) bool {
+		return slices.Contains(kinds, op.kind.name) &&
+			op.record().Status == manifest.OperationRunning // else it is over but for letting go
+	})
+}
+
+// unsettled returns an operation that is meant and that others have to wait
+// for; nil when there is none.
+func (o *operations) unsettled(meant func(*operation) bool) *operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, op := range o.running {
@@ -221,7 +236,7 @@ func (o *operations) of(worker string) *operation {
 			continue
 		default:
 		}
-		if op.record().EntryID == worker {
+		if meant(op) {
 			return op
 		}
 	}

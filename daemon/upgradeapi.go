@@ -161,26 +161,6 @@ func (h *host) upgradeUnderWay(current *operation) error {
 	return err
 }
 
-// underKind returns an operation of one of the kinds that others have to wait
-// for; nil when there is none.
-func (o *operations) underKind(kinds ...string) *operation {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, op := range o.running {
-		select {
-		case <-op.settled:
-			continue
-		default:
-		}
-		for _, kind := range kinds {
-			if op.kind.name == kind && op.record().Status == manifest.OperationRunning { // else it is over but for letting go
-				return op
-			}
-		}
-	}
-	return nil
-}
-
 // awaitUpgrade answers with the end of an upgrade, or that it goes on.
 func (h *host) awaitUpgrade(ctx context.Context, op *operation, out api.UpgradeResult, wait bool) (api.UpgradeResult, error) {
 	if wait {
