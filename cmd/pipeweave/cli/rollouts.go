@@ -82,9 +82,9 @@ func rolloutVersion(r api.Rollout) string {
 }
 
 type rolloutsStatusOptions struct {
-	remote      remote
-	id          string
-	watch, json bool
+	remote remote
+	id     string
+	output rolloutOutput
 }
 
 func newRolloutsStatusCmd(d *deps) *cobra.Command {
@@ -96,15 +96,14 @@ func newRolloutsStatusCmd(d *deps) *cobra.Command {
 			if len(args) > 0 {
 				o.id = args[0]
 			}
-			if o.watch && o.json {
-				return cliutil.UsageError("--watch and --json cannot be given together; GET /api/stream tells programs of changes")
+			if err := o.output.check(); err != nil {
+				return err
 			}
 			return runRolloutsStatus(cmd.Context(), d, o)
 		},
 	}
 	o.remote.bind(cmd)
-	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "follow it until it ends or pauses")
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	o.output.bind(cmd)
 	return cmd
 }
 
@@ -123,14 +122,14 @@ func runRolloutsStatus(ctx context.Context, d *deps, o rolloutsStatusOptions) er
 		}
 		o.id = all.Items[0].ID
 	}
-	if o.watch {
+	if o.output.watch {
 		return d.watchRollout(ctx, c, o.id)
 	}
 	r, err := c.Rollout(ctx, o.id)
 	if err != nil {
 		return named(err, "rollout", o.id, "pipeweave rollouts list")
 	}
-	if o.json {
+	if o.output.json {
 		return cliutil.JSON(d.Out, r)
 	}
 	return d.showRollout(r)

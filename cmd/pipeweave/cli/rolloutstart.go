@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
+	"pipedai/client"
 	"pipedai/internal/cliutil"
 )
 
@@ -46,14 +47,37 @@ func (l *rolloutLimits) check() error {
 	return nil
 }
 
+// rolloutBegin are the flags of whatever begins a rollout.
+type rolloutBegin struct {
+	limits      rolloutLimits
+	note        string
+	dryRun, yes bool
+	output      rolloutOutput
+}
+
+func (b *rolloutBegin) bind(cmd *cobra.Command) {
+	b.limits.bind(cmd)
+	b.output.bind(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&b.note, "note", "", "why, for other operators")
+	flags.BoolVar(&b.dryRun, "dry-run", false, "only say what would happen")
+	flags.BoolVarP(&b.yes, "yes", "y", false, "do not ask, however many hosts are meant")
+}
+
+func (b *rolloutBegin) check() error {
+	if err := b.limits.check(); err != nil {
+		return err
+	}
+	return b.output.check()
+}
+
 type rolloutsStartOptions struct {
-	remote                   remote
-	limits                   rolloutLimits
-	to, program, channel     string
-	hosts                    []string
-	label, note              string
-	forceAfter               time.Duration
-	dryRun, yes, watch, json bool
+	remote               remote
+	begin                rolloutBegin
+	to, program, channel string
+	hosts                []string
+	label                string
+	forceAfter           time.Duration
 }
 
 func newRolloutsStartCmd(d *deps) *cobra.Command {
@@ -70,29 +94,21 @@ of a program is under way at a time.`,
 			if o.to == "" {
 				return cliutil.UsageError("--to VERSION is missing; see which there are: pipeweave releases list")
 			}
-			if err := o.limits.check(); err != nil {
+			if err := o.begin.check(); err != nil {
 				return err
-			}
-			if o.watch && o.json {
-				return cliutil.UsageError("--watch and --json cannot be given together")
 			}
 			return runRolloutsStart(cmd.Context(), d, o)
 		},
 	}
 	o.remote.bind(cmd)
-	o.limits.bind(cmd)
+	o.begin.bind(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.to, "to", "", "the version")
 	flags.StringVar(&o.program, "program", api.ProgramWorker, "the program")
 	flags.StringVar(&o.channel, "channel", "", "the channel the version is taken from (default: stable, or else any that has it)")
 	flags.StringSliceVar(&o.hosts, "hosts", nil, "names or IDs of hosts, in the order of their turns")
 	flags.StringVar(&o.label, "label", "", "only hosts whose label matches; * and ? stand for anything")
-	flags.StringVar(&o.note, "note", "", "why, for other operators")
 	flags.DurationVar(&o.forceAfter, "force-after", 0, "stop a worker whose run takes longer than this (default: wait for it)")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "only say what would happen")
-	flags.BoolVarP(&o.yes, "yes", "y", false, "do not ask, even where every host is meant")
-	flags.BoolVarP(&o.watch, "watch", "w", false, "follow it until it ends or pauses")
-	flags.BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
 
@@ -102,24 +118,24 @@ func runRolloutsStart(ctx context.Context, d *deps, o rolloutsStartOptions) erro
 		return err
 	}
 	req := api.StartRolloutRequest{
-		Program: o.program, Version: o.to, Channel: o.channel, Hosts: o.hosts, Label: o.label, RolloutLimits: o.limits.wire(),
-		ForceAfterSec: int64(o.forceAfter.Seconds()), Note: o.note,
+		Program: o.program, Version: o.to, Channel: o.channel, Hosts: o.hosts, Label: o.label, RolloutLimits: o.begin.limits.wire(),
+		ForceAfterSec: int64(o.forceAfter.Seconds()), Note: o.begin.note,
 	}
 	fleet := len(o.hosts) == 0 && o.label == ""
-	if o.dryRun || fleet && !o.yes {
+	if o.begin.dryRun || fleet && !o.begin.yes {
 		plan, err := c.PlanRollout(ctx, req)
 		if err != nil {
 			return err
 		}
-		if o.dryRun && o.json {
+		if o.begin.dryRun && o.begin.output.json {
 			return cliutil.JSON(d.Out, plan)
 		}
-		if o.dryRun {
+		if o.begin.dryRun {
 			return d.showPlan(plan)
 		}
 		if len(plan.Targets) > 0 {
 			question := fmt.Sprintf("This brings %s to %s %s, all that are not on it.", hostCount(len(plan.Targets)), plan.Program, plan.Version)
-			if err := d.confirm(ctx, o.yes, question, plan.Version); err != nil {
+			if err := d.confirm(ctx, o.begin.yes, question, plan.Version); err != nil {
 				return err
 			}
 		}
@@ -128,12 +144,12 @@ func runRolloutsStart(ctx context.Context, d *deps, o rolloutsStartOptions) erro
 	if err != nil {
 		return err
 	}
-	return d.rolloutStarted(ctx, o.remote, r, o.watch, o.json)
+	return d.rolloutStarted(ctx, c, r, o.begin.output)
 }
 
 // rolloutStarted says that one began, and follows it where that is wanted.
-func (d *deps) rolloutStarted(ctx context.Context, remote remote, r api.RolloutDetail, watch, asJSON bool) error {
-	if asJSON {
+func (d *deps) rolloutStarted(ctx context.Context, c *client.Client, r api.RolloutDetail, output rolloutOutput) error {
+	if output.json {
 		return cliutil.JSON(d.Out, r)
 	}
 	if err := d.printf("Rollout %s: %s to %s on %s, %d at a time.\n", r.ID, r.Program, r.Version, hostCount(len(r.Targets)), r.MaxUnavailable); err != nil {
@@ -142,12 +158,8 @@ func (d *deps) rolloutStarted(ctx context.Context, remote remote, r api.RolloutD
 	if n := len(r.LeftOut); n > 0 {
 		d.notef("Left out: %s; see why: pipeweave rollouts start --to %s --dry-run\n", hostCount(n), r.Version)
 	}
-	if !watch {
+	if !output.watch {
 		return d.printf("%s\n", nextForRollout(r.Rollout))
-	}
-	c, err := d.connect(remote)
-	if err != nil {
-		return err
 	}
 	return d.watchRollout(ctx, c, r.ID)
 }

@@ -11,11 +11,11 @@ import (
 )
 
 type rolloutsSteerOptions struct {
-	remote      remote
-	verb, id    string
-	note        string
-	retry, json bool
-	watch       bool
+	remote   remote
+	verb, id string
+	note     string
+	retry    bool
+	output   rolloutOutput
 }
 
 func newRolloutsSteerCmd(d *deps, verb, short string) *cobra.Command {
@@ -24,18 +24,19 @@ func newRolloutsSteerCmd(d *deps, verb, short string) *cobra.Command {
 		Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.id = args[0]
-			if o.watch && o.json {
-				return cliutil.UsageError("--watch and --json cannot be given together")
+			if err := o.output.check(); err != nil {
+				return err
 			}
 			return runRolloutsSteer(cmd.Context(), d, o)
 		},
 	}
 	o.remote.bind(cmd)
 	cmd.Flags().StringVar(&o.note, "note", "", "why, for other operators")
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	if verb == "resume" {
 		cmd.Flags().BoolVar(&o.retry, "retry", false, "try again those that failed or refused (default: go on without them)")
-		cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "follow it until it ends or pauses")
+		o.output.bind(cmd)
+	} else {
+		o.output.bindJSON(cmd)
 	}
 	return cmd
 }
@@ -52,23 +53,22 @@ func runRolloutsSteer(ctx context.Context, d *deps, o rolloutsSteerOptions) erro
 	if err != nil {
 		return named(err, "rollout", o.id, "pipeweave rollouts list")
 	}
-	if o.json {
+	if o.output.json {
 		return cliutil.JSON(d.Out, r)
 	}
 	if err := d.printf("Rollout %s is %s: %s.\n%s\n", r.ID, r.Status, countsText(r.Counts), nextForRollout(r.Rollout)); err != nil {
 		return err
 	}
-	if o.watch {
+	if o.output.watch {
 		return d.watchRollout(ctx, c, r.ID)
 	}
 	return nil
 }
 
 type rolloutsRollbackOptions struct {
-	remote                   remote
-	limits                   rolloutLimits
-	id, note                 string
-	dryRun, yes, watch, json bool
+	remote remote
+	begin  rolloutBegin
+	id     string
 }
 
 func newRolloutsRollbackCmd(d *deps) *cobra.Command {
@@ -80,23 +80,14 @@ rollout; the last to change is the first to go back. One that goes on is aborted
 		Example: "  pipeweave rollouts rollback roll_0123456789abcdef --max-unavailable 3",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.id = args[0]
-			if err := o.limits.check(); err != nil {
+			if err := o.begin.check(); err != nil {
 				return err
-			}
-			if o.watch && o.json {
-				return cliutil.UsageError("--watch and --json cannot be given together")
 			}
 			return runRolloutsRollback(cmd.Context(), d, o)
 		},
 	}
 	o.remote.bind(cmd)
-	o.limits.bind(cmd)
-	flags := cmd.Flags()
-	flags.StringVar(&o.note, "note", "", "why, for other operators")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "only say what would happen")
-	flags.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	flags.BoolVarP(&o.watch, "watch", "w", false, "follow it until it ends or pauses")
-	flags.BoolVar(&o.json, "json", false, "print JSON")
+	o.begin.bind(cmd)
 	return cmd
 }
 
@@ -105,20 +96,20 @@ func runRolloutsRollback(ctx context.Context, d *deps, o rolloutsRollbackOptions
 	if err != nil {
 		return err
 	}
-	req := api.RollbackRequest{RolloutLimits: o.limits.wire(), Note: o.note}
-	if o.dryRun || !o.yes {
+	req := api.RollbackRequest{RolloutLimits: o.begin.limits.wire(), Note: o.begin.note}
+	if o.begin.dryRun || !o.begin.yes {
 		plan, err := c.PlanRollback(ctx, o.id, req)
 		if err != nil {
 			return named(err, "rollout", o.id, "pipeweave rollouts list")
 		}
 		switch {
-		case o.dryRun && o.json:
+		case o.begin.dryRun && o.begin.output.json:
 			return cliutil.JSON(d.Out, plan)
-		case o.dryRun:
+		case o.begin.dryRun:
 			return d.showPlan(plan)
 		case len(plan.Targets) > 1:
 			question := fmt.Sprintf("This takes %s back to %s %s.", hostCount(len(plan.Targets)), plan.Program, plan.Version)
-			if err := d.confirm(ctx, o.yes, question, plan.Version); err != nil {
+			if err := d.confirm(ctx, o.begin.yes, question, plan.Version); err != nil {
 				return err
 			}
 		}
@@ -127,5 +118,5 @@ func runRolloutsRollback(ctx context.Context, d *deps, o rolloutsRollbackOptions
 	if err != nil {
 		return named(err, "rollout", o.id, "pipeweave rollouts list")
 	}
-	return d.rolloutStarted(ctx, o.remote, r, o.watch, o.json)
+	return d.rolloutStarted(ctx, c, r, o.begin.output)
 }

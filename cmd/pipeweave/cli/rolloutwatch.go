@@ -2,60 +2,58 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"pipedai/api"
 	"pipedai/client"
 	"pipedai/internal/cliutil"
 )
 
-// watchRollout follows a rollout until it ends or pauses, with a line on
-// standard error whenever a host gets on. The change feed says when to look; the
-// rollout itself is what counts, so a lost feed only makes it slower.
-func (d *deps) watchRollout(ctx context.Context, c *client.Client, id string) error {
-	following, cancel := context.WithCancel(ctx)
-	defer cancel()
-	changed := make(chan struct{}, 1)
-	fed := make(chan struct{})
-	go func() {
-		defer close(fed)
-		followChanges(following, c, func(e api.StreamEvent) bool { return e.Type == "rollout" && (e.ID == id || e.ID == "") }, changed)
-	}()
-	defer func() { cancel(); <-fed }()
+// rolloutOutput are the flags of how a rollout is shown: followed by a person,
+// or as JSON for a program.
+type rolloutOutput struct{ watch, json bool }
 
-	look := time.NewTimer(0)
-	defer look.Stop()
-	lines := targetLines{d: d, seen: map[string]string{}, spoke: d.now()}
-	failures := 0
-	for {
-		select {
-		case <-ctx.Done():
-			d.notef("The rollout goes on. Look again with: pipeweave rollouts status %s\n", id)
-			return ctx.Err()
-		case <-changed:
-		case <-look.C:
-		}
-		r, err := c.Rollout(ctx, id)
-		var refused *api.Error
-		switch {
-		case err == nil:
-			failures = 0
-			lines.show(r)
-			if r.Status != "running" && r.Status != "aborting" {
-				if err := d.showRollout(r); err != nil {
-					return err
-				}
-				return rolloutEnd(r.Rollout)
-			}
-		case errors.Is(err, context.Canceled):
-		case errors.As(err, &refused) && refused.Status != 0 && refused.Status < 500, failures == patience:
-			return named(err, "rollout", id, "pipeweave rollouts list")
-		default:
-			failures++ // the server may be restarting; the rollout is safe in its database
-		}
-		look.Reset(lookEvery)
+func (o *rolloutOutput) bind(cmd *cobra.Command) {
+	o.bindJSON(cmd)
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "follow it until it ends or pauses")
+}
+
+func (o *rolloutOutput) bindJSON(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+}
+
+func (o *rolloutOutput) check() error {
+	if o.watch && o.json {
+		return cliutil.UsageError("--watch and --json cannot be given together; GET /api/stream tells programs of changes")
 	}
+	return nil
+}
+
+// watchRollout follows a rollout until it ends or pauses, with a line on
+// standard error whenever a host gets on.
+func (d *deps) watchRollout(ctx context.Context, c *client.Client, id string) error {
+	lines := targetLines{d: d, seen: map[string]string{}, spoke: d.now()}
+	r, err := following[api.RolloutDetail]{
+		concerns: func(e api.StreamEvent) bool { return e.Type == "rollout" && (e.ID == id || e.ID == "") },
+		look:     func(ctx context.Context) (api.RolloutDetail, error) { return c.Rollout(ctx, id) },
+		show: func(r api.RolloutDetail) bool {
+			lines.show(r)
+			return r.Status != "running" && r.Status != "aborting"
+		},
+	}.run(ctx, c)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		d.notef("The rollout goes on. Look again with: pipeweave rollouts status %s\n", id)
+		return err
+	case err != nil:
+		return named(err, "rollout", id, "pipeweave rollouts list")
+	}
+	if err := d.showRollout(r); err != nil {
+		return err
+	}
+	return rolloutEnd(r.Rollout)
 }
 
 // targetLines prints what is new about the hosts of a rollout.

@@ -23,54 +23,60 @@ const (
 	patience = 15
 )
 
-// await follows a run until it ends, with a line on standard error whenever
-// one of its tasks changes. The server's change feed says when to look; the
-// run itself is what counts, so a lost feed only makes it slower.
-func (d *deps) await(ctx context.Context, c *client.Client, id string, timeout time.Duration) (api.RunDetail, error) {
-	following, cancel := context.WithCancel(ctx)
+// following is something that is looked at until it ends.
+type following[T any] struct {
+	concerns func(api.StreamEvent) bool // a change of it
+	look     func(context.Context) (T, error)
+	show     func(T) (ended bool)
+	timeout  time.Duration // none: as long as it takes
+}
+
+// run looks whenever the server's change feed says so, and from time to time:
+// what is looked at counts, so a lost feed only makes it slower. It returns the
+// last look.
+func (f following[T]) run(ctx context.Context, c *client.Client) (T, error) {
+	var none T
+	feed, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changed := make(chan struct{}, 1)
 	fed := make(chan struct{})
 	go func() {
 		defer close(fed)
-		followChanges(following, c, func(e api.StreamEvent) bool { return e.RunID == id }, changed)
+		followChanges(feed, c, f.concerns, changed)
 	}()
 	defer func() { cancel(); <-fed }()
 
 	var over <-chan time.Time
-	if timeout > 0 {
-		timer := time.NewTimer(timeout)
+	if f.timeout > 0 {
+		timer := time.NewTimer(f.timeout)
 		defer timer.Stop()
 		over = timer.C
 	}
 	look := time.NewTimer(0)
 	defer look.Stop()
-	lines := taskLines{d: d, seen: map[string]string{}, spoke: d.now()}
 	failures := 0
 	for {
 		select {
 		case <-ctx.Done():
-			d.notef("The run goes on. Look again with: pipeweave status %s\n", id)
-			return api.RunDetail{}, ctx.Err()
+			return none, ctx.Err()
 		case <-over:
-			return api.RunDetail{}, errWaitOver
+			return none, errWaitOver
 		case <-changed:
 		case <-look.C:
 		}
-		run, err := c.Run(ctx, id)
+		seen, err := f.look(ctx)
 		var refused *api.Error
 		switch {
 		case err == nil:
 			failures = 0
-			lines.show(run)
-			if !run.CompletedAt.IsZero() {
-				return run, nil
+			if f.show(seen) {
+				return seen, nil
 			}
 		case errors.Is(err, context.Canceled):
 		case errors.As(err, &refused) && refused.Status != 0 && refused.Status < 500, failures == patience:
-			return api.RunDetail{}, err
+			return none, err
 		default:
-			failures++ // the server may be restarting; the run is safe in its database
+			failures++ // the server may be restarting; all of it is safe in its database
 		}
 		look.Reset(lookEvery)
 	}
@@ -94,6 +100,25 @@ func followChanges(ctx context.Context, c *client.Client, concerns func(api.Stre
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// await follows a run until it ends, with a line on standard error whenever
+// one of its tasks changes.
+func (d *deps) await(ctx context.Context, c *client.Client, id string, timeout time.Duration) (api.RunDetail, error) {
+	lines := taskLines{d: d, seen: map[string]string{}, spoke: d.now()}
+	run, err := following[api.RunDetail]{
+		concerns: func(e api.StreamEvent) bool { return e.RunID == id },
+		look:     func(ctx context.Context) (api.RunDetail, error) { return c.Run(ctx, id) },
+		show: func(run api.RunDetail) bool {
+			lines.show(run)
+			return !run.CompletedAt.IsZero()
+		},
+		timeout: timeout,
+	}.run(ctx, c)
+	if ctx.Err() != nil && err != nil {
+		d.notef("The run goes on. Look again with: pipeweave status %s\n", id)
+	}
+	return run, err
 }
 
 // taskLines prints what is new about the tasks of a run.
