@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"pipedai/api"
 	"pipedai/internal/hostdir"
 )
 
 // program is the name of the command line that looks after a host.
-const program = "pipedai-orchestrator"
+const program = api.ProgramOrchestrator
 
 // Command words a command line so that it can be pasted. home is what --home
 // has to be; empty leaves it out.

@@ -59,7 +59,7 @@ type foundVersion struct {
 
 // pinned is the Program of a Spec whose version is pinned. Which file that is,
 // is looked up and checked at each start.
-const pinned = workerProgram + "@"
+const pinned = api.ProgramWorker + "@"
 
 // findProgram is asked at each start of a worker for the file to run.
 func (h *host) findProgram(program string) (string, error) {
@@ -148,7 +148,7 @@ var _ versions = installed{}
 
 func (i installed) find(ctx context.Context, want wantedVersion) (foundVersion, error) {
 	found, err := i.u.Find(ctx, upgrade.Wanted{
-		APIURL: planeURL(want.entry.APIURL), Program: workerProgram, Version: want.version, Channel: want.channel,
+		APIURL: planeURL(want.entry.APIURL), Program: api.ProgramWorker, Version: want.version, Channel: want.channel,
 		NPM: want.npm, Local: want.local, Running: want.running,
 		AllowDowngrade: want.allowDowngrade, Remote: want.remote, Return: want.back,
 	})
@@ -177,11 +177,11 @@ func (i installed) fetch(ctx context.Context, found foundVersion, progress func(
 }
 
 func (i installed) program(ctx context.Context, version string) (string, error) {
-	return i.u.Program(ctx, workerProgram, version)
+	return i.u.Program(ctx, api.ProgramWorker, version)
 }
 
 func (i installed) prune(ctx context.Context, keep []string) error {
-	_, err := i.u.Prune(ctx, workerProgram, keep)
+	_, err := i.u.Prune(ctx, api.ProgramWorker, keep)
 	return err
 }
 

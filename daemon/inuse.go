@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"pipedai/api"
 	"pipedai/daemon/launch"
 	"pipedai/internal/hostdir"
 	"pipedai/manifest"
@@ -22,7 +23,7 @@ func VersionsInUse(ctx context.Context, m *manifest.Manifest, dir hostdir.Dir, n
 		}
 	}
 	switch name {
-	case workerProgram:
+	case api.ProgramWorker:
 		entries, err := m.Entries(ctx)
 		if err != nil {
 			return nil, err
@@ -48,7 +49,7 @@ func VersionsInUse(ctx context.Context, m *manifest.Manifest, dir hostdir.Dir, n
 	}
 	for _, rec := range running {
 		switch {
-		case name == workerProgram && rec.Kind == kindUpgrade:
+		case name == api.ProgramWorker && rec.Kind == kindUpgrade:
 			var st upgradeState
 			if json.Unmarshal(rec.State, &st) == nil {
 				use(st.FromPin)

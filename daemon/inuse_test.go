@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"pipedai/api"
 	"pipedai/daemon/launch"
 	"pipedai/manifest"
 )
@@ -32,9 +33,9 @@ func TestVersionsInUse(t *testing.T) {
 		s.Previous = &launch.Pin{Version: launch.Version{Version: "2.0.0", Name: "2.0.0"}}
 	}))
 	for name, want := range map[string][]string{
-		workerProgram: {"1.1.0", "1.0.0", "1.2.0"},
-		program:       {"2.1.0+here", "2.0.0", "3.0.0"},
-		"pipeweave":   nil,
+		api.ProgramWorker: {"1.1.0", "1.0.0", "1.2.0"},
+		program:           {"2.1.0+here", "2.0.0", "3.0.0"},
+		"pipeweave":       nil,
 	} {
 		got, err := VersionsInUse(t.Context(), m, dir, name)
 		noError(t, err)

@@ -16,8 +16,8 @@ import (
 // beginWorkersOrder has the workers that a control plane gave this host
 // upgraded, those of no other control plane.
 func beginWorkersOrder(ctx context.Context, h *host, o api.HostOrder, link remote.Link) error {
-	if o.Program != workerProgram {
-		return unprocessable("the workers of this host run "+workerProgram+", not "+o.Program, "")
+	if o.Program != api.ProgramWorker {
+		return unprocessable("the workers of this host run "+api.ProgramWorker+", not "+o.Program, "")
 	}
 	all, err := h.manifest.Entries(ctx)
 	if err != nil {
@@ -86,12 +86,12 @@ func goingBack(mine []manifest.Entry, version string, in *upgradeAllInput) ([]ma
 func (h *host) notFailedBefore(ctx context.Context, mine []manifest.Entry, o api.HostOrder) error {
 	for _, e := range mine {
 		if o.Options.Retry {
-			if err := h.manifest.ForgetFailed(ctx, e.ID, workerProgram, o.Version); err != nil && !errors.Is(err, manifest.ErrNotFound) {
+			if err := h.manifest.ForgetFailed(ctx, e.ID, api.ProgramWorker, o.Version); err != nil && !errors.Is(err, manifest.ErrNotFound) {
 				return err
 			}
 			continue
 		}
-		before, err := h.manifest.Failed(ctx, e.ID, workerProgram, o.Version)
+		before, err := h.manifest.Failed(ctx, e.ID, api.ProgramWorker, o.Version)
 		if errors.Is(err, manifest.ErrNotFound) {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 func upgradeOrder(id, version string) api.HostOrder {
-	return api.HostOrder{ID: id, RolloutID: "roll_1", Kind: api.OrderUpgradeWorkers, Program: workerProgram, Version: version}
+	return api.HostOrder{ID: id, RolloutID: "roll_1", Kind: api.OrderUpgradeWorkers, Program: api.ProgramWorker, Version: version}
 }
 
 // ended waits for the last word about an order.

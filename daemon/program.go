@@ -7,24 +7,23 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-)
 
-// workerProgram is the bare name of the worker program.
-const workerProgram = "pipedai-worker"
+	"pipedai/api"
+)
 
 // FindWorkerProgram returns the absolute path of the worker program: the one
 // that was named, else (named is empty or the program's bare name) the one
 // beside this program or beside one of others, else the one on the PATH. The
 // error says where it was looked for.
 func FindWorkerProgram(named string, others ...string) (string, error) {
-	if named != "" && named != workerProgram {
+	if named != "" && named != api.ProgramWorker {
 		path, err := exec.LookPath(named)
 		if err != nil {
 			return "", fmt.Errorf("the worker program %s cannot be run: %w", named, err)
 		}
 		return filepath.Abs(path)
 	}
-	name := workerProgram
+	name := api.ProgramWorker
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 
+	"pipedai/api"
 	"pipedai/daemon/launch"
 	"pipedai/enroll"
 	"pipedai/manifest"
@@ -15,7 +16,7 @@ import (
 func (h *host) spec(e manifest.Entry) supervisor.Spec {
 	own := e.Settings
 	args := append([]string(nil), h.o.WorkerArgs...)
-	which := cmp.Or(h.o.WorkerProgram, workerProgram)
+	which := cmp.Or(h.o.WorkerProgram, api.ProgramWorker)
 	if e.Version != "" {
 		which = pinned + e.Version
 	}

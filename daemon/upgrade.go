@@ -150,7 +150,7 @@ func gaveUp(ctx context.Context, op *operation, st upgradeState, failure, messag
 // tries it again by itself.
 func failsHere(ctx context.Context, op *operation, version, why string) error {
 	err := op.h.manifest.NoteFailed(ctx, manifest.FailedVersion{
-		Subject: op.record().EntryID, Program: workerProgram, Version: version, Reason: why,
+		Subject: op.record().EntryID, Program: api.ProgramWorker, Version: version, Reason: why,
 	})
 	if err != nil {
 		return again(op.h.unwritten(err))
@@ -163,7 +163,7 @@ func notFailedHere(ctx context.Context, h *host, e manifest.Entry, in upgradeInp
 	if version == "" || in.Force {
 		return nil
 	}
-	before, err := h.manifest.Failed(ctx, e.ID, workerProgram, version)
+	before, err := h.manifest.Failed(ctx, e.ID, api.ProgramWorker, version)
 	if errors.Is(err, manifest.ErrNotFound) {
 		return nil
 	}

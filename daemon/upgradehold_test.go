@@ -82,7 +82,7 @@ func TestUpgrade_D11_revokedMeanwhile(t *testing.T) {
 			m, err := manifest.Open(t.Context(), h.dir.Manifest())
 			noError(t, err)
 			defer func() { _ = m.Close() }()
-			if _, err := m.Failed(context.Background(), "w1", workerProgram, "1.2.0"); !errors.Is(err, manifest.ErrNotFound) {
+			if _, err := m.Failed(context.Background(), "w1", api.ProgramWorker, "1.2.0"); !errors.Is(err, manifest.ErrNotFound) {
 				t.Errorf("it is held against the version: %v", err)
 			}
 		})

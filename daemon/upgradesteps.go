@@ -17,7 +17,7 @@ import (
 func (h *host) wantedBy(ctx context.Context, e manifest.Entry, in upgradeInput, running string) wantedVersion {
 	npm := in.NPM
 	if in.FromLocal == "" && in.Channel == "" && e.Version != "" {
-		now, err := h.manifest.Installed(ctx, workerProgram, e.Version)
+		now, err := h.manifest.Installed(ctx, api.ProgramWorker, e.Version)
 		npm = npm || err == nil && now.Kind == manifest.InstallNPM
 	}
 	want := wantedVersion{
@@ -28,7 +28,7 @@ func (h *host) wantedBy(ctx context.Context, e manifest.Entry, in upgradeInput, 
 		want.version = *e.Former
 	}
 	if want.version != "" && !in.Remote { // somebody here knows what lies here
-		before, err := h.manifest.Installed(ctx, workerProgram, want.version)
+		before, err := h.manifest.Installed(ctx, api.ProgramWorker, want.version)
 		want.back = err == nil
 		want.npm = want.npm && (err != nil || before.Kind == manifest.InstallNPM)
 	}
@@ -42,7 +42,7 @@ func (h *host) versionOf(ctx context.Context, e manifest.Entry, view remote.View
 		return *view.Status.Version
 	}
 	if e.Version != "" {
-		if v, err := h.manifest.Installed(ctx, workerProgram, e.Version); err == nil {
+		if v, err := h.manifest.Installed(ctx, api.ProgramWorker, e.Version); err == nil {
 			return cmp.Or(v.Reports, v.Version)
 		}
 		return e.Version
@@ -320,7 +320,7 @@ func upgradeRestore(ctx context.Context, op *operation) error {
 	if err := op.h.manifest.SetFormer(ctx, e.ID, &st.FromPin); err != nil && !errors.Is(err, manifest.ErrNotFound) {
 		return again(op.h.unwritten(err))
 	}
-	if err := op.h.manifest.ForgetFailed(ctx, e.ID, workerProgram, st.ToPin); err != nil {
+	if err := op.h.manifest.ForgetFailed(ctx, e.ID, api.ProgramWorker, st.ToPin); err != nil {
 		return again(op.h.unwritten(err))
 	}
 	return enableAgain(ctx, op, st)
@@ -391,7 +391,7 @@ func upgradePrune(ctx context.Context, op *operation) error {
 }
 
 func (h *host) pruneVersions(ctx context.Context) error {
-	keep, err := VersionsInUse(ctx, h.manifest, h.o.Dir, workerProgram)
+	keep, err := VersionsInUse(ctx, h.manifest, h.o.Dir, api.ProgramWorker)
 	if err != nil {
 		return err
 	}

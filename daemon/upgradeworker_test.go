@@ -43,7 +43,7 @@ const (
 // ownVersion is what this process is, by the name it was run as.
 func ownVersion() (version string, is behaviour) {
 	version = filepath.Base(filepath.Dir(os.Args[0]))
-	if filepath.Base(filepath.Dir(filepath.Dir(os.Args[0]))) != workerProgram {
+	if filepath.Base(filepath.Dir(filepath.Dir(os.Args[0]))) != api.ProgramWorker {
 		return "1.0.0", works // the default program
 	}
 	_, pre, _ := strings.Cut(version, "-")
@@ -136,7 +136,7 @@ type fakeVersions struct {
 }
 
 func newFakeVersions(dir hostdir.Dir) *fakeVersions {
-	return &fakeVersions{dir: filepath.Join(dir.Versions(), workerProgram), latest: "2.0.0"}
+	return &fakeVersions{dir: filepath.Join(dir.Versions(), api.ProgramWorker), latest: "2.0.0"}
 }
 
 func (f *fakeVersions) find(_ context.Context, want wantedVersion) (foundVersion, error) {
@@ -162,7 +162,7 @@ func (f *fakeVersions) fetch(ctx context.Context, found foundVersion, progress f
 	}
 	progress(1, 2)
 	version := found.found.(string)
-	out := manifest.Installed{Program: workerProgram, Version: version, Reports: version, Path: filepath.Join(f.dir, version, workerProgram)}
+	out := manifest.Installed{Program: api.ProgramWorker, Version: version, Reports: version, Path: filepath.Join(f.dir, version, api.ProgramWorker)}
 	self, err := os.Executable()
 	if err != nil {
 		return out, err
@@ -177,7 +177,7 @@ func (f *fakeVersions) fetch(ctx context.Context, found foundVersion, progress f
 }
 
 func (f *fakeVersions) program(_ context.Context, version string) (string, error) {
-	path := filepath.Join(f.dir, version, workerProgram)
+	path := filepath.Join(f.dir, version, api.ProgramWorker)
 	_, err := os.Stat(path)
 	return path, err
 }

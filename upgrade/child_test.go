@@ -45,12 +45,12 @@ func installAndDie() int {
 		_ = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 512 << 10, Max: 512 << 10})
 	}
 	u := upgrade.New(o)
-	found, err := u.Find(ctx, upgrade.Wanted{APIURL: os.Getenv("UPGRADE_TEST_PLANE"), Program: upgrade.WorkerProgram})
+	found, err := u.Find(ctx, upgrade.Wanted{APIURL: os.Getenv("UPGRADE_TEST_PLANE"), Program: api.ProgramWorker})
 	if err == nil {
 		_, err = u.Fetch(ctx, found, nil)
 	}
 	if err == nil {
-		err = u.Remove(ctx, upgrade.WorkerProgram, found.Version, nil)
+		err = u.Remove(ctx, api.ProgramWorker, found.Version, nil)
 	}
 	var answer *api.Error
 	if errors.As(err, &answer) {
@@ -65,7 +65,7 @@ func TestFetch_diskFull(t *testing.T) {
 	p := newPlane(t)
 	h := newHost(t, p, nil)
 	big := append(script("1.0.0"), bytes.Repeat([]byte("#"), 1<<20)...)
-	p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, big), big)
+	p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, big), big)
 	out, err := self(t, "UPGRADE_TEST_INSTALL="+filepath.Dir(h.dir), "UPGRADE_TEST_PLANE="+p.URL, "UPGRADE_TEST_POINT=full").CombinedOutput()
 	if err == nil || !strings.HasPrefix(string(out), api.CodeDiskFull+"\n") || !strings.Contains(string(out), "make room") {
 		t.Fatalf("the child ended with %v and said: %s", err, out)
@@ -150,7 +150,7 @@ func TestUpgrade_U7_filesExchangedUnderway(t *testing.T) {
 			for i := range 25 {
 				version := fmt.Sprintf("1.%d.0", i)
 				data := tarGz(t, member{name: "pipedai-worker", body: script(version), mode: 0o755}, member{name: "part", body: bytes.Repeat([]byte("x"), 200_000), mode: 0o644})
-				p.publish(t, made(upgrade.WorkerProgram, version, int64(i+1), release.FormatTarGz, data), data)
+				p.publish(t, made(api.ProgramWorker, version, int64(i+1), release.FormatTarGz, data), data)
 				if _, err := h.install(t.Context(), h.want(version)); err == nil {
 					versions = append(versions, version)
 				} else if who == "another user" {
@@ -161,7 +161,7 @@ func TestUpgrade_U7_filesExchangedUnderway(t *testing.T) {
 			}
 			stop()
 			for _, version := range versions {
-				path, err := h.Program(t.Context(), upgrade.WorkerProgram, version)
+				path, err := h.Program(t.Context(), api.ProgramWorker, version)
 				if err != nil {
 					if who == "another user" {
 						t.Errorf("start %s: %v", version, err)

@@ -267,7 +267,7 @@ func (u *Upgrader) forgetGone(ctx context.Context) error {
 		if exists(u.folder(v.Program, v.Version)) {
 			continue
 		}
-		err := u.o.Records.RemoveInstalled(ctx, v.Program, v.Version, v.Program == WorkerProgram)
+		err := u.o.Records.RemoveInstalled(ctx, v.Program, v.Version, v.Program == api.ProgramWorker)
 		if err != nil && !errors.Is(err, manifest.ErrInUse) {
 			return err
 		}

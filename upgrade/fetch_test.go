@@ -92,13 +92,13 @@ func TestUpgrade_U2_onlyTheSignedBytes(t *testing.T) {
 			t.Parallel()
 			p := newPlane(t)
 			h := newHost(t, p, func(o *upgrade.Options) { o.Tune(nil, stall, nil) })
-			p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
+			p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
 			if _, err := h.install(t.Context(), h.want("")); err != nil {
 				t.Fatal(err)
 			}
 			// So long that a drip would take minutes.
 			data := append(script("1.1.0"), bytes.Repeat([]byte("#"), 100_000)...)
-			p.publish(t, made(upgrade.WorkerProgram, "1.1.0", 2, release.FormatBinary, data), data)
+			p.publish(t, made(api.ProgramWorker, "1.1.0", 2, release.FormatBinary, data), data)
 			p.lie(bad.send)
 			_, err := h.install(t.Context(), h.want(""))
 			var refusal *api.Error
@@ -106,7 +106,7 @@ func TestUpgrade_U2_onlyTheSignedBytes(t *testing.T) {
 				t.Fatalf("got %v, want %s with %q", err, bad.code, bad.message)
 			}
 			h.clean(t, "1.0.0")
-			if _, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.0.0"); err != nil {
+			if _, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0"); err != nil {
 				t.Errorf("the version before: %v", err)
 			}
 			p.lie(nil)
@@ -123,7 +123,7 @@ func TestFetch_goesOnAfterABrokenConnection(t *testing.T) {
 	p := newPlane(t)
 	h := newHost(t, p, nil)
 	data := append(script("1.0.0"), bytes.Repeat([]byte("#"), 300_000)...)
-	p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, data), data)
+	p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, data), data)
 	var ranges []string
 	p.lie(func(w http.ResponseWriter, r *http.Request, data []byte) {
 		p.mu.Lock()
@@ -182,13 +182,13 @@ func TestFetch_formats(t *testing.T) {
 			t.Parallel()
 			p := newPlane(t)
 			h := newHost(t, p, nil)
-			p.publish(t, made(upgrade.WorkerProgram, "2.0.0", 1, test.format, test.data), test.data)
+			p.publish(t, made(api.ProgramWorker, "2.0.0", 1, test.format, test.data), test.data)
 			v, err := h.install(t.Context(), h.want(""))
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := filepath.Join(h.dir, "pipedai-worker", "2.0.0", filepath.FromSlash(test.want))
-			path, err := h.Program(t.Context(), upgrade.WorkerProgram, "2.0.0")
+			path, err := h.Program(t.Context(), api.ProgramWorker, "2.0.0")
 			if err != nil || path != want || v.Path != want || v.Source != p.URL || v.Sequence != 1 || v.Channel != "stable" {
 				t.Fatalf("got %q, %v and %+v, want %q", path, err, v, want)
 			}
@@ -272,7 +272,7 @@ func refuse(t *testing.T, name, format string, data []byte) {
 		t.Parallel()
 		p := newPlane(t)
 		h := newHost(t, p, nil)
-		p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, format, data), data)
+		p.publish(t, made(api.ProgramWorker, "1.0.0", 1, format, data), data)
 		_, err := h.install(t.Context(), h.want(""))
 		wantCode(t, err, api.CodeBadArchive)
 		h.clean(t)
@@ -287,7 +287,7 @@ func TestFetch_twoAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
 	h := newHost(t, p, nil)
-	p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
+	p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
 	entered, gate := make(chan struct{}, 1), make(chan struct{})
 	p.lie(func(w http.ResponseWriter, _ *http.Request, data []byte) {
 		entered <- struct{}{}
@@ -329,7 +329,7 @@ func TestFetch_cancelled(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
 	h := newHost(t, p, nil)
-	p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
+	p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
 	enough := errors.New("somebody changed their mind")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	p.lie(func(_ http.ResponseWriter, r *http.Request, _ []byte) {
@@ -370,23 +370,23 @@ func TestProgram_changed(t *testing.T) {
 			t.Parallel()
 			p := newPlane(t)
 			h := newHost(t, p, nil)
-			p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatTarGz, data), data)
+			p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatTarGz, data), data)
 			if _, err := h.install(t.Context(), h.want("")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.0.0"); err != nil {
+			if _, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0"); err != nil {
 				t.Fatal(err)
 			}
 			if err := change(filepath.Join(h.dir, "pipedai-worker", "1.0.0")); err != nil {
 				t.Fatal(err)
 			}
-			_, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.0.0")
+			_, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0")
 			wantCode(t, err, api.CodeProgramChanged)
 			// Installing it again heals it.
 			if _, err := h.install(t.Context(), h.want("1.0.0")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.0.0"); err != nil {
+			if _, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0"); err != nil {
 				t.Error(err)
 			}
 			h.clean(t, "1.0.0")
@@ -395,7 +395,7 @@ func TestProgram_changed(t *testing.T) {
 	t.Run("not there", func(t *testing.T) {
 		t.Parallel()
 		h := newHost(t, newPlane(t), nil)
-		_, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.0.0")
+		_, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0")
 		if wantCode(t, err, api.CodeNotFound); !errors.Is(err, upgrade.ErrNotInstalled) {
 			t.Errorf("%v is not ErrNotInstalled", err)
 		}
@@ -413,7 +413,7 @@ func TestPrune(t *testing.T) {
 	now := time.Now()
 	h := newHost(t, p, func(o *upgrade.Options) { o.Tune(func() time.Time { return now }, 0, nil) })
 	for i, version := range []string{"1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"} {
-		p.publish(t, made(upgrade.WorkerProgram, version, int64(i+1), release.FormatBinary, script(version)), script(version))
+		p.publish(t, made(api.ProgramWorker, version, int64(i+1), release.FormatBinary, script(version)), script(version))
 		if _, err := h.install(t.Context(), h.want("")); err != nil {
 			t.Fatal(err)
 		}
@@ -422,17 +422,17 @@ func TestPrune(t *testing.T) {
 	if err := h.records.Add(t.Context(), manifest.Entry{ID: "w1", Label: "w1", APIURL: p.URL, ConfigPath: "/w1", Mode: manifest.ModePool, Version: "1.1.0"}); err != nil {
 		t.Fatal(err)
 	}
-	removed, err := h.Prune(t.Context(), upgrade.WorkerProgram, []string{"1.0.0"})
+	removed, err := h.Prune(t.Context(), api.ProgramWorker, []string{"1.0.0"})
 	if err != nil || len(removed) != 1 || removed[0].Version != "1.2.0" {
 		t.Fatalf("removed %+v, %v", removed, err)
 	}
 	h.clean(t, "1.0.0", "1.1.0", "1.3.0", "1.4.0", "1.5.0")
-	wantCode(t, h.Remove(t.Context(), upgrade.WorkerProgram, "1.1.0", nil), api.CodeConflict) // an entry is pinned to it
-	wantCode(t, h.Remove(t.Context(), upgrade.WorkerProgram, "1.0.0", []string{"1.0.0"}), api.CodeConflict)
-	if err := h.Remove(t.Context(), upgrade.WorkerProgram, "1.0.0", nil); err != nil {
+	wantCode(t, h.Remove(t.Context(), api.ProgramWorker, "1.1.0", nil), api.CodeConflict) // an entry is pinned to it
+	wantCode(t, h.Remove(t.Context(), api.ProgramWorker, "1.0.0", []string{"1.0.0"}), api.CodeConflict)
+	if err := h.Remove(t.Context(), api.ProgramWorker, "1.0.0", nil); err != nil {
 		t.Error(err)
 	}
-	if err := h.Remove(t.Context(), upgrade.WorkerProgram, "1.0.0", nil); !errors.Is(err, upgrade.ErrNotInstalled) {
+	if err := h.Remove(t.Context(), api.ProgramWorker, "1.0.0", nil); !errors.Is(err, upgrade.ErrNotInstalled) {
 		t.Errorf("once more: %v", err)
 	}
 	h.clean(t, "1.1.0", "1.3.0", "1.4.0", "1.5.0")
@@ -493,7 +493,7 @@ func TestFetch_killedAnywhere(t *testing.T) {
 			t.Parallel()
 			p := newPlane(t)
 			h := newHost(t, p, nil)
-			p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
+			p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
 			out, err := self(t, "UPGRADE_TEST_INSTALL="+filepath.Dir(h.dir), "UPGRADE_TEST_PLANE="+p.URL, "UPGRADE_TEST_POINT="+point).CombinedOutput()
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) || exit.ExitCode() != -1 {
@@ -510,7 +510,7 @@ func TestFetch_killedAnywhere(t *testing.T) {
 			if _, err := h.install(t.Context(), h.want("")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.0.0"); err != nil {
+			if _, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0"); err != nil {
 				t.Error(err)
 			}
 			h.clean(t, "1.0.0")

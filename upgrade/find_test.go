@@ -18,7 +18,7 @@ import (
 func TestUpgrade_U1_onlyWhatIsSigned(t *testing.T) {
 	t.Parallel()
 	good := func(t *testing.T, p *plane) (api.ReleaseManifest, api.Envelope) {
-		m := made(upgrade.WorkerProgram, "1.2.0", 1, release.FormatBinary, script("1.2.0"))
+		m := made(api.ProgramWorker, "1.2.0", 1, release.FormatBinary, script("1.2.0"))
 		p.publish(t, m, script("1.2.0"))
 		e, err := release.Sign(m, p.key)
 		if err != nil {
@@ -122,7 +122,7 @@ func TestUpgrade_U4_oldReleases(t *testing.T) {
 	p := newPlane(t)
 	h := newHost(t, p, func(o *upgrade.Options) { o.Tune(func() time.Time { return now }, 0, nil) })
 	publish := func(version string, sequence int64) {
-		p.publish(t, made(upgrade.WorkerProgram, version, sequence, release.FormatBinary, script(version)), script(version))
+		p.publish(t, made(api.ProgramWorker, version, sequence, release.FormatBinary, script(version)), script(version))
 	}
 	find := func() error {
 		_, err := h.Find(t.Context(), h.want(""))
@@ -144,7 +144,7 @@ func TestUpgrade_U4_oldReleases(t *testing.T) {
 		}
 	})
 	t.Run("a later repair of an older one does not count", func(t *testing.T) {
-		newest := made(upgrade.WorkerProgram, "1.0.0", 5, release.FormatBinary, script("1.0.0"))
+		newest := made(api.ProgramWorker, "1.0.0", 5, release.FormatBinary, script("1.0.0"))
 		publish("0.9.1", 6) // a control plane goes on calling 1.0.0 the newest
 		if _, err := h.Find(t.Context(), h.want("0.9.1")); err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestUpgrade_U5_noStepBackFromAfar(t *testing.T) {
 	p := newPlane(t)
 	h := newHost(t, p, nil)
 	for i, version := range []string{"1.0.0", "1.1.0-rc.1", "1.1.0"} {
-		p.publish(t, made(upgrade.WorkerProgram, version, int64(i+1), release.FormatBinary, script(version)), script(version))
+		p.publish(t, made(api.ProgramWorker, version, int64(i+1), release.FormatBinary, script(version)), script(version))
 	}
 	for _, test := range []struct {
 		name   string
@@ -252,7 +252,7 @@ func TestFind_yanked(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
 	h := newHost(t, p, nil)
-	p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
+	p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
 	p.mu.Lock()
 	for name, r := range p.releases {
 		r.YankedAt, r.YankReason = api.At(time.Now()), "it eats documents"
@@ -270,7 +270,7 @@ func TestFind_keys(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
 	h := newHost(t, p, nil)
-	m := made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, script("1.0.0"))
+	m := made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, script("1.0.0"))
 	p.publish(t, m, script("1.0.0"))
 	find := func() error {
 		_, err := h.Find(t.Context(), h.want(""))
@@ -349,12 +349,12 @@ func TestFind_whatMakesNoSense(t *testing.T) {
 	}
 	for i, w := range []upgrade.Wanted{
 		{APIURL: p.URL, Program: "../x", Version: "1.0.0"},
-		{Program: upgrade.WorkerProgram, Version: "1.0.0"},
-		{APIURL: p.URL, Program: upgrade.WorkerProgram, Channel: "../beta"},
-		{Program: upgrade.WorkerProgram, Local: "relative/path"},
-		{Program: upgrade.WorkerProgram, Local: "/nowhere/at/all"},
-		{Program: upgrade.WorkerProgram, Local: "/bin", Version: "1.0.0"},
-		{Program: upgrade.WorkerProgram, Local: "/bin/sh", Remote: true},
+		{Program: api.ProgramWorker, Version: "1.0.0"},
+		{APIURL: p.URL, Program: api.ProgramWorker, Channel: "../beta"},
+		{Program: api.ProgramWorker, Local: "relative/path"},
+		{Program: api.ProgramWorker, Local: "/nowhere/at/all"},
+		{Program: api.ProgramWorker, Local: "/bin", Version: "1.0.0"},
+		{Program: api.ProgramWorker, Local: "/bin/sh", Remote: true},
 	} {
 		if _, err := h.Find(t.Context(), w); err == nil {
 			t.Errorf("%d: %+v was taken", i, w)
@@ -369,7 +369,7 @@ func TestFind_away(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
 	h := newHost(t, p, nil)
-	p.publish(t, made(upgrade.WorkerProgram, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
+	p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatBinary, script("1.0.0")), script("1.0.0"))
 	if _, err := h.install(t.Context(), h.want("1.0.0")); err != nil {
 		t.Fatal(err)
 	}

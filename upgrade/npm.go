@@ -43,7 +43,7 @@ const WorkerPackage = "@pipedai/worker"
 
 func (n *NPM) defaults() {
 	if n.Packages == nil {
-		n.Packages = map[string]string{WorkerProgram: WorkerPackage}
+		n.Packages = map[string]string{api.ProgramWorker: WorkerPackage}
 	}
 	if n.Limit == 0 {
 		n.Limit = 10 * time.Minute

@@ -118,7 +118,7 @@ func (r *registry) host(t testing.TB, tune func(*upgrade.Options)) *host {
 }
 
 func package1(version string) upgrade.Wanted {
-	return upgrade.Wanted{Program: upgrade.WorkerProgram, NPM: true, Version: version}
+	return upgrade.Wanted{Program: api.ProgramWorker, NPM: true, Version: version}
 }
 
 func TestNPM(t *testing.T) {
@@ -136,7 +136,7 @@ func TestNPM(t *testing.T) {
 	if v.Kind != manifest.InstallNPM || v.Version != "1.4.0" || v.Reports != "1.4.0" || v.Source != "@pipedai/worker" {
 		t.Errorf("%+v", v)
 	}
-	path, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.4.0")
+	path, err := h.Program(t.Context(), api.ProgramWorker, "1.4.0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestNPM(t *testing.T) {
 		if err := replace(script, []byte("evil"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := h.Program(t.Context(), upgrade.WorkerProgram, "1.5.0")
+		_, err := h.Program(t.Context(), api.ProgramWorker, "1.5.0")
 		wantCode(t, err, api.CodeProgramChanged)
 	})
 }
@@ -197,7 +197,7 @@ func TestNPM_fails(t *testing.T) {
 		t.Parallel()
 		for _, name := range []string{"./worker", "/opt/worker", "../worker", "a/b", "git+https://x/y", "https://x/y.tgz", "x@npm:y", "--global", "~/x", "@a/../b", "A", "", "file:x"} {
 			wantCode(t, upgrade.CheckPackage(name), api.CodeInvalid)
-			h := newHost(t, newPlane(t), func(o *upgrade.Options) { o.NPM.Packages = map[string]string{upgrade.WorkerProgram: name} })
+			h := newHost(t, newPlane(t), func(o *upgrade.Options) { o.NPM.Packages = map[string]string{api.ProgramWorker: name} })
 			_, err := h.Find(t.Context(), package1("1.0.0"))
 			wantCode(t, err, api.CodeInvalid)
 		}
@@ -293,7 +293,7 @@ func TestLocal(t *testing.T) {
 			t.Parallel()
 			h := r.host(t, nil)
 			from := make(t, filepath.Join(t.TempDir(), "from"))
-			w := upgrade.Wanted{Program: upgrade.WorkerProgram, Local: from}
+			w := upgrade.Wanted{Program: api.ProgramWorker, Local: from}
 			v, err := h.install(t.Context(), w)
 			if err != nil {
 				t.Fatal(err)
@@ -304,7 +304,7 @@ func TestLocal(t *testing.T) {
 			if err := os.RemoveAll(from); err != nil { // it is a copy
 				t.Fatal(err)
 			}
-			path, err := h.Program(t.Context(), upgrade.WorkerProgram, v.Version)
+			path, err := h.Program(t.Context(), api.ProgramWorker, v.Version)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -318,7 +318,7 @@ func TestLocal(t *testing.T) {
 		t.Parallel()
 		h := newHost(t, newPlane(t), nil)
 		path := filepath.Join(t.TempDir(), "worker")
-		w := upgrade.Wanted{Program: upgrade.WorkerProgram, Local: path}
+		w := upgrade.Wanted{Program: api.ProgramWorker, Local: path}
 		var versions []string
 		for _, build := range []string{"a", "a", "b"} {
 			v, err := h.install(t.Context(), func() upgrade.Wanted { write(t, path, append(script("1.2.0"), "# "+build...)); return w }())
@@ -334,7 +334,7 @@ func TestLocal(t *testing.T) {
 	t.Run("what does not say its version", func(t *testing.T) {
 		t.Parallel()
 		h := newHost(t, newPlane(t), nil)
-		_, err := h.install(t.Context(), upgrade.Wanted{Program: upgrade.WorkerProgram, Local: write(t, filepath.Join(t.TempDir(), "w"), []byte("#!/bin/sh\nexit 1\n"))})
+		_, err := h.install(t.Context(), upgrade.Wanted{Program: api.ProgramWorker, Local: write(t, filepath.Join(t.TempDir(), "w"), []byte("#!/bin/sh\nexit 1\n"))})
 		wantCode(t, err, api.CodeInstaller)
 		h.clean(t)
 	})
@@ -345,13 +345,13 @@ func TestLocal(t *testing.T) {
 		if err := os.Chmod(path, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		_, err := h.install(t.Context(), upgrade.Wanted{Program: upgrade.WorkerProgram, Local: path})
+		_, err := h.install(t.Context(), upgrade.Wanted{Program: api.ProgramWorker, Local: path})
 		wantCode(t, err, api.CodeInvalid)
 	})
 	t.Run("an older one", func(t *testing.T) {
 		t.Parallel()
 		h := newHost(t, newPlane(t), nil)
-		w := upgrade.Wanted{Program: upgrade.WorkerProgram, Running: "1.3.0", Local: write(t, filepath.Join(t.TempDir(), "w"), script("1.2.0"))}
+		w := upgrade.Wanted{Program: api.ProgramWorker, Running: "1.3.0", Local: write(t, filepath.Join(t.TempDir(), "w"), script("1.2.0"))}
 		_, err := h.install(t.Context(), w)
 		wantCode(t, err, api.CodeDowngrade)
 		h.clean(t)

@@ -183,7 +183,7 @@ func newHost(t testing.TB, p *plane, tune func(*upgrade.Options)) *host {
 }
 
 func (h *host) want(version string) upgrade.Wanted {
-	return upgrade.Wanted{APIURL: h.plane.URL, Program: upgrade.WorkerProgram, Version: version}
+	return upgrade.Wanted{APIURL: h.plane.URL, Program: api.ProgramWorker, Version: version}
 }
 
 // install finds and fetches.

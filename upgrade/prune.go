@@ -67,7 +67,7 @@ func (u *Upgrader) Remove(ctx context.Context, program, version string, inUse []
 // remove takes the row out first: from then on nothing starts from the folder,
 // and should this process die now, Sweep takes it for what it is.
 func (u *Upgrader) remove(ctx context.Context, program, version string) error {
-	if err := u.o.Records.RemoveInstalled(ctx, program, version, program == WorkerProgram); err != nil {
+	if err := u.o.Records.RemoveInstalled(ctx, program, version, program == api.ProgramWorker); err != nil {
 		return err
 	}
 	u.o.reached("forgotten")

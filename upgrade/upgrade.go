@@ -34,12 +34,6 @@ import (
 	"pipedai/manifest"
 )
 
-// The programs of this project. Operators may publish others.
-const (
-	WorkerProgram       = "pipedai-worker"
-	OrchestratorProgram = "pipedai-orchestrator"
-)
-
 // DefaultKeep is how many versions of a program are kept.
 const DefaultKeep = 3
 

@@ -98,7 +98,7 @@ func TestVersions(t *testing.T) {
 		if err := os.WriteFile(program, []byte("#!/bin/sh\necho "+version+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		found, err := u.Find(t.Context(), upgrade.Wanted{Program: upgrade.WorkerProgram, Local: program})
+		found, err := u.Find(t.Context(), upgrade.Wanted{Program: api.ProgramWorker, Local: program})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestVersions(t *testing.T) {
 	if err := m.Add(t.Context(), entry); err != nil {
 		t.Fatal(err)
 	}
-	failed := manifest.FailedVersion{Subject: "w1", Program: upgrade.WorkerProgram, Version: "1.2.0", Reason: "it ended at once", FailedAt: time.Now()}
+	failed := manifest.FailedVersion{Subject: "w1", Program: api.ProgramWorker, Version: "1.2.0", Reason: "it ended at once", FailedAt: time.Now()}
 	if err := m.NoteFailed(t.Context(), failed); err != nil {
 		t.Fatal(err)
 	}

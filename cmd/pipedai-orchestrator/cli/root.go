@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pipedai/api"
 	"pipedai/daemon"
 	"pipedai/daemon/connectivity"
 	"pipedai/daemon/launch"
@@ -22,7 +23,7 @@ import (
 	"pipedai/internal/hostdir"
 )
 
-const program = "pipedai-orchestrator"
+const program = api.ProgramOrchestrator
 
 //go:generate sh -c "go run .. reference >../../../docs/cli/pipedai-orchestrator.md"
 

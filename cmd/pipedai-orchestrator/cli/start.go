@@ -109,7 +109,7 @@ func startFrom(all settings.Choices) startOptions {
 	o.keepVersions, _ = strconv.Atoi(all[keyKeepVersions].Value)
 	o.npm = upgrade.NPM{
 		Registry: all[keyNPMRegistry].Value, AllowScripts: all[keyNPMScripts].On(),
-		Packages: map[string]string{upgrade.WorkerProgram: all[keyNPMPackage].Value},
+		Packages: map[string]string{api.ProgramWorker: all[keyNPMPackage].Value},
 	}
 	o.port, _ = strconv.Atoi(all[keyPort].Value)
 	o.killRevoked = all[keyWhenRevoked].Value == whenRevokedKill

@@ -80,7 +80,7 @@ func installedHere(ctx context.Context, hosts *manifest.Manifest, entries []mani
 	for _, v := range installed {
 		usedBy := []string{}
 		for _, e := range entries {
-			if v.Program == upgrade.WorkerProgram && e.Version == v.Version {
+			if v.Program == api.ProgramWorker && e.Version == v.Version {
 				usedBy = append(usedBy, e.ID)
 			}
 		}
