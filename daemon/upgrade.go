@@ -59,6 +59,7 @@ func (in upgradeInput) target(version string) string {
 type upgradeState struct {
 	Known   bool `json:"known"`             // the worker was looked at
 	Nothing bool `json:"nothing,omitempty"` // there is nothing to do
+	Damaged bool `json:"damaged,omitempty"` // the files of what it is pinned to are not what was installed
 
 	// How it was found. The manifest keeps both desired states all the time.
 	Running     bool   `json:"running"`

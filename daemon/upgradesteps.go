@@ -66,7 +66,11 @@ func upgradeCheck(ctx context.Context, op *operation) error {
 	defer cancel()
 	if !st.Known {
 		view := h.remote.View(e)
-		st = upgradeState{Known: true, Running: e.Running, Enabled: e.Enabled, FromPin: e.Version, FromVersion: h.versionOf(ask, e, view)}
+		_, changed := h.programOf(e.Version)
+		st = upgradeState{
+			Known: true, Running: e.Running, Enabled: e.Enabled, FromPin: e.Version, FromVersion: h.versionOf(ask, e, view),
+			Damaged: e.Version != "" && changed != nil,
+		}
 	}
 	found, nothing, err := h.lookFor(ask, e, in, st.FromVersion)
 	if err != nil {
@@ -101,8 +105,11 @@ func (h *host) lookFor(ctx context.Context, e manifest.Entry, in upgradeInput, r
 	if err := notFailedHere(ctx, h, e, in, found.version); err != nil {
 		return found, false, err
 	}
-	same := found.version != "" && (found.version == e.Version || e.Version == "" && found.version == running && in.Parent != "")
-	return found, same && !in.Force, nil
+	same := e.Version == "" && found.version == running && in.Parent != ""
+	if e.Version != "" { // and its files are what was installed, else they are installed anew
+		same = found.version == e.Version && found.installed
+	}
+	return found, same && found.version != "" && !in.Force, nil
 }
 
 // upgradeFetch puts the version beside the others, and asks it what it is.
@@ -153,7 +160,7 @@ func upgradeFetch(ctx context.Context, op *operation) error {
 		return gaveUp(ctx, op, st, "probe", why, "")
 	}
 	st.ToVersion = said
-	st.Nothing = st.ToPin == e.Version && !in.Force
+	st.Nothing = st.ToPin == e.Version && !st.Damaged && !in.Force
 	return op.keep(ctx, st, "")
 }
 
@@ -317,8 +324,10 @@ func upgradeRestore(ctx context.Context, op *operation) error {
 	if err != nil || e.ID == "" || st.Nothing {
 		return err
 	}
-	if err := op.h.manifest.SetFormer(ctx, e.ID, &st.FromPin); err != nil && !errors.Is(err, manifest.ErrNotFound) {
-		return again(op.h.unwritten(err))
+	if st.FromPin != st.ToPin { // else what there was before is still what to go back to
+		if err := op.h.manifest.SetFormer(ctx, e.ID, &st.FromPin); err != nil && !errors.Is(err, manifest.ErrNotFound) {
+			return again(op.h.unwritten(err))
+		}
 	}
 	if err := op.h.manifest.ForgetFailed(ctx, e.ID, api.ProgramWorker, st.ToPin); err != nil {
 		return again(op.h.unwritten(err))

@@ -150,7 +150,7 @@ func (f *fakeVersions) find(_ context.Context, want wantedVersion) (foundVersion
 	if version == "404.0.0" {
 		return foundVersion{}, &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "there is no such release"}
 	}
-	_, err := os.Stat(filepath.Join(f.dir, version))
+	_, err := os.Stat(filepath.Join(f.dir, version, api.ProgramWorker))
 	return foundVersion{version: version, source: "test", notes: "notes of " + version, installed: err == nil, found: version}, nil
 }
 

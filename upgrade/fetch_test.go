@@ -382,6 +382,9 @@ func TestProgram_changed(t *testing.T) {
 			}
 			_, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0")
 			wantCode(t, err, api.CodeProgramChanged)
+			if want := "pipedai-orchestrator upgrade <worker> --version 1.0.0"; !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want the command %s", err, want)
+			}
 			// Installing it again heals it.
 			if _, err := h.install(t.Context(), h.want("1.0.0")); err != nil {
 				t.Fatal(err)

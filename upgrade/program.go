@@ -105,7 +105,18 @@ func (u *Upgrader) verify(v manifest.Installed) error {
 
 func changedFiles(v manifest.Installed, err error) error {
 	return refused(api.CodeProgramChanged, fmt.Sprintf("the files of %s %s are not those that were installed: %v", v.Program, v.Version, err),
-		fmt.Sprintf("nothing was started from them. Find out who changed them, then install it anew: pipedai-orchestrator versions remove %s %s, and upgrade again", v.Program, v.Version))
+		"nothing was started from them. Find out who changed them, then install it anew: "+anew(v))
+}
+
+// anew is the command that installs a version once more.
+func anew(v manifest.Installed) string {
+	switch {
+	case v.Program != api.ProgramWorker:
+		return fmt.Sprintf("pipedai-orchestrator versions remove %s %s, and upgrade again", v.Program, v.Version)
+	case v.Kind == manifest.InstallLocal: // its name has the digest in it; nobody publishes it
+		return "pipedai-orchestrator upgrade <worker> --from-local " + v.Source
+	}
+	return "pipedai-orchestrator upgrade <worker> --version " + v.Version
 }
 
 // probeOutput bounds what is read of a program that is asked for its version.
