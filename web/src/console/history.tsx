@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Failure, Loading, Panel } from "../ui/panel.tsx";
+import { Awaited, Panel } from "../ui/panel.tsx";
 import { StateIcon } from "../ui/state.tsx";
 import { Ago } from "../ui/time.tsx";
 import { useMay } from "./gate.tsx";
@@ -40,10 +40,8 @@ export function History({ object }: { object: string }) {
         ) : (
           <p className="p-3 text-muted">Nobody has changed it yet.</p>
         )
-      ) : lines.isError ? (
-        <Failure what="The audit log could not be read" error={lines.error} retry={() => void lines.refetch()} />
       ) : (
-        <Loading />
+        <Awaited query={lines} what="The audit log could not be read" />
       )}
     </Panel>
   );

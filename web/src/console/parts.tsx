@@ -3,6 +3,7 @@ import { type ReactNode, useEffect } from "react";
 import type { Run } from "../api/types.ts";
 import { shortId } from "../lib/format.ts";
 import { StateBadge } from "../ui/state.tsx";
+import { TableHead } from "../ui/table.tsx";
 import { Ago, Elapsed } from "../ui/time.tsx";
 
 /** The head of a page; it names the tab as well. */
@@ -38,15 +39,7 @@ export function Heading({
 export function RunsTable({ runs, pipeline = true }: { runs: Run[]; pipeline?: boolean }) {
   return (
     <table className="data stack pairs" aria-label="Runs">
-      <thead>
-        <tr>
-          <th scope="col">State</th>
-          <th scope="col">Run</th>
-          {pipeline && <th scope="col">Pipeline</th>}
-          <th scope="col">Created</th>
-          <th scope="col">Duration</th>
-        </tr>
-      </thead>
+      <TableHead columns={["State", "Run", pipeline && "Pipeline", "Created", "Duration"]} />
       <tbody>
         {runs.map((run) => (
           <tr key={run.id}>

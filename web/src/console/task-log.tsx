@@ -15,7 +15,7 @@ import {
 import { plain } from "../log/text.ts";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { Failure, Loading } from "../ui/panel.tsx";
+import { Awaited, Loading } from "../ui/panel.tsx";
 import { LogTime } from "../ui/time.tsx";
 import { client } from "./server.ts";
 
@@ -57,11 +57,7 @@ export function TaskLog({ run, path, label, last = 50 }: { run: string; path: st
   const tail = useQuery(tailQuery(run, path, last));
   const [whole, setWhole] = useState(false);
   if (!tail.data) {
-    return tail.isError ? (
-      <Failure what="The log could not be loaded" error={tail.error} retry={() => void tail.refetch()} />
-    ) : (
-      <Loading lines={2} />
-    );
+    return <Awaited query={tail} what="The log could not be loaded" lines={2} />;
   }
   const { lines, more } = tail.data;
   if (lines.length === 0) return <p className="p-3 text-sm text-muted">The task wrote nothing to its log.</p>;

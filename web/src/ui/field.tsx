@@ -105,6 +105,35 @@ export function FilterSelect({
   );
 }
 
+const spans: [number, string][] = [
+  [1, "Last hour"],
+  [24, "Last day"],
+  [168, "Last week"],
+  [720, "Last 30 days"],
+];
+
+/** How far back a list goes, in hours. */
+export function SpanSelect({
+  label,
+  hours,
+  onChange,
+}: {
+  label: string;
+  hours: number | undefined;
+  onChange: (hours: number | undefined) => void;
+}) {
+  return (
+    <FilterSelect label={label} value={hours?.toString()} onChange={(h) => onChange(h ? Number(h) : undefined)}>
+      <option value="">Any time</option>
+      {spans.map(([value, name]) => (
+        <option key={value} value={value}>
+          {name}
+        </option>
+      ))}
+    </FilterSelect>
+  );
+}
+
 /** Yes or no. */
 export function CheckField({ label, hint, ...rest }: { label: ReactNode; hint?: ReactNode } & ComponentProps<"input">) {
   const id = useId();

@@ -96,6 +96,18 @@ export function Loading({ lines = 3, label = "Loading" }: { lines?: number; labe
   );
 }
 
+interface Query {
+  isError: boolean;
+  error: unknown;
+  refetch: () => unknown;
+}
+
+/** What stands in the place of what a query has not brought: that it loads, or why it could not and a way to try again. */
+export function Awaited({ query, what, lines = 3 }: { query: Query; what: string; lines?: number }) {
+  if (!query.isError) return <Loading lines={lines} />;
+  return <Failure what={what} error={query.error} retry={() => void query.refetch()} />;
+}
+
 /** Name and value pairs. */
 export function Facts({ items, className = "" }: { items: [string, ReactNode][]; className?: string }) {
   return (

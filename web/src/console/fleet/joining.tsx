@@ -4,8 +4,9 @@ import { KeyRound } from "lucide-react";
 import type { Enrollment } from "../../api/types.ts";
 import { instant, none, shellQuote } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Failure, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago, Until } from "../../ui/time.tsx";
 import { useMay } from "../gate.tsx";
 import { enrollmentsQuery, pendingQuery, revokeEnrollment } from "../queries/enrollments.ts";
@@ -61,11 +62,7 @@ export function Joining() {
   if (!all.data) {
     return (
       <div className="card">
-        {all.isError ? (
-          <Failure what="The enrolments could not be loaded" error={all.error} retry={() => void all.refetch()} />
-        ) : (
-          <Loading lines={4} />
-        )}
+        <Awaited query={all} what="The enrolments could not be loaded" lines={4} />
       </div>
     );
   }
@@ -81,17 +78,7 @@ export function Joining() {
   return (
     <div className="card overflow-hidden">
       <table className="data stack" aria-label="Enrolments">
-        <thead>
-          <tr>
-            <th scope="col">Host</th>
-            <th scope="col">State</th>
-            <th scope="col">Decided</th>
-            <th scope="col">Expires</th>
-            <th scope="col">
-              <span className="sr-only">Actions</span>
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["Host", "State", "Decided", "Expires"]} actions />
         <tbody>
           {all.data.map((e) => (
             <Row key={e.id} enrollment={e} />

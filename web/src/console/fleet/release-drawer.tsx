@@ -10,6 +10,7 @@ import { CheckField, TextField } from "../../ui/field.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Facts, Panel } from "../../ui/panel.tsx";
 import { StateBadge, StateIcon } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { useMayChange } from "../gate.tsx";
@@ -61,14 +62,7 @@ export function ReleaseDrawer({ release: r, onClose }: { release: PublishedRelea
         )}
         <Panel title="Artifacts">
           <table className="data stack" aria-label="Artifacts">
-            <thead>
-              <tr>
-                <th scope="col">File</th>
-                <th scope="col">For</th>
-                <th scope="col">Size</th>
-                <th scope="col">SHA-256</th>
-              </tr>
-            </thead>
+            <TableHead columns={["File", "For", "Size", "SHA-256"]} />
             <tbody>
               {(r.artifacts ?? []).map((a) => (
                 <tr key={a.name}>

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
 import type { Envelope, ReleaseKeys as History, KeyRotation } from "../../api/types.ts";
 import { Command, Id } from "../../ui/copy.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { At } from "../../ui/time.tsx";
 import { releaseKeysQuery } from "../queries/releases.ts";
@@ -76,10 +76,8 @@ export function ReleaseKeys() {
             Hosts take releases of one key only. Make one, then set its public half:
           </Empty>
         )
-      ) : history.isError ? (
-        <Failure what="The keys could not be loaded" error={history.error} retry={() => void history.refetch()} />
       ) : (
-        <Loading />
+        <Awaited query={history} what="The keys could not be loaded" />
       )}
     </Panel>
   );

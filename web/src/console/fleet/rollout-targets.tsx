@@ -4,6 +4,7 @@ import type { RolloutTarget } from "../../api/types.ts";
 import { instant, none } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { StateBadge, StateIcon } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago, Until } from "../../ui/time.tsx";
 
 const pageRows = 200;
@@ -14,15 +15,7 @@ export function RolloutTargets({ targets }: { targets: RolloutTarget[] }) {
   return (
     <>
       <table className="data stack" aria-label="Hosts of the rollout">
-        <thead>
-          <tr>
-            <th scope="col">Host</th>
-            <th scope="col">State</th>
-            <th scope="col">Doing</th>
-            <th scope="col">Version</th>
-            <th scope="col">Heard of</th>
-          </tr>
-        </thead>
+        <TableHead columns={["Host", "State", "Doing", "Version", "Heard of"]} />
         <tbody>
           {targets.slice(0, most).map((t) => (
             <Row key={t.hostId} target={t} />

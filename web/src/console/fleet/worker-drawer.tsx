@@ -4,7 +4,7 @@ import type { Json, RemoteWorker, WorkerEvent } from "../../api/types.ts";
 import { none } from "../../lib/format.ts";
 import { Id } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Facts, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { workerEventsQuery } from "../queries/workers.ts";
@@ -47,10 +47,8 @@ function Events({ id }: { id: string }) {
             A worker says when it starts and stops, and when it cannot reach the control plane.
           </Empty>
         )
-      ) : events.isError ? (
-        <Failure what="The events could not be loaded" error={events.error} retry={() => void events.refetch()} />
       ) : (
-        <Loading lines={4} />
+        <Awaited query={events} what="The events could not be loaded" lines={4} />
       )}
     </Panel>
   );

@@ -8,8 +8,9 @@ import { Action, Ask } from "../../ui/action.tsx";
 import { Id } from "../../ui/copy.tsx";
 import { FilterText } from "../../ui/field.tsx";
 import { Menu } from "../../ui/menu.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { toast, toastError } from "../../ui/toast.tsx";
 import { useMay, useSession } from "../gate.tsx";
@@ -35,11 +36,7 @@ export function AllWorkers({ search, set }: { search: HostsSearch; set: (change:
   if (!workers.data) {
     return (
       <div className="card">
-        {workers.isError ? (
-          <Failure what="The workers could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
-        ) : (
-          <Loading lines={4} />
-        )}
+        <Awaited query={workers} what="The workers could not be loaded" lines={4} />
       </div>
     );
   }
@@ -82,18 +79,7 @@ export function WorkersTable({
   return (
     <>
       <table className="data stack wide" aria-label="Workers">
-        <thead>
-          <tr>
-            <th scope="col">Worker</th>
-            <th scope="col">State</th>
-            <th scope="col">Last seen</th>
-            <th scope="col">Version</th>
-            <th scope="col">Run</th>
-            <th scope="col">
-              <span className="sr-only">Actions</span>
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["Worker", "State", "Last seen", "Version", "Run"]} actions />
         <tbody>
           {workers.map((w) => (
             <Row

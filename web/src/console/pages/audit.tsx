@@ -4,9 +4,10 @@ import { ScrollText } from "lucide-react";
 import type { AuditLine } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { Id } from "../../ui/copy.tsx";
-import { CheckField, FilterSelect, FilterText } from "../../ui/field.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { CheckField, FilterText, SpanSelect } from "../../ui/field.tsx";
+import { Awaited, Empty, Failure } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { At } from "../../ui/time.tsx";
 import { useFollow } from "../admin/follow.ts";
 import { Only } from "../gate.tsx";
@@ -23,13 +24,6 @@ export interface AuditSearch {
   hours?: number | undefined;
   follow?: true | undefined;
 }
-
-const spans: [number, string][] = [
-  [1, "Last hour"],
-  [24, "Last day"],
-  [168, "Last week"],
-  [720, "Last 30 days"],
-];
 
 export function AuditPage() {
   return (
@@ -66,18 +60,7 @@ function Audit() {
         <FilterText label="Who, by name or token id" value={search.actor} onChange={(actor) => set({ actor })} first />
         <FilterText label="Action, such as host.pause" value={search.action} onChange={(action) => set({ action })} />
         <FilterText label="What, by its id" value={search.object} onChange={(object) => set({ object })} />
-        <FilterSelect
-          label="When"
-          value={search.hours?.toString()}
-          onChange={(h) => set({ hours: h ? Number(h) : undefined })}
-        >
-          <option value="">Any time</option>
-          {spans.map(([hours, name]) => (
-            <option key={hours} value={hours}>
-              {name}
-            </option>
-          ))}
-        </FilterSelect>
+        <SpanSelect label="When" hours={search.hours} onChange={(hours) => set({ hours })} />
         <CheckField
           label="Follow"
           checked={search.follow ?? false}
@@ -106,10 +89,8 @@ function Audit() {
                 : "Every change that an operator or a host makes leaves a line here."}
             </Empty>
           )
-        ) : log.isError ? (
-          <Failure what="The audit log could not be read" error={log.error} retry={() => void log.refetch()} />
         ) : (
-          <Loading lines={8} />
+          <Awaited query={log} what="The audit log could not be read" lines={8} />
         )}
       </div>
       {log.hasNextPage && (
@@ -129,15 +110,7 @@ function Audit() {
 function Lines({ lines, set }: { lines: AuditLine[]; set: (change: AuditSearch) => void }) {
   return (
     <table className="data stack wide" aria-label="Audit log">
-      <thead>
-        <tr>
-          <th scope="col">When</th>
-          <th scope="col">Who</th>
-          <th scope="col">What</th>
-          <th scope="col">To</th>
-          <th scope="col">Outcome</th>
-        </tr>
-      </thead>
+      <TableHead columns={["When", "Who", "What", "To", "Outcome"]} />
       <tbody>
         {lines.map((l) => (
           <tr key={l.seq} data-line={l.seq}>

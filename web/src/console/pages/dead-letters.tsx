@@ -7,8 +7,8 @@ import { count, shortId } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Id } from "../../ui/copy.tsx";
-import { FilterSelect } from "../../ui/field.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { FilterSelect, SpanSelect } from "../../ui/field.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { ErrorText } from "../failure.tsx";
 import { useMayChange } from "../gate.tsx";
@@ -20,11 +20,6 @@ import type { LettersSearch } from "../routes/work.ts";
 
 const route = getRouteApi("/dead-letters");
 const typedFrom = 100;
-const spans: [number, string][] = [
-  [1, "Failed in the last hour"],
-  [24, "Last day"],
-  [168, "Last week"],
-];
 
 /** Task runs that failed for good, those that failed alike together. */
 export function DeadLettersPage() {
@@ -64,31 +59,12 @@ export function DeadLettersPage() {
             <option key={id}>{id}</option>
           ))}
         </FilterSelect>
-        <FilterSelect
-          label="Failed"
-          value={search.hours?.toString()}
-          onChange={(h) => set({ hours: h ? Number(h) : undefined })}
-        >
-          <option value="">Any time</option>
-          {spans.map(([hours, name]) => (
-            <option key={hours} value={hours}>
-              {name}
-            </option>
-          ))}
-        </FilterSelect>
+        <SpanSelect label="Failed" hours={search.hours} onChange={(hours) => set({ hours })} />
       </search>
       {outcome && <Report outcome={outcome} onClose={() => setOutcome(null)} />}
       {!letters.data ? (
         <div className="card">
-          {letters.isError ? (
-            <Failure
-              what="The dead letters could not be loaded"
-              error={letters.error}
-              retry={() => void letters.refetch()}
-            />
-          ) : (
-            <Loading lines={5} />
-          )}
+          <Awaited query={letters} what="The dead letters could not be loaded" lines={5} />
         </div>
       ) : all.length === 0 ? (
         <div className="card">

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Boxes, Play, Server } from "lucide-react";
 import { count } from "../../lib/format.ts";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
@@ -78,10 +78,8 @@ function Recent() {
               : "There is no pipeline yet either; see what the server knows:"}
           </Empty>
         )
-      ) : runs.isError ? (
-        <Failure what="The runs could not be loaded" error={runs.error} retry={() => void runs.refetch()} />
       ) : (
-        <Loading lines={5} />
+        <Awaited query={runs} what="The runs could not be loaded" lines={5} />
       )}
     </Panel>
   );
@@ -118,10 +116,8 @@ function Services() {
             A worker registers its service when it starts. Connect a host, and it appears here.
           </Empty>
         )
-      ) : services.isError ? (
-        <Failure what="The services could not be loaded" error={services.error} retry={() => void services.refetch()} />
       ) : (
-        <Loading />
+        <Awaited query={services} what="The services could not be loaded" />
       )}
     </Panel>
   );

@@ -8,7 +8,7 @@ import { count, duration, none } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { Id } from "../../ui/copy.tsx";
 import { AreaField } from "../../ui/field.tsx";
-import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Facts, Panel } from "../../ui/panel.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { toast, toastError } from "../../ui/toast.tsx";
 import { HostActions } from "../fleet/host-actions.tsx";
@@ -38,10 +38,8 @@ export function HostPage() {
         <div className="card">
           {missing ? (
             <Empty title="There is no such host">It may belong to another workspace or another control plane.</Empty>
-          ) : host.isError ? (
-            <Failure what="The host could not be loaded" error={host.error} retry={() => void host.refetch()} />
           ) : (
-            <Loading lines={5} />
+            <Awaited query={host} what="The host could not be loaded" lines={5} />
           )}
         </div>
       </>

@@ -6,8 +6,9 @@ import type { Host } from "../../api/types.ts";
 import { count, none } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect, FilterText } from "../../ui/field.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty } from "../../ui/panel.tsx";
 import { lookOf } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { type Tab, Tabs } from "../../ui/tabs.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { HoldWords, HostState, SkewWarning, Version } from "../fleet/host-parts.tsx";
@@ -85,11 +86,7 @@ function HostList({ search, set }: { search: HostsSearch; set: (change: HostsSea
   if (!hosts.data) {
     return (
       <div className="card">
-        {hosts.isError ? (
-          <Failure what="The hosts could not be loaded" error={hosts.error} retry={() => void hosts.refetch()} />
-        ) : (
-          <Loading lines={5} />
-        )}
+        <Awaited query={hosts} what="The hosts could not be loaded" lines={5} />
       </div>
     );
   }
@@ -125,16 +122,7 @@ function HostList({ search, set }: { search: HostsSearch; set: (change: HostsSea
       <div className="card overflow-hidden">
         {shown.length > 0 ? (
           <table className="data stack wide" aria-label="Hosts">
-            <thead>
-              <tr>
-                <th scope="col">Host</th>
-                <th scope="col">State</th>
-                <th scope="col">System</th>
-                <th scope="col">Orchestrator</th>
-                <th scope="col">Workers</th>
-                <th scope="col">Last seen</th>
-              </tr>
-            </thead>
+            <TableHead columns={["Host", "State", "System", "Orchestrator", "Workers", "Last seen"]} />
             <tbody>
               {shown.slice(0, most).map((h) => (
                 <Row key={h.id} host={h} newest={newest} />

@@ -8,7 +8,7 @@ import { deriveGraph } from "../../lib/graph-state.ts";
 import { useShortcuts } from "../../lib/keyboard.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
-import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Facts, Panel } from "../../ui/panel.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useMayChange } from "../gate.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
@@ -42,14 +42,8 @@ export function PipelinePage() {
             <Empty title="There is no pipeline with this id" command="pipeweave pipelines">
               It may not be registered yet, or have been removed. These are the ones there are:
             </Empty>
-          ) : pipeline.isError ? (
-            <Failure
-              what="The pipeline could not be loaded"
-              error={pipeline.error}
-              retry={() => void pipeline.refetch()}
-            />
           ) : (
-            <Loading lines={5} />
+            <Awaited query={pipeline} what="The pipeline could not be loaded" lines={5} />
           )}
         </div>
       </>
@@ -89,10 +83,8 @@ export function PipelinePage() {
                 Press Run, or type:
               </Empty>
             )
-          ) : runs.isError ? (
-            <Failure what="Its runs could not be loaded" error={runs.error} retry={() => void runs.refetch()} />
           ) : (
-            <Loading />
+            <Awaited query={runs} what="Its runs could not be loaded" />
           )}
         </Panel>
         <div className="space-y-4">

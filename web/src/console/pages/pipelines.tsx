@@ -1,14 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { ArrowDown, ArrowUp, GitFork } from "lucide-react";
+import { GitFork } from "lucide-react";
 import { useMemo } from "react";
 import type { Pipeline, RunGlance } from "../../api/types.ts";
 import { count, duration, instant } from "../../lib/format.ts";
 import { absolute, zonePreference } from "../../lib/zone.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty, Failure } from "../../ui/panel.tsx";
 import { lookOf, StateIcon } from "../../ui/state.tsx";
+import { SortHead, TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading } from "../parts.tsx";
 import { pipelinesQuery } from "../queries/pipelines.ts";
@@ -91,14 +92,8 @@ export function PipelinesPage() {
               A pipeline is made from the tasks of each service that registers. Connect a host whose worker offers some:
             </Empty>
           )
-        ) : pipelines.isError ? (
-          <Failure
-            what="The pipelines could not be loaded"
-            error={pipelines.error}
-            retry={() => void pipelines.refetch()}
-          />
         ) : (
-          <Loading lines={5} />
+          <Awaited query={pipelines} what="The pipelines could not be loaded" lines={5} />
         )}
       </div>
       {recent.isError && (
@@ -118,28 +113,20 @@ export function PipelinesPage() {
 }
 
 function List({ rows, known, sort }: { rows: Row[]; known: boolean; sort: PipelineSort }) {
-  const head = (name: string, sorted: boolean, down = false) => (
-    <th scope="col" aria-sort={sorted ? (down ? "descending" : "ascending") : undefined}>
-      {name}
-      {sorted &&
-        (down ? (
-          <ArrowDown aria-hidden className="ml-1 inline size-3" />
-        ) : (
-          <ArrowUp aria-hidden className="ml-1 inline size-3" />
-        ))}
-    </th>
+  const head = (by: PipelineSort, label: string, order: "ascending" | "descending" = "ascending") => (
+    <SortHead key={by} label={label} sorted={sort === by ? order : undefined} />
   );
   return (
     <table className="data stack wide" aria-label="Pipelines">
-      <thead>
-        <tr>
-          {head("Pipeline", sort === "name")}
-          <th scope="col">Last runs, newest first</th>
-          {head("Success", sort === "success")}
-          {head("Half / 95 % take up to", sort === "slow", true)}
-          {head("Last run", sort === "last", true)}
-        </tr>
-      </thead>
+      <TableHead
+        columns={[
+          head("name", "Pipeline"),
+          "Last runs, newest first",
+          head("success", "Success"),
+          head("slow", "Half / 95 % take up to", "descending"),
+          head("last", "Last run", "descending"),
+        ]}
+      />
       <tbody>
         {rows.map(({ pipeline: p, runs, stats }) => (
           <tr key={p.id}>

@@ -6,8 +6,9 @@ import { instant, shortId } from "../../lib/format.ts";
 import { useNow } from "../../lib/now.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago, Elapsed, Until } from "../../ui/time.tsx";
 import { Pages } from "../pager.tsx";
 import { Heading } from "../parts.tsx";
@@ -78,10 +79,8 @@ export function QueuePage() {
                 : "No task run is in this state now."}
             </Empty>
           )
-        ) : items.isError ? (
-          <Failure what="The queue could not be read" error={items.error} retry={() => void items.refetch()} />
         ) : (
-          <Loading lines={6} />
+          <Awaited query={items} what="The queue could not be read" lines={6} />
         )}
       </div>
       <Pages
@@ -100,18 +99,9 @@ export function QueuePage() {
 export function Items({ items, task = true }: { items: QueueItem[]; task?: boolean }) {
   return (
     <table className="data stack wide" aria-label="Task runs">
-      <thead>
-        <tr>
-          <th scope="col">{task ? "Task" : "Run"}</th>
-          <th scope="col">State</th>
-          {task && <th scope="col">Run</th>}
-          <th scope="col">Priority</th>
-          <th scope="col">Attempt</th>
-          <th scope="col">Code</th>
-          <th scope="col">Queued</th>
-          <th scope="col">Ran</th>
-        </tr>
-      </thead>
+      <TableHead
+        columns={[task ? "Task" : "Run", "State", task && "Run", "Priority", "Attempt", "Code", "Queued", "Ran"]}
+      />
       <tbody>
         {items.map((item) => (
           <tr key={item.runId}>

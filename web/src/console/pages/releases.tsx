@@ -6,8 +6,9 @@ import { count } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { ReleaseDrawer } from "../fleet/release-drawer.tsx";
 import { ReleaseKeys } from "../fleet/release-keys.tsx";
@@ -98,15 +99,7 @@ export function ReleasesPage() {
         )
       ) : (
         <div className="card">
-          {releases.isError ? (
-            <Failure
-              what="The releases could not be loaded"
-              error={releases.error}
-              retry={() => void releases.refetch()}
-            />
-          ) : (
-            <Loading lines={5} />
-          )}
+          <Awaited query={releases} what="The releases could not be loaded" lines={5} />
         </div>
       )}
       <div className="grid gap-4 lg:grid-cols-2 lg:items-start">
@@ -141,19 +134,7 @@ function ReleasesTable({
   const newest = releases.find((r) => r.state === "published");
   return (
     <table className="data stack wide" aria-label={title}>
-      <thead>
-        <tr>
-          <th scope="col">Version</th>
-          <th scope="col">State</th>
-          <th scope="col">Artifacts</th>
-          <th scope="col">Signed by</th>
-          <th scope="col">Published</th>
-          <th scope="col">Expires</th>
-          <th scope="col">
-            <span className="sr-only">Actions</span>
-          </th>
-        </tr>
-      </thead>
+      <TableHead columns={["Version", "State", "Artifacts", "Signed by", "Published", "Expires"]} actions />
       <tbody>
         {releases.map((r) => {
           const stored = (r.artifacts ?? []).filter((a) => a.stored).length;

@@ -6,7 +6,7 @@ import { ApiError } from "../../api/client.ts";
 import type { RolloutDetail } from "../../api/types.ts";
 import { duration, instant } from "../../lib/format.ts";
 import { Id } from "../../ui/copy.tsx";
-import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Facts, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, At, Elapsed } from "../../ui/time.tsx";
 import { RolloutActions } from "../fleet/rollout-actions.tsx";
@@ -35,14 +35,8 @@ export function RolloutPage() {
         <div className="card">
           {missing ? (
             <Empty title="There is no such rollout">It may belong to another workspace or control plane.</Empty>
-          ) : rollout.isError ? (
-            <Failure
-              what="The rollout could not be loaded"
-              error={rollout.error}
-              retry={() => void rollout.refetch()}
-            />
           ) : (
-            <Loading lines={5} />
+            <Awaited query={rollout} what="The rollout could not be loaded" lines={5} />
           )}
         </div>
       </>

@@ -3,8 +3,9 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { Plus, Rocket } from "lucide-react";
 import type { Rollout } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { countWords, doneOf } from "../fleet/rollout-words.ts";
 import { StartRollout } from "../fleet/start-rollout.tsx";
@@ -41,14 +42,8 @@ export function RolloutsPage() {
               A rollout brings the hosts to a published version. See first which it would be about:
             </Empty>
           )
-        ) : rollouts.isError ? (
-          <Failure
-            what="The rollouts could not be loaded"
-            error={rollouts.error}
-            retry={() => void rollouts.refetch()}
-          />
         ) : (
-          <Loading lines={4} />
+          <Awaited query={rollouts} what="The rollouts could not be loaded" lines={4} />
         )}
       </div>
       {search.start && may && (
@@ -65,14 +60,7 @@ export function RolloutsPage() {
 function RolloutsTable({ rollouts }: { rollouts: Rollout[] }) {
   return (
     <table className="data stack" aria-label="Rollouts">
-      <thead>
-        <tr>
-          <th scope="col">Rollout</th>
-          <th scope="col">State</th>
-          <th scope="col">Progress</th>
-          <th scope="col">Begun</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Rollout", "State", "Progress", "Begun"]} />
       <tbody>
         {rollouts.map((r) => (
           <tr key={r.id} data-rollout={r.id}>

@@ -7,7 +7,7 @@ import { count, shortId } from "../../lib/format.ts";
 import { deriveGraph, failedNodes, type GraphState } from "../../lib/graph-state.ts";
 import { useShortcuts } from "../../lib/keyboard.ts";
 import { Command, Id } from "../../ui/copy.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty, Loading } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
 import { Tabs } from "../../ui/tabs.tsx";
 import { Ago, Elapsed } from "../../ui/time.tsx";
@@ -41,10 +41,8 @@ export function RunPage() {
           <Empty title="There is no run with this id" command="pipeweave runs">
             It may be older than what is kept. These are the newest:
           </Empty>
-        ) : run.isError ? (
-          <Failure what="The run could not be loaded" error={run.error} retry={() => void run.refetch()} />
         ) : (
-          <Loading lines={6} />
+          <Awaited query={run} what="The run could not be loaded" lines={6} />
         )}
       </div>
     </>

@@ -4,8 +4,8 @@ import { ArrowUp, Play } from "lucide-react";
 import { useEffect, useState } from "react";
 import { count } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
-import { FilterSelect } from "../../ui/field.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { FilterSelect, SpanSelect } from "../../ui/field.tsx";
+import { Awaited, Empty, Failure } from "../../ui/panel.tsx";
 import { lookOf } from "../../ui/state.tsx";
 import { useMayChange } from "../gate.tsx";
 import { Pages } from "../pager.tsx";
@@ -19,12 +19,6 @@ import { holdRuns } from "./hold-runs.ts";
 const route = getRouteApi("/runs");
 const pageSize = 25;
 const statuses = ["pending", "running", "completed", "partial", "failed", "cancelled"];
-const spans: [number, string][] = [
-  [1, "Last hour"],
-  [24, "Last day"],
-  [168, "Last week"],
-  [720, "Last 30 days"],
-];
 
 export function RunsPage() {
   const search = route.useSearch();
@@ -81,18 +75,7 @@ export function RunsPage() {
           value={search.version}
           onChange={(version) => set({ version })}
         />
-        <FilterSelect
-          label="Created"
-          value={search.hours?.toString()}
-          onChange={(h) => set({ hours: h ? Number(h) : undefined })}
-        >
-          <option value="">Any time</option>
-          {spans.map(([hours, name]) => (
-            <option key={hours} value={hours}>
-              {name}
-            </option>
-          ))}
-        </FilterSelect>
+        <SpanSelect label="Created" hours={search.hours} onChange={(hours) => set({ hours })} />
         {filtered && (
           <Button variant="ghost" onClick={() => void navigate({ search: {} })}>
             Clear the filters
@@ -123,10 +106,8 @@ export function RunsPage() {
               A run is one passage through a pipeline. {may ? "Start the first one:" : "None was started so far."}
             </Empty>
           )
-        ) : runs.isError ? (
-          <Failure what="The runs could not be loaded" error={runs.error} retry={() => void runs.refetch()} />
         ) : (
-          <Loading lines={8} />
+          <Awaited query={runs} what="The runs could not be loaded" lines={8} />
         )}
       </div>
       {runs.data && runs.isError && (

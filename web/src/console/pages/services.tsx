@@ -5,8 +5,9 @@ import { useState } from "react";
 import type { Service } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
 import { CopyButton } from "../../ui/copy.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading } from "../parts.tsx";
 import { serviceQuery, servicesQuery } from "../queries/services.ts";
@@ -95,25 +96,14 @@ function Tasks({ id }: { id: string }) {
   if (!detail.data) {
     return (
       <div className="border-t border-line">
-        {detail.isError ? (
-          <Failure what="The tasks could not be loaded" error={detail.error} retry={() => void detail.refetch()} />
-        ) : (
-          <Loading />
-        )}
+        <Awaited query={detail} what="The tasks could not be loaded" />
       </div>
     );
   }
   return (
     <div className="border-t border-line">
       <table className="data stack" aria-label={`Tasks of ${id}`}>
-        <thead>
-          <tr>
-            <th scope="col">Task</th>
-            <th scope="col">Next</th>
-            <th scope="col">Code</th>
-            <th scope="col">Limits</th>
-          </tr>
-        </thead>
+        <TableHead columns={["Task", "Next", "Code", "Limits"]} />
         <tbody>
           {(detail.data.tasks ?? []).map((t) => (
             <tr key={t.id}>

@@ -7,7 +7,8 @@ import { prettyJSON } from "../../lib/json.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Failure, Panel } from "../../ui/panel.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { DownloadButton } from "../object-view.tsx";
 import { Heading } from "../parts.tsx";
@@ -118,11 +119,7 @@ function FolderCard({
   if (!folder.data)
     return (
       <div className="card">
-        {folder.isError ? (
-          <Failure what="The folder could not be listed" error={folder.error} retry={() => void folder.refetch()} />
-        ) : (
-          <Loading lines={6} />
-        )}
+        <Awaited query={folder} what="The folder could not be listed" lines={6} />
       </div>
     );
   const folders = folder.data.pages.flatMap((p) => p.folders ?? []);
@@ -143,16 +140,7 @@ function FolderCard({
   return (
     <div className="card overflow-hidden">
       <table className="data stack pairs" aria-label={`Content of ${prefix || "the storage"}`}>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Size</th>
-            <th scope="col">Changed</th>
-            <th scope="col">
-              <span className="sr-only">Actions</span>
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["Name", "Size", "Changed"]} actions />
         <tbody>
           {folders.map((path) => (
             <tr key={path}>
@@ -276,10 +264,8 @@ function ObjectCard({ path, backend, from, onFrom, onClose }: ObjectProps) {
             <pre className="font-mono text-sm whitespace-pre-wrap">{text || "(empty)"}</pre>
           </section>
         )
-      ) : part.isError ? (
-        <Failure what="The object could not be read" error={part.error} retry={() => void part.refetch()} />
       ) : (
-        <Loading lines={4} />
+        <Awaited query={part} what="The object could not be read" lines={4} />
       )}
       {p && !whole && (
         <nav

@@ -5,7 +5,8 @@ import type { CodeVersion } from "../../api/types.ts";
 import { count, shellQuote } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
-import { Empty, Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Facts, Panel } from "../../ui/panel.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Pages } from "../pager.tsx";
 import { Heading } from "../parts.tsx";
@@ -45,14 +46,8 @@ export function TaskPage() {
             <Panel title="Code versions">
               {history.data ? (
                 <History id={id} versions={history.data} />
-              ) : history.isError ? (
-                <Failure
-                  what="The code versions could not be loaded"
-                  error={history.error}
-                  retry={() => void history.refetch()}
-                />
               ) : (
-                <Loading />
+                <Awaited query={history} what="The code versions could not be loaded" />
               )}
             </Panel>
             <div className="space-y-4">
@@ -72,15 +67,7 @@ function History({ id, versions }: { id: string; versions: CodeVersion[] }) {
   if (versions.length === 0) return <p className="p-4 text-muted">No version was recorded.</p>;
   return (
     <table className="data stack" aria-label={`Code versions of ${id}`}>
-      <thead>
-        <tr>
-          <th scope="col">Version</th>
-          <th scope="col">Hash</th>
-          <th scope="col">Service</th>
-          <th scope="col">Since</th>
-          <th scope="col">Runs</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Version", "Hash", "Service", "Since", "Runs"]} />
       <tbody>
         {versions.map((v, i) => (
           <tr key={v.code_version} aria-current={search.version === v.code_version || undefined}>
@@ -168,10 +155,8 @@ function Runs({ id }: { id: string }) {
         ) : (
           <p className="p-4 text-muted">{search.version ? "No run used this version." : "It has not run yet."}</p>
         )
-      ) : runs.isError ? (
-        <Failure what="Its runs could not be loaded" error={runs.error} retry={() => void runs.refetch()} />
       ) : (
-        <Loading />
+        <Awaited query={runs} what="Its runs could not be loaded" />
       )}
     </Panel>
   );
@@ -199,10 +184,8 @@ function About({ id }: { id: string }) {
         </div>
       ) : t === null ? (
         <p className="p-4 text-muted">No service offers it now.</p>
-      ) : task.isError ? (
-        <Failure what="The task could not be loaded" error={task.error} retry={() => void task.refetch()} />
       ) : (
-        <Loading />
+        <Awaited query={task} what="The task could not be loaded" />
       )}
     </Panel>
   );
@@ -225,10 +208,8 @@ function Schema({ id }: { id: string }) {
         ) : (
           <p className="p-4 text-muted">It takes any input: it declares no schema.</p>
         )
-      ) : schema.isError ? (
-        <Failure what="The input schema could not be loaded" error={schema.error} retry={() => void schema.refetch()} />
       ) : (
-        <Loading lines={2} />
+        <Awaited query={schema} what="The input schema could not be loaded" lines={2} />
       )}
     </Panel>
   );

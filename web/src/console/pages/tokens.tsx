@@ -8,8 +8,9 @@ import { useNow } from "../../lib/now.ts";
 import { Action } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect, FilterText } from "../../ui/field.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { CreateToken } from "../admin/create-token.tsx";
 import { kindWords, tokenState } from "../admin/token-words.ts";
@@ -95,10 +96,8 @@ function Tokens() {
               Give each person and program one of its own:
             </Empty>
           )
-        ) : tokens.isError ? (
-          <Failure what="The tokens could not be loaded" error={tokens.error} retry={() => void tokens.refetch()} />
         ) : (
-          <Loading lines={5} />
+          <Awaited query={tokens} what="The tokens could not be loaded" lines={5} />
         )}
       </div>
       {creating && <CreateToken onClose={() => setCreating(false)} />}
@@ -110,19 +109,7 @@ function TokensTable({ tokens }: { tokens: Token[] }) {
   const now = useNow();
   return (
     <table className="data stack wide" aria-label="Tokens">
-      <thead>
-        <tr>
-          <th scope="col">Token</th>
-          <th scope="col">State</th>
-          <th scope="col">For</th>
-          <th scope="col">Created</th>
-          <th scope="col">Last used</th>
-          <th scope="col">Expires</th>
-          <th scope="col">
-            <span className="sr-only">Actions</span>
-          </th>
-        </tr>
-      </thead>
+      <TableHead columns={["Token", "State", "For", "Created", "Last used", "Expires"]} actions />
       <tbody>
         {tokens.map((t) => {
           const state = tokenState(t, now);

@@ -5,7 +5,7 @@ import type { Workspace } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { Id } from "../../ui/copy.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { EnvironmentForm, WorkspaceDialog } from "../admin/workspace-forms.tsx";
 import { useMay, useSession } from "../gate.tsx";
@@ -58,15 +58,7 @@ export function WorkspacesPage() {
         )
       ) : (
         <div className="card">
-          {workspaces.isError ? (
-            <Failure
-              what="The workspaces could not be loaded"
-              error={workspaces.error}
-              retry={() => void workspaces.refetch()}
-            />
-          ) : (
-            <Loading lines={4} />
-          )}
+          <Awaited query={workspaces} what="The workspaces could not be loaded" lines={4} />
         </div>
       )}
       {editing && <WorkspaceDialog workspace={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
@@ -109,14 +101,8 @@ function Body({ workspace: w, own, may }: { workspace: Workspace; own: boolean; 
               </li>
             ))}
           </ul>
-        ) : environments.isError ? (
-          <Failure
-            what="The environments could not be loaded"
-            error={environments.error}
-            retry={() => void environments.refetch()}
-          />
         ) : (
-          <Loading lines={1} />
+          <Awaited query={environments} what="The environments could not be loaded" lines={1} />
         )}
       </div>
       {may && <EnvironmentForm workspace={w} />}

@@ -3,7 +3,7 @@ import { RotateCcw, TriangleAlert } from "lucide-react";
 import type { RunDetail } from "../../api/types.ts";
 import { count, shellQuote } from "../../lib/format.ts";
 import { FormDialog } from "../../ui/form-dialog.tsx";
-import { Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited } from "../../ui/panel.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { replayQuery, replayRun } from "../queries/runs.ts";
 
@@ -53,10 +53,8 @@ export function ReplayDialog({ run, onClose }: { run: RunDetail; onClose: () => 
             </span>
           </p>
         </>
-      ) : plan.isError ? (
-        <Failure what="It cannot be replayed now" error={plan.error} retry={() => void plan.refetch()} />
       ) : (
-        <Loading lines={4} />
+        <Awaited query={plan} what="It cannot be replayed now" lines={4} />
       )}
     </FormDialog>
   );

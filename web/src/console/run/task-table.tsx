@@ -6,6 +6,7 @@ import { type GraphNode, type GraphState, progressOf, whyNotRun } from "../../li
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Elapsed, Until } from "../../ui/time.tsx";
 
 const pageSize = 200;
@@ -80,15 +81,7 @@ export function TaskTable({ graph, runId, selected, filter, onFilter }: Props) {
 function Table({ graph, runId, selected, nodes }: Props & { nodes: GraphNode[] }) {
   return (
     <table className="data stack pairs" aria-label="Tasks of this run">
-      <thead>
-        <tr>
-          <th scope="col">Task</th>
-          <th scope="col">State</th>
-          <th scope="col">Attempt</th>
-          <th scope="col">Duration</th>
-          <th scope="col">Progress</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Task", "State", "Attempt", "Duration", "Progress"]} />
       <tbody>
         {nodes.map((node) => (
           <tr key={node.id} data-task={node.id} aria-current={node.id === selected || undefined}>

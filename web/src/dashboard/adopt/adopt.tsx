@@ -3,10 +3,10 @@ import { RefreshCw, Search } from "lucide-react";
 import type { AdoptItem } from "../../api/types.ts";
 import { CopyCommand } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { cli } from "../cli.ts";
-import { OperationRow } from "../operations/operation-row.tsx";
-import { adoptableQuery, operationsQuery } from "../queries.ts";
+import { UnderWay } from "../operations/under-way.tsx";
+import { adoptableQuery } from "../queries.ts";
 import { AdoptRow } from "./adopt-row.tsx";
 
 const ranks = [
@@ -25,21 +25,11 @@ const rank = (item: AdoptItem) => (ranks.indexOf(item.status) + ranks.length) % 
 /** Workers that were set up by hand on this host, what runs them, and the way to have the daemon run them. */
 export function AdoptView({ frozen }: { frozen: boolean }) {
   const survey = useQuery(adoptableQuery);
-  const operations = useQuery(operationsQuery);
   const items = survey.data?.items ?? [];
-  const running = operations.data?.filter((op) => op.kind.startsWith("adopt") && op.status === "running") ?? [];
   return (
     <div className="space-y-4">
       <h1 className="sr-only">Adopt</h1>
-      {running.length > 0 && (
-        <Panel title="Under way">
-          <ul className="divide-y divide-line">
-            {running.map((op) => (
-              <OperationRow key={op.id} op={op} frozen={frozen} />
-            ))}
-          </ul>
-        </Panel>
-      )}
+      <UnderWay about={(op) => op.kind.startsWith("adopt")} frozen={frozen} />
       <Panel
         title="Workers that were set up by hand"
         aside={
@@ -63,15 +53,7 @@ export function AdoptView({ frozen }: { frozen: boolean }) {
           and changes no token.
         </p>
         {survey.data === undefined ? (
-          survey.isError ? (
-            <Failure
-              what="The host could not be looked over"
-              error={survey.error}
-              retry={() => void survey.refetch()}
-            />
-          ) : (
-            <Loading />
-          )
+          <Awaited query={survey} what="The host could not be looked over" />
         ) : items.length === 0 ? (
           <Empty icon={Search} title="There is nothing to adopt" command={cli("adopt", "--dry-run", "--dir", "FOLDER")}>
             No worker.json or worker.NAME.json lies in the folder of the host. Workers of another folder are found from

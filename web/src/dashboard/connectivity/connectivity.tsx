@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Network } from "lucide-react";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { connectivityQuery } from "../queries.ts";
@@ -28,15 +28,7 @@ export function ConnectivityView({ frozen }: { frozen: boolean }) {
         }
       >
         {network.data === undefined ? (
-          network.isError ? (
-            <Failure
-              what="The history could not be loaded"
-              error={network.error}
-              retry={() => void network.refetch()}
-            />
-          ) : (
-            <Loading />
-          )
+          <Awaited query={network} what="The history could not be loaded" />
         ) : now === null ? (
           <Empty icon={Network} title="Nobody has looked yet">
             The daemon looks every 20 seconds whether control planes and the internet answer. The first look appears

@@ -6,6 +6,7 @@ import { Button } from "../../ui/button.tsx";
 import { CheckField } from "../../ui/field.tsx";
 import { Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { At } from "../../ui/time.tsx";
 import { cli } from "../cli.ts";
 import { probeText } from "./verdicts.ts";
@@ -31,14 +32,7 @@ export function Samples({ history }: { history: ConnectivitySample[] }) {
         <p className="p-3 text-muted">No problem is remembered.</p>
       ) : (
         <table className="data stack">
-          <thead>
-            <tr>
-              <th scope="col">Time</th>
-              <th scope="col">Verdict</th>
-              <th scope="col">Control planes</th>
-              <th scope="col">Internet</th>
-            </tr>
-          </thead>
+          <TableHead columns={["Time", "Verdict", "Control planes", "Internet"]} />
           <tbody>
             {list.slice(0, most).map((s) => (
               <tr key={s.ts}>

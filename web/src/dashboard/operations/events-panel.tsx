@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { History } from "lucide-react";
 import type { HostEvent } from "../../api/types.ts";
 import { CopyCommand } from "../../ui/action.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateIcon } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { cli } from "../cli.ts";
@@ -18,11 +18,7 @@ export function EventsPanel({ worker = "", title, most = 200 }: { worker?: strin
   return (
     <Panel title={title} aside={<CopyCommand command={worker ? cli("events", "--worker", worker) : cli("events")} />}>
       {list === undefined ? (
-        events.isError ? (
-          <Failure what="The events could not be loaded" error={events.error} retry={() => void events.refetch()} />
-        ) : (
-          <Loading />
-        )
+        <Awaited query={events} what="The events could not be loaded" />
       ) : list.length === 0 ? (
         <Empty icon={History} title="Nothing has happened yet">
           Starts, stops, ends of processes, upgrades and lost links are kept here.

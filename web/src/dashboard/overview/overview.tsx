@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import type { FusedWorker, SelfStatus } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
-import { Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Panel } from "../../ui/panel.tsx";
 import { StateBadge, StateIcon } from "../../ui/state.tsx";
 import { EventsPanel } from "../operations/events-panel.tsx";
-import { OperationRow } from "../operations/operation-row.tsx";
+import { UnderWay } from "../operations/under-way.tsx";
 import { viewHref, workerHref } from "../places.ts";
-import { operationsQuery, selfQuery, workersQuery } from "../queries.ts";
+import { selfQuery, workersQuery } from "../queries.ts";
 import { Version } from "../workers/worker-cells.tsx";
 import { localWord, nameOf, remoteWord } from "../workers/worker-state.ts";
 import { ControlPlanes } from "./control-planes.tsx";
@@ -18,20 +18,14 @@ import { HostPanel } from "./host-panel.tsx";
 export function Overview({ frozen }: { frozen: boolean }) {
   const self = useQuery(selfQuery);
   const workers = useQuery(workersQuery);
-  const operations = useQuery(operationsQuery);
   if (!self.data) {
     return (
       <div className="card">
-        {self.isError ? (
-          <Failure what="The host could not be asked" error={self.error} retry={() => void self.refetch()} />
-        ) : (
-          <Loading lines={5} />
-        )}
+        <Awaited query={self} what="The host could not be asked" lines={5} />
       </div>
     );
   }
   const state = enrolment(self.data, workers.data);
-  const running = operations.data?.filter((op) => op.status === "running") ?? [];
   // What the page says in full is not said once more in a line.
   const health = (self.data.health ?? []).filter(
     (item) => state === "connected" || !["not_connected", "host_revoked"].includes(item.code),
@@ -41,15 +35,7 @@ export function Overview({ frozen }: { frozen: boolean }) {
       <h1 className="sr-only">Overview of {self.data.hostname}</h1>
       {state !== "connected" && <Enrolment state={state} self={self.data} workers={workers.data?.length ?? 0} />}
       <Health items={health} />
-      {running.length > 0 && (
-        <Panel title="Under way">
-          <ul className="divide-y divide-line">
-            {running.map((op) => (
-              <OperationRow key={op.id} op={op} frozen={frozen} />
-            ))}
-          </ul>
-        </Panel>
-      )}
+      <UnderWay frozen={frozen} />
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-2">
         <div className="space-y-4">
           <HostPanel self={self.data} />

@@ -5,7 +5,8 @@ import { none } from "../../lib/format.ts";
 import { CopyCommand } from "../../ui/action.tsx";
 import { Command, CopyButton } from "../../ui/copy.tsx";
 import { CheckField } from "../../ui/field.tsx";
-import { Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Panel } from "../../ui/panel.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { cli } from "../cli.ts";
 import { configQuery } from "../queries.ts";
 
@@ -26,11 +27,7 @@ export function DaemonSettings() {
       }
     >
       {config.data === undefined ? (
-        config.isError ? (
-          <Failure what="The settings could not be loaded" error={config.error} retry={() => void config.refetch()} />
-        ) : (
-          <Loading />
-        )
+        <Awaited query={config} what="The settings could not be loaded" />
       ) : (
         <>
           <div className="space-y-1.5 border-b border-line p-3 text-sm text-muted">
@@ -45,13 +42,7 @@ export function DaemonSettings() {
             <p className="p-3 text-muted">Everything is as it comes.</p>
           ) : (
             <table className="data stack">
-              <thead>
-                <tr>
-                  <th scope="col">Setting</th>
-                  <th scope="col">Value</th>
-                  <th scope="col">From</th>
-                </tr>
-              </thead>
+              <TableHead columns={["Setting", "Value", "From"]} />
               <tbody>
                 {shown.map((setting) => (
                   <Row key={setting.key} setting={setting} />

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { CopyButton } from "../../ui/copy.tsx";
-import { Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Facts, Panel } from "../../ui/panel.tsx";
 import { PreferenceFields } from "../../ui/preferences.tsx";
 import { At } from "../../ui/time.tsx";
 import { selfQuery } from "../queries.ts";
@@ -38,10 +38,8 @@ export function Settings() {
                 ["Page", window.location.origin],
               ]}
             />
-          ) : self.isError ? (
-            <Failure what="The daemon could not be asked" error={self.error} retry={() => void self.refetch()} />
           ) : (
-            <Loading />
+            <Awaited query={self} what="The daemon could not be asked" />
           )}
         </Panel>
       </div>

@@ -5,7 +5,7 @@ import { none } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
 import { useBuildChanged } from "../../ui/link-banner.tsx";
-import { Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Facts, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { upgradeSelf } from "../actions.ts";
@@ -21,11 +21,7 @@ export function SelfPanel({ frozen }: { frozen: boolean }) {
   if (!self.data) {
     return (
       <Panel title="The daemon">
-        {self.isError ? (
-          <Failure what="The daemon could not be asked" error={self.error} retry={() => void self.refetch()} />
-        ) : (
-          <Loading />
-        )}
+        <Awaited query={self} what="The daemon could not be asked" />
       </Panel>
     );
   }

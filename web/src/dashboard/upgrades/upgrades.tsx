@@ -2,9 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { History } from "lucide-react";
 import type { Operation } from "../../api/types.ts";
 import { CopyCommand } from "../../ui/action.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { cli } from "../cli.ts";
 import { OperationRow } from "../operations/operation-row.tsx";
+import { UnderWay } from "../operations/under-way.tsx";
 import { operationsQuery } from "../queries.ts";
 import { SelfPanel } from "./self-panel.tsx";
 import { WorkerVersions } from "./worker-versions.tsx";
@@ -15,33 +16,16 @@ export const isUpgrade = (op: Operation): boolean => op.kind.startsWith("upgrade
 export function Upgrades({ frozen }: { frozen: boolean }) {
   const operations = useQuery(operationsQuery);
   const all = operations.data?.filter(isUpgrade);
-  const running = all?.filter((op) => op.status === "running") ?? [];
   const ended = all?.filter((op) => op.status !== "running") ?? [];
   return (
     <div className="space-y-4">
       <h1 className="sr-only">Upgrades</h1>
-      {running.length > 0 && (
-        <Panel title="Under way">
-          <ul className="divide-y divide-line">
-            {running.map((op) => (
-              <OperationRow key={op.id} op={op} frozen={frozen} />
-            ))}
-          </ul>
-        </Panel>
-      )}
+      <UnderWay about={isUpgrade} frozen={frozen} />
       <SelfPanel frozen={frozen} />
       <WorkerVersions frozen={frozen} />
       <Panel title="History" aside={<CopyCommand command={cli("operations")} />}>
         {all === undefined ? (
-          operations.isError ? (
-            <Failure
-              what="The history could not be loaded"
-              error={operations.error}
-              retry={() => void operations.refetch()}
-            />
-          ) : (
-            <Loading />
-          )
+          <Awaited query={operations} what="The history could not be loaded" />
         ) : ended.length === 0 ? (
           <Empty icon={History} title="Nothing was upgraded yet" command={cli("upgrade", "--all", "--dry-run")}>
             Upgrades of workers and of the daemon are kept here, with what came of them.

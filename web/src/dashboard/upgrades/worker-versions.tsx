@@ -3,8 +3,9 @@ import { CircleArrowUp, PackageCheck } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { upgradeAll } from "../actions.ts";
 import { cli } from "../cli.ts";
 import { workerHref } from "../places.ts";
@@ -20,28 +21,14 @@ export function WorkerVersions({ frozen }: { frozen: boolean }) {
   return (
     <Panel title="Workers" aside={list && <AllAction workers={list} frozen={frozen} />}>
       {list === undefined ? (
-        workers.isError ? (
-          <Failure what="The workers could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
-        ) : (
-          <Loading />
-        )
+        <Awaited query={workers} what="The workers could not be loaded" />
       ) : list.length === 0 ? (
         <Empty icon={PackageCheck} title="There are no workers to upgrade">
           When this host has workers, their versions stand here.
         </Empty>
       ) : (
         <table className="data stack">
-          <thead>
-            <tr>
-              <th scope="col">Worker</th>
-              <th scope="col">State</th>
-              <th scope="col">Version</th>
-              <th scope="col">Before</th>
-              <th scope="col">
-                <span className="sr-only">Actions</span>
-              </th>
-            </tr>
-          </thead>
+          <TableHead columns={["Worker", "State", "Version", "Before"]} actions />
           <tbody>
             {list.map((worker) => (
               <tr key={worker.id} data-worker={worker.id}>

@@ -8,7 +8,7 @@ import { setSearch, useRoute } from "../../lib/hash-route.ts";
 import { CopyCommand } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
 import { CopyButton, Id } from "../../ui/copy.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, LogTime } from "../../ui/time.tsx";
 import { cli } from "../cli.ts";
@@ -26,11 +26,7 @@ export function RunsTab({ worker }: { worker: FusedWorker }) {
   if (list === undefined) {
     return (
       <div className="card">
-        {runs.isError ? (
-          <Failure what="The runs could not be loaded" error={runs.error} retry={() => void runs.refetch()} />
-        ) : (
-          <Loading />
-        )}
+        <Awaited query={runs} what="The runs could not be loaded" />
       </div>
     );
   }

@@ -2,11 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import type { FusedWorker, WorkerExit } from "../../api/types.ts";
 import { bytes, duration, none } from "../../lib/format.ts";
-import { Facts, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Facts, Panel } from "../../ui/panel.tsx";
 import { Sparkline } from "../../ui/sparkline.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago, At } from "../../ui/time.tsx";
-import { OperationRow } from "../operations/operation-row.tsx";
-import { operationsQuery, workerQuery } from "../queries.ts";
+import { UnderWay } from "../operations/under-way.tsx";
+import { workerQuery } from "../queries.ts";
 import { useUsage } from "../usage.ts";
 import { cpuText, LastEvent, Local, Remote, Version } from "./worker-cells.tsx";
 import { WorkerSettingsPanel } from "./worker-settings.tsx";
@@ -14,19 +15,9 @@ import { WorkerSettingsPanel } from "./worker-settings.tsx";
 /** How a worker is as each source sees it, what it takes, what it is given and how its processes ended. */
 export function WorkerOverview({ worker, frozen }: { worker: FusedWorker; frozen: boolean }) {
   const detail = useQuery(workerQuery(worker.id));
-  const operations = useQuery(operationsQuery);
-  const running = operations.data?.filter((op) => op.workerId === worker.id && op.status === "running") ?? [];
   return (
     <div className="space-y-4">
-      {running.length > 0 && (
-        <Panel title="Under way">
-          <ul className="divide-y divide-line">
-            {running.map((op) => (
-              <OperationRow key={op.id} op={op} frozen={frozen} />
-            ))}
-          </ul>
-        </Panel>
-      )}
+      <UnderWay about={(op) => op.workerId === worker.id} frozen={frozen} />
       <div className="grid grid-cols-1 gap-4 md:grid-cols-2">
         <Panel title="State">
           <Facts
@@ -57,11 +48,7 @@ export function WorkerOverview({ worker, frozen }: { worker: FusedWorker; frozen
         </>
       ) : (
         <Panel title="Settings">
-          {detail.isError ? (
-            <Failure what="The settings could not be loaded" error={detail.error} retry={() => void detail.refetch()} />
-          ) : (
-            <Loading />
-          )}
+          <Awaited query={detail} what="The settings could not be loaded" />
         </Panel>
       )}
     </div>
@@ -136,14 +123,7 @@ function Exits({ exits }: { exits: WorkerExit[] }) {
         <p className="p-3 text-muted">No process of this worker has ended yet.</p>
       ) : (
         <table className="data stack">
-          <thead>
-            <tr>
-              <th scope="col">Ended</th>
-              <th scope="col">How</th>
-              <th scope="col">Ran for</th>
-              <th scope="col">Start</th>
-            </tr>
-          </thead>
+          <TableHead columns={["Ended", "How", "Ran for", "Start"]} />
           <tbody>
             {exits.map((exit) => (
               <tr key={`${exit.generation} ${exit.endedAt}`}>

@@ -4,7 +4,7 @@ import { lazy, Suspense } from "react";
 import type { FusedWorker } from "../../api/types.ts";
 import { goTo } from "../../lib/hash-route.ts";
 import { Id } from "../../ui/copy.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty, Loading } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { type Tab, Tabs } from "../../ui/tabs.tsx";
 import { EventsPanel } from "../operations/events-panel.tsx";
@@ -39,11 +39,7 @@ export function WorkerView({ id, tab, frozen }: Props) {
     return (
       <div className="card">
         <h1 className="sr-only">Worker</h1>
-        {workers.isError ? (
-          <Failure what="The worker could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
-        ) : (
-          <Loading />
-        )}
+        <Awaited query={workers} what="The worker could not be loaded" />
       </div>
     );
   }

@@ -1,6 +1,6 @@
-import { ArrowDown, ArrowUp } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
 import { Id } from "../../ui/copy.tsx";
+import { SortHead, TableHead } from "../../ui/table.tsx";
 import { workerHref } from "../places.ts";
 import { WorkerActions } from "./worker-actions.tsx";
 import { LastEvent, Local, Remote, UsageCell, Version } from "./worker-cells.tsx";
@@ -17,34 +17,27 @@ interface Props {
 
 export function WorkersTable({ workers, frozen, sort, reverse, onSort }: Props) {
   const head = (key: SortKey, label: string) => (
-    <th scope="col" aria-sort={sort === key ? (reverse ? "descending" : "ascending") : undefined}>
-      <button
-        type="button"
-        onClick={() => onSort(key)}
-        className="-mx-1 inline-flex min-h-6 items-center gap-1 rounded-sm px-1 hover:text-text"
-      >
-        {label}
-        {sort === key &&
-          (reverse ? <ArrowUp aria-hidden className="size-3" /> : <ArrowDown aria-hidden className="size-3" />)}
-      </button>
-    </th>
+    <SortHead
+      key={key}
+      label={label}
+      sorted={sort === key ? (reverse ? "descending" : "ascending") : undefined}
+      onSort={() => onSort(key)}
+    />
   );
   return (
     <table className="data stack wide" aria-label="Workers of this host">
-      <thead>
-        <tr>
-          {head("name", "Worker")}
-          {head("state", "On this host")}
-          <th scope="col">At the control plane</th>
-          <th scope="col" className="max-lg:hidden">
+      <TableHead
+        columns={[
+          head("name", "Worker"),
+          head("state", "On this host"),
+          "At the control plane",
+          <th key="event" scope="col" className="max-lg:hidden">
             Last event
-          </th>
-          {head("memory", "Usage")}
-          <th scope="col">
-            <span className="sr-only">Actions</span>
-          </th>
-        </tr>
-      </thead>
+          </th>,
+          head("memory", "Usage"),
+        ]}
+        actions
+      />
       <tbody>
         {workers.map((worker) => (
           <Row key={worker.id} worker={worker} frozen={frozen} />

@@ -6,7 +6,7 @@ import { count } from "../../lib/format.ts";
 import { setSearch, useRoute } from "../../lib/hash-route.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
-import { Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
+import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { cli } from "../cli.ts";
 import { workersQuery } from "../queries.ts";
 import { type SortKey, searched, sorted, sortKeys } from "./worker-state.ts";
@@ -76,15 +76,7 @@ export function WorkersView({ frozen }: { frozen: boolean }) {
           </div>
         )}
         {shown === undefined ? (
-          workers.isError ? (
-            <Failure
-              what="The workers could not be loaded"
-              error={workers.error}
-              retry={() => void workers.refetch()}
-            />
-          ) : (
-            <Loading />
-          )
+          <Awaited query={workers} what="The workers could not be loaded" />
         ) : list?.length === 0 ? (
           <Empty icon={Server} title="No workers on this host yet" command={cli("build", "--label", "my-worker")}>
             A worker runs the tasks of your pipelines on this machine. The host has nothing to keep running; build one
