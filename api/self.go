@@ -25,6 +25,8 @@ type UpgradeSelfRequest struct {
 	Force bool `json:"force,omitempty"`
 	// AllowDowngrade takes a version that is older than the running one.
 	AllowDowngrade bool `json:"allowDowngrade,omitempty"`
+	// DryRun answers what would be done and does nothing.
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // UpgradeSelfResult answers it: the version is here, and the daemon is about to
@@ -39,6 +41,8 @@ type UpgradeSelfResult struct {
 	// Unchanged says that the daemon is that version already.
 	Unchanged bool       `json:"unchanged,omitempty"`
 	Operation *Operation `json:"operation,omitempty"` // that goes on; follow it
+	// Upgrade answers a dry run: what it would be.
+	Upgrade *UpgradeInfo `json:"upgrade,omitempty"`
 }
 
 // SelfInstalled is the program that the service manager starts, and why another

@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"reflect"
 	"testing"
 
 	"pipedai/api"
 	"pipedai/daemon/launch"
 	"pipedai/daemon/remote"
+	"pipedai/internal/buildinfo"
 	"pipedai/manifest"
 	"pipedai/upgrade"
 )
@@ -60,5 +62,43 @@ func TestSelfOrder_refusals(t *testing.T) {
 		if r.Status != want {
 			t.Errorf("failed at %s: it is reported as %s", step, r.Status)
 		}
+	}
+}
+
+// foundVersions finds one release.
+type foundVersions struct {
+	selfVersions
+	found upgrade.Found
+}
+
+func (f foundVersions) Find(context.Context, upgrade.Wanted) (upgrade.Found, error) {
+	return f.found, nil
+}
+
+// A dry run says what the daemon would become and who answers for it, and begins
+// nothing; it refuses what the upgrade would refuse.
+func TestUpgradeSelf_dryRun(t *testing.T) {
+	t.Parallel()
+	h := networkHost(t)
+	h.ownVersions = foundVersions{found: upgrade.Found{
+		Version: "9.1.0", Channel: "stable", KeyID: "k1", Size: 12 << 20,
+		Wanted: upgrade.Wanted{APIURL: "https://a.test"}, Manifest: api.ReleaseManifest{Notes: "Faster."},
+	}}
+	h.phase.Store(phaseReady)
+	ask := api.UpgradeSelfRequest{Version: "latest", APIURL: "https://a.test", DryRun: true}
+	got, err := h.UpgradeSelf(t.Context(), ask, "cli", true)
+	noError(t, err)
+	want := api.UpgradeInfo{
+		From: buildinfo.Version(), To: "9.1.0", Source: "https://a.test", SignedBy: "k1", Channel: "stable", Notes: "Faster.", Size: 12 << 20,
+	}
+	if got.Upgrade == nil || !reflect.DeepEqual(*got.Upgrade, want) || got.Operation != nil || got.Unchanged {
+		t.Errorf("%+v %+v", got, got.Upgrade)
+	}
+	if all, err := h.manifest.Operations(t.Context(), 10); err != nil || len(all) != 0 {
+		t.Errorf("operations: %+v, %v", all, err)
+	}
+	noError(t, launch.Change(h.o.Dir, func(s *launch.State) { s.Fail(launch.Version{Version: "9.1.0"}, "it hangs") }))
+	if _, err := h.UpgradeSelf(t.Context(), ask, "cli", true); asAPI(t, err).Status != 409 {
+		t.Errorf("a version that failed here: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"os"
@@ -21,7 +22,37 @@ func (h *host) UpgradeSelf(ctx context.Context, req api.UpgradeSelfRequest, by s
 	if err != nil {
 		return api.UpgradeSelfResult{}, err
 	}
+	if req.DryRun {
+		return h.dryUpgradeSelf(ctx, in)
+	}
 	return h.upgradeSelf(ctx, in, by, wait)
+}
+
+// dryUpgradeSelf says what the daemon would become. Nothing is fetched, so that
+// a program does not do is found out only later.
+func (h *host) dryUpgradeSelf(ctx context.Context, in selfInput) (api.UpgradeSelfResult, error) {
+	began := time.Now()
+	running := buildinfo.Version()
+	info := api.UpgradeInfo{From: running}
+	if in.Rollback {
+		former, err := h.formerSelf(ctx, "")
+		if err != nil {
+			return api.UpgradeSelfResult{}, err
+		}
+		info.To, info.Source, info.Installed = former.Version, former.Program, true
+	} else {
+		found, err := h.findSelf(ctx, in)
+		if err != nil {
+			return api.UpgradeSelfResult{}, err
+		}
+		info.To, info.SignedBy, info.Channel = found.Version, found.KeyID, found.Channel
+		info.Notes, info.Size, info.Installed = found.Manifest.Notes, found.Size, found.Installed
+		info.Source = cmp.Or(found.Wanted.Local, found.Wanted.APIURL)
+		info.Unchanged = in.FromLocal == "" && sameVersion(found.Version, running)
+	}
+	return api.UpgradeSelfResult{
+		OK: true, Action: kindUpgradeSelf, DurationMs: time.Since(began).Milliseconds(), Unchanged: info.Unchanged, Upgrade: &info,
+	}, nil
 }
 
 func plannedSelf(req api.UpgradeSelfRequest) (selfInput, error) {

@@ -149,9 +149,16 @@ func (h *host) dryUpgradeAll(ctx context.Context, in upgradeAllInput, items []ap
 		items[i].From, items[i].To = one.Upgrade.From, one.Upgrade.To
 		if one.Unchanged {
 			items[i].Status = api.UpgradeUnchanged
-		} else {
-			out.Unchanged = false
+			continue
 		}
+		if out.Unchanged {
+			sum := *one.Upgrade
+			sum.From, sum.FromPin, sum.Items = "", "", items
+			out.Upgrade = &sum
+		} else if out.Upgrade.To != one.Upgrade.To || out.Upgrade.Source != one.Upgrade.Source {
+			out.Upgrade = &api.UpgradeInfo{Items: items} // there is no one version to speak of
+		}
+		out.Unchanged = false
 	}
 	return out, nil
 }

@@ -28,7 +28,7 @@ func (s *Server) upgradeSelf(ctx context.Context, req api.UpgradeSelfRequest) (a
 		return strings.Contains(strings.ToLower(p), "respond-async")
 	})
 	result, err := s.o.SelfUpgrade.UpgradeSelf(ctx, req, askedBy(r), !async)
-	if err == nil && async {
+	if err == nil && async && !req.DryRun {
 		httpkit.SetStatus(ctx, http.StatusAccepted)
 	}
 	return result, err

@@ -166,6 +166,9 @@ func (d *deps) showUpgradePlan(label string, r api.UpgradeResult) {
 		return
 	}
 	if r.Upgrade.Items != nil {
+		if r.Upgrade.To != "" && !r.Unchanged {
+			d.showUpgradeSource(*r.Upgrade)
+		}
 		for i, item := range r.Upgrade.Items {
 			line := fmt.Sprintf("%d. %s: %s", i+1, item.Label, upgradeArrow(item.From, item.To))
 			switch {
@@ -197,12 +200,24 @@ func upgradeArrow(from, to string) string {
 // showUpgradeHead says what is put in place of what, and who answers for it.
 func (d *deps) showUpgradeHead(label string, u api.UpgradeInfo) {
 	d.printf("%s\n", cliutil.Printable(label+": "+upgradeArrow(u.From, u.To)))
+	d.showUpgradeSource(u)
+}
+
+// showUpgradeSource says where a version is from, who answers for it, and what
+// is to be fetched.
+func (d *deps) showUpgradeSource(u api.UpgradeInfo) {
 	signed := "not signed: it is from " + u.Source
 	if u.SignedBy != "" {
 		signed = fmt.Sprintf("signed with key %s, channel %s, from %s", u.SignedBy, u.Channel, u.Source)
 	}
 	if u.Source != "" {
 		d.printf("  %s\n", cliutil.Printable(signed))
+	}
+	switch {
+	case u.Installed:
+		d.printf("  on this host already, nothing to fetch\n")
+	case u.Size > 0:
+		d.printf("  %.1f MiB to fetch\n", float64(u.Size)/(1<<20))
 	}
 	for line := range strings.Lines(strings.TrimSpace(u.Notes)) {
 		d.printf("  | %s\n", cliutil.Printable(strings.TrimRight(line, "\r\n")))

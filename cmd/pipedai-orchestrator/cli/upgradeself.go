@@ -33,15 +33,15 @@ func (o *upgradeOptions) selfRequest() (api.UpgradeSelfRequest, error) {
 	switch {
 	case o.name != "" || o.all:
 		return api.UpgradeSelfRequest{}, cliutil.UsageError("--self is the daemon alone: leave the workers out")
-	case o.NPM || o.DryRun || o.drain != 0:
-		return api.UpgradeSelfRequest{}, cliutil.UsageError("--npm, --dry-run and --drain-timeout are for workers")
+	case o.NPM || o.drain != 0:
+		return api.UpgradeSelfRequest{}, cliutil.UsageError("--npm and --drain-timeout are for workers")
 	case o.version != "" && o.fromLocal != "", o.rollback && (o.version != "" || o.fromLocal != ""):
 		return api.UpgradeSelfRequest{}, cliutil.UsageError("--version, --from-local and --rollback exclude each other")
 	case o.timeout < 0:
 		return api.UpgradeSelfRequest{}, cliutil.UsageError("--timeout must not be negative")
 	}
 	req := api.UpgradeSelfRequest{
-		Version: o.version, APIURL: o.apiURL, Channel: o.Channel, TimeoutMs: o.timeout.Milliseconds(), Force: o.Force, AllowDowngrade: o.AllowDowngrade, Rollback: o.rollback,
+		Version: o.version, APIURL: o.apiURL, Channel: o.Channel, TimeoutMs: o.timeout.Milliseconds(), Force: o.Force, AllowDowngrade: o.AllowDowngrade, Rollback: o.rollback, DryRun: o.DryRun,
 	}
 	switch {
 	case o.fromLocal != "":
@@ -65,6 +65,9 @@ func runUpgradeSelf(ctx context.Context, d *deps, o upgradeOptions) error {
 	before, err := d.daemon(ctx)
 	if err != nil {
 		return err
+	}
+	if o.DryRun {
+		return d.dryUpgradeSelf(ctx, before, req, o.json)
 	}
 	had, err := before.Workers(ctx)
 	if err != nil {
@@ -107,6 +110,22 @@ func runUpgradeSelf(ctx context.Context, d *deps, o upgradeOptions) error {
 	for _, label := range report.Changed {
 		d.printf("%s has another process than before.\n", cliutil.Printable(label))
 	}
+	return nil
+}
+
+// dryUpgradeSelf prints what upgrade --self would do.
+func (d *deps) dryUpgradeSelf(ctx context.Context, local reached, req api.UpgradeSelfRequest, asJSON bool) error {
+	result, err := local.UpgradeSelf(ctx, req)
+	switch {
+	case err != nil:
+		return err
+	case result.Upgrade == nil:
+		// A daemon that does not know of dry runs has begun; say so rather than lie.
+		return cliutil.Failf(cliutil.ExitFailed, "follow it: "+d.command("operations"), "the daemon is too old to say only what it would do, and has begun")
+	case asJSON:
+		return cliutil.JSON(d.streams.Out, result)
+	}
+	d.showUpgradePlan("The daemon", api.UpgradeResult{Unchanged: result.Unchanged, Upgrade: result.Upgrade})
 	return nil
 }
 

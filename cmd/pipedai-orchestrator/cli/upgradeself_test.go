@@ -17,7 +17,7 @@ func TestUpgradeSelf_flags(t *testing.T) {
 	t.Parallel()
 	tm := newTerminal(t)
 	for _, args := range []string{
-		"--self box", "--self --all", "--self --npm", "--self --dry-run", "--self --drain-timeout 1m", "--self --timeout -1s",
+		"--self box", "--self --all", "--self --npm", "--self --drain-timeout 1m", "--self --timeout -1s",
 		"--self --version 1.0.0 --from-local x", "--self --rollback --version 1.0.0", "--api-url https://a.test box",
 	} {
 		r := tm.run(t, append([]string{"upgrade"}, strings.Fields(args)...)...)
