@@ -210,7 +210,7 @@ func Run(ctx context.Context, o Options) error {
 	h.sweepVersions(ctx)
 
 	server := localapi.New(localapi.Options{
-		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, SelfUpgrade: h, Doctor: h, Config: o.Config, Feed: h.feed,
+		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, SelfUpgrade: h, Doctor: h, Usage: h, Config: o.Config, Feed: h.feed,
 		CurrentToken: h.localToken, TokenReplaced: h.tokenReplaced, Connectivity: h.connectivity.State,
 		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
 	})
@@ -267,6 +267,7 @@ func (h *host) run(ctx context.Context) error {
 	parts.Add("actions", h.lanes.run)
 	parts.Add("runs", h.runs.run)
 	parts.Add("own version", h.settleVersion)
+	parts.Add("usage", h.watchUsage)
 	return parts.Run(ctx)
 }
 

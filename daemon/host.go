@@ -57,8 +57,9 @@ type host struct {
 	runs        *runKeeper    // bounds the events of runs
 	orders      *orders       // what control planes tell this host to do
 
-	meter   *meter  // what workers take
-	secrets secrets // taken out of worker output
+	meter   *meter   // what workers take
+	usage   usageLog // what they took
+	secrets secrets  // taken out of worker output
 }
 
 var _ localapi.Backend = (*host)(nil)

@@ -12,7 +12,8 @@ import (
 	"pipedai/api"
 )
 
-// Nothing measures by itself: a host that nobody looks at spends nothing on it.
+// What is told now is measured when somebody asks; see usagelog.go for what is
+// kept of it.
 const (
 	// usageFor is how long what was measured is good. Whoever asks later gets it
 	// all the same, and has it measured anew for those who come next.

@@ -86,6 +86,11 @@ func reference() map[string]openapi.About { //nolint:funlen // a table
 			Summary: "What the probes of the network saw, oldest first",
 			Params:  []openapi.Param{tailOf("samples", "500", maxConnectivityTail)},
 		},
+		"GET /api/usage": {
+			Summary: "What workers took lately, oldest first",
+			Detail:  "The daemon keeps an hour of it, and forgets it when it ends. What a worker takes now is in its status.",
+			Params:  []openapi.Param{tailOf("samples of each worker", "500", maxUsageTail)},
+		},
 		"POST /api/restart": {
 			Summary: "Let a new daemon take this one's place; workers keep running",
 			Example: `{"reason":"new configuration"}`, Errors: []openapi.Failure{openapi.Fail(409, "the daemon is stopping already")},

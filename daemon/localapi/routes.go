@@ -33,6 +33,7 @@ func (s *Server) table() []route {
 		{"POST", "/api/reload", httpkit.JSON(k, s.reload), false},
 		{"GET", "/api/connectivity", httpkit.JSON(k, s.connectivity), true},
 		{"POST", "/api/connectivity/check", httpkit.JSON(k, s.examine), false},
+		{"GET", "/api/usage", httpkit.JSON(k, s.usage), false},
 		{"GET", "/api/config", httpkit.JSON(k, s.config), false},
 		{"POST", "/api/restart", httpkit.JSON(k, s.leave(true)), false},
 		{"POST", "/api/detach", httpkit.JSON(k, s.leave(false)), false},

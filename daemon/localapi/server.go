@@ -95,6 +95,8 @@ type Options struct {
 	SelfUpgrade SelfUpgrade
 	// Doctor looks at what stands between the host and its control planes.
 	Doctor Doctor
+	// Usage remembers what workers took.
+	Usage Usage
 	// Config is what the daemon was started with.
 	Config api.HostConfig
 	Feed   *Feed

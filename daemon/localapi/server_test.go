@@ -162,7 +162,7 @@ func serveWith(t testing.TB, set func(*Server, *http.Server)) *fixture {
 	f := &fixture{port: localnet.Port(listener), backend: &fakeBackend{logs: t.TempDir()}, feed: NewFeed(), log: &lockedBuffer{}, runsDir: t.TempDir()}
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.Server = New(Options{
-		Port: f.port, Token: testToken, Backend: f.backend, Lifecycle: f.backend, Adoption: f.backend, SelfUpgrade: f.backend, Doctor: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
+		Port: f.port, Token: testToken, Backend: f.backend, Lifecycle: f.backend, Adoption: f.backend, SelfUpgrade: f.backend, Doctor: f.backend, Usage: f.backend, Feed: f.feed, RunsDir: f.runsDir, Log: log,
 		Connectivity: func(n int) api.Connectivity {
 			sample := api.ConnectivitySample{Verdict: api.VerdictOnline, API: []api.Probe{}}
 			return api.Connectivity{History: slices.Repeat([]api.ConnectivitySample{sample}, min(n, 3))}

@@ -105,6 +105,11 @@ func (c *Client) Connectivity(ctx context.Context, n int) (out api.Connectivity,
 	return out, c.call(ctx, http.MethodGet, "/api/connectivity?tail="+strconv.Itoa(n), nil, &out)
 }
 
+// Usage returns at most n of the newest samples of what each worker took.
+func (c *Client) Usage(ctx context.Context, n int) (out api.UsageHistory, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/usage?tail="+strconv.Itoa(n), nil, &out)
+}
+
 // Workers lists the managed workers.
 func (c *Client) Workers(ctx context.Context) ([]api.FusedWorker, error) {
 	var out api.FusedWorkers
