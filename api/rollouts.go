@@ -46,6 +46,19 @@ type RolloutPlan struct {
 	Channel string           `json:"channel"`
 	Targets []RolloutTarget  `json:"targets"` // in the order of their turns
 	LeftOut []RolloutLeftOut `json:"leftOut"`
+	// Release is what the hosts would install; absent where each goes to a
+	// version of its own.
+	Release *PlannedRelease `json:"release,omitempty"`
+}
+
+// PlannedRelease says who answers for the version of a plan, and what is new
+// in it.
+type PlannedRelease struct {
+	KeyID       string `json:"keyId"` // of the key that signed it
+	Notes       string `json:"notes,omitempty"`
+	PublishedAt Time   `json:"publishedAt"`
+	PublishedBy string `json:"publishedBy,omitempty"`
+	ExpiresAt   Time   `json:"expiresAt"`
 }
 
 // RolloutLeftOut is a host that a rollout is not about.
@@ -118,10 +131,13 @@ type RolloutTarget struct {
 	From []string `json:"from"`
 	// State is "waiting", "ordered", "running", "withdrawing", "overdue",
 	// "succeeded", "failed", "refused", "withdrawn" or "skipped".
-	State      string `json:"state"`
-	Canary     bool   `json:"canary,omitempty"`
-	Forgiven   bool   `json:"forgiven,omitempty"` // failed, and somebody went on all the same
-	Online     bool   `json:"online"`
+	State    string `json:"state"`
+	Canary   bool   `json:"canary,omitempty"`
+	Forgiven bool   `json:"forgiven,omitempty"` // failed, and somebody went on all the same
+	Online   bool   `json:"online"`
+	// Size is how many bytes the host fetches, unless it has them; only in a
+	// plan, and 0 while the host has not said what it is.
+	Size       int64  `json:"size,omitempty"`
 	LastSeenAt Time   `json:"lastSeenAt"`
 	OrderID    string `json:"orderId,omitempty"`
 	Attempts   int    `json:"attempts"`

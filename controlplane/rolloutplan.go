@@ -3,6 +3,7 @@ package controlplane
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path"
@@ -18,6 +19,7 @@ import (
 // rolloutPlan is what a rollout would be about.
 type rolloutPlan struct {
 	program, version, channel string
+	release                   *store.Release // of an upgrade
 	targets                   []plannedTarget
 	leftOut                   []api.RolloutLeftOut
 }
@@ -28,6 +30,7 @@ type plannedTarget struct {
 	version string
 	from    []store.RolloutWorker
 	online  bool
+	size    int64
 }
 
 func (p *rolloutPlan) leave(h store.Host, why string) {
@@ -36,10 +39,15 @@ func (p *rolloutPlan) leave(h store.Host, why string) {
 
 func (p rolloutPlan) wire() api.RolloutPlan {
 	out := api.RolloutPlan{Program: p.program, Version: p.version, Channel: p.channel, Targets: []api.RolloutTarget{}, LeftOut: orEmpty(p.leftOut)}
+	if r := p.release; r != nil {
+		out.Release = &api.PlannedRelease{
+			KeyID: r.KeyID, Notes: notesOf(*r), PublishedAt: api.At(r.PublishedAt), PublishedBy: r.AddedBy, ExpiresAt: api.At(r.ExpiresAt),
+		}
+	}
 	for _, t := range p.targets {
 		out.Targets = append(out.Targets, api.RolloutTarget{
 			HostID: string(t.host.ID), Host: t.host.Name, Version: t.version, From: versionsOf(t.from), State: string(rollout.Waiting),
-			Online: t.online, LastSeenAt: api.At(t.host.LastSeenAt), Workers: []api.OrderWorker{},
+			Online: t.online, Size: t.size, LastSeenAt: api.At(t.host.LastSeenAt), Workers: []api.OrderWorker{},
 		})
 	}
 	return out
@@ -79,7 +87,7 @@ func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (
 	if err != nil {
 		return p, err
 	}
-	p.version, p.channel = found.Version, found.Channel
+	p.version, p.channel, p.release = found.Version, found.Channel, &found
 	hosts, named, err := s.hostsFor(ctx, req)
 	if err != nil {
 		return p, err
@@ -108,7 +116,9 @@ func (s *Server) planUpgrade(ctx context.Context, req api.StartRolloutRequest) (
 			newer, ahead = append(newer, fmt.Sprintf("%s (%s)", h.Name, strings.Join(versionsOf(from), ", "))), append(ahead, h)
 			continue
 		}
-		p.targets = append(p.targets, plannedTarget{host: h, version: p.version, from: from, online: s.o.Now().Sub(h.LastSeenAt) <= store.HostAway})
+		p.targets = append(p.targets, plannedTarget{
+			host: h, version: p.version, from: from, online: s.o.Now().Sub(h.LastSeenAt) <= store.HostAway, size: sizeFor(found, h),
+		})
 	}
 	switch {
 	case len(lacking) > 0:
@@ -256,6 +266,26 @@ func hasArtifact(r store.Release, h store.Host) bool {
 	return h.OS == "" || h.Arch == "" || slices.ContainsFunc(r.Artifacts, func(a store.ReleaseArtifact) bool {
 		return a.OS == goOS(h.OS) && a.Arch == h.Arch
 	})
+}
+
+// notesOf is what was signed about what is new in a release.
+func notesOf(r store.Release) string {
+	var envelope api.Envelope
+	var manifest api.ReleaseManifest
+	if json.Unmarshal(r.Envelope, &envelope) != nil || json.Unmarshal(envelope.Payload, &manifest) != nil {
+		return ""
+	}
+	return manifest.Notes
+}
+
+// sizeFor is how large the file for a host is.
+func sizeFor(r store.Release, h store.Host) int64 {
+	for _, a := range r.Artifacts {
+		if a.OS == goOS(h.OS) && a.Arch == h.Arch {
+			return a.Size
+		}
+	}
+	return 0
 }
 
 // goOS is an operating system as Go and releases name it.

@@ -169,16 +169,30 @@ func (d *deps) showPlan(p api.RolloutPlan) error {
 	if err := d.printf("%s %s, from channel %s, would go to %s:\n", p.Program, p.Version, first(p.Channel, "-"), hostCount(len(p.Targets))); err != nil {
 		return err
 	}
+	if r := p.Release; r != nil {
+		if err := d.printf("Signed with key %s, good until %s.\n", r.KeyID, r.ExpiresAt.Format(time.DateOnly)); err != nil {
+			return err
+		}
+		for line := range strings.Lines(strings.TrimSpace(r.Notes)) {
+			if err := d.printf("| %s\n", cliutil.Printable(strings.TrimRight(line, "\r\n"))); err != nil {
+				return err
+			}
+		}
+	}
 	var rows [][]string
 	for _, t := range p.Targets {
+		size := "-"
+		if t.Size > 0 {
+			size = bytesText(t.Size)
+		}
 		state := "online"
 		if !t.Online {
 			state = "offline, would wait"
 		}
-		rows = append(rows, []string{t.Host, first(strings.Join(t.From, ", "), "-"), t.Version, state})
+		rows = append(rows, []string{t.Host, first(strings.Join(t.From, ", "), "-"), t.Version, size, state})
 	}
 	if len(rows) > 0 {
-		if err := cliutil.Table(d.Out, d.Width, []string{"HOST", "FROM", "TO", "STATE"}, rows); err != nil {
+		if err := cliutil.Table(d.Out, d.Width, []string{"HOST", "FROM", "TO", "SIZE", "STATE"}, rows); err != nil {
 			return err
 		}
 	}
