@@ -15,6 +15,10 @@ type Enrollment struct {
 	OS        string `json:"os,omitempty"`
 	Address   string `json:"address,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`
+	// What its program says of itself and the machine, as far as it does.
+	Version   string `json:"version,omitempty"` // of pipedai-orchestrator
+	OSVersion string `json:"osVersion,omitempty"`
+	Arch      string `json:"arch,omitempty"`
 	CreatedAt Time   `json:"createdAt"`
 	ExpiresAt Time   `json:"expiresAt"`
 	DecidedAt Time   `json:"decidedAt"`

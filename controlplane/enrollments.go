@@ -274,7 +274,9 @@ func (s *Server) wireEnrollment(e store.Enrollment) api.Enrollment {
 	if (status == statusPending || status == statusApproved) && !s.o.Now().Before(e.ExpiresAt) {
 		status = statusExpired
 	}
+	agent := agentOf(e.UserAgent)
 	return api.Enrollment{
+		Version: agent.version, OSVersion: agent.osVersion, Arch: agent.arch,
 		ID: string(e.ID), Kind: e.Kind, UserCode: e.UserCode, Status: status, Label: e.Label,
 		Hostname: e.Hostname, OS: e.OS, Address: e.Address, UserAgent: e.UserAgent,
 		CreatedAt: api.At(e.CreatedAt), ExpiresAt: api.At(e.ExpiresAt), DecidedAt: api.At(e.DecidedAt),

@@ -9,8 +9,11 @@ import (
 	system "github.com/shirou/gopsutil/v4/host"
 )
 
-// osVersion names the operating system for people, as far as it says so
-// cheaply; it is asked for once.
+// OSVersion names the operating system for people, as far as it says so cheaply;
+// else it is empty.
+func OSVersion() string { return osVersion() }
+
+// It is asked for once.
 var osVersion = sync.OnceValue(func() string {
 	if file, err := os.Open("/etc/os-release"); err == nil {
 		defer func() { _ = file.Close() }()

@@ -18,6 +18,7 @@ import (
 	"pipedai/daemon"
 	"pipedai/enroll"
 	"pipedai/internal/backoff"
+	"pipedai/internal/buildinfo"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/secret"
 	"pipedai/manifest"
@@ -143,8 +144,20 @@ func runConnect(ctx context.Context, d *deps, o connectOptions) error {
 	return finishConnect(context.WithoutCancel(ctx), d, o, show, result)
 }
 
+// userAgent says which program asks, and on what: the person who approves is
+// shown it.
 func userAgent(facts enroll.Facts) string {
-	return fmt.Sprintf("%s/%s (%s)", program, facts.Version, facts.OS)
+	system := daemon.OSVersion()
+	if system == "" {
+		system = facts.OS
+	}
+	plain := func(r rune) rune { // what may stand in a header
+		if r < ' ' || r > '~' || r == ';' {
+			return '?'
+		}
+		return r
+	}
+	return fmt.Sprintf("%s/%s (%s; %s)", program, buildinfo.Version(), strings.Map(plain, system), runtime.GOARCH)
 }
 
 // finishConnect tells a running daemon, and the person what comes next.

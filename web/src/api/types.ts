@@ -1467,6 +1467,9 @@ export interface Enrollment {
   os?: string;
   address?: string;
   userAgent?: string;
+  version?: string; // of pipedai-orchestrator
+  osVersion?: string;
+  arch?: string;
   createdAt: Time;
   expiresAt: Time;
   decidedAt: Time;
@@ -1791,6 +1794,19 @@ export interface RolloutPlan {
   channel: string;
   targets: RolloutTarget[] | null; // in the order of their turns
   leftOut: RolloutLeftOut[] | null;
+  release?: PlannedRelease;
+}
+
+/**
+ * PlannedRelease says who answers for the version of a plan, and what is new
+ * in it.
+ */
+export interface PlannedRelease {
+  keyId: string; // of the key that signed it
+  notes?: string;
+  publishedAt: Time;
+  publishedBy?: string;
+  expiresAt: Time;
 }
 
 /** RolloutLeftOut is a host that a rollout is not about. */
@@ -1857,6 +1873,7 @@ export interface RolloutTarget {
   canary?: boolean;
   forgiven?: boolean; // failed, and somebody went on all the same
   online: boolean;
+  size?: number;
   lastSeenAt: Time;
   orderId?: string;
   attempts: number;
@@ -1990,6 +2007,7 @@ export interface UpgradeSelfRequest {
   timeoutMs?: number;
   force?: boolean;
   allowDowngrade?: boolean;
+  dryRun?: boolean;
 }
 
 /**
@@ -2002,6 +2020,7 @@ export interface UpgradeSelfResult {
   durationMs: number;
   unchanged?: boolean;
   operation?: Operation; // that goes on; follow it
+  upgrade?: UpgradeInfo;
 }
 
 /**
@@ -2288,6 +2307,29 @@ export interface HostFacts {
   memoryFreeBytes: number;
   diskBytes: number; // of the disk with the host's folder
   diskFreeBytes: number;
+}
+
+/** UsageHistory answers GET /api/usage: what workers took lately. */
+export interface UsageHistory {
+  everyMs: number;
+  items: WorkerUsage[] | null; // by worker
+}
+
+/**
+ * WorkerUsage is what one worker took, oldest first. There is no sample of the
+ * times at which it had no process.
+ */
+export interface WorkerUsage {
+  workerId: string;
+  samples: UsageSample[] | null;
+}
+
+/** UsageSample is what the processes of a worker took at one moment, together. */
+export interface UsageSample {
+  ts: number; // ms
+  pid: number; // of its leader; another one counts its time anew
+  memoryBytes: number;
+  cpuSeconds: number; // since that process began
 }
 
 /** InstalledVersion is a version of a program that lies on a host. */
