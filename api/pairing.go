@@ -7,4 +7,7 @@ type HostPairing struct {
 	UserCode        string `json:"userCode"`
 	VerificationURI string `json:"verificationUri"`
 	ExpiresAt       Time   `json:"expiresAt"`
+	// QR is the plain address as a QR code, row by row: "#" is dark. It does not
+	// hold the code, which is for a person to compare.
+	QR []string `json:"qr,omitempty"`
 }

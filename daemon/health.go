@@ -73,7 +73,7 @@ func (h *host) Self(ctx context.Context) (api.SelfStatus, error) {
 	self.Health = append(h.health(workers, planes, missing), h.adoptionHealth(ctx)...)
 	self.State = h.state(len(workers), planes, self.Health)
 	if p, waits := enroll.ReadPending(h.o.Dir); waits {
-		self.Pairing = &api.HostPairing{APIURL: p.APIURL, UserCode: p.UserCode, VerificationURI: p.URL, ExpiresAt: p.ExpiresAt}
+		self.Pairing = &api.HostPairing{APIURL: p.APIURL, UserCode: p.UserCode, VerificationURI: p.URL, ExpiresAt: p.ExpiresAt, QR: qrCode(p.URL)}
 	}
 	h.tellSelf(&self)
 	if self.Upgrade != nil && self.State == StateRunning {

@@ -1526,6 +1526,7 @@ export interface HostPairing {
   userCode: string;
   verificationUri: string;
   expiresAt: Time;
+  qr?: string[];
 }
 
 /** PublishedRelease is a release as its server keeps it. */

@@ -105,26 +105,52 @@ function Pending({ self }: { self: SelfStatus }) {
         Open this address as somebody who operates the control plane, compare the code, and approve. The page goes on by
         itself.
       </p>
-      <p className="flex flex-wrap items-center gap-2">
-        <code className="rounded-md border border-line bg-sunken px-4 py-2 font-mono text-2xl font-semibold tracking-widest">
-          {pairing.userCode}
-        </code>
-        <CopyButton text={pairing.userCode} label="Copy the code" />
-      </p>
-      <p className="flex items-center gap-1">
-        <SafeLink url={pairing.verificationUri} />
-        <CopyButton text={pairing.verificationUri} label="Copy the address" />
-      </p>
-      <p className="text-sm text-muted">
-        At {pairing.apiUrl}
-        {until !== null && (
-          <>
-            ; the code expires <Until at={until} />. A new one: run the command again.
-          </>
-        )}
-      </p>
+      <div className="flex flex-wrap items-start gap-x-6 gap-y-4">
+        <div className="min-w-0 flex-1 basis-64 space-y-4">
+          <p className="flex flex-wrap items-center gap-2">
+            <code className="rounded-md border border-line bg-sunken px-4 py-2 font-mono text-2xl font-semibold tracking-widest">
+              {pairing.userCode}
+            </code>
+            <CopyButton text={pairing.userCode} label="Copy the code" />
+          </p>
+          <p className="flex items-center gap-1">
+            <SafeLink url={pairing.verificationUri} />
+            <CopyButton text={pairing.verificationUri} label="Copy the address" />
+          </p>
+          <p className="text-sm text-muted">
+            At {pairing.apiUrl}
+            {until !== null && (
+              <>
+                ; the code expires <Until at={until} />. A new one: run the command again.
+              </>
+            )}
+          </p>
+        </div>
+        <QRCode rows={pairing.qr ?? []} what={pairing.verificationUri} />
+      </div>
       <Shared />
     </Page>
+  );
+}
+
+/** The address for a telephone. It is dark on light in both themes: readers want it so. */
+function QRCode({ rows, what }: { rows: string[]; what: string }) {
+  const size = rows.length;
+  if (size === 0) return null;
+  const dark = rows.flatMap((row, y) => [...row].flatMap((c, x) => (c === "#" ? [`M${x} ${y}h1v1h-1z`] : [])));
+  return (
+    <figure className="w-36 shrink-0 max-sm:hidden">
+      <svg
+        role="img"
+        aria-label={`QR code of ${what}`}
+        viewBox={`-3 -3 ${size + 6} ${size + 6}`}
+        shapeRendering="crispEdges"
+        className="w-full rounded-md border border-line bg-white text-black"
+      >
+        <path d={dark.join("")} fill="currentColor" />
+      </svg>
+      <figcaption className="pt-1 text-center text-xs text-muted">The address, without the code</figcaption>
+    </figure>
   );
 }
 
