@@ -121,7 +121,11 @@ func (s *Server) retryDeadLetter(ctx context.Context, _ none) (api.RetriedDeadLe
 	if err != nil {
 		return api.RetriedDeadLetter{}, missing(refusedAs(err, "dlqId", id), "DLQ item", "dlqId", id)
 	}
-	recordOf(ctx).detail("as task run %s", got.Run.ID)
+	// The letter is gone with this; the run is where people look for who did it.
+	recordOf(ctx).detail("dead letter %s as task run %s", got.ID, got.Run.ID)
+	if got.Run.Run != "" {
+		recordOf(ctx).on(string(got.Run.Run))
+	}
 	s.o.Log.InfoContext(ctx, "dead letter retried", "dead_letter", got.ID, "task_run", got.Run.ID, "by", caller(ctx).name, "request", httpkit.RequestID(ctx))
 	return api.RetriedDeadLetter{NewRunID: string(got.Run.ID), Status: "queued", CodeVersion: got.Run.CodeVersion}, nil
 }

@@ -428,7 +428,7 @@ func TestRollout_choosesHosts(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"h3": "it is on 2.0.0", "never": "it never checked in"}, left); diff != "" || !slices.Equal(names, []string{"h0", "h1", "h2"}) {
 		t.Errorf("all: %v, left out (-want +got):\n%s", names, diff)
 	}
-	if r := p.Release; r == nil || r.Notes != "what is new" || r.KeyID == "" || p.Targets[0].Size == 0 {
+	if r := p.Release; r == nil || r.KeyID == "" || p.Targets[0].Size == 0 {
 		t.Errorf("the plan does not say what would be installed: %+v, %+v", r, p.Targets[0])
 	}
 	if names, _ := plan(`{"version":"2.0.0","hosts":["h2","h0","h2"]}`); !slices.Equal(names, []string{"h2", "h0"}) {
