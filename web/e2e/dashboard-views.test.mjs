@@ -86,6 +86,7 @@ scene(
     await page.getByText("WDJB-MJHT", { exact: true }).waitFor();
     await page.getByRole("link", { name: "https://api.example.com/activate" }).waitFor();
     await page.getByText(/the code expires in 8 m/).waitFor();
+    await page.getByRole("img", { name: "QR code of https://api.example.com/activate" }).waitFor();
     await clean(page);
   },
 );
@@ -127,6 +128,8 @@ scene(
     const id = daemon.workers[1].id;
     await page.goto(daemon.at(`workers/${id}`));
     await page.getByText("API_TOKEN").waitFor();
+    // What the daemon remembers is there before the page has measured anything itself.
+    await page.getByRole("img", { name: /^Memory lately/ }).waitFor({ timeout: 4_000 });
     await page.getByText("the kernel ended it for lack of memory").waitFor();
     await clean(page);
     await page.getByRole("button", { name: "Change" }).click();
@@ -168,6 +171,8 @@ scene(
     await row.getByRole("button", { name: /^Upgrade/ }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("One run is in flight").waitFor();
+    const plan = dialog.getByRole("region", { name: "What would change" });
+    for (const words of ["0.1.0 → 0.2.0", "18 MiB", "Faster claims."]) await plan.getByText(words).waitFor();
     await clean(page);
     await dialog.getByRole("button", { name: "Upgrade to 0.2.0" }).click();
     await page.locator("[aria-current=step]", { hasText: "drain" }).waitFor();
@@ -184,12 +189,18 @@ scene(
   "the daemon upgrades itself: it goes away, comes back, and the page offers its new version",
   {
     daemon: { scene: "crowd" },
-    tab: { expected: /ERR_CONNECTION|WebSocket/ },
+    tab: { expected: /ERR_CONNECTION|WebSocket|409/ },
   },
   async (page, daemon) => {
     await page.goto(daemon.url);
     await page.getByRole("link", { name: "Daemon 0.2.0 is out" }).click();
+    daemon.self.cannot = "0.2.0 did not do on this host";
     await page.getByRole("button", { name: "Upgrade to 0.2.0" }).click();
+    const failed = page.getByRole("dialog").getByRole("alert");
+    await failed.getByText("0.2.0 did not do on this host").waitFor();
+    daemon.self.cannot = undefined;
+    await failed.getByRole("button", { name: "Retry" }).click();
+    await page.getByRole("region", { name: "What would change" }).getByText("40 MiB").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Upgrade the daemon" }).click();
     const step = page.locator("[aria-current=step]");
     await step.getByText("check").waitFor();

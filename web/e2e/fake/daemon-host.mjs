@@ -68,12 +68,27 @@ const routes = {
       status: i === 0 ? "running" : "waiting",
       canary: i === 0,
     }));
+    if (body.dryRun) {
+      const about = { to: "0.2.0", source: "http://127.0.0.1:3000", signedBy: "prk_AhR3", channel: "stable", items };
+      return [200, { action: "upgrade", ok: true, target: "", durationMs: 1, oldVersion: null, upgrade: about }];
+    }
     const op = operation("op_all", "upgrade-all", ["upgrade"], { upgrade: { to: "0.2.0", items } });
     host.operations.unshift(op);
     host.tell(op, {});
     return [202, { action: "upgrade", ok: true, target: "", durationMs: 1, oldVersion: null, operation: op }];
   },
   "POST /api/upgrade-self": (host, body) => {
+    if (body.dryRun) {
+      if (host.self.cannot) return problem(409, "conflict", host.self.cannot, "name another version");
+      const about = {
+        from: host.self.version,
+        to: body.version,
+        signedBy: "prk_AhR3",
+        channel: "stable",
+        size: 42_000_000,
+      };
+      return [200, { action: "upgrade-self", ok: true, durationMs: 1, upgrade: about }];
+    }
     const steps = ["check", "fetch", "rehearse", "switch", "verify"];
     const op = operation("op_self", "upgrade-self", steps, { upgrade: { from: host.self.version, to: body.version } });
     host.operations.unshift(op);
@@ -97,6 +112,21 @@ const routes = {
         },
         { target: "http://127.0.0.1:3000", check: "auth", ok: false, skipped: true, message: "needs tcp" },
       ],
+    },
+  ],
+  "GET /api/usage": (host) => [
+    200,
+    {
+      everyMs: 30_000,
+      items: host.workers.map((w) => ({
+        workerId: w.id,
+        samples: Array.from({ length: 40 }, (_, i) => ({
+          ts: Date.now() - (40 - i) * 30_000,
+          pid: w.local?.pid ?? 1,
+          memoryBytes: 40e6 + 8e6 * Math.sin(i / 4),
+          cpuSeconds: i * 3,
+        })),
+      })),
     },
   ],
   "GET /api/config": () => [

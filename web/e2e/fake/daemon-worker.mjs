@@ -46,7 +46,7 @@ export async function answerWorker(host, req, res, url) {
     return answer({ items: runEvents.filter((e) => after === null || e.seq > Number(after)) });
   }
   if (req.method !== "POST") return false;
-  if (verb === "upgrade") return answer(upgrade(host, w, body), 202);
+  if (verb === "upgrade") return answer(upgrade(host, w, body), body.dryRun ? 200 : 202);
   if (verb === "enable" || verb === "disable") return switchWork(host, w, verb, answer);
   if (verb === "start" || verb === "stop" || verb === "restart") return switchProcess(host, w, verb, answer);
   return false;
@@ -55,9 +55,22 @@ export async function answerWorker(host, req, res, url) {
 /** Goes through the steps of an upgrade, unless it is cancelled. */
 function upgrade(host, w, body) {
   const to = body.rollback ? w.previousPin : w.latestWorkerVersion;
+  const plan = { from: w.workerVersion, to, source: w.apiUrl, signedBy: "prk_AhR3", channel: "stable" };
+  if (body.dryRun) {
+    const about = { ...plan, size: 19_117_348, notes: "Faster claims." };
+    return {
+      id: w.id,
+      action: "upgrade",
+      ok: true,
+      target: to,
+      durationMs: 1,
+      oldVersion: w.workerVersion,
+      upgrade: about,
+    };
+  }
   const op = operation(`op_${host.operations.length}`, "upgrade", upgradeSteps, {
     workerId: w.id,
-    upgrade: { from: w.workerVersion, to, source: w.apiUrl, signedBy: "prk_AhR3", channel: "stable" },
+    upgrade: plan,
   });
   host.operations.unshift(op);
   const go = async () => {

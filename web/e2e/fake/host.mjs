@@ -167,6 +167,9 @@ export function selfOf(scene) {
     ...(scene === "pending"
       ? {
           pairing: {
+            qr: Array.from({ length: 25 }, (_, y) =>
+              Array.from({ length: 25 }, (_, x) => ((x * y + x + y) % 3 === 0 ? "#" : " ")).join(""),
+            ),
             apiUrl: "https://api.example.com",
             userCode: "WDJB-MJHT",
             verificationUri: "https://api.example.com/activate",

@@ -7,6 +7,7 @@ import type {
   ConnectivityReport,
   Operation,
   UpgradeAllRequest,
+  UpgradeInfo,
   UpgradeRequest,
   UpgradeResult,
   UpgradeSelfRequest,
@@ -58,6 +59,27 @@ export const upgradeAll = (request: UpgradeAllRequest): Promise<UpgradeResult> =
 
 export const upgradeSelf = (request: UpgradeSelfRequest): Promise<UpgradeSelfResult> =>
   doing(["self", "operations"], client.post<UpgradeSelfResult>("/api/upgrade-self?async=1", request, limit));
+
+/** An upgrade to look at: of a worker, of several, or of the daemon. */
+export type PlannedUpgrade =
+  | ({ worker: string } & UpgradeRequest)
+  | { all: UpgradeAllRequest }
+  | { self: UpgradeSelfRequest };
+
+/** What an upgrade would do. Nothing is begun. */
+export async function dryRun(wanted: PlannedUpgrade, signal: AbortSignal): Promise<UpgradeInfo> {
+  const how = { signal, timeoutMs: 60_000 };
+  const said = await ("self" in wanted
+    ? client.post<UpgradeSelfResult>("/api/upgrade-self", { ...wanted.self, dryRun: true }, how)
+    : "all" in wanted
+      ? client.post<UpgradeResult>("/api/workers/upgrade", { ...wanted.all, dryRun: true }, how)
+      : client.post<UpgradeResult>(`${workerPath(wanted.worker)}/upgrade`, ofWorker(wanted), how));
+  return { ...said.upgrade, ...(said.unchanged ? { unchanged: true } : {}) };
+}
+
+function ofWorker({ worker: _, ...request }: { worker: string } & UpgradeRequest): UpgradeRequest {
+  return { ...request, dryRun: true };
+}
 
 export const cancelOperation = (id: string): Promise<Operation> =>
   doing(["operations"], client.post<Operation>(`/api/operations/${encodeURIComponent(id)}/cancel`, {}));

@@ -10,10 +10,11 @@ import type {
   LocalRuns,
   Operations,
   SelfStatus,
+  UsageHistory,
   WorkerDetail,
 } from "../api/types.ts";
 import { client } from "./daemon.ts";
-import { recordUsage } from "./usage.ts";
+import { recordHistory, recordUsage } from "./usage.ts";
 
 export const workerPath = (id: string) => `/api/workers/${encodeURIComponent(id)}`;
 
@@ -26,6 +27,18 @@ export const workersQuery = queryOptions({
     return items;
   },
   refetchInterval: 5_000,
+});
+
+/** What workers took before this page was opened. The page goes on from there by itself. */
+export const usageQuery = queryOptions({
+  queryKey: ["usage"],
+  queryFn: async ({ signal }) => {
+    const history = await client.get<UsageHistory>("/api/usage", { signal });
+    recordHistory(history.items ?? []);
+    return true;
+  },
+  // What the page has seen itself is closer together, so nothing is gained by asking again.
+  staleTime: Number.POSITIVE_INFINITY,
 });
 
 export const workerQuery = (id: string) =>

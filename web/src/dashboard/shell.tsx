@@ -12,7 +12,7 @@ import { link, queries } from "./daemon.ts";
 import { Header } from "./header.tsx";
 import { Overview } from "./overview/overview.tsx";
 import { type View, viewHref, viewKeys, viewLabels, viewOf, views, workerHref } from "./places.ts";
-import { selfQuery, workersQuery } from "./queries.ts";
+import { selfQuery, usageQuery, workersQuery } from "./queries.ts";
 import { nameOf } from "./workers/worker-state.ts";
 import { WorkersView } from "./workers/workers-view.tsx";
 
@@ -30,6 +30,7 @@ export function Shell() {
   const { path } = useRoute();
   const self = useQuery(selfQuery);
   const workers = useQuery(workersQuery);
+  useQuery(usageQuery);
   const stale = useStale(link);
   const updated = useBuildChanged(self.data?.build);
   const view = viewOf(path);

@@ -12,6 +12,7 @@ import { upgradeSelf } from "../actions.ts";
 import { cli } from "../cli.ts";
 import { OperationRow } from "../operations/operation-row.tsx";
 import { operationsQuery, selfQuery } from "../queries.ts";
+import { UpgradePlan } from "./lazy-plan.tsx";
 
 /** Which version the daemon runs, and the way to the newest. */
 export function SelfPanel({ frozen }: { frozen: boolean }) {
@@ -155,6 +156,7 @@ function SelfAction({ self, frozen }: { self: SelfStatus; frozen: boolean }) {
               From {self.version} to <strong>{version}</strong>. The new version is fetched and checked, and has to do
               all that a daemon does in a rehearsal; otherwise this one goes on.
             </p>
+            <UpgradePlan wanted={{ self: { version, ...(failedBefore ? { force: true } : {}) } }} />
             <p className="text-muted">
               No worker stops. The page is without the daemon for a moment and comes back by itself.
             </p>

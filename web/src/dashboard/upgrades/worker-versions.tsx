@@ -13,6 +13,7 @@ import { workersQuery } from "../queries.ts";
 import { RollBackAction, UpgradeAction } from "../workers/worker-actions.tsx";
 import { Version } from "../workers/worker-cells.tsx";
 import { inFlight, localWord, nameOf } from "../workers/worker-state.ts";
+import { UpgradePlan } from "./lazy-plan.tsx";
 
 /** Which version each worker runs, which it could run, and which it can go back to. */
 export function WorkerVersions({ frozen }: { frozen: boolean }) {
@@ -92,9 +93,8 @@ function AllAction({ workers, frozen }: { workers: FusedWorker[]; frozen: boolea
               One after the other; the first is the canary, and the first that fails ends it. Each finishes the run that
               it has in hand and has to prove itself, or is put back as it was.
             </p>
-            <p className="text-muted">
-              {runs === 0 ? "No run is in flight." : `${count(runs, "run")} in flight.`} {old.map(nameOf).join(", ")}
-            </p>
+            <UpgradePlan wanted={{ all: { workers: old.map((w) => w.id) } }} />
+            <p className="text-muted">{runs === 0 ? "No run is in flight." : `${count(runs, "run")} in flight.`}</p>
           </>
         ),
       }}

@@ -20,6 +20,7 @@ import { announce } from "../../ui/toast.tsx";
 import { act, upgrade, type Verb } from "../actions.ts";
 import { cli } from "../cli.ts";
 import { workerHref } from "../places.ts";
+import { UpgradePlan } from "../upgrades/lazy-plan.tsx";
 import { inFlight, nameOf, verbs } from "./worker-state.ts";
 
 interface Props {
@@ -149,6 +150,7 @@ export function UpgradeAction({ worker, frozen, version }: { worker: FusedWorker
               version is fetched and checked first; then the worker starts from it and has to prove itself, or
               everything is put back as it was.
             </p>
+            <UpgradePlan wanted={{ worker: worker.id, version: "latest" }} />
             <InFlight worker={worker}>It is finished before the worker changes.</InFlight>
           </>
         ),
@@ -180,6 +182,7 @@ export function RollBackAction({ worker, frozen }: { worker: FusedWorker; frozen
         body: (
           <>
             <p>The worker goes back to {former}. It has to prove itself like an upgrade.</p>
+            <UpgradePlan wanted={{ worker: worker.id, rollback: true }} />
             <InFlight worker={worker}>It is finished before the worker changes.</InFlight>
           </>
         ),

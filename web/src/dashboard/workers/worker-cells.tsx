@@ -6,7 +6,7 @@ import { Id } from "../../ui/copy.tsx";
 import { Sparkline } from "../../ui/sparkline.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, Until } from "../../ui/time.tsx";
-import { useUsage } from "../usage.ts";
+import { evenly, useUsage } from "../usage.ts";
 import { exitText, localWord, remoteWord } from "./worker-state.ts";
 
 // What the three sources say of a worker, each told apart and with its age.
@@ -123,7 +123,7 @@ export function Version({ worker }: { worker: FusedWorker }) {
   );
 }
 
-/** Memory and processors now, and how they went while this page has been open. */
+/** Memory and processors now, and how they went lately. */
 export function UsageCell({ worker }: { worker: FusedWorker }) {
   const samples = useUsage(worker.id);
   const memory = worker.local?.memoryBytes ?? null;
@@ -135,7 +135,7 @@ export function UsageCell({ worker }: { worker: FusedWorker }) {
         <span className="w-16 shrink-0">{bytes(memory)}</span>
         {samples.length > 2 && (
           <Sparkline
-            values={samples.map((s) => s.memory)}
+            values={evenly(samples, (s) => s.memory)}
             label={`Memory lately, now ${bytes(memory)}`}
             className="w-14"
           />
@@ -145,7 +145,7 @@ export function UsageCell({ worker }: { worker: FusedWorker }) {
         <span className="w-16 shrink-0">{cpuText(cpu)}</span>
         {samples.length > 2 && (
           <Sparkline
-            values={samples.map((s) => s.cpu)}
+            values={evenly(samples, (s) => s.cpu)}
             label={`Processors in use lately, now ${cpuText(cpu)}`}
             className="w-14"
           />

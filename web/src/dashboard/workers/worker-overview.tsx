@@ -8,7 +8,7 @@ import { TableHead } from "../../ui/table.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { UnderWay } from "../operations/under-way.tsx";
 import { workerQuery } from "../queries.ts";
-import { useUsage } from "../usage.ts";
+import { evenly, useUsage } from "../usage.ts";
 import { cpuText, LastEvent, Local, Remote, Version } from "./worker-cells.tsx";
 import { WorkerSettingsPanel } from "./worker-settings.tsx";
 
@@ -90,12 +90,12 @@ function UsagePanel({ worker }: { worker: FusedWorker }) {
           row(
             "Memory",
             bytes(local?.memoryBytes),
-            samples.map((s) => s.memory),
+            evenly(samples, (s) => s.memory),
           ),
           row(
             "Processors",
             cpuText(last?.cpu ?? null),
-            samples.map((s) => s.cpu),
+            evenly(samples, (s) => s.cpu),
           ),
           ["Processor time", local?.cpuSeconds === null || !local ? none : duration(local.cpuSeconds * 1_000)],
           ["Log on disk", bytes(local?.logBytes)],
@@ -106,7 +106,7 @@ function UsagePanel({ worker }: { worker: FusedWorker }) {
         ]}
       />
       <p className="border-t border-line px-3 py-2 text-sm text-muted">
-        Of all its processes together. The daemon keeps no history of it; the curves begin when this page is opened.
+        Of all its processes together. The daemon keeps the last hour, and none of it when it ends.
       </p>
     </Panel>
   );
