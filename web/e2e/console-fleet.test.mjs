@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
 import { startControlPlane } from "./fake/controlplane.mjs";
+import { hostile } from "./fake/fleet.mjs";
 
 let browser;
 const running = [];
@@ -26,6 +27,7 @@ const limit = { timeout: 90_000 };
 const screens = [
   ["/hosts", "Hosts"],
   ["/hosts?view=workers", "Hosts"],
+  ["/hosts?view=pool", "Hosts"],
   ["/hosts?view=joining&adding=true", "Hosts"],
   ["/hosts/hst_2", "mac-02"],
   ["/rollouts", "Rollouts"],
@@ -169,6 +171,8 @@ test("X7: two operators decide at once: the first decision stands, and the other
   const two = await openTab(browser, { expected: /409/ });
   for (const { page } of [one, two]) {
     await page.goto(fake.at("/activate?code=WDJB-MJHT"));
+    await page.getByText("Debian GNU/Linux 12 (bookworm), amd64").waitFor();
+    await page.getByText("pipedai-orchestrator 0.1.0").waitFor();
     await page.getByText("another address than yours").waitFor();
   }
   await clean(one.page);
@@ -185,6 +189,56 @@ test("X7: two operators decide at once: the first decision stands, and the other
   await two.close();
 });
 
+test("a host that somebody else let in is told of on every page, and revoked with one press", limit, async () => {
+  const fake = await start();
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(fake.at("/tokens"));
+  await page.getByRole("table", { name: "Tokens" }).waitFor();
+  const notices = page.getByRole("region", { name: "Hosts that joined" });
+  fake.machines.join("mine-1"); // the reader let it in, and need not be told
+  fake.machines.join(hostile, "mallory");
+  fake.machines.join("odd-1", "mallory");
+  await notices.getByText("joined from 203.0.113.9, let in by mallory").first().waitFor();
+  assert.equal(await notices.locator("[data-joined-host]").count(), 2);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), 0);
+  await clean(page);
+  await notices.getByRole("button", { name: "Revoke odd-1" }).click();
+  await page.getByText("odd-1 is revoked").waitFor();
+  assert.equal(fake.machines.hosts.find((h) => h.name === "odd-1").status, "revoked");
+  await notices.getByRole("button", { name: "Put these notices away" }).click();
+  await notices.waitFor({ state: "detached" });
+  await page.reload();
+  await page.getByRole("table", { name: "Tokens" }).waitFor();
+  assert.equal(await notices.count(), 0, "what was put away comes back");
+  // Who let it in is part of the history of the host.
+  await page.goto(fake.at(`/hosts/${fake.machines.hosts.find((h) => h.name === "odd-1").id}`));
+  await page.getByRole("region", { name: "Who did what" }).getByText("enrollment.approve").waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("workers of the pool: facts, disabled and enabled, and deleted", limit, async () => {
+  const fake = await start();
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(fake.at("/hosts"));
+  await page.getByRole("tab", { name: "Pool" }).click();
+  await page.waitForURL(/view=pool/);
+  const row = page.locator('[data-worker="wrk_pool0"]');
+  await row.getByText("on rack-4.example.org").waitFor();
+  await row.getByRole("button", { name: "Disable rack-4" }).click();
+  await row.getByText("Disabled by bootstrap admin").waitFor();
+  await row.getByRole("button", { name: "Enable rack-4" }).click();
+  await row.getByRole("button", { name: "Delete rack-4" }).click();
+  await page.getByRole("dialog").getByText("The run in hand runs elsewhere").waitFor();
+  await page.getByRole("button", { name: "Delete the worker" }).click();
+  await row.waitFor({ state: "detached" });
+  await page.getByText("Admit another one").click();
+  await page.getByText("pipeweave tokens create rack-4 --kind pool > pool.token").waitFor();
+  await clean(page);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("a rollout: preview, start, progress as it comes, pause, abort", limit, async () => {
   const fake = await start();
   const { page, complaints, close } = await openTab(browser);
@@ -193,6 +247,8 @@ test("a rollout: preview, start, progress as it comes, pause, abort", limit, asy
   const dialog = page.getByRole("dialog", { name: "Start a rollout" });
   await dialog.getByText("It is about 3 hosts").waitFor();
   await dialog.getByText("2 hosts left out").waitFor();
+  await dialog.getByText(/signed by .* published .* by ada, good until/).waitFor();
+  await dialog.getByText("11 MiB").first().waitFor();
   assert.ok(await dialog.getByRole("button", { name: "Start the rollout" }).isDisabled(), "the fleet is asked twice");
   await clean(page);
   await dialog.getByLabel("gpu-01").check();
@@ -364,6 +420,7 @@ test("X8: a viewer sees no buttons that it may not use, and the API refuses", li
     ["POST", "/api/v1/rollouts/rol_1/abort"],
     ["GET", "/api/v1/tokens"],
     ["GET", "/api/v1/audit"],
+    ["POST", "/api/v1/admin/pool-workers/wrk_pool0/disable"],
   ]) {
     const answer = await fetch(`${fake.base}${path}`, { method, headers: { authorization: `Bearer ${fake.token}` } });
     assert.equal(answer.status, 403, path);

@@ -232,7 +232,14 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
       program: body.program,
       version: body.version,
       channel: body.channel ?? "stable",
-      targets: fits.map((h) => target(h, "waiting", { version: body.version })),
+      release: {
+        keyId: "b5bb9d8014a0f9b1",
+        notes: "Faster claims.\nNothing else.",
+        publishedAt: iso(86_400_000),
+        publishedBy: "ada",
+        expiresAt: iso(-86_400_000 * 300),
+      },
+      targets: fits.map((h) => target(h, "waiting", { version: body.version, size: 11_482_112 })),
       leftOut: wanted
         .filter((h) => !fits.includes(h))
         .map((h) => ({
@@ -288,6 +295,22 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
     wrote("host.revoke", "hst_5", { actor: "mallory", role: "viewer", outcome: "refused", code: "forbidden" });
   }
 
+  const pool = empty
+    ? []
+    : ["rack-4", hostile].map((label, i) => ({
+        id: `wrk_pool${i}`,
+        status: "online",
+        derivedStatus: i === 0 ? "busy" : "online",
+        currentRunId: i === 0 ? "trun_0192fpool" : null,
+        version: "1.4.0",
+        lastSeenAt: iso(3_000),
+        disabled: false,
+        hostname: "rack-4.example.org",
+        label,
+        os: "linux",
+        registeredAt: iso(86_400_000),
+      }));
+
   const mine = (method, pattern, handle) => [method, pattern, handle];
   const routes = [
     mine("GET", /^\/api\/v1\/hosts$/, () => ({ items: hosts.map(plain) })),
@@ -304,6 +327,23 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
       if (verb === "resume") h.paused = null;
       if (verb === "revoke") Object.assign(h, { status: "revoked", revokedAt: iso(), revokedBy: session.name });
       return changedHost(h, `host.${verb}`);
+    }),
+    mine("GET", /^\/api\/v1\/admin\/pool-workers$/, () => ({ items: pool })),
+    mine("POST", /^\/api\/v1\/admin\/pool-workers\/([^/]+)\/(enable|disable)$/, ([id, verb]) => {
+      const w = known(pool, id, "Worker");
+      if (w.error) return w;
+      const off = verb === "disable";
+      Object.assign(w, { disabled: off, derivedStatus: off ? "disabled" : "online" });
+      w.holds = off ? [{ who: session.name, since: iso(), until: null }] : [];
+      wrote(`pool-worker.${verb}`, id);
+      return w;
+    }),
+    mine("DELETE", /^\/api\/v1\/admin\/pool-workers\/([^/]+)$/, ([id]) => {
+      pool.splice(
+        pool.findIndex((w) => w.id === id),
+        1,
+      );
+      return {};
     }),
     mine("GET", /^\/api\/v1\/workers\/([^/]+)\/events$/, () => ({ items: events, next: events.at(-1).seq })),
     mine("DELETE", /^\/api\/v1\/workspaces\/default\/workers\/([^/]+)$/, ([id]) => {
@@ -463,13 +503,29 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
   const forbidden = (method, path) => {
     const rank = { viewer: 1, operator: 2, admin: 3 }[session.role];
     const admin =
-      /^\/api\/v1\/(tokens|audit|enrollments\/.+\/(approve|deny|revoke)|enrollments\/codes|hosts\/.+\/revoke)/;
+      /^\/api\/v1\/(tokens|audit|admin\/pool-workers\/|enrollments\/.+\/(approve|deny|revoke)|enrollments\/codes|hosts\/.+\/revoke)/;
     const needs = admin.test(path) ? 3 : method === "GET" || /plan$|dry-run$|validate-input$/.test(path) ? 1 : 2;
     return rank < needs;
   };
-  const join = (name) => {
+  const join = (name, decidedBy = session.name) => {
     const made = host(`hst_new${++serial}`, name, { registeredAt: iso() });
     hosts.push(made);
+    const joinedBy = {
+      id: `enr_joined${serial}`,
+      kind: "device",
+      status: "redeemed",
+      hostname: name,
+      os: "linux",
+      address: "203.0.113.9",
+      createdAt: iso(9_000),
+      expiresAt: iso(-600_000),
+      decidedAt: iso(2_000),
+      decidedBy,
+      workspaceId: "default",
+    };
+    enrollments.unshift(joinedBy);
+    wrote("enrollment.approve", joinedBy.id, { actor: decidedBy });
+    publish({ type: "enrollment", id: joinedBy.id, status: "redeemed" });
     publish({ type: "host", id: made.id, status: "joined" });
   };
   return { routes, forbidden, join, wrote, hosts, rollouts, moved, events };

@@ -6,11 +6,19 @@ import { Ago } from "../ui/time.tsx";
 import { useMay } from "./gate.tsx";
 import { historyQuery } from "./queries/audit.ts";
 
+interface Props {
+  object: string;
+  /** What belongs to it, such as the request by which a host joined: its lines stand here, too. */
+  also?: string[];
+  /** Left out while nobody did anything: most objects are never touched by anybody. */
+  quiet?: boolean;
+}
+
 /** Who did what to an object, for those who may read the audit log. */
-export function History({ object }: { object: string }) {
+export function History({ object, also = [], quiet = false }: Props) {
   const reads = useMay("admin");
-  const lines = useQuery({ ...historyQuery(object), enabled: reads });
-  if (!reads) return null;
+  const lines = useQuery({ ...historyQuery([object, ...also]), enabled: reads });
+  if (!reads || (quiet && !lines.data?.length)) return null;
   return (
     <Panel
       title="Who did what"

@@ -4,7 +4,7 @@ import { isBehind } from "../lib/version.ts";
 /** What of the hosts is shown; it stands in the address. */
 export interface HostsSearch {
   [key: string]: unknown;
-  view?: "workers" | "joining" | undefined;
+  view?: "workers" | "pool" | "joining" | undefined;
   q?: string | undefined;
   state?: string | undefined;
   os?: string | undefined;

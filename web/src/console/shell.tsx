@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Outlet, Link as RouterLink, useNavigate, useRouterState } from "@tanstack/react-router";
 import { LogOut, Workflow } from "lucide-react";
-import { useEffect, useRef } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 import { useCommandSource, useCommands } from "../lib/commands.ts";
 import { focusSearch, moveRow, useShortcuts } from "../lib/keyboard.ts";
 import { IconButton } from "../ui/button.tsx";
@@ -18,6 +18,9 @@ import { searchEverything } from "./search.ts";
 import { link, signOut } from "./server.ts";
 import { ServerMenu } from "./server-menu.tsx";
 import { useServerName } from "./servers.ts";
+
+// Nobody waits for it.
+const JoinNotices = lazy(async () => ({ default: (await import("./fleet/join-notices.tsx")).JoinNotices }));
 
 /** What stands around every page. */
 export function Shell() {
@@ -98,6 +101,9 @@ export function Shell() {
       <div className="min-w-0">
         <LinkBanner link={link} server="the control plane" />
         {updated && <NewVersionBanner what="The control plane" />}
+        <Suspense fallback={null}>
+          <JoinNotices />
+        </Suspense>
         <main id="main" tabIndex={-1} className="mx-auto max-w-6xl space-y-4 px-4 py-5 outline-none md:px-6">
           <Outlet />
         </main>

@@ -3,11 +3,13 @@ import { useNavigate } from "@tanstack/react-router";
 import { Rocket } from "lucide-react";
 import { useDeferredValue, useState } from "react";
 import type { Host, PublishedRelease, RolloutPlan } from "../../api/types.ts";
-import { count } from "../../lib/format.ts";
+import { bytes, count } from "../../lib/format.ts";
+import { Id } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
 import { DialogForm } from "../../ui/form-dialog.tsx";
 import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Ago, At } from "../../ui/time.tsx";
 import { hostsQuery } from "../queries/hosts.ts";
 import { releasesQuery } from "../queries/releases.ts";
 import { planQuery, startRollout } from "../queries/rollouts.ts";
@@ -203,6 +205,7 @@ export function Preview({ plan, error, retry }: { plan: RolloutPlan | undefined;
           ? `It is about ${count(targets.length, "host")}, in this order:`
           : "There is no host that it is about."}
       </p>
+      {plan.release && targets.length > 0 && <Installed plan={plan} />}
       {targets.length > 0 && (
         <ol className="max-h-48 list-decimal overflow-y-auto border-t border-line py-1.5 pr-3 pl-9 text-sm marker:text-muted">
           {targets.map((t) => (
@@ -211,6 +214,7 @@ export function Preview({ plan, error, retry }: { plan: RolloutPlan | undefined;
               <span className="text-muted">
                 {t.from?.length ? `${t.from.join(", ")} to ` : "to "}
                 {t.version}
+                {t.size !== undefined && t.size > 0 && `, ${bytes(t.size)}`}
                 {!t.online && ", offline: it gets its turn when it is back"}
               </span>
             </li>
@@ -230,5 +234,26 @@ export function Preview({ plan, error, retry }: { plan: RolloutPlan | undefined;
         </details>
       )}
     </section>
+  );
+}
+
+/** What the hosts would install, and who answers for it. */
+function Installed({ plan }: { plan: RolloutPlan }) {
+  const { release } = plan;
+  if (!release) return null;
+  return (
+    <div className="space-y-1 border-t border-line px-3 py-2 text-sm" data-planned-release>
+      <p className="text-muted">
+        {plan.program} {plan.version} on {plan.channel}, signed by <Id id={release.keyId} what="key id" length={18} />,
+        published <Ago at={release.publishedAt} />
+        {release.publishedBy && ` by ${release.publishedBy}`}, good until <At at={release.expiresAt} />
+      </p>
+      {release.notes && (
+        <details>
+          <summary className="text-muted">What is new</summary>
+          <p className="max-h-40 overflow-y-auto pt-1 whitespace-pre-wrap">{release.notes}</p>
+        </details>
+      )}
+    </div>
   );
 }

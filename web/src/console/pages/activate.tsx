@@ -213,8 +213,8 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
           items={[
             ["Host name", e.hostname || "not given"],
             ...(e.label && e.label !== e.hostname ? ([["Label", e.label]] as [string, ReactNode][]) : []),
-            ["System", e.os || "not given"],
-            ["Program", e.userAgent || "not given"],
+            ["System", [e.osVersion || e.os, e.arch].filter(Boolean).join(", ") || "not given"],
+            ["Program", e.version ? `pipedai-orchestrator ${e.version}` : e.userAgent || "not given"],
             [
               "Asked from",
               <span key="a" className="font-mono text-sm">

@@ -18,6 +18,7 @@ import { useMay } from "../gate.tsx";
 import { History } from "../history.tsx";
 import { drainOf, systemName } from "../host-filter.ts";
 import { Heading } from "../parts.tsx";
+import { enrollmentsQuery } from "../queries/enrollments.ts";
 import { hostQuery, newestQuery, noteHost } from "../queries/hosts.ts";
 
 const route = getRouteApi("/hosts/$id");
@@ -25,6 +26,7 @@ const route = getRouteApi("/hosts/$id");
 export function HostPage() {
   const { id } = route.useParams();
   const host = useQuery(hostQuery(id));
+  const joinedBy = useEnrolments(host.data);
   const above = (
     <Link to="/hosts" className="hover:underline">
       Hosts
@@ -75,9 +77,19 @@ export function HostPage() {
           </Empty>
         )}
       </Panel>
-      <History object={h.id} />
+      <History object={h.id} also={joinedBy} />
     </>
   );
+}
+
+/** The requests by which a host joined, the newest first: who approved them belongs to its history. */
+function useEnrolments(host: HostDetail | undefined): string[] {
+  const enrollments = useQuery({ ...enrollmentsQuery, enabled: host !== undefined });
+  const workers = new Set((host?.items ?? []).map((w) => w.id));
+  return (enrollments.data ?? [])
+    .filter((e) => host && (e.hostname === host.name || (e.workerId !== undefined && workers.has(e.workerId))))
+    .map((e) => e.id)
+    .slice(0, 3);
 }
 
 /** What is out of the ordinary: revoked, paused and draining, warnings. */

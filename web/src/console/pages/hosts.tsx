@@ -14,6 +14,7 @@ import { Ago } from "../../ui/time.tsx";
 import { HoldWords, HostState, SkewWarning, Version } from "../fleet/host-parts.tsx";
 import { connectCommand, Install } from "../fleet/install.tsx";
 import { Joining, PendingHosts } from "../fleet/joining.tsx";
+import { PoolWorkers, useSeesPool } from "../fleet/pool.tsx";
 import { AllWorkers } from "../fleet/workers-table.tsx";
 import { useMay } from "../gate.tsx";
 import { type HostsSearch, hostStates, showsHost, systemName } from "../host-filter.ts";
@@ -31,9 +32,11 @@ export function HostsPage() {
   const pending = useQuery(pendingQuery);
   const set = (change: HostsSearch) =>
     void navigate({ search: (old: HostsSearch) => ({ ...old, ...change }), replace: true });
-  const tabs: Tab<"hosts" | "workers" | "joining">[] = [
+  const seesPool = useSeesPool();
+  const tabs: Tab<"hosts" | "workers" | "pool" | "joining">[] = [
     { name: "hosts", label: "Hosts", ...(hosts.data ? { count: hosts.data.filter(trusted).length } : {}) },
     { name: "workers", label: "Workers" },
+    ...(seesPool || search.view === "pool" ? [{ name: "pool" as const, label: "Pool" }] : []),
     { name: "joining", label: "Joining", ...(pending.data?.length ? { count: pending.data.length } : {}) },
   ];
   const view = search.view ?? "hosts";
@@ -68,6 +71,7 @@ export function HostsPage() {
       >
         {view === "hosts" && <HostList search={search} set={set} />}
         {view === "workers" && <AllWorkers search={search} set={set} />}
+        {view === "pool" && <PoolWorkers search={search} set={set} />}
         {view === "joining" && <Joining />}
       </Tabs>
     </>

@@ -13,6 +13,7 @@ import { Tabs } from "../../ui/tabs.tsx";
 import { Ago, Elapsed } from "../../ui/time.tsx";
 import { announce } from "../../ui/toast.tsx";
 import { RunFailure, statusCommand } from "../failure.tsx";
+import { History } from "../history.tsx";
 import { present } from "../params.ts";
 import { Heading } from "../parts.tsx";
 import { ended, runQuery } from "../queries/runs.ts";
@@ -186,6 +187,7 @@ function Detail({ run }: { run: RunDetail }) {
           )}
         </div>
       </Tabs>
+      {over && <History object={run.id} quiet />}
       {!trouble && <Command text={statusCommand(run)} />}
     </>
   );

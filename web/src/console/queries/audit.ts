@@ -43,10 +43,15 @@ export const auditAfter = (filter: AuditFilter, seq: number, signal?: AbortSigna
     signal ? { signal } : {},
   );
 
-/** What was done to one object, newest first. For admins. */
-export const historyQuery = (object: string, limit = 8) =>
+/** What was done to an object, and to those that belong to it, newest first. For admins. */
+export const historyQuery = (objects: string[], limit = 8) =>
   queryOptions({
-    queryKey: ["audit-of", object],
-    queryFn: async ({ signal }: Ask): Promise<AuditLine[]> =>
-      (await client.get<AuditLines>(address({ object }, { limit: String(limit) }), { signal })).items ?? [],
+    queryKey: ["audit-of", ...objects],
+    queryFn: async ({ signal }: Ask): Promise<AuditLine[]> => {
+      const pages = await Promise.all(
+        objects.map((object) => client.get<AuditLines>(address({ object }, { limit: String(limit) }), { signal })),
+      );
+      const lines = pages.flatMap((p) => p.items ?? []).toSorted((a, b) => b.seq - a.seq);
+      return lines.slice(0, limit);
+    },
   });

@@ -26,7 +26,7 @@ const hosts = createRoute({
   component: lazyPage(pages, "HostsPage"),
   validateSearch: (raw: Raw): HostsSearch =>
     present({
-      view: oneOf(raw.view, "workers", "joining"),
+      view: oneOf(raw.view, "workers", "pool", "joining"),
       q: text(raw.q),
       state: text(raw.state),
       os: text(raw.os),

@@ -1,0 +1,185 @@
+import { useQuery } from "@tanstack/react-query";
+import { Cpu, Trash2 } from "lucide-react";
+import { useState } from "react";
+import type { RemoteWorker } from "../../api/types.ts";
+import { none } from "../../lib/format.ts";
+import { Action } from "../../ui/action.tsx";
+import { Command, Id } from "../../ui/copy.tsx";
+import { FilterText } from "../../ui/field.tsx";
+import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { StateBadge } from "../../ui/state.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { useMay, useSession } from "../gate.tsx";
+import type { HostsSearch } from "../host-filter.ts";
+import { newestQuery } from "../queries/hosts.ts";
+import { deletePoolWorker, poolQuery, setPoolWorkerEnabled } from "../queries/pool.ts";
+import { workspacesQuery } from "../queries/workspaces.ts";
+import { HoldWords, Version } from "./host-parts.tsx";
+import { WorkerDrawer } from "./worker-drawer.tsx";
+import { workerName, workerWord } from "./workers-table.tsx";
+
+/** Whether the caller may see the workers of the pool: those of the default workspace may. */
+export function useSeesPool(): boolean {
+  const session = useSession();
+  const workspaces = useQuery(workspacesQuery);
+  return workspaces.data?.find((w) => w.id === session.workspaceId)?.default ?? false;
+}
+
+const admit = "pipeweave tokens create rack-4 --kind pool > pool.token";
+
+/** The workers of the pool: they belong to no workspace, and a host has no power over them but to run them. */
+export function PoolWorkers({ search, set }: { search: HostsSearch; set: (change: HostsSearch) => void }) {
+  const workers = useQuery(poolQuery);
+  const keeps = useMay("admin");
+  if (!workers.data) {
+    return (
+      <div className="card">
+        {workers.isError ? (
+          <Failure what="The pool could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
+        ) : (
+          <Loading lines={4} />
+        )}
+      </div>
+    );
+  }
+  const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = workers.data.filter((w) => {
+    const text = [w.id, w.label, w.hostname, w.os, w.version, workerWord(w)].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  return (
+    <div className="space-y-3">
+      {workers.data.length > 0 && (
+        <FilterText label="Name, state, version…" value={search.q} onChange={(q) => set({ q })} first />
+      )}
+      <div className="card overflow-hidden">
+        {shown.length > 0 ? (
+          <Table workers={shown} />
+        ) : words.length > 0 ? (
+          <Empty icon={Cpu} title="No worker matches">
+            There may be workers outside this filter.
+          </Empty>
+        ) : (
+          <Empty icon={Cpu} title="The pool is empty" {...(keeps ? { command: admit } : {})}>
+            Workers of the pool belong to no workspace and take work of all of them. A token of the kind pool admits
+            one, once.
+          </Empty>
+        )}
+      </div>
+      {shown.length > 0 && keeps && (
+        <details className="text-sm">
+          <summary className="text-muted">Admit another one</summary>
+          <div className="space-y-2 pt-2">
+            <Command text={admit} />
+            <p className="text-muted">Then, on the machine that is to run it:</p>
+            <Command
+              text={`pipedai-orchestrator build --pool --api-url ${window.location.origin} --token-stdin < pool.token`}
+            />
+          </div>
+        </details>
+      )}
+    </div>
+  );
+}
+
+function Table({ workers }: { workers: RemoteWorker[] }) {
+  const [open, setOpen] = useState<RemoteWorker | null>(null);
+  const newest = useQuery(newestQuery).data?.pipedaiWorker.latest;
+  return (
+    <>
+      <table className="data stack" aria-label="Workers of the pool">
+        <thead>
+          <tr>
+            <th scope="col">Worker</th>
+            <th scope="col">State</th>
+            <th scope="col">System</th>
+            <th scope="col">Version</th>
+            <th scope="col">Run</th>
+            <th scope="col">Last seen</th>
+            <th scope="col">
+              <span className="sr-only">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {workers.map((w) => (
+            <Row key={w.id} worker={w} newest={newest} onOpen={() => setOpen(w)} />
+          ))}
+        </tbody>
+      </table>
+      {open && <WorkerDrawer worker={workers.find((w) => w.id === open.id) ?? open} onClose={() => setOpen(null)} />}
+    </>
+  );
+}
+
+function Row({ worker: w, newest, onOpen }: { worker: RemoteWorker; newest: string | undefined; onOpen: () => void }) {
+  const keeps = useMay("admin");
+  const name = workerName(w);
+  return (
+    <tr data-worker={w.id}>
+      <td className="lead">
+        <button data-row type="button" className="link text-left font-semibold" onClick={onOpen}>
+          <span className="line-clamp-2">{name}</span>
+        </button>
+        <p className="line-clamp-1 text-sm text-muted">
+          {w.hostname && w.hostname !== name && `on ${w.hostname}, `}registered <Ago at={w.registeredAt} />
+        </p>
+        {(w.holds ?? []).map((hold) => (
+          <p key={`${hold.by}${hold.since}`} className="line-clamp-2 text-sm text-warn">
+            <HoldWords hold={hold} what={hold.by ? "Held by an operation" : "Disabled"} />
+          </p>
+        ))}
+      </td>
+      <td data-label="State">
+        <span>
+          <StateBadge state={workerWord(w)} />
+        </span>
+      </td>
+      <td data-label="System">{w.os || none}</td>
+      <td data-label="Version">
+        <Version version={w.version} newest={newest} />
+      </td>
+      <td data-label="Run">{w.currentRunId ? <Id id={w.currentRunId} what="run id" length={14} /> : none}</td>
+      <td data-label="Last seen">
+        <Ago at={w.lastSeenAt} className="whitespace-nowrap" />
+      </td>
+      <td className="actions sm:text-right">
+        {keeps && (
+          <span className="inline-flex items-start gap-1.5">
+            <Action
+              label={w.disabled ? "Enable" : "Disable"}
+              doing={w.disabled ? "Enabling…" : "Disabling…"}
+              name={`${w.disabled ? "Enable" : "Disable"} ${name}`}
+              run={() => setPoolWorkerEnabled(w.id, w.disabled)}
+              done={
+                w.disabled ? `${name} gets work again` : `${name} gets no more work; what it has in hand it finishes`
+              }
+            />
+            <Action
+              label="Delete"
+              doing="Deleting…"
+              icon={Trash2}
+              iconOnly
+              variant="ghost"
+              name={`Delete ${name}`}
+              confirm={{
+                title: `Delete ${name}?`,
+                body: (
+                  <p>
+                    Its token is void at once.{" "}
+                    {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."}{" "}
+                    Its process goes on until its host stops it, and gets nothing to do.
+                  </p>
+                ),
+                action: "Delete the worker",
+                danger: true,
+              }}
+              run={() => deletePoolWorker(w.id)}
+              done={`${name} is deleted`}
+            />
+          </span>
+        )}
+      </td>
+    </tr>
+  );
+}
