@@ -14,6 +14,7 @@ it("knows what an event makes old", () => {
     ["runs"],
     ["queue"],
     ["dlq"],
+    ["run-counts"],
   ]);
   const task = { seq: 1, type: "run", runId: "prun_1", taskRunId: "trun_1", at: null };
   expect(affectedKeys({ ...task, status: "running" })).toEqual([["run", "prun_1"], ["queue"]]);

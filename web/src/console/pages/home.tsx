@@ -1,59 +1,54 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { Boxes, Play, Server } from "lucide-react";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { Boxes } from "lucide-react";
 import { count } from "../../lib/format.ts";
 import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { Attention } from "../home/attention-panel.tsx";
+import { HostsPanel } from "../home/hosts-panel.tsx";
+import { StartHere } from "../home/start-here.tsx";
+import { Throughput } from "../home/throughput.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
-import { pendingQuery } from "../queries/enrollments.ts";
-import { pipelinesQuery } from "../queries/pipelines.ts";
 import { runsQuery } from "../queries/runs.ts";
 import { servicesQuery } from "../queries/services.ts";
 import { QueueCounts } from "../queue-counts.tsx";
 
+const route = getRouteApi("/");
+const newestRuns = runsQuery({ limit: 8 });
+
+/** What an operator wants to know at a glance, or, before the first run, the way to it. */
 export function HomePage() {
+  const { hours } = route.useSearch();
+  const runs = useQuery(newestRuns);
+  const begins = runs.data?.total === 0;
   return (
     <>
       <Heading title="Home" tab="Home" />
-      <Waiting />
-      <QueueCounts />
-      <div className="grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
-        <Recent />
-        <Services />
-      </div>
+      {begins ? (
+        <StartHere />
+      ) : (
+        <>
+          <Attention />
+          <QueueCounts />
+          <div className="grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
+            <div className="space-y-4">
+              <Throughput hours={hours ?? 24} />
+              <Recent />
+            </div>
+            <div className="space-y-4">
+              <HostsPanel />
+              <Services />
+            </div>
+          </div>
+        </>
+      )}
     </>
   );
 }
 
-/** Hosts that wait come first: somebody sits before a terminal. */
-function Waiting() {
-  const pending = useQuery(pendingQuery);
-  if (!pending.data?.length) return null;
-  return (
-    <section aria-label="Hosts waiting for approval" className="tone-warn tint rounded-lg border">
-      <ul className="divide-y divide-line">
-        {pending.data.map((e) => (
-          <li key={e.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-3 py-2.5">
-            <Server aria-hidden className="size-4" />
-            <p className="min-w-0 flex-1 text-text">
-              <strong className="font-semibold">{e.hostname || e.label || "A host"}</strong> asked to join{" "}
-              <Ago at={e.createdAt} />
-            </p>
-            <Link to="/activate" search={e.userCode ? { code: e.userCode } : {}} className="link font-medium">
-              Review
-            </Link>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
 function Recent() {
-  const runs = useQuery(runsQuery({ limit: 8 }));
-  const pipelines = useQuery(pipelinesQuery);
-  const first = pipelines.data?.[0]?.id;
+  const runs = useQuery(newestRuns);
   return (
     <Panel
       title="Recent runs"
@@ -64,20 +59,7 @@ function Recent() {
       }
     >
       {runs.data ? (
-        runs.data.runs.length > 0 ? (
-          <RunsTable runs={runs.data.runs} />
-        ) : (
-          <Empty
-            icon={Play}
-            title="No runs yet"
-            command={first ? `pipeweave trigger ${first} --input '{}' --wait` : "pipeweave pipelines"}
-          >
-            A run is one passage through a pipeline.{" "}
-            {first
-              ? "Start one here or from the pipeline's page:"
-              : "There is no pipeline yet either; see what the server knows:"}
-          </Empty>
-        )
+        <RunsTable runs={runs.data.runs} />
       ) : (
         <Awaited query={runs} what="The runs could not be loaded" lines={5} />
       )}
@@ -85,25 +67,31 @@ function Recent() {
   );
 }
 
+const mostServices = 6;
+
 function Services() {
   const services = useQuery(servicesQuery);
+  const shown = services.data?.slice(0, mostServices) ?? [];
+  const more = (services.data?.length ?? 0) - shown.length;
   return (
     <Panel
       title="Services"
       aside={
         <Link to="/services" className="link text-sm">
-          All services
+          {more > 0 ? `${more} more` : "All services"}
         </Link>
       }
     >
       {services.data ? (
-        services.data.length > 0 ? (
+        shown.length > 0 ? (
           <ul className="divide-y divide-line">
-            {services.data.slice(0, 8).map((s) => (
-              <li key={s.id} className="flex flex-wrap items-center gap-x-3 gap-y-0.5 px-3 py-2.5">
+            {shown.map((s) => (
+              <li key={s.id} className="flex flex-wrap items-center gap-x-3 gap-y-0.5 px-3 py-2">
                 <span className="min-w-0 flex-1">
-                  <span className="block truncate font-medium">{s.id}</span>
-                  <span className="block text-sm text-muted">
+                  <span className="block truncate font-medium" title={s.id}>
+                    {s.id}
+                  </span>
+                  <span className="block truncate text-sm text-muted">
                     {s.version} · {count(s.taskCount, "task")} · seen <Ago at={s.lastHeartbeat} />
                   </span>
                 </span>

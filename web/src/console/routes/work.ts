@@ -1,9 +1,15 @@
 import { createRoute } from "@tanstack/react-router";
+import { type Span, spans } from "../home/throughput.tsx";
 import { HomePage } from "../pages/home.tsx";
 import { oneOf, positive, present, type Raw, text } from "../params.ts";
 import { readRunSearch } from "../run/search.ts";
 import { lazyPage } from "./lazy-page.tsx";
 import { root } from "./root.ts";
+
+export interface HomeSearch {
+  [key: string]: unknown;
+  hours?: Span | undefined;
+}
 
 export interface RunsSearch {
   [key: string]: unknown;
@@ -52,7 +58,12 @@ export interface StorageSearch {
 
 const pages = () => import("../pages/work.ts");
 
-const home = createRoute({ getParentRoute: () => root, path: "/", component: HomePage });
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  component: HomePage,
+  validateSearch: (raw: Raw): HomeSearch => present({ hours: spans.find((span) => span === Number(raw.hours)) }),
+});
 const pipelines = createRoute({
   getParentRoute: () => root,
   path: "/pipelines",
