@@ -5,12 +5,12 @@ import { chromium } from "playwright-core";
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** The system's Chromium (CHROMIUM names another). A missing one is an error, never a skip. */
-export async function launch() {
+export async function launch(more = []) {
   const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
   try {
     return await chromium.launch({
       executablePath,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
+      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage", ...more],
     });
   } catch (cause) {
     throw new Error(

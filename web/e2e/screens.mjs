@@ -15,6 +15,7 @@ export function startServers(extra = {}) {
     plane: () => startControlPlane(extra),
     noWork: () => startControlPlane({ scene: "empty", ...extra }),
     viewer: () => startControlPlane({ role: "viewer", ...extra }),
+    show: () => startControlPlane({ scene: "show", ...extra }),
   };
   const started = new Map();
   return {

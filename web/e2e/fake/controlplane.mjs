@@ -2,6 +2,8 @@
 import { createServer } from "node:http";
 import { fleet } from "./fleet.mjs";
 import { iso, records, structure } from "./records.mjs";
+import { countRuns } from "./run-counts.mjs";
+import { seedShow, showLetters, showQueue, showRecords } from "./show.mjs";
 import { listen, readJSON, sendJSON, serveStatic } from "./static.mjs";
 import { denseRun, history, inputErrors, inputSchema, letters, listFolder, replayedRun, wideRun } from "./work.mjs";
 
@@ -11,6 +13,7 @@ const errorText =
 
 export async function startControlPlane({ scene = "full", port = 0, stepMs = 500, role = "admin" } = {}) {
   const empty = scene === "empty";
+  const show = scene === "show";
   const objects = new Map();
   const runs = [];
   const readers = new Set();
@@ -170,8 +173,8 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     publish({ type: "run", runId: run.id, pipelineId: run.pipelineId, status: run.status });
   }
 
-  const seeded = empty ? {} : seed();
-  let dead = letters(empty, seeded.failed?.id);
+  const seeded = empty ? {} : show ? seedShow({ newRun, taskRow, output, objects, runs }) : seed();
+  let dead = show ? showLetters(seeded) : letters(empty, seeded.failed?.id);
   if (scene === "large") {
     seeded.wide = wideRun(newRun, taskRow, 10_000);
     seeded.dense = denseRun(newRun, taskRow, 500);
@@ -190,9 +193,11 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       payload: { text: `event ${i} <b>of</b> ${run?.taskId}` },
     }));
   };
-  const { session, enrollments, workers, service, tasks, pipeline } = records(empty, seeded.live?.id);
+  const { session, enrollments, workers, services, tasks, pipelines } = show
+    ? showRecords(seeded.live.id)
+    : records(empty, seeded.live?.id);
   session.role = role;
-  const machines = fleet({ empty, session, workers, enrollments, publish });
+  const machines = fleet({ scene, session, workers, enrollments, publish });
 
   const routes = [
     ...machines.routes,
@@ -201,21 +206,33 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     [
       "GET",
       /^\/api\/queue\/status$/,
-      () => ({
-        pending: empty ? 0 : 2,
-        running: empty ? 0 : 1,
-        waiting: 0,
-        completed: empty ? 0 : 141,
-        failed: empty ? 0 : 5,
-        dlq: empty ? 0 : 4,
-        oldestPending: empty ? null : iso(19_000),
-      }),
+      () =>
+        show
+          ? showQueue(runs, dead)
+          : {
+              pending: empty ? 0 : 2,
+              running: empty ? 0 : 1,
+              waiting: 0,
+              completed: empty ? 0 : 141,
+              failed: empty ? 0 : 5,
+              dlq: empty ? 0 : 4,
+              oldestPending: empty ? null : iso(19_000),
+            },
     ],
-    ["GET", /^\/api\/pipelines$/, () => ({ pipelines: empty ? [] : [pipeline] })],
+    ["GET", /^\/api\/run-counts$/, (_, { query }) => countRuns(runs, Number(query.get("hours") ?? 24))],
+    [
+      "GET",
+      /^\/api\/maintenance$/,
+      () => ({ mode: "running", canEnterMaintenance: false, pendingTasks: 2, runningTasks: 1, message: "" }),
+    ],
+    ["GET", /^\/api\/pipelines$/, () => ({ pipelines })],
     [
       "GET",
       /^\/api\/pipelines\/([^/]+)$/,
-      ([id]) => (id === pipeline.id && !empty ? { pipeline } : missing("Pipeline not found")),
+      ([id]) => {
+        const pipeline = pipelines.find((p) => p.id === id);
+        return pipeline ? { pipeline } : missing("Pipeline not found");
+      },
     ],
     [
       "POST",
@@ -325,9 +342,10 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
         const items = dead.filter(
           (l) =>
             (!query.get("taskId") || l.taskId === query.get("taskId")) &&
+            (!query.get("from") || l.failedAt >= query.get("from")) &&
             (!query.get("pipelineId") || l.pipelineId === query.get("pipelineId")),
         );
-        return { items, total: items.length };
+        return { items: items.slice(0, Number(query.get("limit") ?? 100)), total: items.length };
       },
     ],
     [
@@ -377,7 +395,11 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
         };
       },
     ],
-    ["GET", /^\/api\/tasks\/([^/]+)\/history$/, ([id]) => (structure[id] ? history : missing("Task not found"))],
+    [
+      "GET",
+      /^\/api\/tasks\/([^/]+)\/history$/,
+      ([id]) => (tasks.some((t) => t.id === id) ? history : missing("Task not found")),
+    ],
     [
       "GET",
       /^\/api\/tasks\/([^/]+)\/input-schema$/,
@@ -422,8 +444,15 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
         return run;
       },
     ],
-    ["GET", /^\/api\/services$/, () => ({ services: empty ? [] : [service] })],
-    ["GET", /^\/api\/services\/([^/]+)$/, () => ({ service, tasks })],
+    ["GET", /^\/api\/services$/, () => ({ services })],
+    [
+      "GET",
+      /^\/api\/services\/([^/]+)$/,
+      ([id]) => {
+        const service = services.find((s) => s.id === id);
+        return service ? { service, tasks: tasks.filter((t) => t.serviceId === id) } : missing("Service not found");
+      },
+    ],
     [
       "GET",
       /^\/api\/v1\/enrollments$/,

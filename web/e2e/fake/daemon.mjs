@@ -8,8 +8,8 @@ import { accept } from "./websocket.mjs";
 
 const token = "oct_fake";
 
-/** scene: "one" worker (default), a "crowd" in every state, "empty", "pending" or "revoked". stepMs: of an upgrade; holdAt: the step at which it waits for `daemon.host.letGo()`. */
-export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdAt } = {}) {
+/** scene: "one" worker (default), a "crowd" in every state, "empty", "pending" or "revoked". stepMs: of an upgrade; holdAt: the step at which it waits for `daemon.host.letGo()`. still: nothing happens by itself. */
+export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdAt, still = false } = {}) {
   let letGo;
   const held = new Promise((done) => {
     letGo = done;
@@ -74,7 +74,7 @@ export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdA
   let beats = 0;
   const clock = setInterval(() => {
     for (const w of workers)
-      if (w.local.state === "running") {
+      if (w.local.state === "running" && !still) {
         w.local.cpuSeconds += 0.4;
         host.log(w.id, "out", `heartbeat ${++beats}: waiting for work`);
       }

@@ -1,5 +1,6 @@
 // What the fake control plane knows of hosts, releases, rollouts, tokens, workspaces and its audit log, and the routes to it.
 import { iso } from "./records.mjs";
+import { showHosts, showReleases, showRollouts, showTokens, writeAudit } from "./show-fleet.mjs";
 
 /** A name that would break a page that trusts names. */
 export const hostile = `<img src=x onerror=alert(1)> \u202Etxt.exe ${"long".repeat(200)}`;
@@ -51,7 +52,9 @@ const host = (id, name, more = {}) => ({
   ...more,
 });
 
-export function fleet({ empty, session, workers, enrollments, publish }) {
+export function fleet({ scene, session, workers, enrollments, publish }) {
+  const empty = scene === "empty";
+  const show = scene === "show";
   const refuse = (status, code, error, more = {}) => ({ status, error, code, requestId: "req_fake", ...more });
   const known = (list, id, what) => list.find((x) => x.id === id) ?? refuse(404, "not_found", `${what} not found`);
   let line = 0;
@@ -75,23 +78,25 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
     });
   const hosts = empty
     ? []
-    : [
-        host("hst_1", "build-07", { note: "under the desk in room 4", version: "1.3.0" }),
-        host("hst_2", "mac-02", {
-          os: "darwin",
-          arch: "arm64",
-          osVersion: "macOS 26.1",
-          clockSkewMs: -95_000,
-          warnings: ["its clock was 1m35s behind when it checked in last"],
-        }),
-        host("hst_3", "gpu-01", {
-          status: "offline",
-          lastSeenAt: iso(7_200_000),
-          warnings: ["it was heard of last …"],
-        }),
-        host("hst_4", hostile, { status: "never", lastSeenAt: null, version: "" }),
-        host("hst_5", "sold-01", { status: "revoked", revokedAt: iso(86_400_000), revokedBy: "ada" }),
-      ];
+    : show
+      ? showHosts(host)
+      : [
+          host("hst_1", "build-07", { note: "under the desk in room 4", version: "1.3.0" }),
+          host("hst_2", "mac-02", {
+            os: "darwin",
+            arch: "arm64",
+            osVersion: "macOS 26.1",
+            clockSkewMs: -95_000,
+            warnings: ["its clock was 1m35s behind when it checked in last"],
+          }),
+          host("hst_3", "gpu-01", {
+            status: "offline",
+            lastSeenAt: iso(7_200_000),
+            warnings: ["it was heard of last …"],
+          }),
+          host("hst_4", hostile, { status: "never", lastSeenAt: null, version: "" }),
+          host("hst_5", "sold-01", { status: "revoked", revokedAt: iso(86_400_000), revokedBy: "ada" }),
+        ];
   for (const w of workers) if (!hosts.some((h) => h.name === w.host)) w.host = hosts[0]?.name ?? "";
   const detail = (h) => {
     const items = workers.filter((w) => w.host === h.name);
@@ -120,18 +125,20 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
 
   const releases = empty
     ? []
-    : [
-        release("pipedai-worker", "1.5.0", 9, { notes: "Faster claims.\nNothing else." }),
-        release("pipedai-worker", "1.4.0", 8),
-        release("pipedai-worker", "1.4.1", 7, {
-          state: "yanked",
-          yankedAt: iso(3_600_000),
-          yankedBy: "ada",
-          yankReason: "crashes on empty documents",
-        }),
-        release("pipedai-worker", "1.6.0-rc.1", 1, { channel: "beta", state: "pending", publishedAt: null }),
-        release("pipedai-orchestrator", "1.4.0", 4),
-      ];
+    : show
+      ? showReleases(release)
+      : [
+          release("pipedai-worker", "1.5.0", 9, { notes: "Faster claims.\nNothing else." }),
+          release("pipedai-worker", "1.4.0", 8),
+          release("pipedai-worker", "1.4.1", 7, {
+            state: "yanked",
+            yankedAt: iso(3_600_000),
+            yankedBy: "ada",
+            yankReason: "crashes on empty documents",
+          }),
+          release("pipedai-worker", "1.6.0-rc.1", 1, { channel: "beta", state: "pending", publishedAt: null }),
+          release("pipedai-orchestrator", "1.4.0", 4),
+        ];
   const rotation = { from: key(1), to: key(2), createdAt: iso(86_400_000 * 40) };
   const keys = {
     ...(empty ? {} : { first: key(1) }),
@@ -201,30 +208,32 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
     });
   const rollouts = empty
     ? []
-    : [
-        rollout(
-          "rol_1",
-          "paused",
-          [
-            target(hosts[0], "succeeded", {
-              canary: true,
-              workers: [{ workerId: "wrk_01hzq4k8pdf", fromVersion: "1.4.0", version: "1.5.0", status: "upgraded" }],
-            }),
-            target(hosts[1], "failed", {
-              error: "the new version did not become ready in 30 s; the host went back to 1.4.0",
-              workers: [{ workerId: "wrk_02", status: "failed", error: "exit status 3" }],
-            }),
-            target(hosts[2], "waiting"),
-            target(hosts[3], "waiting"),
-          ],
-          { reason: "1 host failed, and 0 may", note: "weekly" },
-        ),
-        rollout("rol_0", "succeeded", [target(hosts[0], "succeeded")], {
-          version: "1.4.0",
-          createdAt: iso(86_400_000),
-          endedAt: iso(86_300_000),
-        }),
-      ];
+    : show
+      ? showRollouts(rollout, target, hosts)
+      : [
+          rollout(
+            "rol_1",
+            "paused",
+            [
+              target(hosts[0], "succeeded", {
+                canary: true,
+                workers: [{ workerId: "wrk_01hzq4k8pdf", fromVersion: "1.4.0", version: "1.5.0", status: "upgraded" }],
+              }),
+              target(hosts[1], "failed", {
+                error: "the new version did not become ready in 30 s; the host went back to 1.4.0",
+                workers: [{ workerId: "wrk_02", status: "failed", error: "exit status 3" }],
+              }),
+              target(hosts[2], "waiting"),
+              target(hosts[3], "waiting"),
+            ],
+            { reason: "1 host failed, and 0 may", note: "weekly" },
+          ),
+          rollout("rol_0", "succeeded", [target(hosts[0], "succeeded")], {
+            version: "1.4.0",
+            createdAt: iso(86_400_000),
+            endedAt: iso(86_300_000),
+          }),
+        ];
   const planOf = (body) => {
     const wanted = body.hosts ? hosts.filter((h) => body.hosts.includes(h.id)) : hosts;
     const fits = wanted.filter((h) => h.status !== "revoked" && h.status !== "never");
@@ -257,38 +266,41 @@ export function fleet({ empty, session, workers, enrollments, publish }) {
     return r;
   };
 
-  const tokens = [
-    {
-      id: "tok_0123456789abcdef",
-      kind: "pwk",
-      name: "bootstrap admin",
-      role: "admin",
-      lastFour: "a1b2",
-      workspaceId: "default",
-      createdAt: iso(86_400_000 * 60),
-      expiresAt: null,
-      revokedAt: null,
-      lastUsedAt: iso(2_000),
-    },
-    {
-      id: "tok_00000000000000ci",
-      kind: "pwk",
-      name: "ci",
-      role: "operator",
-      lastFour: "zz99",
-      workspaceId: "default",
-      createdBy: "ada",
-      createdAt: iso(86_400_000 * 3),
-      expiresAt: iso(-86_400_000 * 87),
-      revokedAt: null,
-      lastUsedAt: null,
-    },
-  ];
+  const tokens = show
+    ? showTokens()
+    : [
+        {
+          id: "tok_0123456789abcdef",
+          kind: "pwk",
+          name: "bootstrap admin",
+          role: "admin",
+          lastFour: "a1b2",
+          workspaceId: "default",
+          createdAt: iso(86_400_000 * 60),
+          expiresAt: null,
+          revokedAt: null,
+          lastUsedAt: iso(2_000),
+        },
+        {
+          id: "tok_00000000000000ci",
+          kind: "pwk",
+          name: "ci",
+          role: "operator",
+          lastFour: "zz99",
+          workspaceId: "default",
+          createdBy: "ada",
+          createdAt: iso(86_400_000 * 3),
+          expiresAt: iso(-86_400_000 * 87),
+          revokedAt: null,
+          lastUsedAt: null,
+        },
+      ];
   const workspaces = [
     { id: "default", name: "default", authMode: "api_key", environmentId: "env_1", default: true, createdAt: iso(1e9) },
   ];
   const environments = [{ id: "env_1", workspaceId: "default", name: "production", createdAt: iso(1e9) }];
-  if (!empty) {
+  if (show) writeAudit(wrote);
+  else if (!empty) {
     wrote("enrollment.ask", "enr_1", { actor: "", kind: "", role: undefined });
     wrote("host.note", "hst_1", { actor: "ada", detail: "build-07" });
     wrote("token.create", "tok_00000000000000ci", { actor: "ada", detail: "pwk ci operator" });

@@ -105,48 +105,67 @@ export function records(empty, runInFlight) {
           registeredAt: iso(9e7),
         },
       ];
-  const service = {
-    id: "pdf-processor",
-    version: "1.0.0",
-    baseUrl: "",
-    status: "active",
-    registeredAt: iso(9e7),
-    lastHeartbeat: iso(2_000),
-    taskCount: 4,
-    metadata: {},
-  };
-  const tasks = Object.entries(structure).map(([id, node]) => ({
-    id,
-    serviceId: "pdf-processor",
-    codeHash: "9f86d081884c7d659a2feaa0c55ad015",
-    codeVersion: 3,
-    allowedNext: node.allowedNext,
-    timeout: 300,
-    retries: 3,
-    retryBackoff: "exponential",
-    retryDelayMs: 1_000,
-    maxRetryDelayMs: 86_400_000,
-    heartbeatIntervalMs: 30_000,
-    concurrency: id === "summarize" ? 2 : 0,
-    priority: 100,
-    description: {
-      download: "Fetches the document and says how many pages it has.",
-      summarize: "Counts words and tables and writes the summary.",
-    }[id],
-    registeredAt: iso(9e7),
-    updatedAt: iso(9e7),
-  }));
-  const pipeline = {
-    id: "pdf-processor",
-    name: "pdf-processor",
+  const service = serviceOf("pdf-processor", { version: "1.0.0", taskCount: 4 });
+  const tasks = Object.entries(structure).map(([id, node]) =>
+    taskOf(id, "pdf-processor", node, {
+      concurrency: id === "summarize" ? 2 : 0,
+      description: {
+        download: "Fetches the document and says how many pages it has.",
+        summarize: "Counts words and tables and writes the summary.",
+      }[id],
+    }),
+  );
+  const pipeline = pipelineOf("pdf-processor", structure, {
     description: "Reads a PDF and sums up its text and tables.",
     entry_tasks: ["download"],
-    structure,
-    version: "1.0.0",
-    failure_mode: "fail-fast",
-    created_at: iso(9e7),
-    updated_at: iso(9e7),
-    metadata: {},
+  });
+  return {
+    session,
+    enrollments,
+    workers,
+    services: empty ? [] : [service],
+    tasks,
+    pipelines: empty ? [] : [pipeline],
   };
-  return { session, enrollments, workers, service, tasks, pipeline };
 }
+
+export const serviceOf = (id, more) => ({
+  id,
+  baseUrl: "",
+  status: "active",
+  registeredAt: iso(9e7),
+  lastHeartbeat: iso(2_000),
+  metadata: {},
+  ...more,
+});
+
+export const taskOf = (id, serviceId, node, more) => ({
+  id,
+  serviceId,
+  codeHash: "9f86d081884c7d659a2feaa0c55ad015",
+  codeVersion: 3,
+  allowedNext: node.allowedNext,
+  timeout: 300,
+  retries: 3,
+  retryBackoff: "exponential",
+  retryDelayMs: 1_000,
+  maxRetryDelayMs: 86_400_000,
+  heartbeatIntervalMs: 30_000,
+  concurrency: 0,
+  priority: 100,
+  registeredAt: iso(9e7),
+  updatedAt: iso(9e7),
+  ...more,
+});
+
+export const pipelineOf = (id, graph, more) => ({
+  id,
+  name: id,
+  structure: graph,
+  version: "1.0.0",
+  failure_mode: "fail-fast",
+  created_at: iso(9e7),
+  updated_at: iso(9e7),
+  metadata: {},
+  ...more,
+});

@@ -15,7 +15,7 @@ import { rolloutsQuery } from "../queries/rollouts.ts";
 import { servicesQuery } from "../queries/services.ts";
 import { ailing, type Concern, failing, givenUp, idle, joining, stopped, stuck } from "./attention.ts";
 
-const most = 8;
+const most = 6;
 
 /**
  * What needs somebody, the most urgent first: who waits at a terminal, what stopped, what failed. What could not be looked at
@@ -113,17 +113,17 @@ function Row({ concern: c }: { concern: Concern }) {
   return (
     <li className="flex items-start gap-2.5 px-3 py-2" data-concern={c.key}>
       <StateIcon state={c.state} className="mt-0.5 size-4" />
-      <div className="min-w-0 flex-1">
-        <p>
+      <div className="flex min-w-0 flex-1 flex-wrap items-baseline gap-x-3 lg:flex-nowrap">
+        <p className="max-w-full lg:shrink-0">
           {c.name && (
-            <strong className="inline-block max-w-full truncate align-bottom font-semibold" title={c.name}>
+            <strong className="inline-block max-w-full truncate align-bottom font-semibold lg:max-w-80" title={c.name}>
               {c.name}
             </strong>
           )}{" "}
           {c.text}
         </p>
         {c.detail && (
-          <p className="line-clamp-1 text-sm text-muted" title={c.detail}>
+          <p className="min-w-0 truncate text-sm text-muted" title={c.detail}>
             {c.detail}
           </p>
         )}

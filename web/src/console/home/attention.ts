@@ -39,7 +39,7 @@ export const allOf = (t: RunTally): number => t.completed + t.failed + t.partial
 export function joining(pending: readonly Enrollment[]): Concern[] {
   return pending.map((e) => ({
     key: `joining ${e.id}`,
-    state: "waiting",
+    state: "unfinished",
     name: e.hostname || e.label || "A host",
     text: "asked to join",
     at: e.createdAt,
@@ -114,7 +114,7 @@ export function ailing(hosts: readonly Host[]): Concern[] {
       "offline",
       (h) => ({
         text: "is offline",
-        detail: h.workers > 0 ? `${count(h.workers, "worker")} of it get no work` : undefined,
+        detail: h.workers > 0 ? `with ${count(h.workers, "worker")}` : undefined,
         at: h.lastSeenAt,
       }),
       "hosts are offline",
@@ -163,7 +163,7 @@ export function idle(services: readonly Service[]): Concern[] {
     .filter((s) => s.status !== "active")
     .map((s) => ({
       key: `service ${s.id}`,
-      state: s.status,
+      state: s.status === "disconnected" ? "offline" : "warning",
       name: s.id,
       text: "has no worker; its tasks wait",
       at: s.lastHeartbeat,

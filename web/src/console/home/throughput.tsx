@@ -40,8 +40,8 @@ export function Throughput({ hours }: { hours: Span }) {
               search={span === 24 ? {} : { hours: span }}
               replace
               aria-label={names[span][1]}
-              aria-current={span === hours ? "true" : undefined}
-              className="grid min-h-7 place-items-center rounded-md px-2 text-sm font-medium text-muted hover:text-text aria-[current=true]:bg-sunken aria-[current=true]:text-text"
+              activeOptions={{ exact: true }}
+              className={`grid min-h-7 place-items-center rounded-md px-2 text-sm font-medium ${span === hours ? "bg-sunken text-text" : "text-muted hover:text-text"}`}
             >
               {names[span][0]}
             </Link>
