@@ -86,7 +86,7 @@ test("the main path: open a pipeline, run it, watch it complete, look at graph a
   await page.getByRole("heading", { name: "Home" }).waitFor();
   assert.equal(new URL(page.url()).search, "", "the token stands in the address bar");
   await page.locator('[data-link="live"]:visible').waitFor();
-  await page.locator('[data-counter="Running"]').waitFor();
+  await page.locator('[data-counter="Running"], [data-start-here]').first().waitFor();
   await clean(page);
 
   await page.getByRole("link", { name: "Pipelines", exact: true }).click();

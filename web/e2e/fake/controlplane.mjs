@@ -570,6 +570,13 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       publish({ type: "worker", id: w.id, status: "enabled" });
     }
   };
+  /** A worker brings a service, and its pipeline with it. */
+  const offer = () => {
+    const one = records(false);
+    services.push(...one.services);
+    pipelines.push(...one.pipelines);
+    publish({ type: "service", serviceId: one.services[0].id });
+  };
   const sayEvent = (id, event) => {
     machines.events.push({ seq: machines.events.length + 1, ts: iso(), ...event });
     publish({ type: "worker", id, status: "enabled" });
@@ -587,6 +594,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     machines,
     enrollments,
     finishRuns,
+    offer,
     sayEvent,
     stop: running.stop,
   };

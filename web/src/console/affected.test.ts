@@ -16,7 +16,7 @@ it("knows what an event makes old", () => {
     ["dlq"],
     ["run-counts"],
   ]);
-  const task = { seq: 1, type: "run", runId: "prun_1", taskRunId: "trun_1", at: null };
+  const task = { seq: 1, type: "run" as const, runId: "prun_1", taskRunId: "trun_1", at: null };
   expect(affectedKeys({ ...task, status: "running" })).toEqual([["run", "prun_1"], ["queue"]]);
   expect(affectedKeys({ ...task, status: "failed" })).toEqual([["run", "prun_1"], ["queue"], ["dlq"]]);
   expect(affectedKeys({ seq: 1, type: "mode", at: null })).toEqual([["maintenance"], ["queue"]]);

@@ -8,7 +8,11 @@ export function affectedKeys(event: StreamEvent): Key[] {
     case "run":
       // A task that goes on changes no list of runs; one that fails for good may leave a dead letter.
       if (event.runId && event.taskRunId)
-        return [["run", event.runId], ["queue"], ...(event.status === "failed" || event.status === "timeout" ? [["dlq"]] : [])];
+        return [
+          ["run", event.runId],
+          ["queue"],
+          ...(event.status === "failed" || event.status === "timeout" ? [["dlq"]] : []),
+        ];
       return [...(event.runId ? [["run", event.runId]] : [["run"]]), ["runs"], ["queue"], ["dlq"], ["run-counts"]];
     case "service":
       return [["services"], ["service"], ["pipelines"], ["pipeline"], ["task-history"]];

@@ -11,10 +11,10 @@ import { barsOf, sumOf } from "./chart.ts";
 export const spans = [1, 6, 24, 168] as const;
 export type Span = (typeof spans)[number];
 const names: Record<Span, [short: string, long: string]> = {
-  1: ["1 h", "the last hour"],
-  6: ["6 h", "the last 6 hours"],
-  24: ["1 d", "the last day"],
-  168: ["7 d", "the last week"],
+  1: ["1 hour", "the last hour"],
+  6: ["6 hours", "the last 6 hours"],
+  24: ["1 day", "the last day"],
+  168: ["7 days", "the last week"],
 };
 
 const looks: Record<keyof RunTally, { word: string; colour: string; status?: string }> = {
@@ -39,7 +39,6 @@ export function Throughput({ hours }: { hours: Span }) {
               to="/"
               search={span === 24 ? {} : { hours: span }}
               replace
-              aria-label={names[span][1]}
               activeOptions={{ exact: true }}
               className={`grid min-h-7 place-items-center rounded-md px-2 text-sm font-medium ${span === hours ? "bg-sunken text-text" : "text-muted hover:text-text"}`}
             >

@@ -1,0 +1,131 @@
+// The start of the console, and lists that are kept and taken along, against a fake control plane on an ordinary day.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { startControlPlane } from "./fake/controlplane.mjs";
+
+const limit = { timeout: 90_000 };
+let browser;
+let fake;
+
+before(async () => {
+  browser = await launch();
+  fake = await startControlPlane({ scene: "show" });
+});
+after(async () => {
+  await browser?.close();
+  await fake?.stop();
+});
+
+const at = (path, on = fake) => {
+  const to = new URL(path, on.base);
+  to.searchParams.set("token", on.token);
+  return to.href;
+};
+const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
+const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+
+test("home: what needs somebody leads to where it is settled", limit, async () => {
+  for (const width of [1280, 360]) {
+    const { page, complaints, close } = await openTab(browser, { width });
+    await page.goto(at("/"));
+    const list = page.getByRole("region", { name: "Needs attention" });
+    await list.getByText("asked to join").waitFor();
+    await page.getByRole("img", { name: /^Runs of the last day: \d+, of which \d+ failed/ }).waitFor();
+    await page.getByRole("table", { name: "Runs" }).waitFor();
+    assert.equal(await sideways(page), 0, "the page scrolls sideways");
+    await clean(page);
+    assert.deepEqual(complaints, []);
+    await close();
+  }
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/"));
+  const list = page.getByRole("region", { name: "Needs attention" });
+  await list.getByText("has no worker; its tasks wait").waitFor();
+  await list.getByText("rolls out no further").waitFor();
+  await list.getByRole("button", { name: /^Show \d more/ }).click();
+  await list.getByText("dead letters came in the last day").waitFor();
+  // A host that is back is missed no more, without anybody asking for the page again.
+  await list.locator('[data-concern="offline hst_5"]').waitFor();
+  Object.assign(
+    fake.machines.hosts.find((h) => h.id === "hst_5"),
+    { status: "online" },
+  );
+  fake.machines.join("build-06");
+  await list.locator('[data-concern="offline hst_5"]').waitFor({ state: "detached" });
+  await list.locator('[data-concern="failing customer-sync"]').getByRole("link").click();
+  await page.waitForURL(/\/runs\?/);
+  for (const part of ["status=failed", "pipeline=customer-sync", "hours=24"])
+    assert.ok(page.url().includes(part), part);
+  await page.getByRole("table", { name: "Runs" }).locator('[data-state="failed"]').first().waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("home: the span of the chart stands in the address", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/"));
+  const runs = page.locator("[data-runs]");
+  await runs.waitFor();
+  const inADay = Number(await runs.getAttribute("data-runs"));
+  await page.getByRole("link", { name: "7 days" }).click();
+  await page.waitForURL(/hours=168/);
+  await page.getByRole("img", { name: /^Runs of the last week/ }).waitFor();
+  await page.waitForFunction((n) => Number(document.querySelector("[data-runs]")?.dataset.runs) > 3 * n, inADay);
+  await page.reload();
+  await page.getByRole("img", { name: /^Runs of the last week/ }).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("home: what cannot be loaded keeps nothing else from being shown", limit, async () => {
+  const { page, complaints, close } = await openTab(browser, { expected: /500/ });
+  const refuse = (route) =>
+    route.fulfill({
+      status: 500,
+      contentType: "application/json",
+      body: JSON.stringify({ error: "the disk is gone", code: "internal", requestId: "req_broken" }),
+    });
+  const paths = ["**/api/run-counts**", "**/api/v1/hosts"];
+  for (const path of paths) await page.route(path, refuse);
+  await page.goto(at("/"));
+  await page.getByText("The runs could not be counted").waitFor();
+  await page.getByText("The hosts could not be loaded").waitFor();
+  const list = page.getByRole("region", { name: "Needs attention" });
+  await list.getByText("The runs of the last day could not be looked at").waitFor();
+  await list.getByText("asked to join").waitFor();
+  await page.getByRole("table", { name: "Runs" }).waitFor();
+  await clean(page);
+  for (const path of paths) await page.unroute(path);
+  await list.getByRole("button", { name: "Retry" }).first().click();
+  await list.getByRole("button", { name: "Retry" }).last().click();
+  await page.getByRole("img", { name: /^Runs of the last day/ }).waitFor();
+  await list.getByText("could not be looked at").first().waitFor({ state: "detached" });
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("home: the way to the first run ticks itself off", limit, async () => {
+  const fresh = await startControlPlane({ scene: "empty", stepMs: 50 });
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(fresh.url);
+  const steps = page.locator("[data-start-here] > li");
+  await steps.first().getByText("pipedai-orchestrator connect").waitFor();
+  await clean(page);
+  fresh.machines.join("build-01");
+  await steps.first().getByText("build-01 has joined").waitFor();
+  fresh.offer();
+  await steps.nth(1).getByText("pdf-processor is there").waitFor();
+  await steps.nth(2).getByText("pipeweave trigger pdf-processor").waitFor();
+  await clean(page);
+  await fetch(`${fresh.base}/api/pipelines/pdf-processor/trigger`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${fresh.token}` },
+    body: "{}",
+  });
+  await page.getByRole("table", { name: "Runs" }).waitFor();
+  await page.locator('[data-counter="Completed"]').waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+  await fresh.stop();
+});
