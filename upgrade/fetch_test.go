@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -160,128 +159,6 @@ func TestFetch_goesOnAfterABrokenConnection(t *testing.T) {
 	}
 }
 
-func TestFetch_formats(t *testing.T) {
-	t.Parallel()
-	body := script("2.0.0")
-	folder := func(prefix string) []member {
-		return []member{{name: prefix + "pipedai-worker", body: body, mode: 0o644}, {name: prefix + "README.md", body: []byte("read me"), mode: 0o644}}
-	}
-	for name, test := range map[string]struct {
-		format string
-		data   []byte
-		want   string
-	}{
-		"the program itself":    {release.FormatBinary, body, "pipedai-worker"},
-		"tar.gz":                {release.FormatTarGz, tarGz(t, folder("")...), "pipedai-worker"},
-		"tar.gz with a folder":  {release.FormatTarGz, tarGz(t, append([]member{{name: "x-2.0.0/", kind: '5', mode: 0o755}}, folder("x-2.0.0/bin/")...)...), "x-2.0.0/bin/pipedai-worker"},
-		"tar.gz that begins ./": {release.FormatTarGz, tarGz(t, append([]member{{name: "./", kind: '5', mode: 0o755}}, folder("./")...)...), "pipedai-worker"},
-		"zip":                   {release.FormatZip, zipped(t, folder("bin/")...), "bin/pipedai-worker"},
-		"the one highest up":    {release.FormatZip, zipped(t, append(folder("examples/old/"), folder("bin/")...)...), "bin/pipedai-worker"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newPlane(t)
-			h := newHost(t, p, nil)
-			p.publish(t, made(api.ProgramWorker, "2.0.0", 1, test.format, test.data), test.data)
-			v, err := h.install(t.Context(), h.want(""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := filepath.Join(h.dir, "pipedai-worker", "2.0.0", filepath.FromSlash(test.want))
-			path, err := h.Program(t.Context(), api.ProgramWorker, "2.0.0")
-			if err != nil || path != want || v.Path != want || v.Source != p.URL || v.Sequence != 1 || v.Channel != "stable" {
-				t.Fatalf("got %q, %v and %+v, want %q", path, err, v, want)
-			}
-			if says, err := h.Probe(t.Context(), path); err != nil || says != "2.0.0" {
-				t.Errorf("it says %q, %v", says, err)
-			}
-			for dir, mode := range map[string]fs.FileMode{h.dir: 0o700, filepath.Dir(filepath.Dir(want)): 0o700, want: 0o500} {
-				if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != mode {
-					t.Errorf("%s: %v, %v; want %v", dir, info.Mode(), err, mode)
-				}
-			}
-			h.clean(t, "2.0.0")
-		})
-	}
-}
-
-// A signature says who made an archive, not that it may write where it likes.
-func TestFetch_archivesThatReachOut(t *testing.T) {
-	t.Parallel()
-	program := member{name: "pipedai-worker", body: script("1.0.0"), mode: 0o755}
-	plain := func(names ...string) []member {
-		all := []member{program}
-		for _, n := range names {
-			all = append(all, member{name: n, body: []byte("x"), mode: 0o644})
-		}
-		return all
-	}
-	bomb := make([]byte, 300<<20)
-	many := make([]string, 10_001)
-	for i := range many {
-		many[i] = "f" + strconv.Itoa(i)
-	}
-	for name, members := range map[string][]member{
-		"a step up":           plain("../evil"),
-		"a step up inside":    plain("a/../../evil"),
-		"absolute":            plain("/tmp/evil"),
-		"a backslash":         plain(`..\evil`),
-		"a drive":             plain("C:/evil"),
-		"a stream":            plain("a:b"),
-		"a device of Windows": plain("aux.txt"),
-		"ends in a dot":       plain("a."),
-		"a control character": plain("a\nb"),
-		"twice":               plain("a", "a"),
-		"twice in other case": plain("a", "A"),
-		"a file and a folder": plain("a", "a/b"),
-		"a folder and a file": plain("a/b", "a"),
-		"folders by case":     plain("a/b", "A/c"),
-		"too deep":            plain(strings.Repeat("a/", 30) + "b"),
-		"too long":            plain(strings.Repeat("a", 401)),
-		"too many":            plain(many...),
-		"a bomb":              {program, {name: "bomb", body: bomb, mode: 0o644}},
-		"no program":          {{name: "something", body: script("1.0.0"), mode: 0o755}},
-		"two programs":        plain("b/x", "c/x")[1:],
-		"a link":              {program, {name: "l", kind: '2', link: "/etc/passwd"}},
-		"the program, a link": {{name: "pipedai-worker", kind: '2', link: "/bin/sh", mode: 0o755}},
-	} {
-		if name == "two programs" {
-			members = []member{{name: "b/pipedai-worker", body: program.body, mode: 0o755}, {name: "c/pipedai-worker", body: program.body, mode: 0o755}}
-		}
-		zips := zipped(t, members...)
-		tars := tarGz(t, members...)
-		refuse(t, name+", tar.gz", release.FormatTarGz, tars)
-		refuse(t, name+", zip", release.FormatZip, zips)
-	}
-	for name, m := range map[string]member{
-		"a hard link": {name: "l", kind: '1', link: "pipedai-worker"},
-		"a device":    {name: "d", kind: '3'},
-		"a pipe":      {name: "p", kind: '6'},
-	} {
-		refuse(t, name, release.FormatTarGz, tarGz(t, program, m))
-	}
-	refuse(t, "no archive, tar.gz", release.FormatTarGz, script("1.0.0"))
-	refuse(t, "no archive, zip", release.FormatZip, script("1.0.0"))
-	whole := tarGz(t, program)
-	refuse(t, "cut off", release.FormatTarGz, whole[:len(whole)-6])
-}
-
-// refuse fails unless the archive is refused and leaves nothing anywhere.
-func refuse(t *testing.T, name, format string, data []byte) {
-	t.Run(name, func(t *testing.T) {
-		t.Parallel()
-		p := newPlane(t)
-		h := newHost(t, p, nil)
-		p.publish(t, made(api.ProgramWorker, "1.0.0", 1, format, data), data)
-		_, err := h.install(t.Context(), h.want(""))
-		wantCode(t, err, api.CodeBadArchive)
-		h.clean(t)
-		if _, err := os.Stat(filepath.Join(filepath.Dir(h.dir), "evil")); err == nil {
-			t.Error("it wrote outside of its folder")
-		}
-	})
-}
-
 // Two that install at once do it once; one that cannot wait is told why.
 func TestFetch_twoAtOnce(t *testing.T) {
 	t.Parallel()
@@ -342,74 +219,6 @@ func TestFetch_cancelled(t *testing.T) {
 	h.clean(t)
 }
 
-// A program is started only while it is what was installed.
-func TestProgram_changed(t *testing.T) {
-	t.Parallel()
-	data := tarGz(t, member{name: "pipedai-worker", body: script("1.0.0"), mode: 0o755}, member{name: "lib/part", body: []byte("part"), mode: 0o644})
-	for name, change := range map[string]func(folder string) error{
-		"the program": func(f string) error { return replace(filepath.Join(f, "pipedai-worker"), script("6.6.6"), 0o700) },
-		"in place, with its old time": func(f string) error {
-			path := filepath.Join(f, "pipedai-worker")
-			info, err := os.Stat(path)
-			if err == nil {
-				err = os.Chmod(path, 0o700)
-			}
-			if err == nil {
-				err = os.WriteFile(path, script("1.0.1"), 0o700)
-			}
-			return errors.Join(err, os.Chmod(path, 0o500), os.Chtimes(path, info.ModTime(), info.ModTime()))
-		},
-		"another file":  func(f string) error { return replace(filepath.Join(f, "lib", "part"), []byte("trap"), 0o600) },
-		"one more file": func(f string) error { return os.WriteFile(filepath.Join(f, "sitecustomize.py"), nil, 0o600) },
-		"one less file": func(f string) error { return os.Remove(filepath.Join(f, "lib", "part")) },
-		"a link": func(f string) error {
-			return errors.Join(os.Remove(filepath.Join(f, "lib", "part")), os.Symlink("/etc/passwd", filepath.Join(f, "lib", "part")))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newPlane(t)
-			h := newHost(t, p, nil)
-			p.publish(t, made(api.ProgramWorker, "1.0.0", 1, release.FormatTarGz, data), data)
-			if _, err := h.install(t.Context(), h.want("")); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0"); err != nil {
-				t.Fatal(err)
-			}
-			if err := change(filepath.Join(h.dir, "pipedai-worker", "1.0.0")); err != nil {
-				t.Fatal(err)
-			}
-			_, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0")
-			wantCode(t, err, api.CodeProgramChanged)
-			if want := "pipedai-orchestrator upgrade <worker> --version 1.0.0"; !strings.Contains(err.Error(), want) {
-				t.Errorf("%v, want the command %s", err, want)
-			}
-			// Installing it again heals it.
-			if _, err := h.install(t.Context(), h.want("1.0.0")); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0"); err != nil {
-				t.Error(err)
-			}
-			h.clean(t, "1.0.0")
-		})
-	}
-	t.Run("not there", func(t *testing.T) {
-		t.Parallel()
-		h := newHost(t, newPlane(t), nil)
-		_, err := h.Program(t.Context(), api.ProgramWorker, "1.0.0")
-		if wantCode(t, err, api.CodeNotFound); !errors.Is(err, upgrade.ErrNotInstalled) {
-			t.Errorf("%v is not ErrNotInstalled", err)
-		}
-	})
-}
-
-func replace(path string, data []byte, mode fs.FileMode) error {
-	temp := path + ".new"
-	return errors.Join(os.WriteFile(temp, data, mode), os.Rename(temp, path))
-}
-
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
@@ -439,37 +248,6 @@ func TestPrune(t *testing.T) {
 		t.Errorf("once more: %v", err)
 	}
 	h.clean(t, "1.1.0", "1.3.0", "1.4.0", "1.5.0")
-}
-
-func TestProbe(t *testing.T) {
-	t.Parallel()
-	h := newHost(t, newPlane(t), func(o *upgrade.Options) { o.ProbeLimit(500 * time.Millisecond) })
-	for name, test := range map[string]struct{ text, want, problem string }{
-		"bare":            {"echo 1.2.3", "1.2.3", ""},
-		"with its name":   {"echo pipedai-worker v1.2.3-rc.1 '(abc, go1.26)'", "1.2.3-rc.1", ""},
-		"crashes":         {"echo broken >&2; exit 3", "", "broken"},
-		"hangs":           {"sleep 60 & sleep 60", "", "took too long"},
-		"floods":          {"yes", "", "took too long"},
-		"says nothing":    {"true", "", "did not say its version"},
-		"says no version": {"echo latest", "", "did not say its version"},
-		"no program":      {"", "", "exec format error"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			path := filepath.Join(t.TempDir(), "program")
-			text := "#!/bin/sh\n" + test.text + "\n"
-			if name == "no program" {
-				text = "not a program"
-			}
-			if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			got, err := h.Probe(t.Context(), path)
-			if got != test.want || (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
-				t.Errorf("got %q, %v", got, err)
-			}
-		})
-	}
 }
 
 // self runs this test binary as another process.
