@@ -112,3 +112,25 @@ func TestProbe(t *testing.T) {
 		})
 	}
 }
+
+// Case T10: a program that is asked for its version gets what anybody's program
+// has, and none of what was told to this one alone.
+func TestProbe_T10_environment(t *testing.T) {
+	for _, name := range []string{"PIPEDAI_OPERATOR_TOKEN", "PIPEDAI_CONNECT_TOKEN", "PIPEWEAVE_SECRET_KEY", "PIPEWEAVE_API_TOKEN", "NOTIFY_SOCKET"} {
+		t.Setenv(name, "hush")
+	}
+	t.Setenv("LANG", "C.UTF-8")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "program")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nenv >environment\necho 1.2.3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, newPlane(t), nil)
+	if _, err := h.Probe(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "environment"))
+	if err != nil || strings.Contains(string(got), "hush") || !strings.Contains(string(got), "LANG=C.UTF-8\n") || !strings.Contains(string(got), "PATH=") {
+		t.Errorf("it has the environment\n%s%v", got, err)
+	}
+}

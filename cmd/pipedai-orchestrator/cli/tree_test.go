@@ -236,3 +236,23 @@ func TestTree_C12_hugeArguments(t *testing.T) {
 		}
 	}
 }
+
+// Case T10: whoever gives a secret on the command line is told that other
+// programs can read it there. What it is given as shows nowhere.
+func TestArguments_T10_secrets(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	for _, args := range [][]string{
+		{"login", "--api-url", "https://api.example.test", "--token", "pwk_hush"},
+		{"connect", "--api-url", p.URL, "--token", "enr_code"},
+	} {
+		r := newTerminal(t).run(t, args...)
+		r.want(t, 0, "warning: other programs can see --token; use --token-stdin or --token-file")
+		if said := r.out + r.err; strings.Contains(said, "pwk_hush") || strings.Contains(said, "enr_code") {
+			t.Errorf("%v: %s", args, said)
+		}
+	}
+	for _, flag := range cliutil.UnmarkedSecrets(newRoot(newDeps(cliutil.Streams{Getenv: func(string) string { return "" }}))) {
+		t.Errorf("the help of %s does not say that other programs can see it", flag)
+	}
+}

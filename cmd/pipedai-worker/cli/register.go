@@ -56,7 +56,7 @@ func newRegisterCmd(s cliutil.Streams, runF func(context.Context, registerOption
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&token, "token", "", "the registration code (enr_... or wrk_...)")
+	f.StringVar(&token, "token", "", "the registration code (enr_... or wrk_...; other programs can see it: prefer --token-stdin)")
 	f.BoolVar(&o.tokenStdin, "token-stdin", false, "read the code from stdin")
 	f.StringVar(&o.apiURL, "api-url", "", "base URL of the control plane (required)")
 	f.StringVar(&o.config, "config", "", "the worker.json to write (required)")
@@ -75,6 +75,8 @@ func register(ctx context.Context, s cliutil.Streams, o registerOptions) error {
 			return fmt.Errorf("read the code from stdin: %w", err)
 		}
 		o.token = secret.Text(strings.TrimSpace(string(line)))
+	} else {
+		_, _ = fmt.Fprintln(s.Err, "warning: other programs can see --token; use --token-stdin")
 	}
 	if o.token.Empty() {
 		return cliutil.UsageError("the registration code is empty")

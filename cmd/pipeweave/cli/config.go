@@ -94,6 +94,7 @@ func resolveServe(all choices, getenv func(string) string) (serveConfig, error) 
 	if err != nil {
 		bad("storage backends: %w", err)
 	}
+	c.warnings = append(c.warnings, all.exposed()...)
 	return c, cliutil.Fail(cliutil.ExitUsage, errors.Join(problems...), "see: pipeweave config show --origin, pipeweave serve --help")
 }
 

@@ -180,6 +180,9 @@ func (f databaseFlags) target(d *deps) (address string, dir state, err error) {
 	switch {
 	case f.url != "":
 		address = f.url
+		if strings.Contains(shownURL(address), "***") {
+			d.notef("warning: %s\n", readableByOthers("--url", "DATABASE_URL"))
+		}
 	case f.named():
 		if f.parts.host == "" || f.parts.name == "" || f.parts.user == "" {
 			return "", dir, cliutil.UsageError("--host, --database and --user belong together; or give --url")
@@ -188,7 +191,7 @@ func (f databaseFlags) target(d *deps) (address string, dir state, err error) {
 		if p.password == "" {
 			p.password = first(d.Getenv("DB_PASS"), d.Getenv("DB_PASSWORD"))
 		} else {
-			d.notef("warning: other programs on this machine can read --password; DB_PASSWORD hides it\n")
+			d.notef("warning: %s\n", readableByOthers("--password", "DB_PASSWORD"))
 		}
 		if f.ssl {
 			p.ssl = "true"

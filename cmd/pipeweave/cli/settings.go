@@ -132,6 +132,22 @@ func (c choice) shown() string {
 	}
 }
 
+// exposed says where a secret was given by flag: every program on the machine
+// can read the command line.
+func (all choices) exposed() (warnings []string) {
+	for _, c := range all {
+		if strings.HasPrefix(c.origin, "flag ") && strings.Contains(c.shown(), "***") {
+			warnings = append(warnings, readableByOthers("--"+c.flag, c.env[0]))
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
+func readableByOthers(flag, env string) string {
+	return fmt.Sprintf("other programs on this machine can read %s; %s hides it", flag, env)
+}
+
 // shownBackends is a JSON array of backends without their credentials.
 func shownBackends(value string) string {
 	var items []map[string]any
