@@ -80,9 +80,7 @@ func TestUpgradeAll_stopsAtTheFirstFailure(t *testing.T) {
 	h = newUpgradeHost(t, func(o *Options) {
 		o.reached = func(point string) {
 			if point == "upgrade-all/one" { // from the second on nobody is heard
-				h.p.mu.Lock()
-				h.p.deaf = true
-				h.p.mu.Unlock()
+				h.p.deafen(true)
 			}
 		}
 	}, "w1", "w2", "w3")
@@ -95,9 +93,7 @@ func TestUpgradeAll_stopsAtTheFirstFailure(t *testing.T) {
 	if op.Upgrade.Items[1].Failure != api.UpgradeFailedSilent {
 		t.Errorf("item %+v", op.Upgrade.Items[1])
 	}
-	h.p.mu.Lock()
-	h.p.deaf = false
-	h.p.mu.Unlock()
+	h.p.deafen(false)
 	h.as(t, "w1", "1.2.0", true, true)
 	h.as(t, "w2", "", true, true)
 	h.as(t, "w3", "", true, true)

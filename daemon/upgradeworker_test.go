@@ -120,6 +120,13 @@ func (p *plane) beat(w http.ResponseWriter, r *http.Request) {
 	worker.Version, worker.LastSeenAt = &body.Version, api.At(time.Unix(0, 0).Add(time.Duration(p.beats)*time.Second)) // a clock of its own
 }
 
+// deafen has it take no heartbeats.
+func (p *plane) deafen(deaf bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = deaf
+}
+
 func (p *plane) offline(off bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

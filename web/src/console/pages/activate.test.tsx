@@ -57,7 +57,7 @@ function show(enrollment: Partial<Enrollment> | Error) {
   );
 }
 
-it("decides nothing by being opened, and says who asks for what", async () => {
+it("D6: decides nothing by being opened, and says who asks for what", async () => {
   show({});
   await screen.findByText("WDJB-MJHT");
   const panel = screen.getByRole("region", { name: /asks to join/ });
