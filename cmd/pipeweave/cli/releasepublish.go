@@ -5,17 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"pipedai/api"
-	"pipedai/client"
 	"pipedai/internal/cliutil"
 	"pipedai/internal/release"
 )
@@ -236,168 +232,8 @@ func (s *signer) rehearse(ctx context.Context, p plan, title string, o publishOp
 	return out, s.say(false, "%s would be signed by key %s with sequence %d.\n", title, s.key.Public().ID(), next)
 }
 
-// sendTries is how often a file is sent when the connection breaks.
-const sendTries = 3
-
-// send sends the bytes of an artifact, again from the start when they did not
-// arrive.
-func (s *signer) send(ctx context.Context, p plan, f releaseFile) error {
-	for try := 1; ; try++ {
-		err := s.sendOnce(ctx, p, f)
-		var refused *api.Error
-		again := errors.As(err, &refused) && (refused.Status == 0 || refused.Status == http.StatusServiceUnavailable)
-		if err == nil || !again || try == sendTries || ctx.Err() != nil {
-			return err
-		}
-		s.d.notef("  %s: %v; trying again\n", f.Name, err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Duration(try) * s.pause):
-		}
-	}
-}
-
-func (s *signer) sendOnce(ctx context.Context, p plan, f releaseFile) error {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	shown := &progress{d: s.d, from: file, name: f.Name, size: f.Size, now: s.d.now}
-	_, err = s.c.PutArtifact(ctx, p.Program, p.Version, f.Name, shown, f.Size)
-	shown.end(err)
-	return err
-}
-
-// progress shows how far a file is, to a person who looks on.
-type progress struct {
-	d     *deps
-	from  io.Reader
-	name  string
-	size  int64
-	now   func() time.Time
-	done  int64
-	shown time.Time
-}
-
-func (p *progress) Read(b []byte) (int, error) {
-	n, err := p.from.Read(b)
-	p.done += int64(n)
-	if p.d.ErrTTY && !p.d.Plain && p.now().Sub(p.shown) > 100*time.Millisecond {
-		p.shown = p.now()
-		p.d.notef("\r  %s  %3d %%", p.name, p.done*100/max(p.size, 1))
-	}
-	return n, err
-}
-
-func (p *progress) end(err error) {
-	start := "  "
-	if !p.shown.IsZero() {
-		start = "\r  "
-	}
-	if err != nil {
-		p.d.notef("%s%s  stopped after %s of %s\n", start, p.name, bytesText(p.done), bytesText(p.size))
-		return
-	}
-	p.d.notef("%s%s  sent %s\n", start, p.name, bytesText(p.size))
-}
-
 // exitOf keeps the exit code that an error has.
 func exitOf(err error) int {
 	code, _, _ := cliutil.Explain(err)
 	return code
-}
-
-var _ io.Reader = (*progress)(nil)
-
-// signer signs releases for one control plane.
-type signer struct {
-	d     *deps
-	c     *client.Client
-	key   release.PrivateKey
-	keys  []release.Key // the history, the current one last
-	pause time.Duration // between tries
-}
-
-// newSigner checks that the key is the one that signs.
-func newSigner(ctx context.Context, d *deps, c *client.Client, key release.PrivateKey) (*signer, error) {
-	history, err := c.ReleaseKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := release.Chain(history)
-	if err != nil {
-		return nil, fmt.Errorf("the server's history of the release key does not hold: %w", err)
-	}
-	if err := currentKeyIs(keys, key.Public()); err != nil {
-		return nil, err
-	}
-	return &signer{d: d, c: c, key: key, keys: keys, pause: time.Second}, nil
-}
-
-// say prints a result, unless the output is JSON.
-func (s *signer) say(asJSON bool, format string, args ...any) error {
-	if asJSON {
-		return nil
-	}
-	return s.d.printf(format, args...)
-}
-
-// find looks for the release that m would be, signed by the same key and still
-// good, and tells the next free sequence of the channel.
-func (s *signer) find(ctx context.Context, m api.ReleaseManifest) (found api.PublishedRelease, ok bool, next int64, err error) {
-	all, err := s.c.PublishedReleases(ctx, m.Program, m.Channel)
-	if err != nil {
-		return found, false, 0, err
-	}
-	next = 1
-	for _, p := range all.Items {
-		next = max(next, p.Sequence+1)
-		good := p.State == api.ReleasePending && p.ExpiresAt.After(s.d.now()) || p.State == api.ReleasePublished
-		if !ok && p.Version == m.Version && good && p.KeyID == s.key.Public().ID() && sameArtifacts(p.Artifacts, m.Artifacts) {
-			found, ok = p, true
-		}
-	}
-	return found, ok, next, nil
-}
-
-// sameArtifacts reports whether both lists hold the same, in whatever order.
-func sameArtifacts(have []api.PublishedArtifact, want []api.Artifact) bool {
-	if len(have) != len(want) {
-		return false
-	}
-	for _, a := range have {
-		if !slices.Contains(want, a.Artifact) {
-			return false
-		}
-	}
-	return true
-}
-
-// put finds the release, or signs it and hands it in. Somebody may take the
-// sequence meanwhile; then it is signed with the next one.
-func (s *signer) put(ctx context.Context, m api.ReleaseManifest, e expiry) (made api.PublishedRelease, signed bool, err error) {
-	for try := 1; ; try++ {
-		found, ok, next, err := s.find(ctx, m)
-		if err != nil || ok {
-			return found, false, err
-		}
-		made, err := s.sign(ctx, m, next, e)
-		var refused *api.Error
-		if errors.As(err, &refused) && refused.Code == api.CodeReleaseSequence && try < 5 {
-			continue
-		}
-		return made, err == nil, conflicting(err, "pipeweave releases show "+m.Program+" "+m.Version)
-	}
-}
-
-// sign signs a release and hands it in.
-func (s *signer) sign(ctx context.Context, m api.ReleaseManifest, sequence int64, e expiry) (api.PublishedRelease, error) {
-	m.Sequence, m.CreatedAt, m.ExpiresAt = sequence, api.At(s.d.now()), api.At(s.d.now().Add(e.after))
-	envelope, err := release.Sign(m, s.key)
-	if err != nil {
-		return api.PublishedRelease{}, cliutil.Fail(cliutil.ExitUsage, err, "")
-	}
-	return s.c.PublishRelease(ctx, m.Program, m.Version, envelope)
 }
