@@ -6,12 +6,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -265,67 +262,6 @@ func TestUpgrade_U9_hostOffline(t *testing.T) {
 	}
 }
 
-// Cases U11, H28 and H29: while it drains it gets no work, also when somebody
-// enables it meanwhile; the run in hand is waited for by what the control plane
-// says now; and one that does not end ends the upgrade, or with force the wait.
-func TestUpgrade_U11_drains(t *testing.T) {
-	t.Parallel()
-	h := newUpgradeHost(t, nil)
-	pid := h.pid(t, "w1")
-	h.p.run("w1", "trun_1")
-	result, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "1.2.0"})
-	noError(t, err)
-	until(t, "it waits for the run", func() bool {
-		w := h.worker(t, "w1")
-		return w.Upgrade != nil && w.Upgrade.Step == "drain" && strings.Contains(w.Upgrade.Message, "trun_1")
-	})
-	h.p.mu.Lock()
-	h.p.workers["w1"].Disabled = false // somebody enables it
-	h.p.mu.Unlock()
-	until(t, "it is disabled again", func() bool { return h.p.remote("w1").Disabled })
-	if h.pid(t, "w1") != pid {
-		t.Error("it was touched while it had a run")
-	}
-	h.p.run("w1", "")
-	if op := h.over(t, result.Operation.ID); op.Status != "succeeded" {
-		t.Errorf("operation %+v", op)
-	}
-	h.as(t, "w1", "1.2.0", true, true)
-
-	h.p.run("w1", "trun_2")
-	op := h.upgraded(t, "w1", api.UpgradeRequest{Version: "1.3.0", UpgradeOptions: api.UpgradeOptions{DrainTimeoutMs: 100}})
-	if op.Status != "failed" || op.Upgrade.Failure != api.UpgradeFailedDrain || !strings.Contains(op.Error, "trun_2") {
-		t.Errorf("operation %+v %+v", op, op.Upgrade)
-	}
-	h.as(t, "w1", "1.2.0", true, true)
-	op = h.upgraded(t, "w1", api.UpgradeRequest{Version: "1.3.0", UpgradeOptions: api.UpgradeOptions{DrainTimeoutMs: 100, Force: true}})
-	if op.Status != "succeeded" {
-		t.Errorf("with force: %+v", op)
-	}
-	h.p.run("w1", "")
-	h.as(t, "w1", "1.3.0", true, true)
-}
-
-// Contract 12, row 30: an outage during a drain was waited out in silence.
-func TestUpgrade_H30_outageWhileDraining(t *testing.T) {
-	t.Parallel()
-	h := newUpgradeHost(t, func(o *Options) { o.askLimit = 200 * time.Millisecond })
-	h.p.run("w1", "trun_1")
-	result, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "1.2.0"})
-	noError(t, err)
-	until(t, "it drains", func() bool { w := h.worker(t, "w1"); return w.Upgrade != nil && w.Upgrade.Step == "drain" })
-	h.p.offline(true)
-	until(t, "it says so", func() bool {
-		w := h.worker(t, "w1")
-		return strings.Contains(w.Upgrade.Message, "waiting for the control plane to say")
-	})
-	h.p.run("w1", "")
-	h.p.offline(false)
-	if op := h.over(t, result.Operation.ID); op.Status != "succeeded" {
-		t.Errorf("operation %+v", op)
-	}
-}
-
 // Contract 12, row 26: what cannot be fetched leaves nothing disabled. Nobody
 // was even asked.
 func TestUpgrade_H26_nothingToFetch(t *testing.T) {
@@ -343,133 +279,6 @@ func TestUpgrade_H26_nothingToFetch(t *testing.T) {
 	if did := h.p.did(); did != "" || h.pid(t, "w1") != pid {
 		t.Errorf("it was disturbed: %s", did)
 	}
-}
-
-// Case U13: one upgrade at a time. Who asks for the same joins it; anything else
-// is a conflict, and so are verbs that would undo it, or be undone. A stop is
-// never refused, and stays.
-func TestUpgrade_U13_oneAtATime(t *testing.T) {
-	t.Parallel()
-	h := newUpgradeHost(t, nil, "w1", "w2")
-	h.p.run("w1", "trun_1")
-	first, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "1.2.0"})
-	noError(t, err)
-	until(t, "it drains", func() bool { w := h.worker(t, "w1"); return w.Upgrade != nil && w.Upgrade.Step == "drain" })
-	same, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "1.2.0"})
-	if err != nil || same.Operation.ID != first.Operation.ID {
-		t.Errorf("the same: %+v, %v", same, err)
-	}
-	for what, do := range map[string]func() error{
-		"another version": func() error { _, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "1.3.0"}); return err },
-		"another worker":  func() error { _, err := h.Upgrade(t.Context(), "w2", api.UpgradeRequest{Version: "1.2.0"}); return err },
-		"all":             func() error { _, err := h.UpgradeAll(t.Context(), api.UpgradeAllRequest{Version: "1.2.0"}); return err },
-		"disable":         func() error { _, err := h.Act(t.Context(), "w1", "disable"); return err },
-		"restart":         func() error { _, err := h.Act(t.Context(), "w1", "restart"); return err },
-		"delete":          func() error { _, err := h.Delete(t.Context(), "w1"); return err },
-	} {
-		if err := do(); err == nil || asAPI(t, err).Status != http.StatusConflict {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	if _, err := h.Act(t.Context(), "w1", "stop"); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-	h.p.run("w1", "")
-	if op := h.over(t, first.Operation.ID); op.Status != "succeeded" {
-		t.Errorf("operation %+v", op)
-	}
-	h.as(t, "w1", "1.2.0", false, true)
-	if _, err := h.Act(t.Context(), "w1", "start"); err != nil {
-		t.Error(err)
-	}
-	h.as(t, "w1", "1.2.0", true, true)
-}
-
-// What an operator did at the control plane is not undone: a worker that is
-// disabled there though this host thinks otherwise stays disabled.
-func TestUpgrade_disabledThere(t *testing.T) {
-	t.Parallel()
-	h := newUpgradeHost(t, nil)
-	h.p.mu.Lock()
-	h.p.workers["w1"].Disabled = true
-	h.p.mu.Unlock()
-	if op := h.upgraded(t, "w1", api.UpgradeRequest{Version: "1.2.0"}); op.Status != "succeeded" {
-		t.Errorf("operation %+v", op)
-	}
-	if !h.p.remote("w1").Disabled {
-		t.Error("it was enabled")
-	}
-}
-
-// Started by a person while a stopped worker is upgraded: it starts, from the
-// version that was asked for.
-func TestUpgrade_startedMeanwhile(t *testing.T) {
-	t.Parallel()
-	var h *upgradeHost
-	var once sync.Once
-	h = newUpgradeHost(t, func(o *Options) {
-		o.reached = func(point string) {
-			if point == "upgrade/pin/begun" {
-				once.Do(func() {
-					if _, err := h.Act(context.Background(), "w1", "start"); err != nil {
-						t.Error(err)
-					}
-					if w := h.worker(t, "w1"); w.Local.PID != nil {
-						t.Error("it has a process")
-					}
-				})
-			}
-		}
-	})
-	if _, err := h.Act(t.Context(), "w1", "stop"); err != nil {
-		t.Fatal(err)
-	}
-	if op := h.upgraded(t, "w1", api.UpgradeRequest{Version: "1.2.0"}); op.Status != "succeeded" {
-		t.Errorf("operation %+v", op)
-	}
-	h.as(t, "w1", "1.2.0", true, true)
-}
-
-func TestUpgrade_cancelledAnywhere(t *testing.T) {
-	t.Parallel()
-	for _, step := range []string{"fetch", "disable", "drain", "pin", "stop", "start", "verify", "restore"} {
-		t.Run(step, func(t *testing.T) {
-			t.Parallel()
-			var h *upgradeHost
-			var late error
-			h = newUpgradeHost(t, func(o *Options) {
-				o.reached = func(point string) {
-					if point == "upgrade/"+step+"/begun" {
-						op := h.operation(t)
-						_, late = h.CancelOperation(context.Background(), op)
-					}
-				}
-			})
-			op := h.upgraded(t, "w1", api.UpgradeRequest{Version: "1.2.0"})
-			if step == "restore" {
-				if op.Status != "succeeded" || late == nil {
-					t.Errorf("operation %+v, %v", op, late)
-				}
-				h.as(t, "w1", "1.2.0", true, true)
-				return
-			}
-			if op.Status != "cancelled" || late != nil {
-				t.Errorf("operation %+v, %v", op, late)
-			}
-			h.as(t, "w1", "", true, true)
-		})
-	}
-}
-
-// operation is the id of the one that runs.
-func (h *upgradeHost) operation(t *testing.T) string {
-	t.Helper()
-	all, err := h.Operations(context.Background(), 1)
-	if err != nil || len(all) == 0 {
-		t.Errorf("operations: %v", err)
-		return ""
-	}
-	return all[0].ID
 }
 
 func TestUpgrade_badRequests(t *testing.T) {
@@ -501,65 +310,5 @@ func TestUpgrade_badRequests(t *testing.T) {
 	dry, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "latest", UpgradeOptions: api.UpgradeOptions{DryRun: true}})
 	if err != nil || dry.Operation != nil || dry.Upgrade.To != "2.0.0" || *dry.OldVersion != "1.0.0" || dry.Target != "@pipedai/worker@2.0.0" {
 		t.Errorf("dry run: %+v, %v", dry, err)
-	}
-}
-
-// A daemon that is killed at any step of an upgrade, whichever way it goes,
-// leaves nothing that the next one does not bring to an end: upgraded, or
-// exactly as before. There are never two processes.
-func TestUpgrade_killedAtEveryStep(t *testing.T) {
-	t.Parallel()
-	steps := []string{"check", "fetch", "disable", "drain", "pin", "stop", "start", "verify", "restore", "prune"}
-	var points []string
-	for _, s := range steps {
-		points = append(points, "upgrade/"+s+"/begun", "upgrade/"+s+"/done")
-	}
-	points = append(points, "upgrade/ended")
-	for _, point := range points {
-		t.Run("good/"+point, func(t *testing.T) {
-			t.Parallel()
-			upgradeKilledAt(t, "1.2.0", point)
-		})
-	}
-	for _, s := range []string{"start", "pin", "disable"} {
-		for _, at := range []string{"/undoing", "/undone"} {
-			t.Run("bad/upgrade/"+s+at, func(t *testing.T) {
-				t.Parallel()
-				upgradeKilledAt(t, "1.2.0-crashes", "upgrade/"+s+at)
-			})
-		}
-	}
-}
-
-func upgradeKilledAt(t *testing.T, version, point string) {
-	p := newPlane(t, "w1")
-	dir := newHome(t, p.URL, "w1")
-	only := t.TempDir()
-	first := spawnDaemon(t, dir, dieVar+"="+point, upgradesVar+"=1", onlyVar+"="+only)
-	d := first.client(t, dir)
-	pid := d.pid(t, "w1")
-	noError(t, syscall.Kill(pid, syscall.SIGKILL)) // that it ended by itself before is not held against the version
-	until(t, "it runs again", func() bool { return d.pid(t, "w1") != pid })
-	p.runningVersion(t, "w1", "1.0.0")
-	_, err := d.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: version})
-	<-first.ended
-	if err != nil && asAPI(t, err).Status != 0 {
-		t.Fatalf("it was refused: %v", err)
-	}
-	o := upgradeOptions(dir)
-	o.WorkerEnv = append(o.WorkerEnv, onlyVar+"="+only)
-	h := &upgradeHost{p: p, dir: dir, o: o, running: startDaemon(t, o)}
-	op := h.settled(t)
-	want, pin := "succeeded", version
-	if strings.Contains(version, "crashes") {
-		want, pin = "failed", ""
-	}
-	if op.Status != want {
-		t.Errorf("the operation ended %s: %+v", op.Status, op)
-	}
-	h.as(t, "w1", pin, true, true)
-	if twice, _ := filepath.Glob(filepath.Join(only, "twice-*")); len(twice) > 0 {
-		data, _ := os.ReadFile(twice[0])
-		t.Errorf("two processes at once: %s", data)
 	}
 }
