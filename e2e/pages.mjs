@@ -74,7 +74,8 @@ const steps = {
     const row = page.locator("tr[data-worker]");
     await row.getByText("Running", { exact: true }).waitFor();
     await audit(page, "the workers");
-    await page.getByRole("link", { name: `Log of ${facts.label}` }).click();
+    await page.getByRole("button", { name: `More for ${facts.label}` }).click();
+    await page.getByRole("menuitem", { name: "Log" }).click();
     await page.getByText(facts.task).first().waitFor();
     await audit(page, "a log");
     await page.goBack();

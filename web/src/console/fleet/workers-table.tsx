@@ -1,18 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Cpu, Ellipsis, KeyRound, ListTree, Trash2 } from "lucide-react";
+import { Cpu, KeyRound, ListTree, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { RemoteWorker } from "../../api/types.ts";
 import { none, shellQuote } from "../../lib/format.ts";
-import { Action, Ask } from "../../ui/action.tsx";
+import { type AnyAct, listed, RowActions } from "../../ui/action.tsx";
 import { Id } from "../../ui/copy.tsx";
 import { FilterText } from "../../ui/field.tsx";
-import { Menu } from "../../ui/menu.tsx";
 import { Awaited, Empty } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { toast, toastError } from "../../ui/toast.tsx";
 import { useMay, useSession } from "../gate.tsx";
 import type { HostsSearch } from "../host-filter.ts";
 import { hostsQuery, newestQuery } from "../queries/hosts.ts";
@@ -116,8 +114,52 @@ function Row({
 }) {
   const operates = useMay("operator");
   const admits = useMay("admin");
-  const [deleting, setDeleting] = useState(false);
   const name = workerName(w);
+  const acts: AnyAct[] = [];
+  if (operates) {
+    acts.push(
+      listed({
+        label: w.disabled ? "Enable" : "Disable",
+        doing: w.disabled ? "Enabling…" : "Disabling…",
+        name: `${w.disabled ? "Enable" : "Disable"} ${name}`,
+        command: `pipeweave workers ${w.disabled ? "enable" : "disable"} ${shellQuote(w.id)}`,
+        run: () => setWorkerEnabled(workspace, w.id, w.disabled),
+        done: w.disabled ? `${name} gets work again` : `${name} gets no more work; what it has in hand it finishes`,
+      }),
+      listed({
+        label: "Ask for a new token",
+        doing: "Asking…",
+        icon: KeyRound,
+        run: () => askRotation(workspace, w.id),
+        done: `${name} was asked to replace its token; it does at its next heartbeat`,
+      }),
+    );
+  }
+  if (admits) {
+    acts.push(
+      listed({
+        label: "Delete",
+        doing: "Deleting…",
+        icon: Trash2,
+        variant: "danger",
+        command: `pipeweave workers delete ${shellQuote(w.id)}`,
+        confirm: {
+          title: `Delete ${name}?`,
+          action: "Delete the worker",
+          danger: true,
+          body: (
+            <p>
+              Its token is void at once.{" "}
+              {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."} Its
+              process goes on until its host stops it, and gets nothing to do.
+            </p>
+          ),
+        },
+        run: () => deleteWorker(workspace, w.id),
+        done: `${name} is deleted`,
+      }),
+    );
+  }
   return (
     <tr data-worker={w.id}>
       <td className="lead">
@@ -160,65 +202,7 @@ function Row({
       </td>
       <td data-label="Run">{w.currentRunId ? <Id id={w.currentRunId} what="run id" length={14} /> : none}</td>
       <td className="actions sm:text-right">
-        <span className="inline-flex items-start gap-1">
-          {operates && (
-            <Action
-              label={w.disabled ? "Enable" : "Disable"}
-              doing={w.disabled ? "Enabling…" : "Disabling…"}
-              name={`${w.disabled ? "Enable" : "Disable"} ${name}`}
-              command={`pipeweave workers ${w.disabled ? "enable" : "disable"} ${shellQuote(w.id)}`}
-              run={() => setWorkerEnabled(workspace, w.id, w.disabled)}
-              done={
-                w.disabled ? `${name} gets work again` : `${name} gets no more work; what it has in hand it finishes`
-              }
-            />
-          )}
-          <Menu
-            label={`More for ${name}`}
-            icon={Ellipsis}
-            items={[
-              { label: "Events", icon: ListTree, run: onOpen },
-              operates
-                ? {
-                    label: "Ask for a new token",
-                    icon: KeyRound,
-                    note: "It replaces its token at its next heartbeat",
-                    run: () =>
-                      askRotation(workspace, w.id).then(
-                        () => toast("ok", `${name} was asked to replace its token`),
-                        (cause) => toastError(`${name} could not be asked`, cause),
-                      ),
-                  }
-                : null,
-              admits ? { label: "Delete…", icon: Trash2, danger: true, run: () => setDeleting(true) } : null,
-            ]}
-          />
-        </span>
-        {deleting && (
-          <Ask
-            label="Delete the worker"
-            command={`pipeweave workers delete ${shellQuote(w.id)}`}
-            question={{
-              title: `Delete ${name}?`,
-              danger: true,
-              body: (
-                <p>
-                  Its token is void at once.{" "}
-                  {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."}{" "}
-                  Its process goes on until its host stops it, and gets nothing to do.
-                </p>
-              ),
-            }}
-            onClose={() => setDeleting(false)}
-            onConfirm={() => {
-              setDeleting(false);
-              deleteWorker(workspace, w.id).then(
-                () => toast("ok", `${name} is deleted`),
-                (cause) => toastError(`${name} could not be deleted`, cause),
-              );
-            }}
-          />
-        )}
+        <RowActions of={name} acts={acts} also={[{ label: "Events", icon: ListTree, run: onOpen }]} />
       </td>
     </tr>
   );

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { CircleArrowUp, PackageCheck } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
-import { Action } from "../../ui/action.tsx";
+import { ActButton, Action } from "../../ui/action.tsx";
 import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
@@ -10,7 +10,7 @@ import { upgradeAll } from "../actions.ts";
 import { cli } from "../cli.ts";
 import { workerHref } from "../places.ts";
 import { workersQuery } from "../queries.ts";
-import { RollBackAction, UpgradeAction } from "../workers/worker-actions.tsx";
+import { rollBackAct, upgradeAct, workerScope } from "../workers/worker-acts.tsx";
 import { Version } from "../workers/worker-cells.tsx";
 import { inFlight, localWord, nameOf } from "../workers/worker-state.ts";
 import { UpgradePlan } from "./lazy-plan.tsx";
@@ -49,11 +49,8 @@ export function WorkerVersions({ frozen }: { frozen: boolean }) {
                 </td>
                 <td className="actions">
                   <span className="flex flex-wrap gap-1.5 sm:justify-end">
-                    {worker.versionStale && worker.latestWorkerVersion && !worker.upgrade && (
-                      <UpgradeAction worker={worker} frozen={frozen} version={worker.latestWorkerVersion} />
-                    )}
-                    {worker.previousPin !== null && !worker.upgrade && (
-                      <RollBackAction worker={worker} frozen={frozen} />
+                    {[upgradeAct(worker, frozen), rollBackAct(worker, frozen)].map(
+                      (act) => act && <ActButton key={act.label} act={act} scope={workerScope(worker)} />,
                     )}
                   </span>
                 </td>

@@ -2,7 +2,7 @@ import type { FusedWorker } from "../../api/types.ts";
 import { Id } from "../../ui/copy.tsx";
 import { SortHead, TableHead } from "../../ui/table.tsx";
 import { workerHref } from "../places.ts";
-import { WorkerActions } from "./worker-actions.tsx";
+import { WorkerRowActions } from "./worker-actions.tsx";
 import { LastEvent, Local, Remote, UsageCell, Version } from "./worker-cells.tsx";
 import { nameOf, type SortKey } from "./worker-state.ts";
 
@@ -72,8 +72,8 @@ function Row({ worker, frozen }: { worker: FusedWorker; frozen: boolean }) {
       <td data-label="Usage">
         <UsageCell worker={worker} />
       </td>
-      <td className="actions sm:w-60">
-        <WorkerActions worker={worker} frozen={frozen} compact />
+      <td className="actions sm:text-right">
+        <WorkerRowActions worker={worker} frozen={frozen} />
       </td>
     </tr>
   );
