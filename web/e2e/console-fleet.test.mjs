@@ -228,7 +228,8 @@ test("workers of the pool: facts, disabled and enabled, and deleted", limit, asy
   await row.getByRole("button", { name: "Disable rack-4" }).click();
   await row.getByText("Disabled by bootstrap admin").waitFor();
   await row.getByRole("button", { name: "Enable rack-4" }).click();
-  await row.getByRole("button", { name: "Delete rack-4" }).click();
+  await row.getByRole("button", { name: "More for rack-4" }).click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
   await page.getByRole("dialog").getByText("The run in hand runs elsewhere").waitFor();
   await page.getByRole("button", { name: "Delete the worker" }).click();
   await row.waitFor({ state: "detached" });

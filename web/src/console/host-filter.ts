@@ -1,4 +1,5 @@
 import type { Host } from "../api/types.ts";
+import { holdsWords } from "../lib/match.ts";
 import { isBehind } from "../lib/version.ts";
 
 /** What of the hosts is shown; it stands in the address. */
@@ -18,12 +19,7 @@ export const hostStates = ["online", "offline", "never", "paused", "warning", "b
 export function showsHost(host: Host, search: HostsSearch, newest: string | undefined): boolean {
   if (!showsState(host, search.state, newest)) return false;
   if (search.os && host.os !== search.os) return false;
-  const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const text = [host.name, host.label, host.id, host.note, host.arch, host.osVersion, host.version]
-    .filter(Boolean)
-    .join(" ")
-    .toLowerCase();
-  return words.every((word) => text.includes(word));
+  return holdsWords(search.q, host.name, host.label, host.id, host.note, host.arch, host.osVersion, host.version);
 }
 
 function showsState(host: Host, state: string | undefined, newest: string | undefined): boolean {

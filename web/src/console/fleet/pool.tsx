@@ -1,13 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
-import { Cpu, Trash2 } from "lucide-react";
+import { Cpu } from "lucide-react";
 import { useState } from "react";
 import type { RemoteWorker } from "../../api/types.ts";
 import { none } from "../../lib/format.ts";
-import { Action } from "../../ui/action.tsx";
+import { holdsWords } from "../../lib/match.ts";
+import { RowActions } from "../../ui/action.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
 import { FilterText } from "../../ui/field.tsx";
-import { Empty, Failure, Loading } from "../../ui/panel.tsx";
+import { Awaited, Empty } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
+import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useMay, useSession } from "../gate.tsx";
 import type { HostsSearch } from "../host-filter.ts";
@@ -15,6 +17,7 @@ import { newestQuery } from "../queries/hosts.ts";
 import { deletePoolWorker, poolQuery, setPoolWorkerEnabled } from "../queries/pool.ts";
 import { workspacesQuery } from "../queries/workspaces.ts";
 import { HoldWords, Version } from "./host-parts.tsx";
+import { workerActs } from "./worker-acts.tsx";
 import { WorkerDrawer } from "./worker-drawer.tsx";
 import { workerName, workerWord } from "./workers-table.tsx";
 
@@ -34,19 +37,13 @@ export function PoolWorkers({ search, set }: { search: HostsSearch; set: (change
   if (!workers.data) {
     return (
       <div className="card">
-        {workers.isError ? (
-          <Failure what="The pool could not be loaded" error={workers.error} retry={() => void workers.refetch()} />
-        ) : (
-          <Loading lines={4} />
-        )}
+        <Awaited query={workers} what="The pool could not be loaded" lines={4} />
       </div>
     );
   }
-  const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = workers.data.filter((w) => {
-    const text = [w.id, w.label, w.hostname, w.os, w.version, workerWord(w)].join(" ").toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  const shown = workers.data.filter((w) =>
+    holdsWords(search.q, w.id, w.label, w.hostname, w.os, w.version, workerWord(w)),
+  );
   return (
     <div className="space-y-3">
       {workers.data.length > 0 && (
@@ -55,7 +52,7 @@ export function PoolWorkers({ search, set }: { search: HostsSearch; set: (change
       <div className="card overflow-hidden">
         {shown.length > 0 ? (
           <Table workers={shown} />
-        ) : words.length > 0 ? (
+        ) : search.q ? (
           <Empty icon={Cpu} title="No worker matches">
             There may be workers outside this filter.
           </Empty>
@@ -87,20 +84,8 @@ function Table({ workers }: { workers: RemoteWorker[] }) {
   const newest = useQuery(newestQuery).data?.pipedaiWorker.latest;
   return (
     <>
-      <table className="data stack" aria-label="Workers of the pool">
-        <thead>
-          <tr>
-            <th scope="col">Worker</th>
-            <th scope="col">State</th>
-            <th scope="col">System</th>
-            <th scope="col">Version</th>
-            <th scope="col">Run</th>
-            <th scope="col">Last seen</th>
-            <th scope="col">
-              <span className="sr-only">Actions</span>
-            </th>
-          </tr>
-        </thead>
+      <table className="data stack wide" aria-label="Workers of the pool">
+        <TableHead columns={["Worker", "State", "System", "Version", "Run", "Last seen"]} actions />
         <tbody>
           {workers.map((w) => (
             <Row key={w.id} worker={w} newest={newest} onOpen={() => setOpen(w)} />
@@ -115,6 +100,10 @@ function Table({ workers }: { workers: RemoteWorker[] }) {
 function Row({ worker: w, newest, onOpen }: { worker: RemoteWorker; newest: string | undefined; onOpen: () => void }) {
   const keeps = useMay("admin");
   const name = workerName(w);
+  const acts = workerActs(w, name, {
+    enable: (on) => setPoolWorkerEnabled(w.id, on),
+    remove: () => deletePoolWorker(w.id),
+  });
   return (
     <tr data-worker={w.id}>
       <td className="lead">
@@ -143,43 +132,7 @@ function Row({ worker: w, newest, onOpen }: { worker: RemoteWorker; newest: stri
       <td data-label="Last seen">
         <Ago at={w.lastSeenAt} className="whitespace-nowrap" />
       </td>
-      <td className="actions sm:text-right">
-        {keeps && (
-          <span className="inline-flex items-start gap-1.5">
-            <Action
-              label={w.disabled ? "Enable" : "Disable"}
-              doing={w.disabled ? "Enabling…" : "Disabling…"}
-              name={`${w.disabled ? "Enable" : "Disable"} ${name}`}
-              run={() => setPoolWorkerEnabled(w.id, w.disabled)}
-              done={
-                w.disabled ? `${name} gets work again` : `${name} gets no more work; what it has in hand it finishes`
-              }
-            />
-            <Action
-              label="Delete"
-              doing="Deleting…"
-              icon={Trash2}
-              iconOnly
-              variant="ghost"
-              name={`Delete ${name}`}
-              confirm={{
-                title: `Delete ${name}?`,
-                body: (
-                  <p>
-                    Its token is void at once.{" "}
-                    {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."}{" "}
-                    Its process goes on until its host stops it, and gets nothing to do.
-                  </p>
-                ),
-                action: "Delete the worker",
-                danger: true,
-              }}
-              run={() => deletePoolWorker(w.id)}
-              done={`${name} is deleted`}
-            />
-          </span>
-        )}
-      </td>
+      <td className="actions sm:text-right">{keeps && <RowActions of={name} acts={acts} />}</td>
     </tr>
   );
 }

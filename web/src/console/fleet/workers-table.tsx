@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Cpu, KeyRound, ListTree, Trash2 } from "lucide-react";
+import { Cpu, ListTree } from "lucide-react";
 import { useState } from "react";
 import type { RemoteWorker } from "../../api/types.ts";
-import { none, shellQuote } from "../../lib/format.ts";
-import { type AnyAct, listed, RowActions } from "../../ui/action.tsx";
+import { none } from "../../lib/format.ts";
+import { holdsWords } from "../../lib/match.ts";
+import { RowActions } from "../../ui/action.tsx";
 import { Id } from "../../ui/copy.tsx";
 import { FilterText } from "../../ui/field.tsx";
 import { Awaited, Empty } from "../../ui/panel.tsx";
@@ -16,6 +17,7 @@ import type { HostsSearch } from "../host-filter.ts";
 import { hostsQuery, newestQuery } from "../queries/hosts.ts";
 import { askRotation, deleteWorker, setWorkerEnabled, workersQuery } from "../queries/workers.ts";
 import { HoldWords, Version } from "./host-parts.tsx";
+import { workerActs } from "./worker-acts.tsx";
 import { WorkerDrawer } from "./worker-drawer.tsx";
 
 /** What a worker does, in a word. */
@@ -38,11 +40,9 @@ export function AllWorkers({ search, set }: { search: HostsSearch; set: (change:
       </div>
     );
   }
-  const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = workers.data.filter((w) => {
-    const text = [w.id, w.label, w.hostname, w.host, w.version, workerWord(w)].join(" ").toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  const shown = workers.data.filter((w) =>
+    holdsWords(search.q, w.id, w.label, w.hostname, w.host, w.version, workerWord(w)),
+  );
   return (
     <div className="space-y-3">
       <FilterText label="Name, host, state…" value={search.q} onChange={(q) => set({ q })} first />
@@ -50,8 +50,8 @@ export function AllWorkers({ search, set }: { search: HostsSearch; set: (change:
         {shown.length > 0 ? (
           <WorkersTable workers={shown} workspace={workspaceId} />
         ) : (
-          <Empty icon={Cpu} title={words.length > 0 ? "No worker matches" : "No worker has registered yet"}>
-            {words.length > 0
+          <Empty icon={Cpu} title={search.q ? "No worker matches" : "No worker has registered yet"}>
+            {search.q
               ? "There may be workers outside this filter."
               : "A host keeps workers running; each registers when it starts."}
           </Empty>
@@ -115,51 +115,13 @@ function Row({
   const operates = useMay("operator");
   const admits = useMay("admin");
   const name = workerName(w);
-  const acts: AnyAct[] = [];
-  if (operates) {
-    acts.push(
-      listed({
-        label: w.disabled ? "Enable" : "Disable",
-        doing: w.disabled ? "Enabling…" : "Disabling…",
-        name: `${w.disabled ? "Enable" : "Disable"} ${name}`,
-        command: `pipeweave workers ${w.disabled ? "enable" : "disable"} ${shellQuote(w.id)}`,
-        run: () => setWorkerEnabled(workspace, w.id, w.disabled),
-        done: w.disabled ? `${name} gets work again` : `${name} gets no more work; what it has in hand it finishes`,
-      }),
-      listed({
-        label: "Ask for a new token",
-        doing: "Asking…",
-        icon: KeyRound,
-        run: () => askRotation(workspace, w.id),
-        done: `${name} was asked to replace its token; it does at its next heartbeat`,
-      }),
-    );
-  }
-  if (admits) {
-    acts.push(
-      listed({
-        label: "Delete",
-        doing: "Deleting…",
-        icon: Trash2,
-        variant: "danger",
-        command: `pipeweave workers delete ${shellQuote(w.id)}`,
-        confirm: {
-          title: `Delete ${name}?`,
-          action: "Delete the worker",
-          danger: true,
-          body: (
-            <p>
-              Its token is void at once.{" "}
-              {w.currentRunId ? "The run in hand runs elsewhere when its lease ends." : "It has no run in hand."} Its
-              process goes on until its host stops it, and gets nothing to do.
-            </p>
-          ),
-        },
-        run: () => deleteWorker(workspace, w.id),
-        done: `${name} is deleted`,
-      }),
-    );
-  }
+  const acts = workerActs(w, name, {
+    commands: true,
+    ...(operates
+      ? { enable: (on) => setWorkerEnabled(workspace, w.id, on), rotate: () => askRotation(workspace, w.id) }
+      : {}),
+    ...(admits ? { remove: () => deleteWorker(workspace, w.id) } : {}),
+  });
   return (
     <tr data-worker={w.id}>
       <td className="lead">

@@ -1,4 +1,5 @@
 import type { FusedWorker, LocalStatus, RemoteStatus } from "../../api/types.ts";
+import { holdsWords } from "../../lib/match.ts";
 
 /** The process state as a badge word; a drain is a state of its own to a person. */
 export function localWord(local: LocalStatus | null): string {
@@ -86,10 +87,10 @@ export function sorted(workers: FusedWorker[], key: SortKey, reverse: boolean): 
 
 /** Those whose name, id, state, version, control plane or run holds every word that was typed. */
 export function searched(workers: FusedWorker[], typed: string): FusedWorker[] {
-  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) return workers;
-  return workers.filter((w) => {
-    const has = [
+  if (typed.trim() === "") return workers;
+  return workers.filter((w) =>
+    holdsWords(
+      typed,
       w.label,
       w.id,
       w.apiUrl,
@@ -100,8 +101,6 @@ export function searched(workers: FusedWorker[], typed: string): FusedWorker[] {
       w.workerVersion,
       w.versionStale && "stale behind",
       w.currentRunId,
-    ];
-    const all = has.filter(Boolean).join(" ").toLowerCase();
-    return words.every((word) => all.includes(word));
-  });
+    ),
+  );
 }
