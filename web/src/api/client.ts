@@ -27,7 +27,7 @@ export class ApiError extends Error {
   }
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   token: TokenStore;
   /** Called when a server says that the token is no good. The call fails as well. */
   onUnauthorized?: () => void;

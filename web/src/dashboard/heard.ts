@@ -15,7 +15,7 @@ export function heardOperation(queries: QueryClient, op: Operation): void {
   if (op.kind.startsWith("adopt")) void queries.invalidateQueries({ queryKey: ["adoptable"] });
 }
 
-export function withOperation(list: Operation[], op: Operation): Operation[] {
+function withOperation(list: Operation[], op: Operation): Operation[] {
   const at = list.findIndex((o) => o.id === op.id);
   return at < 0 ? [op, ...list].slice(0, mostOperations) : list.with(at, op);
 }

@@ -28,7 +28,7 @@ export interface GraphNode {
   run: TaskRun | null;
 }
 
-export interface GraphEdge {
+interface GraphEdge {
   from: string;
   to: string;
   state: EdgeState;
@@ -53,7 +53,7 @@ export interface GraphInput {
 const runEnded = new Set(["completed", "failed", "cancelled", "partial"]);
 
 /** The state of a task run as it stands in its row. */
-export function taskState(run: TaskRun): NodeState {
+function taskState(run: TaskRun): NodeState {
   switch (run.status) {
     case "running":
     case "completed":

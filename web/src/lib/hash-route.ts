@@ -4,7 +4,7 @@ import { useMemo, useSyncExternalStore } from "react";
  * The part of the address behind #, as a path and a query: #/workers/wrk_1/log?lines=40-52. The daemon serves one page at
  * one path, so what is shown has to stand there; a dozen lines do it, where a router would bring matching that nothing needs.
  */
-export interface Route {
+interface Route {
   path: string[];
   search: URLSearchParams;
 }

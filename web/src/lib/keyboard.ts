@@ -1,7 +1,7 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
 
 /** A key ("?"), or two in a row ("g r"). */
-export interface Shortcut {
+interface Shortcut {
   keys: string;
   label: string;
   run: () => void;
@@ -18,7 +18,7 @@ const changed = () => {
 };
 
 /** Single keys can disturb people who dictate, so they can be switched off (WCAG 2.1.4). */
-export function shortcutsEnabled(): boolean {
+function shortcutsEnabled(): boolean {
   try {
     return localStorage.getItem(preference) !== "off";
   } catch {

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 
 /** A choice of the reader that outlives the page and is shared by its tabs. */
-export interface Preference<T extends string> {
+interface Preference<T extends string> {
   get(): T;
   set(value: T): void;
   use(): T;

@@ -1,7 +1,7 @@
 import { preference } from "./preference.ts";
 
 /** "local", "UTC" or the name of a time zone ("Asia/Kolkata"). */
-export type Zone = string;
+type Zone = string;
 
 /** Whether this browser knows a time zone by that name. */
 export function knownZone(name: string): boolean {

@@ -5,7 +5,7 @@ import { type BackoffPolicy, backoffDelay } from "./backoff.ts";
  * connecting: first try under way. live: the stream is open. lost: it is not, and neither does the server answer.
  * polling: the stream will not open, but the server answers. unauthorized: the token is no good; nothing is tried again.
  */
-export type Phase = "connecting" | "live" | "lost" | "polling" | "unauthorized" | "stopped";
+type Phase = "connecting" | "live" | "lost" | "polling" | "unauthorized" | "stopped";
 
 export interface LinkState {
   phase: Phase;
@@ -38,7 +38,7 @@ export interface Clock {
   after(ms: number, fn: () => void): () => void;
 }
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, fn) {
     const timer = setTimeout(fn, ms);
@@ -46,7 +46,7 @@ export const systemClock: Clock = {
   },
 };
 
-export interface LinkOptions<F> {
+interface LinkOptions<F> {
   transport: Transport<F>;
   seq: (frame: F) => number;
   /** The frame brings everything, so whatever the sequence was before does not matter. first: of its stream. */

@@ -10,7 +10,7 @@ const variants: Record<Variant, string> = {
   danger: "border-bad bg-surface text-bad hover:bg-sunken",
 };
 
-export interface ButtonProps extends ComponentProps<"button"> {
+interface ButtonProps extends ComponentProps<"button"> {
   variant?: Variant;
   size?: "md" | "sm";
   icon?: LucideIcon;

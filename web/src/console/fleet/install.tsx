@@ -23,7 +23,7 @@ export const connectCommand = (more = "") =>
 const joinedAs = (h: Host) => `${h.id} ${h.registeredAt} ${h.revokedAt}`;
 
 /** The hosts that joined while this is on the page. It asks often: somebody watches. */
-export function useJoined(): Host[] {
+function useJoined(): Host[] {
   const hosts = useQuery({ ...hostsQuery, refetchInterval: 3_000 });
   const [before, setBefore] = useState<Set<string> | null>(null);
   const { data } = hosts;

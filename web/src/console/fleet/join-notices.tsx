@@ -19,7 +19,7 @@ const mostShown = 3;
 const dayMs = 86_400_000;
 
 /** Who joined since a moment, let in by somebody else: the newest first. A host that joined twice is told of once. */
-export function joinedSince(all: Enrollment[], since: number, me: string): Enrollment[] {
+function joinedSince(all: Enrollment[], since: number, me: string): Enrollment[] {
   const names = new Set<string>();
   return all
     .filter((e) => e.status === "redeemed" && e.kind === "device" && e.decidedBy !== me)

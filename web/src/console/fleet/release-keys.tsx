@@ -8,7 +8,7 @@ import { At } from "../../ui/time.tsx";
 import { releaseKeysQuery } from "../queries/releases.ts";
 
 /** A key of the history: its public half, and since when it signs. */
-export interface KnownKey {
+interface KnownKey {
   key: string;
   since: string | null;
 }

@@ -100,7 +100,9 @@ function Row({ target: t }: { target: RolloutTarget }) {
       <td data-label="Version">
         <span>
           {t.version}
-          <span className="block text-sm text-muted">{t.from?.length ? `from ${t.from.join(", ")}` : ""}</span>
+          <span className="block text-sm whitespace-nowrap text-muted">
+            {t.from?.length ? `from ${t.from.join(", ")}` : ""}
+          </span>
         </span>
       </td>
       <td data-label="Heard of">{t.reportedAt ? <Ago at={t.reportedAt} className="whitespace-nowrap" /> : none}</td>

@@ -9,7 +9,7 @@ const mostNodes = 150;
 const mostEdges = 400;
 const gap = { x: 64, y: 28 };
 
-export interface Placed {
+interface Placed {
   positions: Map<string, { x: number; y: number }>;
   width: number;
   height: number;

@@ -7,7 +7,7 @@ export interface Piece {
   height: number;
 }
 
-export interface Bars {
+interface Bars {
   /** Where the pieces that failed hang from, and the others stand on. */
   axis: number;
   bars: Piece[][];

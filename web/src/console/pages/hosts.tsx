@@ -198,7 +198,7 @@ function Row({ host: h, newest }: { host: Host; newest: string | undefined }) {
       <td data-label="Workers">
         <span>
           {h.workers}
-          <span className="block text-sm text-muted">
+          <span className="block text-sm whitespace-nowrap text-muted">
             {[h.busy > 0 && `${h.busy} busy`, h.disabled > 0 && `${h.disabled} disabled`].filter(Boolean).join(", ")}
           </span>
         </span>

@@ -33,7 +33,7 @@ const sorts = {
   success: { label: "Success, lowest first", of: (r: Row) => r.stats.success ?? 2 },
   slow: { label: "Duration, longest first", of: (r: Row) => -(r.stats.p95 ?? -1) },
 } as const;
-export type PipelineSort = keyof typeof sorts;
+type PipelineSort = keyof typeof sorts;
 
 export function PipelinesPage() {
   const search = route.useSearch();
@@ -173,7 +173,7 @@ function List({ rows, known, sort }: { rows: Row[]; known: boolean; sort: Pipeli
   );
 }
 
-export function Success({ stats }: { stats: RunStats }) {
+function Success({ stats }: { stats: RunStats }) {
   if (stats.success === null) return <span className="text-muted">–</span>;
   const percent = Math.floor(stats.success * 100);
   const tone = percent >= 95 ? "text-ok" : percent >= 70 ? "text-warn" : "text-bad";
@@ -185,7 +185,7 @@ export function Success({ stats }: { stats: RunStats }) {
 }
 
 /** The states of the last runs at a glance; each leads to its run. */
-export function Strip({ runs }: { runs: RunGlance[] }) {
+function Strip({ runs }: { runs: RunGlance[] }) {
   const zone = zonePreference.use();
   return (
     <ul className="flex flex-wrap sm:w-72">

@@ -5,7 +5,7 @@ import { type Ask, changed, client, paced } from "../server.ts";
 /** Most that are looked at together; what is confirmed is never more. */
 export const mostLetters = 1_000;
 
-export interface LetterFilter {
+interface LetterFilter {
   pipelineId?: string | undefined;
   taskId?: string | undefined;
   hours?: number | undefined;

@@ -7,7 +7,7 @@ export const queueQuery = queryOptions({
   queryFn: ({ signal }: Ask) => client.get<QueueStatus>("/api/queue/status", { signal }),
 });
 
-export interface ItemFilter {
+interface ItemFilter {
   status?: string | undefined;
   taskId?: string | undefined;
   codeVersion?: number | undefined;

@@ -5,7 +5,7 @@ import { flag, oneOf, present, type Raw, text } from "../params.ts";
 import { lazyPage } from "./lazy-page.tsx";
 import { root } from "./root.ts";
 
-export interface RolloutsSearch {
+interface RolloutsSearch {
   [key: string]: unknown;
   start?: true | undefined;
   program?: string | undefined;

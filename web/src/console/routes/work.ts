@@ -6,7 +6,7 @@ import { readRunSearch } from "../run/search.ts";
 import { lazyPage } from "./lazy-page.tsx";
 import { root } from "./root.ts";
 
-export interface HomeSearch {
+interface HomeSearch {
   [key: string]: unknown;
   hours?: Span | undefined;
 }

@@ -5,7 +5,7 @@ import type { NodeState } from "../../lib/graph-state.ts";
 /** What a task did for a while. waiting: for other tasks or its time; queued: for a worker; backoff: for its next attempt. */
 export type Kind = "waiting" | "queued" | "running" | "backoff";
 
-export interface Segment {
+interface Segment {
   kind: Kind;
   from: number;
   /** null while it lasts. */

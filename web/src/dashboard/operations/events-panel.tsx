@@ -43,8 +43,8 @@ function EventRow({ event, named }: { event: HostEvent; named: boolean }) {
       <span className="mt-1">
         <StateIcon state={eventState(event)} />
       </span>
-      <div className="min-w-0 flex-1">
-        <p>
+      <div className="min-w-0 flex-1 gap-x-4 lg:flex">
+        <p className="lg:w-2/5 lg:shrink-0">
           {named && event.workerId && (
             <>
               <a className="font-medium hover:underline" href={workerHref(event.workerId, "events")}>
@@ -55,7 +55,7 @@ function EventRow({ event, named }: { event: HostEvent; named: boolean }) {
           )}
           {title}
         </p>
-        {detail && <p className="line-clamp-4 text-sm text-muted">{detail}</p>}
+        {detail && <p className="line-clamp-4 min-w-0 text-sm text-muted lg:line-clamp-2 lg:pt-px">{detail}</p>}
       </div>
       <Ago at={event.at} className="shrink-0 text-sm text-muted" />
     </li>

@@ -6,7 +6,7 @@ import { Command, CopyButton } from "../../ui/copy.tsx";
 import { Ago, Until } from "../../ui/time.tsx";
 import { cli } from "../cli.ts";
 
-export type EnrolmentState = "connected" | "none" | "pending" | "revoked";
+type EnrolmentState = "connected" | "none" | "pending" | "revoked";
 
 /** How the host stands to control planes, as far as it fills the page. */
 export function enrolment(self: SelfStatus, workers: FusedWorker[] | undefined): EnrolmentState {

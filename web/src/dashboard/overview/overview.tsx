@@ -2,13 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import type { FusedWorker, SelfStatus } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
 import { Awaited, Panel } from "../../ui/panel.tsx";
-import { StateBadge, StateIcon } from "../../ui/state.tsx";
+import { StateBadge } from "../../ui/state.tsx";
 import { EventsPanel } from "../operations/events-panel.tsx";
 import { UnderWay } from "../operations/under-way.tsx";
 import { viewHref, workerHref } from "../places.ts";
 import { selfQuery, workersQuery } from "../queries.ts";
 import { Version } from "../workers/worker-cells.tsx";
-import { localWord, nameOf, remoteWord } from "../workers/worker-state.ts";
+import { localWord, nameOf, remoteWord, sorted } from "../workers/worker-state.ts";
 import { ControlPlanes } from "./control-planes.tsx";
 import { Enrolment, enrolment } from "./enrolment.tsx";
 import { Health } from "./health.tsx";
@@ -41,11 +41,15 @@ export function Overview({ frozen }: { frozen: boolean }) {
           <HostPanel self={self.data} />
           <ControlPlanes planes={self.data.controlPlanes ?? []} />
         </div>
-        <div className="space-y-4">
+        {workers.data ? (
           <WorkersGlance workers={workers.data} self={self.data} />
-          <EventsPanel title="Recent events" most={12} />
-        </div>
+        ) : (
+          <Panel title="Workers">
+            <Awaited query={workers} what="The workers could not be loaded" />
+          </Panel>
+        )}
       </div>
+      <EventsPanel title="Recent events" most={12} />
     </div>
   );
 }
@@ -53,10 +57,8 @@ export function Overview({ frozen }: { frozen: boolean }) {
 const shownWorkers = 8;
 
 /** The workers in a few lines, those that need attention first. */
-function WorkersGlance({ workers, self }: { workers: FusedWorker[] | undefined; self: SelfStatus }) {
-  if (!workers) return null;
-  const rank = (w: FusedWorker) => ["crashed", "backing-off", "draining"].indexOf(localWord(w.local));
-  const list = workers.toSorted((a, b) => Number(rank(b) >= 0) - Number(rank(a) >= 0));
+function WorkersGlance({ workers, self }: { workers: FusedWorker[]; self: SelfStatus }) {
+  const list = sorted(workers, "state", false);
   const running = workers.filter((w) => w.local?.state === "running").length;
   const busy = workers.filter((w) => w.busy).length;
   const behind = workers.filter((w) => w.versionStale).length;
@@ -91,7 +93,6 @@ function WorkersGlance({ workers, self }: { workers: FusedWorker[] | undefined; 
           <ul className="divide-y divide-line">
             {list.slice(0, shownWorkers).map((w) => (
               <li key={w.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-3 py-2">
-                <StateIcon state={localWord(w.local)} />
                 <a
                   data-row
                   href={workerHref(w.id)}
@@ -99,9 +100,11 @@ function WorkersGlance({ workers, self }: { workers: FusedWorker[] | undefined; 
                 >
                   <bdi>{nameOf(w)}</bdi>
                 </a>
-                <StateBadge state={localWord(w.local)} />
-                {w.remote && <StateBadge state={remoteWord(w.remote)} />}
-                <span className="w-28 max-sm:hidden">
+                <span className="sm:w-28">
+                  <StateBadge state={localWord(w.local)} />
+                </span>
+                <span className="sm:w-24">{w.remote && <StateBadge state={remoteWord(w.remote)} />}</span>
+                <span className="w-24 max-sm:hidden">
                   <Version worker={w} />
                 </span>
               </li>

@@ -10,7 +10,7 @@ import { operationsQuery } from "../queries.ts";
 import { SelfPanel } from "./self-panel.tsx";
 import { WorkerVersions } from "./worker-versions.tsx";
 
-export const isUpgrade = (op: Operation): boolean => op.kind.startsWith("upgrade");
+const isUpgrade = (op: Operation): boolean => op.kind.startsWith("upgrade");
 
 /** Versions: of the daemon, of each worker, what is under way, and what was done. */
 export function Upgrades({ frozen }: { frozen: boolean }) {

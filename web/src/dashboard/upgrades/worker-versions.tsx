@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { CircleArrowUp, PackageCheck } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
-import { count } from "../../lib/format.ts";
+import { count, none } from "../../lib/format.ts";
 import { ActButton, Action } from "../../ui/action.tsx";
 import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
@@ -64,7 +64,7 @@ export function WorkerVersions({ frozen }: { frozen: boolean }) {
 }
 
 function former(worker: FusedWorker): string {
-  if (worker.previousPin === null) return "nothing to go back to";
+  if (worker.previousPin === null) return none;
   return worker.previousPin || "the program of the host";
 }
 

@@ -2,7 +2,7 @@ const blockLimit = 140;
 const textLimit = 2_000;
 
 /** A piece of what a run event says. */
-export interface RunPiece {
+interface RunPiece {
   kind: "text" | "tool" | "result";
   text: string;
 }

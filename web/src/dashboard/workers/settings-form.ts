@@ -15,7 +15,7 @@ export interface SettingsDraft {
   finalCodes: string;
 }
 
-export type Problems = Partial<Record<keyof SettingsDraft, string>>;
+type Problems = Partial<Record<keyof SettingsDraft, string>>;
 
 const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const sizes: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };

@@ -5,7 +5,7 @@ import { runEvents } from "../queries.ts";
 const everyMs = 1_500;
 const most = 5_000;
 
-export interface RunTail {
+interface RunTail {
   events: LocalRunEvent[] | null;
   /** Earlier ones were left out to keep the page light. */
   cut: boolean;

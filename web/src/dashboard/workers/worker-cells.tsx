@@ -47,7 +47,7 @@ export function Local({ worker }: { worker: FusedWorker }) {
   );
 }
 
-export function Up({ since }: { since: number | null }) {
+function Up({ since }: { since: number | null }) {
   const now = useNow();
   return (
     <span className="tabular-nums">

@@ -149,7 +149,7 @@ function Exits({ exits }: { exits: WorkerExit[] }) {
   );
 }
 
-export function howText(exit: WorkerExit): string {
+function howText(exit: WorkerExit): string {
   if (exit.how === "not-started") return "could not be started";
   if (exit.signal) return `killed by ${exit.signal}`;
   if (exit.code !== null) return exit.code === 0 ? "ended normally" : `exit code ${exit.code}`;

@@ -28,7 +28,7 @@ export function exitText(local: LocalStatus): string | null {
 /** What a person calls it. */
 export const nameOf = (worker: FusedWorker): string => worker.label || worker.id;
 
-export interface Verbs {
+interface Verbs {
   /** The words on the button that starts it; null when there is nothing to start. */
   start: string | null;
   stop: boolean;

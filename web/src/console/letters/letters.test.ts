@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { DeadLetter } from "../api/types.ts";
+import type { DeadLetter } from "../../api/types.ts";
 import { fingerprint, groupLetters } from "./letters.ts";
 
 it("sees what errors have in common", () => {

@@ -1,4 +1,4 @@
-import type { DeadLetter } from "../api/types.ts";
+import type { DeadLetter } from "../../api/types.ts";
 
 /** Dead letters of one task that failed with the same words. */
 export interface LetterGroup {

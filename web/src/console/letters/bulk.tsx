@@ -1,0 +1,110 @@
+import { RotateCcw, Trash2 } from "lucide-react";
+import type { DeadLetter } from "../../api/types.ts";
+import { count } from "../../lib/format.ts";
+import { Action } from "../../ui/action.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Id } from "../../ui/copy.tsx";
+import { Panel } from "../../ui/panel.tsx";
+import { useMayChange } from "../gate.tsx";
+import { type Outcome, purgeLetters, retryLetters } from "../queries/dlq.ts";
+
+const typedFrom = 100;
+
+/** What came of something that was done with many, of which some failed. */
+export type BulkOutcome = Outcome & { verb: string };
+
+export interface OnOutcome {
+  onOutcome: (outcome: BulkOutcome | null) => void;
+}
+
+/** The two things that can be done with many: exactly those that stood there when they were confirmed. */
+export function Bulk({
+  letters,
+  what,
+  onOutcome,
+  size = "sm",
+}: { letters: DeadLetter[]; what: string; size?: "sm" | "md" } & OnOutcome) {
+  const may = useMayChange();
+  if (!may || letters.length === 0) return null;
+  const n = letters.length;
+  // Typed where much is at stake: the number, which nobody types by habit.
+  const typed = n > typedFrom ? { typed: String(n) } : {};
+  const ids = letters.map((l) => l.id);
+  return (
+    <span className="flex flex-wrap items-start gap-2">
+      <Action
+        size={size}
+        label={`Retry ${n}`}
+        name={`Retry ${n}: ${what}`}
+        doing="Retrying…"
+        icon={RotateCcw}
+        confirm={{
+          title: `Retry ${count(n, "dead letter")}?`,
+          action: `Retry ${n}`,
+          ...typed,
+          body: (
+            <p>
+              Each runs again as a new task run with its old input and the code that is registered now, and its run goes
+              on. What a task did before it failed it may do again.
+            </p>
+          ),
+        }}
+        {...(n === 1 ? { command: `pipeweave dlq retry ${ids[0]}` } : {})}
+        run={() => retryLetters(ids)}
+        done={(got) => (got.failed.length === 0 ? `${count(got.done, "dead letter")} retried` : null)}
+        onDone={(got) => onOutcome(got.failed.length > 0 ? { ...got, verb: "retried" } : null)}
+      />
+      <Action
+        size={size}
+        label={`Purge ${n}`}
+        name={`Purge ${n}: ${what}`}
+        doing="Purging…"
+        icon={Trash2}
+        variant="danger"
+        confirm={{
+          title: `Purge ${count(n, "dead letter")}?`,
+          action: `Purge ${n}`,
+          danger: true,
+          ...typed,
+          body: (
+            <p>
+              They are deleted and cannot be retried any more. The task runs stay in their runs as failed. This cannot
+              be undone.
+            </p>
+          ),
+        }}
+        run={() => purgeLetters(ids)}
+        done={(got) =>
+          got.done === n ? `${count(n, "dead letter")} purged` : `${got.done} of ${n} purged; the others were gone`
+        }
+        onDone={() => onOutcome(null)}
+      />
+    </span>
+  );
+}
+
+/** What came of an action that did not succeed with all. It stays until it was read. */
+export function Report({ outcome, onClose }: { outcome: BulkOutcome; onClose: () => void }) {
+  return (
+    <Panel
+      title={`${outcome.done} ${outcome.verb}, ${outcome.failed.length} not`}
+      aside={
+        <Button size="sm" variant="ghost" onClick={onClose}>
+          Close
+        </Button>
+      }
+    >
+      <p role="alert" className="sr-only">
+        {outcome.failed.length} of them were not {outcome.verb}.
+      </p>
+      <ul className="max-h-60 divide-y divide-line overflow-y-auto" aria-label={`Not ${outcome.verb}`}>
+        {outcome.failed.map((f) => (
+          <li key={f.id} className="flex flex-wrap gap-x-3 px-3 py-1.5 text-sm">
+            <Id id={f.id} what="dead letter id" length={22} />
+            <span className="min-w-0 flex-1">{f.reason}</span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
