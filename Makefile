@@ -18,10 +18,10 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
 
-.PHONY: help build release man run demo test race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-wine test-go test-web lint-go lint-web
+.PHONY: help build release man run demo test screenshots race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-wine test-go test-web lint-go lint-web
 
 help: ## show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nStart with: make run     Settings: PORT, DASHBOARD_PORT, INPUT=path.pdf (run, demo), VERSION (build)\n'
 
 ## --- building ---------------------------------------------------------------
@@ -106,6 +106,10 @@ test-go:
 test-web: web
 	cd web && $(NPM) run check
 	$(WITH_BROWSER) $(NPM) --prefix web run e2e
+
+# The pages are real, what they show is invented; web/e2e/pictures.mjs says why.
+screenshots: setup web ## take the pictures of the documentation, in both themes, into docs/images
+	$(WITH_BROWSER) node web/e2e/pictures.mjs docs/images
 
 # A root of Debian is made once and kept in .cache; see scripts/systemd-root.sh.
 test-systemd: ## boot a real systemd and try the service in it (needs root, Linux)

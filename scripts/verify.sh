@@ -56,7 +56,7 @@ check "go.mod is tidy" go mod tidy -diff
 check "modules are what go.sum says" go mod verify
 check "Go files are formatted" go_files_formatted
 check "scripts parse" scripts_parse
-check "layers, package comments, file lengths, documents" go test -count=1 ./internal/archtest
+check "layers, package comments, file lengths, documents and their pictures" go test -count=1 ./internal/archtest
 check "nothing built is committed" no_build_output_committed
 check "pipedai-worker is light" light ./cmd/pipedai-worker
 check "the worker SDK is light" light ./worker

@@ -2,11 +2,11 @@
 //
 // They are taken of the fakes, not of the real programs: a week of work of a whole fleet, with a failure, a rollout and a
 // host at the door, would take a week to make with real ones, and would look different each time. The pages are the real
-// ones, built as they are shipped. Clock, ids and dice stand still, so a second run on the same machine writes the same
-// bytes; another machine has other fonts.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+// ones, built as they are shipped. Clock, ids and dice stand still, so a second run on the same machine changes no file;
+// another machine has other fonts.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { launch } from "./browser.mjs";
-import { smaller } from "./png.mjs";
+import { looksLike, smaller } from "./png.mjs";
 import { screens, startServers, visit } from "./screens.mjs";
 
 /** A Wednesday in the morning. */
@@ -77,8 +77,9 @@ for (const shown of pictures) {
     await visit(page, shown, servers);
     if (!shown.open) await page.locator('[data-link="live"]').first().waitFor({ state: "attached" });
     await page.evaluate(() => document.fonts.ready);
-    const png = await page.screenshot({ animations: "disabled" });
-    writeFileSync(`${folder}/${shown.picture}-${colorScheme}.png`, smaller(png));
+    const file = `${folder}/${shown.picture}-${colorScheme}.png`;
+    const png = smaller(await page.screenshot({ animations: "disabled" }));
+    if (!existsSync(file) || !looksLike(readFileSync(file), png)) writeFileSync(file, png);
     await context.close();
   }
 }

@@ -25,12 +25,28 @@ export function smaller(png) {
   ]);
 }
 
+/**
+ * Whether two pictures look the same: as large, and but for a few pixels, in which a corner is smoothed a little otherwise,
+ * as the browser does from one time to the next. A change of the pages changes more.
+ */
+export function looksLike(before, after) {
+  const [a, b] = [read(before), read(after)];
+  if (a.width !== b.width || a.height !== b.height) return false;
+  let others = 0;
+  for (let i = 0; i < a.pixels.length; i++) {
+    if (a.pixels[i] === b.pixels[i]) continue;
+    if (apart(a.pixels[i], b.pixels[i]) > 9 * 12 * 12 || ++others > 500) return false;
+  }
+  return true;
+}
+
 /** Pixels as numbers 0xRRGGBB. */
 function read(png) {
   const parts = [];
   let width = 0;
   let height = 0;
   let channels = 0;
+  let palette = null;
   for (let at = 8; at < png.length; ) {
     const size = png.readUInt32BE(at);
     const name = png.toString("latin1", at + 4, at + 8);
@@ -38,9 +54,10 @@ function read(png) {
     if (name === "IHDR") {
       width = data.readUInt32BE(0);
       height = data.readUInt32BE(4);
-      channels = { 2: 3, 6: 4 }[data[9]];
+      channels = { 2: 3, 3: 1, 6: 4 }[data[9]];
       if (data[8] !== 8 || data[12] !== 0 || !channels) throw new Error("this kind of PNG is not read here");
     }
+    if (name === "PLTE") palette = data;
     if (name === "IDAT") parts.push(data);
     at += size + 12;
   }
@@ -58,8 +75,8 @@ function read(png) {
       now[x] += [0, left, up, (left + up) >> 1, filter === 4 ? paeth(left, up, corner) : 0][filter];
     }
     for (let x = 0; x < width; x++) {
-      const at = x * channels;
-      pixels[y * width + x] = (now[at] << 16) | (now[at + 1] << 8) | now[at + 2];
+      const [from, at] = palette ? [palette, now[x] * 3] : [now, x * channels];
+      pixels[y * width + x] = (from[at] << 16) | (from[at + 1] << 8) | from[at + 2];
     }
     before = now;
   }
