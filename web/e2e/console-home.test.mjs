@@ -129,3 +129,34 @@ test("home: the way to the first run ticks itself off", limit, async () => {
   await close();
   await fresh.stop();
 });
+
+test("runs: a view is kept under a name, found again, and forgotten", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/runs?status=failed&pipeline=customer-sync"));
+  await page.getByRole("table", { name: "Runs" }).waitFor();
+  await page.getByRole("button", { name: "Keep this view" }).click();
+  const dialog = page.getByRole("dialog", { name: "Keep this view" });
+  await dialog.getByText("pipeline customer-sync, status failed").waitFor();
+  await clean(page);
+  await dialog.getByLabel("Name").fill("Broken sync");
+  await page.keyboard.press("Enter");
+  const mine = page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Broken sync" });
+  await mine.waitFor();
+  assert.equal(await page.getByRole("button", { name: "Keep this view" }).count(), 0, "it is kept already");
+  await page.getByRole("link", { name: "All", exact: true }).click();
+  await page.waitForURL((url) => url.search === "");
+  await page.reload();
+  await mine.click();
+  await page.waitForURL(/pipeline=customer-sync/);
+  assert.equal(await mine.getAttribute("aria-current"), "page");
+  await page.locator('[data-state="failed"]').first().waitFor();
+  await clean(page);
+  await page.setViewportSize({ width: 360, height: 740 });
+  assert.equal(await sideways(page), 0, "the page scrolls sideways");
+  await page.getByRole("button", { name: "Forget a view" }).click();
+  await page.getByRole("menuitem", { name: "Forget Broken sync" }).click();
+  await mine.waitFor({ state: "detached" });
+  assert.match(page.url(), /pipeline=customer-sync/, "the filter went with the view");
+  assert.deepEqual(complaints, []);
+  await close();
+});

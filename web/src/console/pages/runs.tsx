@@ -14,6 +14,7 @@ import { pipelinesQuery } from "../queries/pipelines.ts";
 import { type RunFilter, runsQuery } from "../queries/runs.ts";
 import type { RunsSearch } from "../routes/work.ts";
 import { SearchField } from "../search-field.tsx";
+import { ViewChips } from "../view-chips.tsx";
 import { holdRuns } from "./hold-runs.ts";
 
 const route = getRouteApi("/runs");
@@ -47,6 +48,7 @@ export function RunsPage() {
   return (
     <>
       <Heading title="Runs" tab="Runs" />
+      <ViewChips search={search} />
       <search className="flex flex-wrap gap-2">
         <SearchField
           label="Text in the id, the pipeline or the error"
