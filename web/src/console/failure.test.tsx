@@ -40,12 +40,13 @@ function show(tasks: TaskRun[], more: Partial<RunDetail> = {}) {
   } as RunDetail;
   const graph = deriveGraph({ structure, entryTasks: Object.keys(structure), tasks, status: run.status });
   const onOpen = vi.fn();
+  const onShow = vi.fn();
   render(
     <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
-      <RunFailure run={run} failed={failedNodes(graph)} onOpen={onOpen} />
+      <RunFailure run={run} failed={failedNodes(graph)} onOpen={onOpen} onShow={onShow} />
     </QueryClientProvider>,
   );
-  return { onOpen };
+  return { onOpen, onShow };
 }
 
 it("says which task failed, at which attempt and with what, shows the end of its log and what to type", async () => {
@@ -63,9 +64,27 @@ it("says which task failed, at which attempt and with what, shows the end of its
   expect(panel.textContent).toContain("row 7 has no amount");
   expect(panel.textContent).toContain("BAD_ROW");
   expect(panel.textContent).toContain("pipeweave status prun_1");
-  await screen.findByText("from /api/task-runs/trun_check/logs?limit=10");
+  await screen.findByText("from /api/task-runs/trun_check/logs?limit=20");
   fireEvent.click(screen.getByRole("button", { name: "Open the task" }));
   expect(onOpen).toHaveBeenCalledExactlyOnceWith("check");
+});
+
+it("leads to the line of the log that tells of the error, and to the events where there is no log", async () => {
+  get.mockResolvedValueOnce({
+    items: [
+      { pos: 0, at: null, level: "info", text: "begins" },
+      { pos: 40, at: null, level: "error", text: "it broke" },
+      { pos: 90, at: null, level: "info", text: "ends" },
+    ],
+    more: true,
+  });
+  const { onShow } = show([task("check", { logsPath: "runs/x.jsonl" })]);
+  fireEvent.click(await screen.findByRole("button", { name: "Open the log at the error" }));
+  expect(onShow).toHaveBeenCalledExactlyOnceWith("logs", "check", 40);
+  cleanup();
+  const second = show([task("check", {})]);
+  fireEvent.click(screen.getByRole("button", { name: "events" }));
+  expect(second.onShow).toHaveBeenCalledExactlyOnceWith("events", "check");
 });
 
 it("says that no other attempt was made where there could have been one", () => {

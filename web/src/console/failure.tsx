@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import type { RunDetail } from "../api/types.ts";
 import { count, shellQuote } from "../lib/format.ts";
 import type { GraphNode } from "../lib/graph-state.ts";
@@ -7,19 +8,31 @@ import { Ago } from "../ui/time.tsx";
 import { TaskLog } from "./task-log.tsx";
 
 const shownFailures = 5;
-const shownLogLines = 10;
+const shownLogLines = 20;
 
-/** For a run that went wrong, first of all: which task, which attempt, what it said, the end of its log, what to type. */
+/** The task that a run failed with, whose error and log stand first on its page. */
+export const firstFailure = (failed: readonly GraphNode[]): string | undefined => failed[0]?.id;
+
+/**
+ * For a run that went wrong, first of all: which task, which attempt, what it said, the end of its log, and what can be
+ * done about it, here or in a terminal.
+ */
 export function RunFailure({
   run,
   failed,
   onOpen,
+  onShow,
+  actions,
 }: {
   run: RunDetail;
   failed: GraphNode[];
   onOpen: (task: string) => void;
+  /** Shows the log of a task, at a line where one is known, or its events. */
+  onShow: (tab: "logs" | "events", task: string, line?: number) => void;
+  actions?: ReactNode;
 }) {
-  const first = failed[0]?.run;
+  const node = failed[0];
+  const first = node?.run;
   return (
     <section aria-label="What failed" className="card overflow-hidden">
       <div className="space-y-3 p-3">
@@ -31,21 +44,34 @@ export function RunFailure({
           <p className="text-muted">{count(failed.length - shownFailures, "more task")} failed after these.</p>
         )}
       </div>
-      {first?.logsPath && (
-        <div className="border-y border-line">
+      {node && first?.logsPath && (
+        <div className="border-t border-line">
           <h2 className="border-b border-line px-3 py-1.5 text-sm text-muted">
-            The end of the log of {failed[0]?.id}, attempt {first.attempt}
+            The end of the log of {node.id}, attempt {first.attempt}
           </h2>
           <TaskLog
             run={first.id}
             path={first.logsPath}
-            label={`End of the log of ${failed[0]?.id}`}
+            label={`End of the log of ${node.id}`}
             last={shownLogLines}
+            onOpen={(line) => onShow("logs", node.id, line)}
           />
         </div>
       )}
-      <div className={`px-3 pb-3 ${first?.logsPath ? "pt-3" : ""}`}>
-        <Command text={statusCommand(run)} />
+      <div className="flex flex-wrap items-center gap-2 border-t border-line px-3 py-2">
+        {actions}
+        {node && first && !first.logsPath && (
+          <span className="text-sm text-muted">
+            The attempt left no log; its{" "}
+            <button type="button" className="link" onClick={() => onShow("events", node.id)}>
+              events
+            </button>{" "}
+            may say more.
+          </span>
+        )}
+        <span className="min-w-64 flex-1">
+          <Command text={statusCommand(run)} />
+        </span>
       </div>
     </section>
   );

@@ -53,7 +53,20 @@ const tailQuery = (run: string, path: string, last: number) =>
   });
 
 /** The end of a log, and a button for all of it. */
-export function TaskLog({ run, path, label, last = 50 }: { run: string; path: string; label: string; last?: number }) {
+export function TaskLog({
+  run,
+  path,
+  label,
+  last = 50,
+  onOpen,
+}: {
+  run: string;
+  path: string;
+  label: string;
+  last?: number;
+  /** Opens all of it elsewhere, at the last error that is shown; without it, it opens in a drawer. */
+  onOpen?: (line: number | undefined) => void;
+}) {
   const tail = useQuery(tailQuery(run, path, last));
   const [whole, setWhole] = useState(false);
   if (!tail.data) {
@@ -61,6 +74,7 @@ export function TaskLog({ run, path, label, last = 50 }: { run: string; path: st
   }
   const { lines, more } = tail.data;
   if (lines.length === 0) return <p className="p-3 text-sm text-muted">The task wrote nothing to its log.</p>;
+  const error = lines.findLast((l) => l.mark === "error")?.pos;
   return (
     <>
       <section
@@ -79,8 +93,8 @@ export function TaskLog({ run, path, label, last = 50 }: { run: string; path: st
       </section>
       <div className="flex items-center gap-3 border-t border-line px-3 py-1.5 text-sm text-muted">
         <span className="flex-1">{more ? `The last ${lines.length} lines.` : "That is all of it."}</span>
-        <Button size="sm" icon={Maximize2} onClick={() => setWhole(true)}>
-          Open the log
+        <Button size="sm" icon={Maximize2} onClick={() => (onOpen ? onOpen(error) : setWhole(true))}>
+          {onOpen && error !== undefined ? "Open the log at the error" : "Open the log"}
         </Button>
       </div>
       {whole && <WholeLog run={run} path={path} label={label} onClose={() => setWhole(false)} />}

@@ -1,6 +1,6 @@
 import { X } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
-import type { TaskRun } from "../api/types.ts";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import type { RunDetail, TaskRun } from "../api/types.ts";
 import { bytes, count } from "../lib/format.ts";
 import { type GraphNode, type GraphState, whyNotRun } from "../lib/graph-state.ts";
 import { IconButton } from "../ui/button.tsx";
@@ -9,6 +9,8 @@ import { Facts, Loading, Panel } from "../ui/panel.tsx";
 import { StateBadge } from "../ui/state.tsx";
 import { Ago, At, Elapsed } from "../ui/time.tsx";
 import { ErrorText } from "./failure.tsx";
+import { findAlike, foldGraph, type Group } from "./graph/fold.ts";
+import type { GraphProps } from "./graph/graph.tsx";
 import { DownloadButton, ObjectBody } from "./object-view.tsx";
 import { TaskTable } from "./run/task-table.tsx";
 import { TaskLog } from "./task-log.tsx";
@@ -16,16 +18,37 @@ import { TaskLog } from "./task-log.tsx";
 const Graph = lazy(() => import("./graph/graph.tsx"));
 
 /** The graph, which comes with a library of its own weight and is fetched when it is first shown. */
-export function LazyGraph(props: {
-  graph: GraphState;
-  definition?: boolean;
-  selected?: string | undefined;
-  onSelect?: (task: string) => void;
-}) {
+function LazyGraph(props: GraphProps) {
   return (
     <Suspense fallback={<Loading label="Drawing the graph" />}>
       <Graph {...props} />
     </Suspense>
+  );
+}
+
+/** The graph of a definition, which has no states. */
+export function DefinitionGraph({ graph, name }: { graph: GraphState; name: string }) {
+  const alike = useMemo(() => findAlike(graph), [graph]);
+  const [open, setOpen] = useState<string[]>([]);
+  const folded = useMemo(() => foldGraph(graph, alike, new Set(open)), [graph, alike, open]);
+  if (folded.graph.nodes.length > mostNodes) return <TooLarge tasks={folded.graph.nodes.length} />;
+  return (
+    <LazyGraph
+      graph={graph}
+      folded={folded}
+      name={name}
+      definition
+      onGroup={(group) => setOpen([...open, group.id])}
+      onFold={() => setOpen([])}
+    />
+  );
+}
+
+function TooLarge({ tasks }: { tasks: number }) {
+  return (
+    <p className="border-b border-line bg-sunken px-3 py-1.5 text-sm text-muted">
+      A graph of {count(tasks, "task")} says nothing any more, so here they are as a list, in the order of the graph.
+    </p>
   );
 }
 
@@ -34,30 +57,46 @@ const mostNodes = 700;
 /** The graph; where it would be too large to be one, or on a phone, the tasks as a list that says the same. */
 export function GraphOrList({
   graph,
-  runId,
+  run,
   selected,
+  unfold,
   onSelect,
+  onGroup,
+  onFold,
 }: {
   graph: GraphState;
-  runId: string;
+  run: RunDetail;
   selected: string | undefined;
+  /** What stands for many and is drawn one by one all the same. */
+  unfold: string[] | undefined;
   onSelect: (task: string) => void;
+  onGroup: (group: Group) => void;
+  onFold: () => void;
 }) {
-  const list = <TaskTable graph={graph} runId={runId} selected={selected} />;
-  if (graph.nodes.length > mostNodes)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is alike hangs on the shape alone
+  const alike = useMemo(() => findAlike(graph), [run.structureSnapshot]);
+  const open = unfold?.join("\n") ?? "";
+  const folded = useMemo(() => foldGraph(graph, alike, new Set(open.split("\n"))), [graph, alike, open]);
+  const list = <TaskTable graph={graph} runId={run.id} selected={selected} />;
+  if (folded.graph.nodes.length > mostNodes)
     return (
       <>
-        <p className="border-b border-line bg-sunken px-3 py-1.5 text-sm text-muted">
-          A graph of {count(graph.nodes.length, "task")} says nothing any more, so here they are as a list, in the order
-          of the graph.
-        </p>
+        <TooLarge tasks={folded.graph.nodes.length} />
         {list}
       </>
     );
   return (
     <>
       <div className="max-sm:hidden">
-        <LazyGraph graph={graph} selected={selected} onSelect={onSelect} />
+        <LazyGraph
+          graph={graph}
+          folded={folded}
+          name={run.id}
+          selected={selected}
+          onSelect={onSelect}
+          onGroup={onGroup}
+          onFold={onFold}
+        />
       </div>
       <div className="sm:hidden">{list}</div>
     </>
@@ -65,7 +104,18 @@ export function GraphOrList({
 }
 
 /** One task of a run: how it went, attempt by attempt, and what it left. */
-export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: GraphNode; onClose: () => void }) {
+export function TaskPanel({
+  graph,
+  node,
+  told,
+  onClose,
+}: {
+  graph: GraphState;
+  node: GraphNode;
+  /** Its error and the end of its log stand on the page already. */
+  told?: boolean;
+  onClose: () => void;
+}) {
   const run = node.run;
   const top = useRef<HTMLDivElement>(null);
   // What was asked for may lie below the fold, and always does on a phone.
@@ -90,7 +140,7 @@ export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: G
         ) : (
           <div className="grid gap-4 p-4 lg:grid-cols-2">
             <div className="min-w-0 space-y-4">
-              {run.error && <ErrorText text={run.error} code={run.errorCode} />}
+              {run.error && !told && <ErrorText text={run.error} code={run.errorCode} />}
               <Facts
                 items={[
                   ["Task run", <Id key="id" id={run.id} what="task run id" length={26} />],
@@ -125,13 +175,15 @@ export function TaskPanel({ graph, node, onClose }: { graph: GraphState; node: G
               >
                 {(path) => <ObjectBody path={path} label={`Output of ${node.id}`} />}
               </Stored>
-              <Stored
-                title="Log"
-                path={run.logsPath}
-                absent={run.completedAt ? "This attempt left no log." : "It is stored when the attempt ends."}
-              >
-                {(path) => <TaskLog run={run.id} path={path} label={`Log of ${node.id}`} />}
-              </Stored>
+              {!(told && run.logsPath) && (
+                <Stored
+                  title="Log"
+                  path={run.logsPath}
+                  absent={run.completedAt ? "This attempt left no log." : "It is stored when the attempt ends."}
+                >
+                  {(path) => <TaskLog run={run.id} path={path} label={`Log of ${node.id}`} />}
+                </Stored>
+              )}
             </div>
           </div>
         )}

@@ -125,6 +125,32 @@ function edgeState(state: NodeState, run: TaskRun | null, to: string, brokenSkip
   }
 }
 
+const worst: NodeState[] = [
+  "failed",
+  "timeout",
+  "running",
+  "retrying",
+  "queued",
+  "blocked",
+  "cancelled",
+  "skipped",
+  "completed",
+];
+
+/** The state that stands for several: what most wants to be known. */
+export function worstState(states: Iterable<NodeState>): NodeState {
+  let at = worst.length - 1;
+  for (const state of states) at = Math.min(at, worst.indexOf(state));
+  return worst[at] ?? "completed";
+}
+
+/** How many nodes are in which state, what wants to be known first. */
+export function countStates(nodes: readonly { state: NodeState }[]): [NodeState, number][] {
+  const counts = new Map<NodeState, number>();
+  for (const { state } of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return worst.flatMap((state) => (counts.has(state) ? [[state, counts.get(state) ?? 0]] : []));
+}
+
 /** The tasks that failed for good, the first to fail first. */
 export function failedNodes(graph: GraphState): GraphNode[] {
   return graph.nodes

@@ -14,7 +14,7 @@ import { useMayChange } from "../gate.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
 import { pipelineQuery } from "../queries/pipelines.ts";
 import { runsQuery } from "../queries/runs.ts";
-import { LazyGraph } from "../task-views.tsx";
+import { DefinitionGraph } from "../task-views.tsx";
 import { TriggerDialog } from "../trigger/dialog.tsx";
 
 const route = getRouteApi("/pipelines/$id");
@@ -64,7 +64,7 @@ export function PipelinePage() {
         </Button>
       </Heading>
       <Panel title="Graph" className="max-sm:hidden">
-        <LazyGraph graph={graph} definition />
+        <DefinitionGraph graph={graph} name={p.id} />
       </Panel>
       <div className="grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
         <Panel

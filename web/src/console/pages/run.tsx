@@ -12,7 +12,7 @@ import { lookOf, StateBadge } from "../../ui/state.tsx";
 import { Tabs } from "../../ui/tabs.tsx";
 import { Ago, Elapsed } from "../../ui/time.tsx";
 import { announce } from "../../ui/toast.tsx";
-import { RunFailure, statusCommand } from "../failure.tsx";
+import { firstFailure, RunFailure, statusCommand } from "../failure.tsx";
 import { History } from "../history.tsx";
 import { present } from "../params.ts";
 import { Heading } from "../parts.tsx";
@@ -49,6 +49,9 @@ export function RunPage() {
     </>
   );
 }
+
+// More than these are better read as a list.
+const mostUnfolded = 150;
 
 const labels: Record<RunTab, string> = {
   graph: "Graph",
@@ -127,7 +130,12 @@ function Detail({ run }: { run: RunDetail }) {
       </Heading>
 
       {trouble && (
-        <RunFailure run={run} failed={failed} onOpen={(task) => set({ task, tab: withTask ? tab : "graph" })} />
+        <RunFailure
+          run={run}
+          failed={failed}
+          onOpen={(task) => set({ task, tab: withTask ? tab : "graph" })}
+          onShow={(to, task, line) => set({ task, tab: to, line: line === undefined ? undefined : String(line) })}
+        />
       )}
 
       <Tabs
@@ -143,7 +151,19 @@ function Detail({ run }: { run: RunDetail }) {
         <div className="space-y-4">
           {tab === "graph" && (
             <div className="card overflow-hidden">
-              <GraphOrList graph={graph} runId={run.id} selected={search.task} onSelect={open} />
+              <GraphOrList
+                graph={graph}
+                run={run}
+                selected={search.task}
+                unfold={search.unfold}
+                onSelect={open}
+                onGroup={(group) =>
+                  group.members.length > mostUnfolded
+                    ? set({ tab: "tasks", find: group.name, state: undefined })
+                    : set({ unfold: [...(search.unfold ?? []), group.id] })
+                }
+                onFold={() => set({ unfold: undefined })}
+              />
             </div>
           )}
           {tab === "timeline" && (
@@ -183,7 +203,13 @@ function Detail({ run }: { run: RunDetail }) {
           {tab === "events" && <RunEvents graph={graph} task={search.task} onTask={(task) => set({ task })} />}
           {tab === "data" && <RunData run={run} graph={graph} />}
           {withTask && selected && (
-            <TaskPanel key={selected.id} graph={graph} node={selected} onClose={() => set({ task: undefined })} />
+            <TaskPanel
+              key={selected.id}
+              graph={graph}
+              node={selected}
+              told={trouble && selected.id === firstFailure(failed)}
+              onClose={() => set({ task: undefined })}
+            />
           )}
         </div>
       </Tabs>

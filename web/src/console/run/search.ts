@@ -15,7 +15,9 @@ export interface RunSearch {
   group?: string | undefined;
   from?: number | undefined;
   to?: number | undefined;
-  /** The list of tasks. */
+  /** The graph: what stands for many and is drawn one by one all the same. */
+  unfold?: string[] | undefined;
+  /** The list of tasks, and the time line. */
   state?: string | undefined;
   find?: string | undefined;
   /** The first and last line that is picked in a log. */
@@ -31,6 +33,7 @@ export const readRunSearch = (raw: Raw): RunSearch =>
     group: text(raw.group),
     from: positive(raw.from),
     to: positive(raw.to),
+    unfold: Array.isArray(raw.unfold) ? raw.unfold.filter((id) => typeof id === "string") : undefined,
     state: text(raw.state),
     find: text(raw.find),
     line: /^\d+(-\d+)?$/.test(String(raw.line ?? "")) ? String(raw.line) : undefined,

@@ -1,90 +1,105 @@
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useRef } from "react";
 import type { TaskRun } from "../../api/types.ts";
 import { count, instant } from "../../lib/format.ts";
 import { type GraphNode, type GraphState, progressOf, whyNotRun } from "../../lib/graph-state.ts";
-import { Button } from "../../ui/button.tsx";
-import { FilterSelect } from "../../ui/field.tsx";
-import { lookOf, StateBadge } from "../../ui/state.tsx";
+import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
 import { Elapsed, Until } from "../../ui/time.tsx";
+import { filterTasks, type TaskFilter, TaskFilterRow } from "./task-filter.tsx";
 
-const pageSize = 200;
-
-interface Filter {
-  [key: string]: unknown;
-  state?: string | undefined;
-  find?: string | undefined;
-}
+// From here on only the rows that are on the screen are in the page.
+const virtualFrom = 200;
+const rowHeight = 45;
 
 interface Props {
   graph: GraphState;
   runId: string;
   selected?: string | undefined;
-  filter?: Filter;
-  onFilter?: (change: Filter) => void;
+  filter?: TaskFilter;
+  onFilter?: (change: TaskFilter) => void;
 }
 
 /** The tasks of a run as a table: everything that the graph says, in words. */
 export function TaskTable({ graph, runId, selected, filter, onFilter }: Props) {
-  const [most, setMost] = useState(pageSize);
-  const needle = (filter?.find ?? "").toLowerCase();
-  const states = [...new Set(graph.nodes.map((n) => n.state))].sort();
-  const fit = graph.nodes.filter(
-    (n) => (!filter?.state || n.state === filter.state) && (needle === "" || n.id.toLowerCase().includes(needle)),
-  );
-  const shown = fit.slice(0, most);
-  const chosen = selected === undefined ? undefined : fit.find((n) => n.id === selected);
-  // What an address points at is there, however far down.
-  if (chosen && !shown.includes(chosen)) shown.push(chosen);
+  const fit = filterTasks(graph.nodes, filter ?? {});
   return (
     <>
-      {onFilter && (
-        <div className="flex flex-wrap gap-2 border-b border-line px-3 py-2">
-          <FilterSelect label="State" value={filter?.state} onChange={(state) => onFilter({ state })} first>
-            <option value="">Any state</option>
-            {states.map((state) => (
-              <option key={state} value={state}>
-                {lookOf(state).label}
-              </option>
-            ))}
-          </FilterSelect>
-          <label>
-            <span className="sr-only">Name of the task</span>
-            <input
-              type="search"
-              className="field"
-              placeholder="Name"
-              value={filter?.find ?? ""}
-              onChange={(e) => onFilter({ find: e.target.value || undefined })}
-            />
-          </label>
-          <span className="self-center text-sm text-muted">{count(fit.length, "task")}</span>
-        </div>
-      )}
+      {onFilter && <TaskFilterRow tasks={graph.nodes} fit={fit.length} filter={filter ?? {}} onFilter={onFilter} />}
       {fit.length === 0 ? (
         <p className="p-4 text-muted">No task matches.</p>
+      ) : fit.length > virtualFrom ? (
+        <Virtual graph={graph} runId={runId} selected={selected} nodes={fit} />
       ) : (
-        <Table graph={graph} runId={runId} selected={selected} nodes={shown} />
-      )}
-      {fit.length > shown.length && (
-        <div className="border-t border-line p-2 text-center">
-          <Button size="sm" onClick={() => setMost(most + 5 * pageSize)}>
-            Show more of {fit.length}
-          </Button>
-        </div>
+        <Table graph={graph} runId={runId} selected={selected} nodes={fit} />
       )}
     </>
   );
 }
 
-function Table({ graph, runId, selected, nodes }: Props & { nodes: GraphNode[] }) {
+interface TableProps extends Props {
+  nodes: GraphNode[];
+  /** Of a table of which only a part is in the page: how many rows there are, where the part begins, and what its rows tell. */
+  part?: { rows: number; from: number; above: number; below: number; measure: (row: HTMLElement | null) => void };
+}
+
+/** Very many rows in a box that scrolls. */
+function Virtual(props: Props & { nodes: GraphNode[] }) {
+  const { nodes, selected } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const list = useVirtualizer({
+    count: nodes.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+  });
+  const chosen = selected === undefined ? -1 : nodes.findIndex((n) => n.id === selected);
+  // What an address points at is seen, however far down.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: not again with every change of the list
+  useEffect(() => {
+    if (chosen >= 0) list.scrollToIndex(chosen, { align: "center" });
+  }, [selected]);
+  const items = list.getVirtualItems();
+  const [first, last] = [items[0], items.at(-1)];
   return (
-    <table className="data stack pairs" aria-label="Tasks of this run">
+    <section
+      ref={box}
+      aria-label={`${count(nodes.length, "task")}, to scroll through`}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
+      tabIndex={0}
+      className="max-h-[min(70vh,40rem)] overflow-y-auto -outline-offset-2"
+    >
+      <Table
+        {...props}
+        nodes={items.flatMap((item) => nodes[item.index] ?? [])}
+        part={{
+          rows: nodes.length,
+          from: first?.index ?? 0,
+          above: first?.start ?? 0,
+          below: list.getTotalSize() - (last?.end ?? 0),
+          measure: list.measureElement,
+        }}
+      />
+    </section>
+  );
+}
+
+function Table({ graph, runId, selected, nodes, part }: TableProps) {
+  return (
+    <table className="data stack pairs" aria-label="Tasks of this run" aria-rowcount={part && part.rows + 1}>
       <TableHead columns={["Task", "State", "Attempt", "Duration", "Progress"]} />
       <tbody>
-        {nodes.map((node) => (
-          <tr key={node.id} data-task={node.id} aria-current={node.id === selected || undefined}>
+        {part && <Gap height={part.above} />}
+        {nodes.map((node, i) => (
+          <tr
+            key={node.id}
+            ref={part?.measure}
+            data-index={part && part.from + i}
+            aria-rowindex={part && part.from + i + 2}
+            data-task={node.id}
+            aria-current={node.id === selected || undefined}
+          >
             <td className="lead order-1">
               <Link
                 data-row
@@ -130,8 +145,19 @@ function Table({ graph, runId, selected, nodes }: Props & { nodes: GraphNode[] }
             </td>
           </tr>
         ))}
+        {part && <Gap height={part.below} />}
       </tbody>
     </table>
+  );
+}
+
+/** The room of the rows that are not in the page. */
+function Gap({ height }: { height: number }) {
+  if (height <= 0) return null;
+  return (
+    <tr aria-hidden className="border-0! p-0!">
+      <td className="border-0! p-0!" style={{ height }} />
+    </tr>
   );
 }
 

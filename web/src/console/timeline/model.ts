@@ -1,6 +1,6 @@
 import type { TaskRun } from "../../api/types.ts";
 import { instant } from "../../lib/format.ts";
-import type { NodeState } from "../../lib/graph-state.ts";
+import { type NodeState, worstState } from "../../lib/graph-state.ts";
 
 /** What a task did for a while. waiting: for other tasks or its time; queued: for a worker; backoff: for its next attempt. */
 export type Kind = "waiting" | "queued" | "running" | "backoff";
@@ -169,20 +169,8 @@ export function fold(rows: Row[], most = mostRows): { rows: Row[]; members: Map<
   };
 }
 
-const worst: NodeState[] = [
-  "failed",
-  "timeout",
-  "running",
-  "retrying",
-  "queued",
-  "blocked",
-  "cancelled",
-  "skipped",
-  "completed",
-];
-
 function together(id: string, list: Row[]): Row {
-  const state = worst.find((s) => list.some((r) => r.state === s)) ?? "completed";
+  const state = worstState(list.map((r) => r.state));
   return {
     id,
     state,

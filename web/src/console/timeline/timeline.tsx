@@ -8,6 +8,7 @@ import { useNow } from "../../lib/now.ts";
 import { localZone, zonePreference } from "../../lib/zone.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { FilterSelect } from "../../ui/field.tsx";
+import { filterTasks, TaskFilterRow } from "../run/task-filter.tsx";
 import { Axis } from "./axis.tsx";
 import { fold, type Kind, mostRows, onlyAttempt, type Range, rangeOf, rowsOf, shift, zoom } from "./model.ts";
 import { Rows } from "./rows.tsx";
@@ -19,6 +20,9 @@ export interface View {
   group?: string | undefined;
   from?: number | undefined;
   to?: number | undefined;
+  /** Which tasks. */
+  state?: string | undefined;
+  find?: string | undefined;
 }
 
 interface Props {
@@ -29,6 +33,8 @@ interface Props {
   view: View;
   onView: (change: View) => void;
 }
+
+const filterFrom = 20;
 
 /** When each task waited, ran and backed off. A fifth of the tasks of a large run are never on the screen, so rows come as they are scrolled to. */
 export default function Timeline({ run, graph, selected, onSelect, view, onView }: Props) {
@@ -42,8 +48,9 @@ export default function Timeline({ run, graph, selected, onSelect, view, onView 
     () => rowsOf(graph.nodes, run.tasks ?? [], instant(run.startedAt ?? run.createdAt), over),
     [graph, run, over],
   );
+  const fit = useMemo(() => filterTasks(all, { state: view.state, find: view.find }), [all, view.state, view.find]);
   const attempts = useMemo(() => all.reduce((n, row) => Math.max(n, row.attempts), 0), [all]);
-  const one = useMemo(() => onlyAttempt(all, view.attempt), [all, view.attempt]);
+  const one = useMemo(() => onlyAttempt(fit, view.attempt), [fit, view.attempt]);
   const folded = useMemo(() => fold(one), [one]);
   const unfolded = view.group === undefined ? undefined : folded.members.get(view.group);
   const rows = unfolded ?? folded.rows;
@@ -57,6 +64,14 @@ export default function Timeline({ run, graph, selected, onSelect, view, onView 
   const zoomed = range !== whole;
   return (
     <div className="gantt">
+      {all.length >= filterFrom && (
+        <TaskFilterRow
+          tasks={all}
+          fit={fit.length}
+          filter={{ state: view.state, find: view.find }}
+          onFilter={(change) => onView({ ...change, group: undefined, from: undefined, to: undefined })}
+        />
+      )}
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line px-3 py-2">
         {attempts > 1 && (
           <FilterSelect
@@ -95,7 +110,7 @@ export default function Timeline({ run, graph, selected, onSelect, view, onView 
           <IconButton icon={Maximize} label="Show all of it" disabled={!zoomed} onClick={() => set(whole)} />
         </span>
       </div>
-      {all.length > mostRows && (
+      {fit.length > mostRows && (
         <p className="flex flex-wrap items-center gap-2 border-b border-line bg-sunken px-3 py-1.5 text-sm text-muted">
           {unfolded ? (
             <>
@@ -109,7 +124,7 @@ export default function Timeline({ run, graph, selected, onSelect, view, onView 
               {view.group}: {count(unfolded.length, "task")}
             </>
           ) : (
-            `${count(all.length, "task")} stand together by their names. Choose a group to see its tasks.`
+            `${count(fit.length, "task")} stand together by their names. Choose a group to see its tasks.`
           )}
         </p>
       )}
