@@ -59,7 +59,7 @@ export function drawSVG(
 }
 
 // What a browser paints at most; a larger graph becomes a smaller picture of it.
-const mostPixels = 8_000;
+const mostPixels = 6_000;
 
 /** Saves a drawing as it is, or painted. */
 export async function savePicture(kind: "svg" | "png", name: string, svg: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
-import { count, duration, elapsed, shortId } from "../../lib/format.ts";
+import { duration, elapsed, shortId } from "../../lib/format.ts";
 import { countStates, type GraphNode, progressOf } from "../../lib/graph-state.ts";
 import { useNow } from "../../lib/now.ts";
 import { lookOf, StateIcon } from "../../ui/state.tsx";
@@ -35,7 +35,12 @@ function Box({ data }: NodeProps<BoxNode>) {
         <span className="truncate font-semibold" title={group ? undefined : node.id}>
           {shortId(group?.name ?? node.id, group ? 16 : 22, 8)}
         </span>
-        {group && <span className="font-semibold text-muted">×{group.members.length}</span>}
+        {group && (
+          <span className="font-semibold text-muted">
+            ×{group.members.length}
+            <span className="sr-only"> tasks that are alike</span>
+          </span>
+        )}
       </span>
       <span className="mt-0.5 flex items-center gap-1.5 truncate text-sm text-muted">
         {group ? (
@@ -60,15 +65,7 @@ function Box({ data }: NodeProps<BoxNode>) {
     <>
       <Handle type="target" position={Position.Left} isConnectable={false} />
       {onSelect ? (
-        <button
-          type="button"
-          {...shared}
-          aria-pressed={group ? undefined : chosen}
-          aria-label={
-            group ? `${group.name}: ${count(group.members.length, "task")} alike, ${sayStates(group)}` : undefined
-          }
-          onClick={() => onSelect(node.id)}
-        >
+        <button type="button" {...shared} aria-pressed={group ? undefined : chosen} onClick={() => onSelect(node.id)}>
           {content}
         </button>
       ) : (
@@ -78,11 +75,6 @@ function Box({ data }: NodeProps<BoxNode>) {
     </>
   );
 }
-
-const sayStates = (group: Group) =>
-  countStates(group.members)
-    .map(([state, n]) => `${n} ${lookOf(state).label.toLowerCase()}`)
-    .join(", ");
 
 /** How many of them are in which state, what wants to be known first. */
 function GroupFacts({ group, definition }: { group: Group; definition: boolean }) {
