@@ -1,4 +1,5 @@
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
+import { memo } from "react";
 import { duration, elapsed, shortId } from "../../lib/format.ts";
 import { countStates, type GraphNode, progressOf } from "../../lib/graph-state.ts";
 import { useNow } from "../../lib/now.ts";
