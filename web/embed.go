@@ -33,7 +33,14 @@ func Dashboard() http.Handler { return newHandler(built(), "dashboard.html", nil
 // a run can be opened and reloaded) and its assets. Unknown assets and
 // anything below /api are a 404, never the page.
 func Console() http.Handler {
-	return newHandler(built(), "console.html", []string{"activate", "pipelines", "runs", "services", "hosts"})
+	return newHandler(built(), "console.html", consolePages)
+}
+
+// consolePages are the first segments of the addresses that the console's
+// router knows (web/src/console/routes).
+var consolePages = []string{
+	"activate", "audit", "dead-letters", "hosts", "pipelines", "queue", "releases",
+	"rollouts", "runs", "services", "storage", "tasks", "tokens", "workspaces",
 }
 
 func built() fs.FS {

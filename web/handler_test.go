@@ -5,12 +5,18 @@ import (
 	"compress/gzip"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // sample is a build of one page.
@@ -161,6 +167,31 @@ func TestHandler_NotBuilt(t *testing.T) {
 	}
 	if res := get(t, newHandler(empty, "dashboard.html", nil), "GET", "/assets/x.js"); res.StatusCode != http.StatusNotFound {
 		t.Errorf("asset: got %d", res.StatusCode)
+	}
+}
+
+// The addresses that the console has are those that its router knows: a link to
+// a new page must open it, whatever is in its id.
+func TestConsole_everyRouteIsAPage(t *testing.T) {
+	t.Parallel()
+	route := regexp.MustCompile(`\bpath: "/([^"/]*)`)
+	files, err := filepath.Glob("src/console/routes/*.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range route.FindAllSubmatch(text, -1) {
+			known[string(found[1])] = true
+		}
+	}
+	delete(known, "") // the home page is the root
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(known)), consolePages); diff != "" {
+		t.Errorf("pages (-the router's +Console's):\n%s", diff)
 	}
 }
 
