@@ -46,7 +46,7 @@ web: web/dist/.stamp ## build the pages, when their sources changed
 
 web/dist/.stamp: web/node_modules/.stamp $(WEB_SOURCES)
 	cd web && $(NPM) run build
-	@touch web/dist/.gitkeep $@
+	@touch $@
 
 web/node_modules/.stamp: web/package-lock.json
 	cd web && $(NPM) ci --ignore-scripts --no-audit --no-fund
@@ -65,7 +65,8 @@ fmt: ## format Go and web sources
 
 clean: ## remove what was built; `make clean ALL=1` also removes state and caches
 	rm -rf bin dist cover.out web/dist/.stamp
-	find web/dist -mindepth 1 ! -name .gitkeep -delete
+	find web/dist -type f ! -name .gitkeep -delete
+	find web/dist -mindepth 1 -type d -empty -delete
 	$(if $(ALL),rm -rf .run .cache web/node_modules)
 
 ## --- running ----------------------------------------------------------------

@@ -14,8 +14,8 @@ import (
 // The pages in a real browser, from the pairing of a host to a stopped worker.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"console.html", "dashboard.html"} {
-		if _, err := os.Stat(filepath.Join("..", "web", "dist", page)); err != nil {
+	for _, page := range []string{"console.html.gz", "dashboard.html.gz"} {
+		if _, err := os.Stat(filepath.Join("..", "web", "dist", "packed", page)); err != nil {
 			t.Fatalf("the pages are not built: run make web, then test again (%v)", err)
 		}
 	}

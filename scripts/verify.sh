@@ -48,7 +48,7 @@ light() { # light PACKAGE
 
 no_build_output_committed() {
   local out
-  out=$(git ls-files bin .run .cache 'web/dist/*' '*/node_modules/*' | grep -v '^web/dist/\.gitkeep$' || true)
+  out=$(git ls-files bin .run .cache 'web/dist/*' '*/node_modules/*' | grep -v '^web/dist/packed/\.gitkeep$' || true)
   [ -z "$out" ] || { printf 'committed, but built:\n%s\n' "$out"; return 1; }
 }
 

@@ -4,7 +4,8 @@
 //
 // Go builds and tests without Node. The built pages are not committed; where
 // web/dist holds no build the handlers answer with a page that says so, and
-// everything else works as it does with one.
+// everything else works as it does with one. What is embedded is the compressed
+// form of every file (web/dist/packed), as nearly all clients take it.
 package web
 
 import (
@@ -14,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed all:dist
+//go:embed all:dist/packed
 var dist embed.FS
 
 // policy is the Content-Security-Policy of both pages. It is a file of its own
@@ -44,7 +45,7 @@ var consolePages = []string{
 }
 
 func built() fs.FS {
-	sub, err := fs.Sub(dist, "dist")
+	sub, err := fs.Sub(dist, "dist/packed")
 	if err != nil { // only for a malformed path, and this one is a constant
 		panic(err)
 	}

@@ -1,7 +1,12 @@
 package web
 
 import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -9,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"pipedai/internal/httpkit"
 )
@@ -124,34 +130,76 @@ func (h *handler) asset(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-// send writes a file, in its compressed form where there is one and the client
-// takes it. An error means that nothing was written.
+// send writes a file: as it lies there to who takes it so, else unpacked. Parts
+// of it, and whether it changed, are about the form that is sent. An error means
+// that nothing was written.
 func (h *handler) send(w http.ResponseWriter, r *http.Request, name string) error {
-	body, err := fs.ReadFile(h.files, name)
+	file, packed, err := h.open(name)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = file.Close() }()
+	body, form := io.ReadSeeker(file), ""
 	header := w.Header()
-	contentType, known := types[path.Ext(name)]
-	if !known {
-		if contentType = mime.TypeByExtension(path.Ext(name)); contentType == "" {
-			contentType = "application/octet-stream"
-		}
-	}
-	header.Set("Content-Type", contentType)
-	if packed, err := fs.ReadFile(h.files, name+".gz"); err == nil {
+	if packed {
 		header.Add("Vary", "Accept-Encoding")
 		if httpkit.AcceptsGzip(r.Header.Values("Accept-Encoding")) {
+			info, err := file.Stat()
+			if err != nil {
+				return fmt.Errorf("measure %s: %w", name, err)
+			}
+			form = "-gzip"
 			header.Set("Content-Encoding", "gzip")
-			body = packed
+			header.Set("Content-Length", strconv.FormatInt(info.Size(), 10)) // which ServeContent leaves out for encoded ones
+		} else if body, err = unpacked(file); err != nil {
+			return fmt.Errorf("unpack %s: %w", name, err)
 		}
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // a reader that went away is not our failure
+	header.Set("Content-Type", contentType(name))
+	if name != h.index { // then its name holds a hash of what is in it
+		header.Set("ETag", `"`+path.Base(name)+form+`"`)
 	}
+	http.ServeContent(w, r, "", time.Time{}, body)
 	return nil
+}
+
+// seekable is a file of a build; those that are embedded can seek.
+type seekable interface {
+	fs.File
+	io.Seeker
+}
+
+// open finds a file of the build, in its compressed form where it has one.
+func (h *handler) open(name string) (opened seekable, packed bool, err error) {
+	file, err := h.files.Open(name + ".gz")
+	if packed = err == nil; !packed {
+		if file, err = h.files.Open(name); err != nil {
+			return nil, false, err
+		}
+	}
+	info, err := file.Stat()
+	if opened, ok := file.(seekable); ok && err == nil && info.Mode().IsRegular() {
+		return opened, packed, nil
+	}
+	_ = file.Close()
+	return nil, false, fmt.Errorf("open %s: %w", name, fs.ErrNotExist) // a folder
+}
+
+// unpacked is a compressed file for the few clients that do not take it so.
+func unpacked(packed io.Reader) (*bytes.Reader, error) {
+	unzip, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(unzip)
+	return bytes.NewReader(body), err
+}
+
+func contentType(name string) string {
+	if known := types[path.Ext(name)]; known != "" {
+		return known
+	}
+	return cmp.Or(mime.TypeByExtension(path.Ext(name)), "application/octet-stream")
 }
 
 func notFound(w http.ResponseWriter) {

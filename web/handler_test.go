@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -19,24 +20,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sample is a build of one page.
+// sample is a build of one page, as it is embedded.
 func sample(t testing.TB) fs.FS {
 	t.Helper()
-	var packed bytes.Buffer
-	zip := gzip.NewWriter(&packed)
-	if _, err := zip.Write([]byte("let answer = 42")); err != nil {
+	return fstest.MapFS{
+		".gitkeep":               {},
+		"console.html.gz":        packed(t, "<!doctype html><title>console</title>"),
+		"assets/main-abc.js.gz":  packed(t, script),
+		"assets/main-abc.css.gz": packed(t, "body{}"),
+		"assets/sign-abc.png":    {Data: []byte("not really")},
+	}
+}
+
+const script = "let answer = 42"
+
+func packed(t testing.TB, text string) *fstest.MapFile {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	if _, err := zip.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	if err := zip.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return fstest.MapFS{
-		".gitkeep":              {},
-		"console.html":          {Data: []byte("<!doctype html><title>console</title>")},
-		"assets/main-abc.js":    {Data: []byte("let answer = 42")},
-		"assets/main-abc.js.gz": {Data: packed.Bytes()},
-		"assets/main-abc.css":   {Data: []byte("body{}")},
-	}
+	return &fstest.MapFile{Data: out.Bytes()}
 }
 
 func get(t testing.TB, h http.Handler, method, path string, header ...string) *http.Response {
@@ -66,6 +74,7 @@ func TestHandler_Paths(t *testing.T) {
 		{"no page but the root without pages", "GET", "/runs", browser, nil, 404, "application/json", "no-store"},
 		{"asset", "GET", "/assets/main-abc.js", "*/*", nil, 200, "text/javascript", "immutable"},
 		{"style", "GET", "/assets/main-abc.css", "text/css,*/*", nil, 200, "text/css", "immutable"},
+		{"picture", "GET", "/assets/sign-abc.png", "image/*", nil, 200, "image/png", "immutable"},
 		{"unknown asset", "GET", "/assets/gone-abc.js", "*/*", []string{"runs"}, 404, "application/json", "no-store"},
 		{"unknown asset opened as a page", "GET", "/assets/gone", browser, []string{"runs"}, 404, "application/json", "no-store"},
 		{"unknown file", "GET", "/favicon.ico", browser, []string{"runs"}, 404, "application/json", "no-store"},
@@ -138,19 +147,55 @@ func TestHandler_Gzip(t *testing.T) {
 				body = unzip
 			}
 			text, err := io.ReadAll(body)
-			if err != nil || string(text) != "let answer = 42" {
+			if err != nil || string(text) != script {
 				t.Errorf("body: got %q, %v", text, err)
 			}
 		})
 	}
 }
 
-func TestHandler_Head(t *testing.T) {
+// HEAD, parts, and questions whether something changed, of both forms.
+func TestHandler_Conditions(t *testing.T) {
 	t.Parallel()
-	res := get(t, newHandler(sample(t), "console.html", nil), "HEAD", "/assets/main-abc.js")
-	body, _ := io.ReadAll(res.Body)
-	if res.StatusCode != http.StatusOK || len(body) != 0 || res.Header.Get("Content-Length") != "15" {
-		t.Errorf("got %d, %d bytes, length %q", res.StatusCode, len(body), res.Header.Get("Content-Length"))
+	files := sample(t)
+	h := newHandler(files, "console.html", nil)
+	zip, err := fs.ReadFile(files, "assets/main-abc.js.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, whole := range map[string]string{"gzip": string(zip), "": script} {
+		length := strconv.Itoa(len(whole))
+		first := get(t, h, "GET", "/assets/main-abc.js", "Accept-Encoding", form)
+		tag := first.Header.Get("ETag")
+		for _, tt := range []struct {
+			name, method, header, value string
+			status                      int
+			body, length                string
+		}{
+			{"all", "GET", "", "", 200, whole, length},
+			{"head", "HEAD", "", "", 200, "", length},
+			{"a part", "GET", "Range", "bytes=2-5", 206, whole[2:6], "4"},
+			{"the end", "GET", "Range", "bytes=-3", 206, whole[len(whole)-3:], "3"},
+			{"beyond it", "GET", "Range", "bytes=5000-", 416, "", ""},
+			{"unchanged", "GET", "If-None-Match", tag, 304, "", ""},
+			{"changed", "GET", "If-None-Match", `"main-old.js"`, 200, whole, length},
+		} {
+			res := get(t, h, tt.method, "/assets/main-abc.js", "Accept-Encoding", form, tt.header, tt.value)
+			body, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != tt.status || tt.status < 400 && string(body) != tt.body {
+				t.Errorf("%q, %s: got %d %q, %v; want %d %q", form, tt.name, res.StatusCode, body, err, tt.status, tt.body)
+			}
+			if tt.status < 300 && (res.Header.Get("Content-Length") != tt.length || res.Header.Get("Content-Encoding") != form || res.Header.Get("ETag") != tag) {
+				t.Errorf("%q, %s: headers %v", form, tt.name, res.Header)
+			}
+		}
+	}
+	gzipped, plain := get(t, h, "GET", "/assets/main-abc.js", "Accept-Encoding", "gzip"), get(t, h, "GET", "/assets/main-abc.js")
+	if a, b := gzipped.Header.Get("ETag"), plain.Header.Get("ETag"); a == "" || a == b {
+		t.Errorf("the forms have the tags %q and %q", a, b)
+	}
+	if tag := get(t, h, "GET", "/").Header.Get("ETag"); tag != "" {
+		t.Errorf("the page, which is not kept, has the tag %q", tag)
 	}
 }
 
@@ -210,7 +255,7 @@ func TestEmbedded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := fs.Stat(built(), name+".html"); err != nil {
+			if _, err := fs.Stat(built(), name+".html.gz"); err != nil {
 				if res.StatusCode != http.StatusServiceUnavailable {
 					t.Errorf("without a build: got %d", res.StatusCode)
 				}

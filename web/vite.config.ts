@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { gzipSync } from "node:zlib";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
@@ -27,22 +28,25 @@ function themeScript(): Plugin {
   };
 }
 
-// The Go side serves FILE.gz to who takes it. The empty .gitkeep is what Go
-// embeds in a tree without a build; emptying dist must not lose it. The list of
-// chunks goes to the budget script and not into the binary.
+// Go embeds dist/packed: every file once, as FILE.gz where that is smaller. Its
+// empty .gitkeep is what there is to embed in a tree without a build; emptying
+// dist must not lose it. The list of chunks goes to the budget script.
 function finish(): Plugin {
   return {
     name: "finish",
     apply: "build",
     enforce: "post",
     writeBundle(options, bundle) {
-      const dir = options.dir ?? "dist";
+      const packedDir = `${options.dir ?? "dist"}/packed`;
       const chunks: Record<string, unknown> = {};
       for (const item of Object.values(bundle)) {
         const source = item.type === "chunk" ? item.code : item.source;
         const packed = gzipSync(source, { level: 9 });
         const compressible = /\.(js|css|html|svg|json)$/.test(item.fileName);
-        if (compressible) writeFileSync(`${dir}/${item.fileName}.gz`, packed);
+        const file = `${packedDir}/${item.fileName}`;
+        mkdirSync(dirname(file), { recursive: true });
+        if (compressible) writeFileSync(`${file}.gz`, packed);
+        else writeFileSync(file, source);
         chunks[item.fileName] = {
           raw: Buffer.byteLength(source),
           gzip: packed.length,
@@ -50,7 +54,7 @@ function finish(): Plugin {
           dynamicImports: item.type === "chunk" ? item.dynamicImports : [],
         };
       }
-      writeFileSync(`${dir}/.gitkeep`, "");
+      writeFileSync(`${packedDir}/.gitkeep`, "");
       const cache = new URL("node_modules/.cache/", import.meta.url);
       mkdirSync(cache, { recursive: true });
       writeFileSync(new URL("pages.json", cache), JSON.stringify(chunks, null, 1));
@@ -65,7 +69,7 @@ const controlPlane = process.env.PIPEDAI_DEV_CONTROLPLANE ?? "http://127.0.0.1:3
 export default defineConfig({
   plugins: [react(), tailwindcss(), themeScript(), finish()],
   appType: "mpa",
-  test: { include: ["src/**/*.test.{ts,tsx}"] },
+  test: { include: ["src/**/*.test.{ts,tsx}", "scripts/*.test.mjs"] },
   build: {
     target: "es2022",
     assetsInlineLimit: 0, // a data: URL would need a wider policy
