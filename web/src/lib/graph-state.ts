@@ -28,7 +28,7 @@ export interface GraphNode {
   run: TaskRun | null;
 }
 
-interface GraphEdge {
+export interface GraphEdge {
   from: string;
   to: string;
   state: EdgeState;

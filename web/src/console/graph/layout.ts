@@ -9,7 +9,7 @@ const mostNodes = 150;
 const mostEdges = 400;
 const gap = { x: 64, y: 28 };
 
-interface Placed {
+export interface Placed {
   positions: Map<string, { x: number; y: number }>;
   width: number;
   height: number;
