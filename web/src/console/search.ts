@@ -1,4 +1,5 @@
 import type { Command, CommandSource } from "../lib/commands.ts";
+import { workerName } from "./fleet/worker-words.ts";
 import { hostsQuery } from "./queries/hosts.ts";
 import { pipelinesQuery } from "./queries/pipelines.ts";
 import { runQuery } from "./queries/runs.ts";
@@ -55,12 +56,7 @@ export function searchEverything(workspace: string, go: Go): CommandSource {
         (h) => h.name,
         (h) => `/hosts/${encodeURIComponent(h.id)}`,
       ),
-      ...among(
-        workers,
-        "Workers",
-        (w) => w.label || w.hostname || w.id,
-        (w) => `/hosts?view=workers&q=${encodeURIComponent(w.id)}`,
-      ),
+      ...among(workers, "Workers", workerName, (w) => `/hosts?view=workers&q=${encodeURIComponent(w.id)}`),
     ];
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, count, duration, elapsed, instant, plainText, shellQuote, shortId } from "./format.ts";
+import { ago, bytes, count, duration, elapsed, instant, shellQuote, shortId, ticking } from "./format.ts";
 
 describe("duration", () => {
   it.each([
@@ -69,8 +69,12 @@ it("quotes for a shell", () => {
   expect(shellQuote('{"a":"it\'s"}')).toBe(`'{"a":"it'\\''s"}'`);
 });
 
-it("leaves nothing of a line that would steer a terminal", () => {
-  expect(plainText("\u001b[1;31mred\u001b[0m\tand \u001b]8;;https://x\u0007link\u001b]8;;\u0007\u0007\r")).toBe(
-    "red\tand link",
-  );
+it.each([
+  [-1, "0 s"],
+  [999, "0 s"],
+  [4_250, "4 s"],
+  [59_999, "59 s"],
+  [190_400, "3 m 10 s"],
+])("counts whole seconds while time goes by: %d", (ms, text) => {
+  expect(ticking(ms)).toBe(text);
 });

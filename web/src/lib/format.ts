@@ -22,6 +22,13 @@ export function duration(ms: number | null | undefined): string {
   return `${Math.floor(seconds / size)} ${name}${next && rest > 0 ? ` ${rest} ${next[1]}` : ""}`;
 }
 
+/** A length of time that is looked at while it goes by: whole seconds. */
+export function ticking(ms: number): string {
+  return duration(Math.floor(Math.max(0, ms) / 1_000) * 1_000)
+    .replace(/^0 ms$/, "0 s")
+    .replace(/\.0 s$/, " s");
+}
+
 /** How long ago, in one unit. A clock that is a little ahead reads as now. */
 export function ago(ms: number): string {
   if (ms < 2_000) return "just now";
@@ -74,14 +81,4 @@ export function shortId(id: string, length = 16, tail = 4): string {
 /** An argument as a POSIX shell takes it verbatim. */
 export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-// Colour, cursor and title sequences, and other control characters but tab.
-const control =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b.|[\u0000-\u0008\u000a-\u001f\u007f]/g;
-
-/** A line of program output without what would only steer a terminal. */
-export function plainText(line: string): string {
-  return line.replace(control, "");
 }

@@ -21,6 +21,13 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
+/** Copies, and says whether it did. */
+export async function copyAloud(text: string): Promise<boolean> {
+  const done = await copyText(text);
+  announce(done ? "Copied" : "Could not copy; select the text instead");
+  return done;
+}
+
 export function CopyButton({ text, label, className = "" }: { text: string; label: string; className?: string }) {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
@@ -36,9 +43,7 @@ export function CopyButton({ text, label, className = "" }: { text: string; labe
       title={copied ? "Copied" : label}
       className={`inline-flex size-6 shrink-0 items-center justify-center rounded-sm hover:bg-sunken hover:text-text ${copied ? "text-ok" : "text-muted"} ${className}`}
       onClick={async () => {
-        const done = await copyText(text);
-        setCopied(done);
-        announce(done ? "Copied" : "Could not copy; select the text instead");
+        setCopied(await copyAloud(text));
       }}
     >
       <Icon aria-hidden className="size-3.5" />

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { ago, duration, elapsed, instant, none } from "../lib/format.ts";
+import { ago, duration, elapsed, instant, none, ticking } from "../lib/format.ts";
 import { useNow } from "../lib/now.ts";
 import { absolute, agesPreference, clock, listed, zonePreference } from "../lib/zone.ts";
 
@@ -59,8 +59,6 @@ export function Elapsed({ start, end }: { start: string | null | undefined; end:
 /** Until an instant: "in 12 s". */
 export function Until({ at }: { at: number }) {
   const now = useNow();
-  const left = Math.max(0, Math.ceil((at - now) / 1_000));
-  return (
-    <span className="tabular-nums">{left > 0 ? `in ${duration(left * 1_000).replace(/\.0 s$/, " s")}` : "now"}</span>
-  );
+  const left = Math.ceil((at - now) / 1_000) * 1_000;
+  return <span className="tabular-nums">{left > 0 ? `in ${ticking(left)}` : "now"}</span>;
 }

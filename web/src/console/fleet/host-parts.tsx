@@ -1,5 +1,5 @@
 import { TriangleAlert } from "lucide-react";
-import type { Hold, Host } from "../../api/types.ts";
+import type { Hold, Host, RemoteWorker } from "../../api/types.ts";
 import { duration, instant, none } from "../../lib/format.ts";
 import { isBehind } from "../../lib/version.ts";
 import { StateBadge } from "../../ui/state.tsx";
@@ -46,6 +46,18 @@ export function HoldWords({ hold, what = "Paused" }: { hold: Hold; what?: string
       {hold.note && <>: “{hold.note}”</>}
     </>
   );
+}
+
+/** What keeps a worker from work, a line for each: its host, an operation, or somebody. */
+export function Holds({ worker }: { worker: RemoteWorker }) {
+  return (worker.holds ?? []).map((hold) => (
+    <p key={`${hold.by}${hold.since}`} className="line-clamp-2 text-sm text-warn">
+      <HoldWords
+        hold={hold}
+        what={hold.by === "host" ? "Host paused" : hold.by ? "Held by an operation" : "Disabled"}
+      />
+    </p>
+  ));
 }
 
 /** A clock that is off, in a sentence that says what comes of it; nothing while it is right. */

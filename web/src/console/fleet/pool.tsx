@@ -16,10 +16,10 @@ import type { HostsSearch } from "../host-filter.ts";
 import { newestQuery } from "../queries/hosts.ts";
 import { deletePoolWorker, poolQuery, setPoolWorkerEnabled } from "../queries/pool.ts";
 import { workspacesQuery } from "../queries/workspaces.ts";
-import { HoldWords, Version } from "./host-parts.tsx";
+import { Holds, Version } from "./host-parts.tsx";
 import { workerActs } from "./worker-acts.tsx";
 import { WorkerDrawer } from "./worker-drawer.tsx";
-import { workerName, workerWord } from "./workers-table.tsx";
+import { workerName, workerWord } from "./worker-words.ts";
 
 /** Whether the caller may see the workers of the pool: those of the default workspace may. */
 export function useSeesPool(): boolean {
@@ -47,7 +47,9 @@ export function PoolWorkers({ search, set }: { search: HostsSearch; set: (change
   return (
     <div className="space-y-3">
       {workers.data.length > 0 && (
-        <FilterText label="Name, state, version…" value={search.q} onChange={(q) => set({ q })} first />
+        <search className="flex flex-wrap gap-2">
+          <FilterText label="Name, state, version…" value={search.q} onChange={(q) => set({ q })} first />
+        </search>
       )}
       <div className="card overflow-hidden">
         {shown.length > 0 ? (
@@ -113,11 +115,7 @@ function Row({ worker: w, newest, onOpen }: { worker: RemoteWorker; newest: stri
         <p className="line-clamp-1 text-sm text-muted">
           {w.hostname && w.hostname !== name && `on ${w.hostname}, `}registered <Ago at={w.registeredAt} />
         </p>
-        {(w.holds ?? []).map((hold) => (
-          <p key={`${hold.by}${hold.since}`} className="line-clamp-2 text-sm text-warn">
-            <HoldWords hold={hold} what={hold.by ? "Held by an operation" : "Disabled"} />
-          </p>
-        ))}
+        <Holds worker={w} />
       </td>
       <td data-label="State">
         <span>

@@ -8,7 +8,7 @@ import { Awaited, Empty, Facts, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { workerEventsQuery } from "../queries/workers.ts";
-import { workerName, workerWord } from "./workers-table.tsx";
+import { workerName, workerWord } from "./worker-words.ts";
 
 /** A worker: what it is, and what it said of itself, the newest first, as it comes. */
 export function WorkerDrawer({ worker: w, onClose }: { worker: RemoteWorker; onClose: () => void }) {

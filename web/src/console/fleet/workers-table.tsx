@@ -16,18 +16,10 @@ import { useMay, useSession } from "../gate.tsx";
 import type { HostsSearch } from "../host-filter.ts";
 import { hostsQuery, newestQuery } from "../queries/hosts.ts";
 import { askRotation, deleteWorker, setWorkerEnabled, workersQuery } from "../queries/workers.ts";
-import { HoldWords, Version } from "./host-parts.tsx";
+import { Holds, Version } from "./host-parts.tsx";
 import { workerActs } from "./worker-acts.tsx";
 import { WorkerDrawer } from "./worker-drawer.tsx";
-
-/** What a worker does, in a word. */
-export function workerWord(w: RemoteWorker): string {
-  if (w.derivedStatus) return w.derivedStatus;
-  if (w.disabled) return "disabled";
-  return w.currentRunId ? "busy" : w.status;
-}
-
-export const workerName = (w: RemoteWorker) => w.label || w.hostname || w.id;
+import { workerName, workerWord } from "./worker-words.ts";
 
 /** All workers of the workspace, whichever host keeps them. */
 export function AllWorkers({ search, set }: { search: HostsSearch; set: (change: HostsSearch) => void }) {
@@ -45,7 +37,9 @@ export function AllWorkers({ search, set }: { search: HostsSearch; set: (change:
   );
   return (
     <div className="space-y-3">
-      <FilterText label="Name, host, state…" value={search.q} onChange={(q) => set({ q })} first />
+      <search className="flex flex-wrap gap-2">
+        <FilterText label="Name, host, state…" value={search.q} onChange={(q) => set({ q })} first />
+      </search>
       <div className="card overflow-hidden">
         {shown.length > 0 ? (
           <WorkersTable workers={shown} workspace={workspaceId} />
@@ -142,14 +136,7 @@ function Row({
             )}
           </p>
         )}
-        {(w.holds ?? []).map((hold) => (
-          <p key={`${hold.by}${hold.since}`} className="line-clamp-2 text-sm text-warn">
-            <HoldWords
-              hold={hold}
-              what={hold.by === "host" ? "Host paused" : hold.by ? "Held by an operation" : "Disabled"}
-            />
-          </p>
-        ))}
+        <Holds worker={w} />
       </td>
       <td data-label="State">
         <span>

@@ -13,6 +13,7 @@ import { Ago, At } from "../../ui/time.tsx";
 import { toast, toastError } from "../../ui/toast.tsx";
 import { HostActions } from "../fleet/host-actions.tsx";
 import { HoldWords, HostState, Version } from "../fleet/host-parts.tsx";
+import { workerName } from "../fleet/worker-words.ts";
 import { WorkersTable } from "../fleet/workers-table.tsx";
 import { useMay } from "../gate.tsx";
 import { History } from "../history.tsx";
@@ -133,7 +134,7 @@ function Standing({ host: h }: { host: HostDetail }) {
               <ul className="flex flex-wrap gap-x-4 text-sm text-text">
                 {left.slice(0, 6).map((w) => (
                   <li key={w.id} className="min-w-0">
-                    {w.label || w.hostname || w.id}: <Id id={w.currentRunId ?? ""} what="run id" length={18} />
+                    {workerName(w)}: <Id id={w.currentRunId ?? ""} what="run id" length={18} />
                   </li>
                 ))}
                 {left.length > 6 && <li>and {left.length - 6} more</li>}

@@ -1,5 +1,5 @@
 import type { Json } from "../../api/types.ts";
-import { plainText } from "../../lib/format.ts";
+import { plain } from "../../log/text.ts";
 
 const most = 2_000;
 const blockMost = 140;
@@ -43,5 +43,5 @@ function member(value: Json, name: string): Json | undefined {
 }
 
 // Lines stay lines; what would only steer a terminal goes.
-const clean = (text: string) => text.split("\n").map(plainText).join("\n");
+const clean = (text: string) => text.split("\n").map(plain).join("\n");
 const cut = (text: string, at: number) => (text.length > at ? `${text.slice(0, at)}…` : text);

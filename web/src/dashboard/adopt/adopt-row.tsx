@@ -5,6 +5,7 @@ import { CopyButton } from "../../ui/copy.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { adopt, undoAdopt } from "../actions.ts";
+import { awayIf } from "../away.ts";
 import { cli } from "../cli.ts";
 import { workerHref } from "../places.ts";
 
@@ -79,7 +80,7 @@ export function AdoptRow({ item, frozen }: { item: AdoptItem; frozen: boolean })
 }
 
 function RowAction({ item, frozen }: { item: AdoptItem; frozen: boolean }) {
-  const unavailable = frozen ? "The daemon does not answer at the moment" : undefined;
+  const unavailable = awayIf(frozen);
   const takeOver = item.status === "running" || item.status === "unfinished";
   if (item.status === "adoptable" || takeOver) {
     return (

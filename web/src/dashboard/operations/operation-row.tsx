@@ -6,6 +6,7 @@ import { CopyButton, Id } from "../../ui/copy.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, Elapsed } from "../../ui/time.tsx";
 import { cancelOperation } from "../actions.ts";
+import { awayIf } from "../away.ts";
 import { cli } from "../cli.ts";
 import { operationTitle } from "./words.ts";
 import { useWorkerName } from "./worker-name.ts";
@@ -41,13 +42,7 @@ export function OperationRow({ op, frozen }: { op: Operation; frozen: boolean })
               name={`Cancel: ${title}`}
               doing="Cancelling…"
               icon={Ban}
-              unavailable={
-                op.cancelAsked
-                  ? "It is being taken back"
-                  : frozen
-                    ? "The daemon does not answer at the moment"
-                    : undefined
-              }
+              unavailable={op.cancelAsked ? "It is being taken back" : awayIf(frozen)}
               command={cli("operations", "cancel", op.id)}
               confirm={{
                 title: "Take it back?",

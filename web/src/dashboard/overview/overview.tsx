@@ -96,7 +96,7 @@ function WorkersGlance({ workers, self }: { workers: FusedWorker[]; self: SelfSt
                 <a
                   data-row
                   href={workerHref(w.id)}
-                  className="min-w-0 flex-1 basis-32 truncate font-medium hover:underline"
+                  className="min-w-0 flex-1 basis-full sm:basis-24 truncate font-medium hover:underline"
                 >
                   <bdi>{nameOf(w)}</bdi>
                 </a>
@@ -104,7 +104,7 @@ function WorkersGlance({ workers, self }: { workers: FusedWorker[]; self: SelfSt
                   <StateBadge state={localWord(w.local)} />
                 </span>
                 <span className="sm:w-24">{w.remote && <StateBadge state={remoteWord(w.remote)} />}</span>
-                <span className="w-24 max-sm:hidden">
+                <span className="w-28 max-sm:hidden">
                   <Version worker={w} />
                 </span>
               </li>

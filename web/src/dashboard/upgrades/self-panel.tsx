@@ -9,6 +9,7 @@ import { Awaited, Facts, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, At } from "../../ui/time.tsx";
 import { upgradeSelf } from "../actions.ts";
+import { awayIf } from "../away.ts";
 import { cli } from "../cli.ts";
 import { OperationRow } from "../operations/operation-row.tsx";
 import { operationsQuery, selfQuery } from "../queries.ts";
@@ -145,7 +146,7 @@ function SelfAction({ self, frozen }: { self: SelfStatus; frozen: boolean }) {
       icon={CircleArrowUp}
       variant="primary"
       scope="self"
-      unavailable={frozen ? "The daemon does not answer at the moment" : undefined}
+      unavailable={awayIf(frozen)}
       command={cli("upgrade", "--self", "--version", version, ...(failedBefore ? ["--force"] : []))}
       confirm={{
         title: `Upgrade the daemon to ${version}?`,

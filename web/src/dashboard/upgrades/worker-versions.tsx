@@ -7,6 +7,7 @@ import { Awaited, Empty, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
 import { upgradeAll } from "../actions.ts";
+import { awayIf } from "../away.ts";
 import { cli } from "../cli.ts";
 import { workerHref } from "../places.ts";
 import { workersQuery } from "../queries.ts";
@@ -79,7 +80,7 @@ function AllAction({ workers, frozen }: { workers: FusedWorker[]; frozen: boolea
       icon={CircleArrowUp}
       variant="primary"
       scope="upgrade-all"
-      unavailable={frozen ? "The daemon does not answer at the moment" : undefined}
+      unavailable={awayIf(frozen)}
       command={cli("upgrade", "--all")}
       confirm={{
         title: `Upgrade ${count(old.length, "worker")}?`,

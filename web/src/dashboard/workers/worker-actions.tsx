@@ -2,9 +2,8 @@ import { ScrollText, Terminal } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
 import { goTo } from "../../lib/hash-route.ts";
 import { ActButton, RowActions } from "../../ui/action.tsx";
-import { copyText } from "../../ui/copy.tsx";
+import { copyAloud } from "../../ui/copy.tsx";
 import { Menu } from "../../ui/menu.tsx";
-import { announce } from "../../ui/toast.tsx";
 import type { Verb } from "../actions.ts";
 import { cli } from "../cli.ts";
 import { workerHref } from "../places.ts";
@@ -45,7 +44,7 @@ function ShellMenu({ worker }: { worker: FusedWorker }) {
   const copy = (label: string, command: string) => ({
     label,
     note: command,
-    run: () => void copyText(command).then((ok) => announce(ok ? "Copied" : "Could not copy; select the text instead")),
+    run: () => void copyAloud(command),
   });
   return (
     <Menu

@@ -2,6 +2,7 @@ import { CircleArrowUp, CirclePause, CirclePlay, Play, RotateCw, Square, Trash2,
 import type { ActionResult, FusedWorker } from "../../api/types.ts";
 import { type AnyAct, listed } from "../../ui/action.tsx";
 import { act, upgrade, type Verb } from "../actions.ts";
+import { awayIf } from "../away.ts";
 import { cli } from "../cli.ts";
 import {
   deleteQuestion,
@@ -32,8 +33,6 @@ const done: Record<Verb, string> = {
   delete: "was deleted",
 };
 
-const away = "The daemon does not answer at the moment";
-
 /** What is done with one worker is done one thing at a time, wherever its buttons stand. */
 export const workerScope = (worker: FusedWorker): string => `worker ${worker.id}`;
 
@@ -46,7 +45,7 @@ export function workerActs(worker: FusedWorker, frozen: boolean): AnyAct[] {
   const of = (verb: Verb, label: string = verbWords[verb]) => ({
     label,
     name: `${label} ${name}`,
-    unavailable: frozen ? away : undefined,
+    unavailable: awayIf(frozen),
     command: cli(verb, worker.id),
     run: () => act(worker.id, verb),
     done: (result: ActionResult) =>
@@ -97,7 +96,7 @@ export function upgradeAct(worker: FusedWorker, frozen: boolean): AnyAct | null 
     name: `Upgrade ${name}`,
     doing: "Upgrading…",
     icon: CircleArrowUp,
-    unavailable: frozen ? away : undefined,
+    unavailable: awayIf(frozen),
     command: cli("upgrade", worker.id),
     confirm: upgradeQuestion(worker, version),
     run: () => upgrade(worker.id, { version: "latest" }),
@@ -115,7 +114,7 @@ export function rollBackAct(worker: FusedWorker, frozen: boolean): AnyAct | null
     name: `Roll back ${name}`,
     doing: "Rolling back…",
     icon: Undo2,
-    unavailable: frozen ? away : undefined,
+    unavailable: awayIf(frozen),
     command: cli("upgrade", worker.id, "--rollback"),
     confirm: rollBackQuestion(worker),
     run: () => upgrade(worker.id, { rollback: true }),

@@ -1,6 +1,6 @@
 import { CircleArrowUp } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
-import { bytes, count, duration, none } from "../../lib/format.ts";
+import { bytes, count, none, ticking } from "../../lib/format.ts";
 import { useNow } from "../../lib/now.ts";
 import { Id } from "../../ui/copy.tsx";
 import { Sparkline } from "../../ui/sparkline.tsx";
@@ -49,11 +49,7 @@ export function Local({ worker }: { worker: FusedWorker }) {
 
 function Up({ since }: { since: number | null }) {
   const now = useNow();
-  return (
-    <span className="tabular-nums">
-      {since === null ? none : duration(Math.max(1_000, now - since)).replace(".0 s", " s")}
-    </span>
-  );
+  return <span className="tabular-nums">{since === null ? none : ticking(now - since)}</span>;
 }
 
 /** What its control plane said last, and when. */
