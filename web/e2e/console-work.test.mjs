@@ -237,6 +237,33 @@ test("runs: filters live in the address, and new runs do not move the rows", lim
   await own.stop();
 });
 
+test("maintenance: asked for with a reason, told on every page, waited for, and ended", limit, async (t) => {
+  const own = await startControlPlane();
+  t.after(() => own.stop());
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/queue", own));
+  await page.getByRole("button", { name: "Ask for maintenance" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Why").fill("new <b>disk</b>");
+  await dialog.getByText("The same from a").click();
+  await dialog.getByText("pipeweave maintenance request --reason 'new <b>disk</b>' --wait").waitFor();
+  await clean(page);
+  await dialog.getByRole("button", { name: "Accept no more work" }).click();
+  await page.locator('[data-mode="waiting_for_maintenance"]').getByText("new <b>disk</b>").waitFor();
+  await page.getByText("Waits for 3 task runs: 1 running, 2 queued").waitFor();
+  assert.equal(await sideways(page), 0);
+  await page.getByRole("link", { name: "Runs", exact: true }).click();
+  await page.locator('[data-mode="maintenance"]').getByText("bootstrap admin").waitFor();
+  await clean(page);
+  await page.getByRole("link", { name: "See what is left" }).click();
+  await page.getByRole("button", { name: "End maintenance" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Accept work again" }).click();
+  await page.locator("[data-mode]").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Ask for maintenance" }).waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("storage: folders, and a large object a part at a time", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
   await page.goto(at("/storage"));

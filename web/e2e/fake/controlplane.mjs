@@ -1,6 +1,7 @@
 // A control plane that holds everything in memory: the routes that the console uses, with a pipeline that really moves.
 import { createServer } from "node:http";
 import { fleet } from "./fleet.mjs";
+import { maintenance } from "./maintenance.mjs";
 import { iso, records, structure } from "./records.mjs";
 import { countRuns } from "./run-counts.mjs";
 import { seedShow, showLetters, showQueue, showRecords } from "./show.mjs";
@@ -202,6 +203,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
   const routes = [
     ...machines.routes,
     ["GET", /^\/api\/v1\/session$/, () => session],
+    ...maintenance(session, publish),
     ["GET", /^\/api\/info$/, () => ({ version: "0.1.0" })],
     [
       "GET",

@@ -12,6 +12,7 @@ import { Empty } from "../ui/panel.tsx";
 import { PreferencesButton } from "../ui/preferences.tsx";
 import { announce } from "../ui/toast.tsx";
 import { type Role, useMay, useSession } from "./gate.tsx";
+import { MaintenanceBanner } from "./maintenance-banner.tsx";
 import { groups, type Place } from "./places.ts";
 import { pendingQuery } from "./queries/enrollments.ts";
 import { searchEverything } from "./search.ts";
@@ -101,6 +102,7 @@ export function Shell() {
       <div className="min-w-0">
         <LinkBanner link={link} server="the control plane" />
         {updated && <NewVersionBanner what="The control plane" />}
+        <MaintenanceBanner />
         <Suspense fallback={null}>
           <JoinNotices />
         </Suspense>

@@ -39,6 +39,9 @@ const looks: Record<string, Look> = {
   timeout: { label: "Timed out", tone: "bad", icon: TimerOff },
   cancelled: { label: "Cancelled", tone: "idle", icon: Ban },
   skipped: { label: "Skipped", tone: "idle", icon: CircleMinus },
+  // the whole installation
+  waiting_for_maintenance: { label: "Waiting for maintenance", tone: "warn", icon: Hourglass },
+  maintenance: { label: "Maintenance", tone: "warn", icon: CirclePause },
   // worker processes
   up: { label: "Running", tone: "ok", icon: CircleCheck },
   starting: { label: "Starting", tone: "run", icon: LoaderCircle, spins: true },

@@ -13,6 +13,7 @@ import { Ago, Elapsed, Until } from "../../ui/time.tsx";
 import { Pages } from "../pager.tsx";
 import { Heading } from "../parts.tsx";
 import { queueItemsQuery } from "../queries/queue.ts";
+import { MaintenancePanel } from "../queue/maintenance.tsx";
 import { QueueCounts } from "../queue-counts.tsx";
 import type { QueueSearch } from "../routes/work.ts";
 import { SearchField } from "../search-field.tsx";
@@ -92,6 +93,7 @@ export function QueuePage() {
         later="Next"
         onPage={(to) => void navigate({ search: (old: QueueSearch) => ({ ...old, page: to > 1 ? to : undefined }) })}
       />
+      <MaintenancePanel />
     </>
   );
 }
