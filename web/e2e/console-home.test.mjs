@@ -1,5 +1,6 @@
 // The start of the console, and lists that are kept and taken along, against a fake control plane on an ordinary day.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
 import { startControlPlane } from "./fake/controlplane.mjs";
@@ -157,6 +158,44 @@ test("runs: a view is kept under a name, found again, and forgotten", limit, asy
   await page.getByRole("menuitem", { name: "Forget Broken sync" }).click();
   await mine.waitFor({ state: "detached" });
   assert.match(page.url(), /pipeline=customer-sync/, "the filter went with the view");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("runs and audit lines are taken along as files, all pages of what the filter admits", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.addInitScript(() => localStorage.setItem("zone", "Asia/Kolkata"));
+  await page.goto(at("/runs?status=failed"));
+  await page.getByRole("table", { name: "Runs" }).waitFor();
+  const take = async (what, how) => {
+    await page.getByRole("button", { name: `Download the ${what}` }).click();
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("menuitem", { name: how }).click(),
+    ]);
+    return [file.suggestedFilename(), readFileSync(await file.path(), "utf8")];
+  };
+  const [name, csv] = await take("runs", /CSV/);
+  assert.equal(name, "runs.csv");
+  const lines = csv.trimEnd().split("\r\n");
+  assert.match(lines[0], /^run,pipeline,version,state,by,created \(Asia\/Kolkata\),/);
+  assert.ok(lines.length > 26, `only ${lines.length - 1} runs`); // more than the page shows
+  assert.ok(lines.slice(1).every((l) => l.includes(",failed,")));
+  assert.match(lines[1], /,\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,/);
+  await page
+    .getByText(`runs.csv has ${lines.length - 1} rows`)
+    .first()
+    .waitFor();
+  await clean(page);
+  await page.goto(at("/audit"));
+  await page.getByRole("table", { name: "Audit log" }).waitFor();
+  const [, ndjson] = await take("audit", /NDJSON/);
+  const records = ndjson
+    .trimEnd()
+    .split("\n")
+    .map((l) => JSON.parse(l));
+  assert.ok(records.length >= 11, `only ${records.length} lines`);
+  assert.ok(records.some((r) => r.action === "host.pause" && r.detail === "new disk on Friday"));
   assert.deepEqual(complaints, []);
   await close();
 });

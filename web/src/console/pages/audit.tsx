@@ -2,6 +2,8 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { ScrollText } from "lucide-react";
 import type { AuditLine } from "../../api/types.ts";
+import { instant } from "../../lib/format.ts";
+import { type Column, sheetTime } from "../../lib/table-file.ts";
 import { Button } from "../../ui/button.tsx";
 import { Id } from "../../ui/copy.tsx";
 import { CheckField, FilterText, SpanSelect } from "../../ui/field.tsx";
@@ -10,9 +12,10 @@ import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
 import { At } from "../../ui/time.tsx";
 import { useFollow } from "../admin/follow.ts";
+import { DownloadMenu, mostRows } from "../download-menu.tsx";
 import { Only } from "../gate.tsx";
 import { Heading } from "../parts.tsx";
-import { type AuditFilter, auditQuery } from "../queries/audit.ts";
+import { type AuditFilter, allLines, auditQuery } from "../queries/audit.ts";
 
 const route = getRouteApi("/audit");
 
@@ -24,6 +27,20 @@ export interface AuditSearch {
   hours?: number | undefined;
   follow?: true | undefined;
 }
+
+const columns = (zone: string, zoneName: string): Column<AuditLine>[] => [
+  { name: `time (${zoneName})`, of: (l) => sheetTime(instant(l.at), zone) },
+  { name: "who", of: (l) => l.actor },
+  { name: "role", of: (l) => l.role },
+  { name: "action", of: (l) => l.action },
+  { name: "object", of: (l) => l.object },
+  { name: "detail", of: (l) => l.detail },
+  { name: "outcome", of: (l) => l.outcome },
+  { name: "code", of: (l) => l.code },
+  { name: "address", of: (l) => l.address },
+  { name: "workspace", of: (l) => l.workspaceId },
+  { name: "request", of: (l) => l.requestId },
+];
 
 export function AuditPage() {
   return (
@@ -55,7 +72,9 @@ function Audit() {
         title="Audit"
         tab="Audit"
         below="Who did what to this control plane, and what somebody was kept from. Lines are never changed."
-      />
+      >
+        <DownloadMenu of="audit" read={() => allLines(filter, mostRows)} columns={columns} />
+      </Heading>
       <search className="flex flex-wrap items-center gap-2">
         <FilterText label="Who, by name or token id" value={search.actor} onChange={(actor) => set({ actor })} first />
         <FilterText label="Action, such as host.pause" value={search.action} onChange={(action) => set({ action })} />

@@ -2,16 +2,19 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { ArrowUp, Play } from "lucide-react";
 import { useEffect, useState } from "react";
-import { count } from "../../lib/format.ts";
+import type { Run } from "../../api/types.ts";
+import { count, elapsed, instant } from "../../lib/format.ts";
+import { type Column, sheetTime } from "../../lib/table-file.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect, SpanSelect } from "../../ui/field.tsx";
 import { Awaited, Empty, Failure } from "../../ui/panel.tsx";
 import { lookOf } from "../../ui/state.tsx";
+import { DownloadMenu, mostRows } from "../download-menu.tsx";
 import { useMayChange } from "../gate.tsx";
 import { Pages } from "../pager.tsx";
 import { Heading, RunsTable } from "../parts.tsx";
 import { pipelinesQuery } from "../queries/pipelines.ts";
-import { type RunFilter, runsQuery } from "../queries/runs.ts";
+import { allRuns, type RunFilter, runsQuery } from "../queries/runs.ts";
 import type { RunsSearch } from "../routes/work.ts";
 import { SearchField } from "../search-field.tsx";
 import { ViewChips } from "../view-chips.tsx";
@@ -20,6 +23,22 @@ import { holdRuns } from "./hold-runs.ts";
 const route = getRouteApi("/runs");
 const pageSize = 25;
 const statuses = ["pending", "running", "completed", "partial", "failed", "cancelled"];
+
+const columns = (zone: string, zoneName: string): Column<Run>[] => [
+  { name: "run", of: (r) => r.id },
+  { name: "pipeline", of: (r) => r.pipelineId },
+  { name: "version", of: (r) => r.pipelineVersion },
+  { name: "state", of: (r) => r.status },
+  { name: "by", of: (r) => r.triggeredBy },
+  { name: `created (${zoneName})`, of: (r) => sheetTime(instant(r.createdAt), zone) },
+  { name: `started (${zoneName})`, of: (r) => sheetTime(instant(r.startedAt), zone) },
+  { name: `ended (${zoneName})`, of: (r) => sheetTime(instant(r.completedAt), zone) },
+  {
+    name: "seconds",
+    of: (r) => (r.completedAt ? (elapsed(r.startedAt ?? r.createdAt, r.completedAt, 0) ?? 0) / 1_000 : null),
+  },
+  { name: "error", of: (r) => r.error },
+];
 
 export function RunsPage() {
   const search = route.useSearch();
@@ -47,7 +66,9 @@ export function RunsPage() {
 
   return (
     <>
-      <Heading title="Runs" tab="Runs" />
+      <Heading title="Runs" tab="Runs">
+        <DownloadMenu of="runs" read={() => allRuns({ ...filter, offset: 0 }, mostRows)} columns={columns} />
+      </Heading>
       <ViewChips search={search} />
       <search className="flex flex-wrap gap-2">
         <SearchField

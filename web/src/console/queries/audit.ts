@@ -36,6 +36,18 @@ export const auditQuery = (filter: AuditFilter) =>
     staleTime: Number.POSITIVE_INFINITY,
   });
 
+/** All lines that a filter admits, newest first, but no more than so many. */
+export async function allLines(filter: AuditFilter, most: number): Promise<{ rows: AuditLine[]; more: boolean }> {
+  const rows: AuditLine[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page: AuditLines = await client.get(address(filter, { limit: "500", ...(cursor ? { cursor } : {}) }));
+    rows.push(...(page.items ?? []));
+    cursor = page.nextCursor;
+    if (rows.length >= most) return { rows: rows.slice(0, most), more: cursor !== null || rows.length > most };
+  }
+  return { rows, more: false };
+}
+
 /** What came after a line, oldest first. The numbers have no gaps that fill later, so none is missed. */
 export const auditAfter = (filter: AuditFilter, seq: number, signal?: AbortSignal): Promise<AuditLines> =>
   client.get<AuditLines>(

@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { RecentRuns, Replay, RunDetail, Runs, TaskRunEvents } from "../../api/types.ts";
+import type { RecentRuns, Replay, Run, RunDetail, Runs, TaskRunEvents } from "../../api/types.ts";
 import { type Ask, changed, client, paced, seg } from "../server.ts";
 
 export interface RunFilter {
@@ -17,22 +17,38 @@ export interface RunFilter {
   offset?: number;
 }
 
+async function readRuns(filter: RunFilter, signal?: AbortSignal) {
+  const query = new URLSearchParams({ limit: String(filter.limit), offset: String(filter.offset ?? 0) });
+  if (filter.pipelineId) query.set("pipelineId", filter.pipelineId);
+  if (filter.status) query.set("status", filter.status);
+  if (filter.version) query.set("version", filter.version);
+  if (filter.text) query.set("text", filter.text);
+  if (filter.from) query.set("from", filter.from);
+  if (filter.to) query.set("to", filter.to);
+  if (filter.hours) query.set("from", new Date(Date.now() - filter.hours * 3_600_000).toISOString());
+  const answer = await client.get<Runs>(`/api/runs?${query}`, signal ? { signal } : {});
+  return { ...answer, runs: answer.runs ?? [] };
+}
+
+/** All runs that a filter admits, as they are now, but no more than so many. */
+export async function allRuns(filter: RunFilter, most: number): Promise<{ rows: Run[]; more: boolean }> {
+  // Runs that come meanwhile would push those that were read into the next page.
+  const to = filter.to ?? new Date().toISOString();
+  const rows = new Map<string, Run>();
+  for (let offset = 0; ; offset += 1_000) {
+    const page = await readRuns({ ...filter, to, limit: 1_000, offset });
+    for (const run of page.runs) if (rows.size < most) rows.set(run.id, run);
+    const read = offset + page.runs.length;
+    if (page.runs.length === 0 || read >= page.total || read >= most)
+      return { rows: [...rows.values()], more: page.total > rows.size };
+  }
+}
+
 export const runsQuery = (filter: RunFilter) =>
   queryOptions({
     queryKey: ["runs", filter],
     placeholderData: keepPreviousData,
-    queryFn: async ({ signal }: Ask) => {
-      const query = new URLSearchParams({ limit: String(filter.limit), offset: String(filter.offset ?? 0) });
-      if (filter.pipelineId) query.set("pipelineId", filter.pipelineId);
-      if (filter.status) query.set("status", filter.status);
-      if (filter.version) query.set("version", filter.version);
-      if (filter.text) query.set("text", filter.text);
-      if (filter.from) query.set("from", filter.from);
-      if (filter.to) query.set("to", filter.to);
-      if (filter.hours) query.set("from", new Date(Date.now() - filter.hours * 3_600_000).toISOString());
-      const answer = await client.get<Runs>(`/api/runs?${query}`, { signal });
-      return { ...answer, runs: answer.runs ?? [] };
-    },
+    queryFn: ({ signal }: Ask) => readRuns(filter, signal),
   });
 
 export const ended = (status: string) => !["pending", "running"].includes(status);
