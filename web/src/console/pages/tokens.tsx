@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 import type { Token } from "../../api/types.ts";
@@ -143,6 +143,14 @@ function TokensTable({ tokens }: { tokens: Token[] }) {
               </td>
               <td data-label="Expires">{instant(t.expiresAt) ? <At at={t.expiresAt} /> : "never"}</td>
               <td className="actions sm:text-right">
+                <Link
+                  to="/audit"
+                  search={{ object: t.id }}
+                  className="link mr-3 text-sm"
+                  aria-label={`What was done to ${t.name || t.id}`}
+                >
+                  Audit
+                </Link>
                 {state === "valid" && (
                   <Action
                     label="Revoke"

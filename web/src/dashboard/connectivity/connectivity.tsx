@@ -57,7 +57,7 @@ export function ConnectivityView({ frozen }: { frozen: boolean }) {
           </div>
         )}
       </Panel>
-      <Doctor frozen={frozen} />
+      <Doctor frozen={frozen} trouble={now !== null && now.verdict !== "online"} />
       {history.length > 0 && (
         <>
           <Timeline spells={spells(history, Date.now())} />

@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { Stethoscope } from "lucide-react";
-import { Fragment } from "react";
+import { Fragment, useEffect } from "react";
 import type { ConnectivityCheck } from "../../api/types.ts";
 import { CopyCommand } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -11,9 +11,19 @@ import { Ago } from "../../ui/time.tsx";
 import { examine } from "../actions.ts";
 import { cli } from "../cli.ts";
 
+interface Props {
+  frozen: boolean;
+  /** Something is in the way: whoever comes for that need not press the button. */
+  trouble: boolean;
+}
+
 /** Looks now at everything between the host and its control planes, and says of each thing that fails what helps. */
-export function Doctor({ frozen }: { frozen: boolean }) {
+export function Doctor({ frozen, trouble }: Props) {
   const look = useMutation({ mutationFn: examine });
+  const { isIdle, mutate } = look;
+  useEffect(() => {
+    if (trouble && !frozen && isIdle) mutate();
+  }, [trouble, frozen, isIdle, mutate]);
   const checks = look.data?.checks ?? [];
   const failed = checks.filter((c) => !c.ok && !c.skipped).length;
   return (
