@@ -136,6 +136,8 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
       else toastError("The decision was not taken", cause);
     },
   });
+  // The news of one's own decision may come before the answer to it.
+  const own = mine !== null || (decision.isPending && e.decidedBy === session.name);
   const name = e.hostname || e.label || "The host";
   const expires = instant(e.expiresAt);
   const status = e.status === "pending" && expires !== null && expires <= now ? "expired" : e.status;
@@ -150,7 +152,7 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
           title={status === "redeemed" ? `${name} has joined` : `${name} is approved`}
         >
           <p>
-            {mine === null && (
+            {!own && (
               <>
                 This was decided before{e.decidedBy ? ` by ${e.decidedBy}` : ""}, <Ago at={e.decidedAt} />.{" "}
               </>
@@ -173,7 +175,7 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
           title={status === "denied" ? `${name} was denied` : `The access of ${name} was revoked`}
         >
           <p>
-            {mine === null && status === "denied" && (
+            {!own && status === "denied" && (
               <>
                 This was decided before{e.decidedBy ? ` by ${e.decidedBy}` : ""}, <Ago at={e.decidedAt} />.{" "}
               </>
