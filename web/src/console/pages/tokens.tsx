@@ -147,7 +147,7 @@ function TokensTable({ tokens }: { tokens: Token[] }) {
                   to="/audit"
                   search={{ object: t.id }}
                   className="link mr-3 text-sm"
-                  aria-label={`What was done to ${t.name || t.id}`}
+                  aria-label={`Audit of ${t.name || t.id}`}
                 >
                   Audit
                 </Link>
