@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"pipedai/api"
 	"pipedai/internal/httpkit"
 	"pipedai/internal/openapi"
 	"pipedai/internal/secret"
@@ -187,6 +188,9 @@ func (rule access) check(id identity) error {
 	admitted := slices.Contains(rule.kinds, id.kind)
 	if id.kind == kindOperator {
 		admitted = roleRank[id.role] >= roleRank[rule.role]
+		if !admitted && rule.role != roleNone {
+			return hostError(http.StatusForbidden, api.CodeForbidden, "the token has the role "+id.role+", and this needs the role "+rule.role)
+		}
 	}
 	if !admitted {
 		return errForbidden
