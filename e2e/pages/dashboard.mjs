@@ -23,7 +23,8 @@ export const dashboardSteps = {
     await view(world, "#/workers");
     await rowOf(page, facts.label).getByText("Running", { exact: true }).waitFor();
     await world.audit(page, "the workers");
-    await page.getByRole("link", { name: `Log of ${facts.label}` }).click();
+    await page.getByRole("button", { name: `More for ${facts.label}` }).click();
+    await page.getByRole("menuitem", { name: "Log" }).click();
     await page.getByText(facts.task).first().waitFor();
     await world.audit(page, "a log");
   },
@@ -47,7 +48,7 @@ export const dashboardSteps = {
   async restart(facts, world) {
     const page = await view(world, "#/workers");
     const row = rowOf(page, facts.label);
-    await row.getByText("run", { exact: false }).getByRole("button", { name: "Copy run id" }).waitFor();
+    await row.getByRole("button", { name: "Copy run id" }).waitFor();
     await page.getByRole("button", { name: `Stop ${facts.label}` }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("One run is in flight").waitFor();
