@@ -540,7 +540,12 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     const logOf = /^\/api\/task-runs\/([^/]+)\/logs$/.exec(url.pathname);
     if (logOf) return sendJSON(res, 200, taskLog(decodeURIComponent(logOf[1]), objects));
     if (machines.forbidden(req.method, url.pathname))
-      return sendJSON(res, 403, { error: "forbidden", message: "the token has the role viewer, and this needs another", code: "forbidden", requestId: "req_fake" });
+      return sendJSON(res, 403, {
+        error: "forbidden",
+        message: "the token has the role viewer, and this needs another",
+        code: "forbidden",
+        requestId: "req_fake",
+      });
     const body = req.method === "POST" || req.method === "PATCH" ? await readJSON(req) : undefined;
     for (const [method, pattern, handle] of routes) {
       const match = method === req.method && pattern.exec(url.pathname);
