@@ -1,5 +1,6 @@
 // A control plane that holds everything in memory: the routes that the console uses, with a pipeline that really moves.
 import { createServer } from "node:http";
+import { faults } from "./faults.mjs";
 import { fleet } from "./fleet.mjs";
 import { maintenance } from "./maintenance.mjs";
 import { iso, records, structure } from "./records.mjs";
@@ -18,6 +19,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
   const objects = new Map();
   const runs = [];
   const readers = new Set();
+  const streams = new Set();
   const backlog = [];
   let seq = 40;
   let serial = 0x3c4d;
@@ -501,11 +503,13 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     ],
   ];
 
+  const trouble = faults();
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, "http://fake");
     if (!url.pathname.startsWith("/api/")) return serveStatic(req, res, "console.html");
     if (req.headers.authorization !== `Bearer ${token}`)
       return sendJSON(res, 401, { error: "Unauthorized", code: "unauthorized", requestId: "req_fake" });
+    if (await trouble.answer(req, res, url)) return;
     if (url.pathname === "/api/stream") return stream(req, res, url);
     if (url.pathname === "/api/upload/temp") {
       for await (const _ of req);
@@ -563,9 +567,12 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     const since = Number(req.headers["last-event-id"] ?? url.searchParams.get("since") ?? Number.NaN);
     for (const event of backlog) if (event.seq > since) send(event);
     readers.add(send);
+    const end = () => res.end();
+    streams.add(end);
     const beat = setInterval(() => res.write(": beat\n\n"), 10_000);
     req.on("close", () => {
       clearInterval(beat);
+      streams.delete(end);
       readers.delete(send);
     });
   }
@@ -600,6 +607,13 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     session,
     machines,
     enrollments,
+    faults: trouble,
+    publish,
+    /** Takes the token back, as a revocation does: what comes is refused, and streams end. */
+    revoke: () => {
+      trouble.set(/./, { status: 401, error: "Unauthorized", code: "unauthorized" });
+      for (const end of streams) end();
+    },
     finishRuns,
     offer,
     sayEvent,

@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { answerHost } from "./daemon-host.mjs";
 import { answerWorker } from "./daemon-worker.mjs";
+import { faults } from "./faults.mjs";
 import { adoptableOf, crowd, eventsOf, iso, operationsOf, sample, samplesOf, selfOf } from "./host.mjs";
 import { listen, sendJSON, serveStatic } from "./static.mjs";
 import { accept } from "./websocket.mjs";
@@ -80,6 +81,9 @@ export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdA
       }
   }, 1_000);
 
+  const trouble = faults();
+  const sockets = new Set();
+  let revoked = false;
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, "http://fake");
     if (!url.pathname.startsWith("/api/"))
@@ -88,6 +92,7 @@ export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdA
         : sendJSON(res, 404, { error: "Not found" });
     if (req.headers.authorization !== `Bearer ${token}`)
       return sendJSON(res, 401, { error: "Unauthorized", code: "unauthorized", requestId: "req_fake" });
+    if (await trouble.answer(req, res, url)) return;
     if (host.broken.has(url.pathname))
       return sendJSON(res, 500, { error: "the disk is gone", code: "internal", requestId: "req_broken" });
     if (await answerHost(host, req, res, url)) return;
@@ -96,18 +101,29 @@ export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdA
   });
   server.on("upgrade", (req, socket) => {
     const url = new URL(req.url, "http://fake");
-    if (url.pathname !== "/api/events" || url.searchParams.get("token") !== token)
+    if (url.pathname !== "/api/events" || url.searchParams.get("token") !== token || revoked)
       return socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n");
     const send = accept(req, socket);
     send(JSON.stringify({ kind: "status", seq: host.seq, items: workers }));
     readers.add(send);
-    socket.on("close", () => readers.delete(send));
+    sockets.add(socket);
+    socket.on("close", () => {
+      readers.delete(send);
+      sockets.delete(socket);
+    });
   });
   const running = await listen(server, port);
   const base = `http://127.0.0.1:${running.port}`;
   return {
     ...host,
     host,
+    faults: trouble,
+    /** Replaces the token: what comes with the old one is refused, and sockets are closed with 4401. */
+    revoke: () => {
+      revoked = true;
+      trouble.set(/./, { status: 401, error: "Unauthorized", code: "unauthorized" });
+      for (const socket of sockets) socket.end(Buffer.from([0x88, 2, 0x11, 0x31]));
+    },
     base,
     port: running.port,
     url: `${base}/?token=${token}`,

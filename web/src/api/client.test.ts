@@ -126,7 +126,7 @@ describe("ApiClient", () => {
 
   it("does not choke on what a proxy says", async () => {
     expect(await failure(client(() => answer(502, "<html>Bad gateway</html>")).api.get("/x"))).toMatchObject({
-      message: "HTTP 502",
+      message: "The server answered HTTP 502 without saying why",
       status: 502,
     });
     expect((await failure(client(() => answer(200, "<html>")).api.get("/x"))).message).toMatch(/not JSON/);

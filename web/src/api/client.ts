@@ -173,7 +173,7 @@ export class ApiClient {
     } catch (cause) {
       if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
       if (cause instanceof DOMException && cause.name === "TimeoutError") {
-        throw new ApiError("The server did not answer in time");
+        throw new ApiError("The server did not answer in time", { code: "timeout" });
       }
       throw new ApiError("The server could not be reached");
     }
@@ -194,7 +194,11 @@ export class ApiClient {
         details: body.details ?? body.validationErrors,
       });
     } catch {
-      return new ApiError(`HTTP ${response.status}`, { status: response.status, requestId });
+      return new ApiError(`The server answered HTTP ${response.status} without saying why`, {
+        status: response.status,
+        fix: "Is there a proxy in between that answers itself?",
+        requestId,
+      });
     }
   }
 }

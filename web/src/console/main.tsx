@@ -4,6 +4,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { takeToken } from "../api/token.ts";
+import { watchFocus } from "../lib/keep-focus.ts";
 import { watchKeyboard } from "../lib/keyboard.ts";
 import { watchTheme } from "../lib/theme.ts";
 import { CrashGuard } from "../ui/crash.tsx";
@@ -15,6 +16,7 @@ import { queries, token } from "./server.ts";
 takeToken(token); // before the router reads the address
 watchTheme();
 watchKeyboard();
+watchFocus();
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no #root");

@@ -10,8 +10,9 @@ import { ChangedTasks, mergeRun } from "./live-run.ts";
 /** The page's one connection to the control plane. */
 export const token = sessionToken("pipeweave_token");
 
+// Who waited for the whole of the time limit is told; to wait for it twice more would look as if nothing happened.
 const retry = (failures: number, cause: unknown) =>
-  failures < 2 && cause instanceof ApiError && (cause.unreachable || cause.status >= 500);
+  failures < 2 && cause instanceof ApiError && cause.code !== "timeout" && (cause.unreachable || cause.status >= 500);
 
 export const queries = new QueryClient({
   defaultOptions: {

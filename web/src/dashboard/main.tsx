@@ -3,6 +3,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { takeToken } from "../api/token.ts";
+import { watchFocus } from "../lib/keep-focus.ts";
 import { watchKeyboard } from "../lib/keyboard.ts";
 import { watchTheme } from "../lib/theme.ts";
 import { CrashGuard } from "../ui/crash.tsx";
@@ -13,6 +14,7 @@ import { link, queries, token } from "./daemon.ts";
 takeToken(token);
 watchTheme();
 watchKeyboard();
+watchFocus();
 if (token.get() !== null) link.start();
 
 const root = document.getElementById("root");

@@ -1,6 +1,7 @@
 import { useIsMutating, useMutation } from "@tanstack/react-query";
 import { Ellipsis, LoaderCircle, type LucideIcon, Terminal } from "lucide-react";
 import { type ReactNode, useId, useState } from "react";
+import { useAway } from "../lib/away.ts";
 import { Button } from "./button.tsx";
 import { CopyButton } from "./copy.tsx";
 import { TextField } from "./field.tsx";
@@ -62,8 +63,10 @@ export function listed<Result>({ run, done, onDone, ...rest }: Act<Result>): Any
  * Carries out one of some actions at a time: asks before, says what came of it, and keeps what was refused until the next
  * try. Actions with one scope are about one thing: while one is under way the others cannot begin.
  */
-function useActs(acts: AnyAct[], scope: string | undefined) {
+function useActs(given: AnyAct[], scope: string | undefined) {
   const own = useId();
+  const away = useAway();
+  const acts = away ? given.map((act) => ({ ...act, unavailable: act.unavailable ?? away })) : given;
   const mutationKey = [scope ?? own];
   const held = useIsMutating({ mutationKey }) > 0;
   const [asked, setAsked] = useState<string | null>(null);
@@ -74,6 +77,7 @@ function useActs(acts: AnyAct[], scope: string | undefined) {
   });
   const asking = acts.find((act) => act.label === asked);
   return {
+    acts,
     held,
     underWay: mutation.isPending ? mutation.variables : null,
     press: (act: AnyAct) => (act.confirm ? setAsked(act.label) : mutation.mutate(act)),
@@ -114,11 +118,12 @@ export function Action<Result>({ size = "sm", scope, ...act }: Act<Result> & Loo
 
 /** One action of a list as a button. */
 export function ActButton({
-  act,
+  act: given,
   size = "sm",
   scope,
 }: { act: AnyAct } & Pick<Looks, "size"> & { scope?: string | undefined }) {
-  const { held, underWay, press, beside } = useActs([act], scope);
+  const { acts, held, underWay, press, beside } = useActs([given], scope);
+  const [act = given] = acts;
   return (
     <span className="inline-flex min-w-0 flex-col gap-1">
       <Button
@@ -126,7 +131,7 @@ export function ActButton({
         {...(act.variant ? { variant: act.variant } : {})}
         {...(act.icon ? { icon: act.icon } : {})}
         pending={underWay !== null}
-        disabled={act.unavailable !== undefined || held}
+        disabled={act.unavailable !== undefined || (held && underWay === null)}
         title={act.unavailable}
         aria-label={act.name}
         onClick={() => press(act)}
@@ -141,7 +146,7 @@ export function ActButton({
 /** The actions of a row: the first, which is needed most, as a button, and a menu of the others. */
 export function RowActions({
   of,
-  acts,
+  acts: given,
   also = [],
   scope,
 }: {
@@ -152,7 +157,7 @@ export function RowActions({
   also?: MenuItem[];
   scope?: string;
 }) {
-  const { held, underWay, press, beside } = useActs(acts, scope);
+  const { acts, held, underWay, press, beside } = useActs(given, scope);
   const [first, ...others] = acts;
   const doing = underWay && (underWay.doing ?? underWay.label);
   const inMenu = underWay !== null && underWay.label !== first?.label;
@@ -171,7 +176,7 @@ export function RowActions({
             {...(first.variant ? { variant: first.variant } : {})}
             {...(first.icon ? { icon: first.icon } : {})}
             pending={underWay !== null && !inMenu}
-            disabled={first.unavailable !== undefined || held}
+            disabled={first.unavailable !== undefined || (held && (underWay === null || inMenu))}
             title={first.unavailable}
             aria-label={first.name}
             onClick={() => press(first)}

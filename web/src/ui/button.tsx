@@ -33,9 +33,14 @@ export function Button({
     <button
       type="button"
       {...rest}
-      disabled={rest.disabled || pending}
+      // Not disabled: the browser would take the focus from it, and nobody would give it back.
+      aria-disabled={pending || undefined}
       aria-busy={pending || undefined}
-      className={`inline-flex items-center justify-center gap-1.5 rounded-md border font-medium whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-55 ${pad} ${variants[variant]} ${className}`}
+      onClick={(event) => {
+        if (pending) event.preventDefault();
+        else rest.onClick?.(event);
+      }}
+      className={`inline-flex items-center justify-center gap-1.5 rounded-md border font-medium whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-55 aria-disabled:cursor-not-allowed aria-disabled:opacity-55 ${pad} ${variants[variant]} ${className}`}
     >
       {Shown && <Shown aria-hidden className={`size-4 shrink-0 ${pending ? "spin" : ""}`} />}
       {children}

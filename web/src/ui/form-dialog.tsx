@@ -1,5 +1,6 @@
 import type { LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
+import { useAway } from "../lib/away.ts";
 import { Button } from "./button.tsx";
 import { SameInShell } from "./copy.tsx";
 import { Dialog } from "./dialog.tsx";
@@ -37,6 +38,7 @@ interface FormProps {
  */
 export function DialogForm({ children, refused = "It was not done", error = null, ...props }: FormProps) {
   const { action, doing, icon, danger, pending = false, held = false, more } = props;
+  const away = useAway();
   return (
     <form
       noValidate
@@ -44,12 +46,17 @@ export function DialogForm({ children, refused = "It was not done", error = null
       onSubmit={(event) => {
         event.preventDefault();
         // Enter in a field goes past the button that is held.
-        if (!held && !pending) props.onSubmit();
+        if (!held && !pending && !away) props.onSubmit();
       }}
     >
       <div className="min-h-0 space-y-3 overflow-y-auto p-4">
         {children}
         {error !== null && <Refusal what={refused} error={error} />}
+        {away && (
+          <p role="status" className="text-sm text-warn">
+            {away}. Nothing was sent; what you filled in stays here.
+          </p>
+        )}
         {props.command && <SameInShell command={props.command} />}
       </div>
       <footer className="flex flex-wrap justify-end gap-2 border-t border-line px-4 py-3">
@@ -62,7 +69,8 @@ export function DialogForm({ children, refused = "It was not done", error = null
           variant={danger ? "danger" : "primary"}
           {...(icon ? { icon } : {})}
           pending={pending}
-          disabled={held}
+          disabled={held || away !== undefined}
+          title={away}
         >
           {pending ? (doing ?? action) : action}
         </Button>

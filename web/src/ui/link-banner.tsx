@@ -1,5 +1,6 @@
 import { RefreshCw, Unplug } from "lucide-react";
 import { useEffect, useRef, useSyncExternalStore } from "react";
+import { setAway } from "../lib/away.ts";
 import { useNow } from "../lib/now.ts";
 import type { LinkState } from "../live/link.ts";
 import { Button } from "./button.tsx";
@@ -43,6 +44,10 @@ export function LinkBanner({
   const stale = useStale(link);
   const shown = useRef(false);
   useEffect(() => {
+    setAway(stale ? server : null);
+    return () => setAway(null);
+  }, [stale, server]);
+  useEffect(() => {
     if (stale) shown.current = true;
     else if (shown.current && state.phase === "live") {
       shown.current = false;
@@ -50,6 +55,7 @@ export function LinkBanner({
     }
   }, [stale, state.phase]);
   if (!stale) return null;
+  const from = lastSeen || state.lostAt;
   return (
     <div role="alert" className="tone-warn tint flex flex-wrap items-center gap-x-3 gap-y-1 border-b px-4 py-2">
       <Unplug aria-hidden className="size-4 shrink-0" />
@@ -65,9 +71,9 @@ export function LinkBanner({
               next try <Until at={state.retryAt} />
             </>
           )}
-          {lastSeen ? (
+          {from ? (
             <>
-              . What you see is from <Ago at={lastSeen} />.
+              . What you see is from <Ago at={from} />.
             </>
           ) : null}
         </span>

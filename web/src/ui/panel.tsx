@@ -1,5 +1,5 @@
 import { CircleAlert, type LucideIcon, RefreshCw } from "lucide-react";
-import { type ReactNode, useId } from "react";
+import { type ReactNode, useEffect, useId, useState } from "react";
 import { ApiError } from "../api/client.ts";
 import { Button } from "./button.tsx";
 import { Command, Id } from "./copy.tsx";
@@ -84,14 +84,22 @@ export function Failure({ what, error, retry }: { what: string; error: unknown; 
   );
 }
 
-/** Lines that stand in while something loads. They appear only when it takes a while. */
+const longMs = 10_000;
+
+/** Lines that stand in while something loads. They appear only when it takes a while; a sentence, when it takes long. */
 export function Loading({ lines = 3, label = "Loading" }: { lines?: number; label?: string }) {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), longMs);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <div role="status" aria-label={label} className="space-y-3 p-4">
       {Array.from({ length: lines }, (_, i) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike
         <div key={i} className={`skeleton h-4 ${["w-11/12", "w-3/4", "w-5/6"][i % 3]}`} />
       ))}
+      {long && <p className="text-sm text-muted">This takes longer than usual. The server has not answered yet.</p>}
     </div>
   );
 }

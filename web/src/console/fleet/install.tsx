@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { CircleCheck, KeyRound, LoaderCircle, X } from "lucide-react";
 import { type FormEvent, useEffect, useState } from "react";
 import type { Host, IssuedCode } from "../../api/types.ts";
+import { useAway } from "../../lib/away.ts";
 import { instant } from "../../lib/format.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
@@ -80,6 +81,7 @@ const lifetimes: [number, string][] = [
 function ByCode() {
   const [label, setLabel] = useState("");
   const [seconds, setSeconds] = useState(86_400);
+  const away = useAway();
   const issue = useMutation({
     mutationFn: () => issueCode({ ...(label.trim() ? { label: label.trim() } : {}), expiresInSec: seconds }),
   });
@@ -113,7 +115,14 @@ function ByCode() {
           No code was issued. {describe(issue.error)}
         </p>
       )}
-      <Button type="submit" variant="primary" icon={KeyRound} pending={issue.isPending}>
+      <Button
+        type="submit"
+        variant="primary"
+        icon={KeyRound}
+        pending={issue.isPending}
+        disabled={away !== undefined}
+        title={away}
+      >
         Issue a code
       </Button>
     </form>

@@ -14,6 +14,7 @@ import {
 import { type FormEvent, type ReactNode, useState } from "react";
 import { ApiError } from "../../api/client.ts";
 import type { Enrollment } from "../../api/types.ts";
+import { useAway } from "../../lib/away.ts";
 import { instant } from "../../lib/format.ts";
 import { useNow } from "../../lib/now.ts";
 import { codeProblem, writeCode } from "../../lib/user-code.ts";
@@ -122,6 +123,7 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
   const may = useMay("admin");
   const elsewhere = Boolean(e.address && session.address && e.address !== session.address);
   const now = useNow();
+  const away = useAway();
   const [mine, setMine] = useState<"approve" | "deny" | null>(null);
   const decision = useMutation({
     mutationFn: (verb: "approve" | "deny") => decide(e.id, verb),
@@ -251,7 +253,7 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
               variant="primary"
               icon={Check}
               pending={decision.isPending && decision.variables === "approve"}
-              disabled={decision.isPending}
+              disabled={away !== undefined || (decision.isPending && decision.variables !== "approve")}
               onClick={() => decision.mutate("approve")}
             >
               It is, approve
@@ -260,7 +262,7 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
               variant="danger"
               icon={X}
               pending={decision.isPending && decision.variables === "deny"}
-              disabled={decision.isPending}
+              disabled={away !== undefined || (decision.isPending && decision.variables !== "deny")}
               onClick={() => decision.mutate("deny")}
             >
               It is not, deny

@@ -21,6 +21,7 @@ export function Overview({ frozen }: { frozen: boolean }) {
   if (!self.data) {
     return (
       <div className="card">
+        <h1 className="sr-only">Overview</h1>
         <Awaited query={self} what="The host could not be asked" lines={5} />
       </div>
     );

@@ -11,6 +11,7 @@ import { CopyButton, Id } from "../../ui/copy.tsx";
 import { Awaited, Empty, Failure, Loading, Panel } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { Ago, LogTime } from "../../ui/time.tsx";
+import { describe } from "../../ui/toast.tsx";
 import { cli } from "../cli.ts";
 import { runsQuery } from "../queries.ts";
 import { runPieces, runText } from "./run-text.ts";
@@ -161,7 +162,7 @@ function RunEvents({ worker, run }: { worker: FusedWorker; run: string }) {
           )}
           {error !== null && (
             <p role="alert" className="border-t border-line px-3 py-1 text-sm text-bad">
-              New events could not be loaded; it is tried again.
+              New events could not be loaded; it is tried again. {describe(error)}
             </p>
           )}
         </div>

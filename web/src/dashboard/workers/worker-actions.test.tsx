@@ -59,10 +59,13 @@ it("shows that an action is under way, and lets no other begin until it is over"
   fireEvent.click(button("Disable build-box"));
   await screen.findByText("Disabling…");
   expect(acted).toHaveBeenCalledExactlyOnceWith("wrk_1", "disable");
-  for (const name of ["Disable build-box", "Stop build-box", "Delete build-box"])
-    expect(button(name).disabled).toBe(true);
+  // The one that is under way keeps the focus, and does nothing.
+  expect(button("Disable build-box").getAttribute("aria-disabled")).toBe("true");
+  fireEvent.click(button("Disable build-box"));
+  for (const name of ["Stop build-box", "Delete build-box"]) expect(button(name).disabled).toBe(true);
   daemon.yes();
   await screen.findByText("build-box gets no more work");
+  expect(acted).toHaveBeenCalledOnce();
   await waitFor(() => expect(button("Stop build-box").disabled).toBe(false));
 });
 
