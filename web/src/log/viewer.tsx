@@ -289,7 +289,10 @@ export function LogViewer({ source, label, marks = [], picked, onPick, link, asi
       </div>
       {log.error !== null && lines.length > 0 && (
         <p role="alert" className="border-t border-line px-3 py-1 text-sm text-bad">
-          More of the log could not be loaded: {describe(log.error)}
+          More of the log could not be loaded: {describe(log.error)}{" "}
+          <button type="button" className="link min-h-6" onClick={log.retry}>
+            Retry
+          </button>
         </p>
       )}
     </div>

@@ -109,7 +109,7 @@ function RunEvents({ worker, run }: { worker: FusedWorker; run: string }) {
     >
       {events === null ? (
         error ? (
-          <Failure what="The events could not be loaded" error={error} />
+          <Failure what="The events could not be loaded; it is tried again" error={error} />
         ) : (
           <Loading lines={5} />
         )
