@@ -1,6 +1,6 @@
 // Command testsum reads the output of `go test -json` from its standard input
 // and prints what a person wants to see: one line per package, the output of
-// what failed, and at the end one line with the counts.
+// what failed, then what took longest, and at the end one line with the counts.
 //
 //	go test -json ./... | testsum
 //

@@ -53,6 +53,19 @@ func TestRun(t *testing.T) {
 `,
 			contains: []string{"skipped: p TestA", "1 passed, 0 failed, 1 skipped\n"},
 		},
+		"the slowest are named, the slowest first": {
+			in: `{"Action":"pass","Package":"p","Test":"TestA/one","Elapsed":2.5}
+{"Action":"pass","Package":"p","Test":"TestA","Elapsed":9.5}
+{"Action":"pass","Package":"p","Test":"TestB","Elapsed":4}
+{"Action":"pass","Package":"p","Test":"TestC","Elapsed":0.9}
+{"Action":"pass","Package":"p","Elapsed":5.2}
+{"Action":"pass","Package":"q","Test":"TestD","Elapsed":7}
+{"Action":"output","Package":"q","Output":"ok  \tq\t(cached)\n"}
+{"Action":"pass","Package":"q","Elapsed":7}
+`,
+			contains: []string{"\nslowest packages:\n      5.2s  p\nslowest tests:\n      4.0s  p TestB\n      2.5s  p TestA/one\n5 passed, 0 failed\n"},
+			hides:    []string{"TestC", "TestD", "9.5s"},
+		},
 		"plain text passes through": {
 			in:       "go: updates to go.mod needed\n",
 			code:     1,

@@ -31,10 +31,11 @@ type summary struct {
 	skipped []string
 	broken  []string // packages that failed without a failed test
 	inPkg   map[string]int
+	clock   *clock
 }
 
 func newSummary(out io.Writer) *summary {
-	return &summary{out: out, output: map[key][]string{}, builds: map[string][]string{}, inPkg: map[string]int{}}
+	return &summary{out: out, output: map[key][]string{}, builds: map[string][]string{}, inPkg: map[string]int{}, clock: newClock()}
 }
 
 // read takes events until the input ends. A line that is no event is printed
@@ -75,6 +76,7 @@ func (s *summary) take(e event) {
 }
 
 func (s *summary) endTest(e event) {
+	s.clock.test(e)
 	switch e.Action {
 	case "pass":
 		s.passed++
@@ -89,6 +91,7 @@ func (s *summary) endTest(e event) {
 }
 
 func (s *summary) endPackage(e event) {
+	s.clock.pkg(e, slices.ContainsFunc(s.output[key{e.Package, ""}], func(line string) bool { return strings.Contains(line, "\t(cached)") }))
 	switch e.Action {
 	case "pass":
 		fmt.Fprintf(s.out, "ok    %7.1fs  %s\n", e.Elapsed, e.Package)
@@ -124,8 +127,11 @@ func (s *summary) print(lines []string) {
 	}
 }
 
-// finish prints the counts and returns the exit code.
+// finish prints where the time went and the counts, and returns the exit code.
 func (s *summary) finish() int {
+	for _, line := range s.clock.lines() {
+		fmt.Fprintln(s.out, line)
+	}
 	for _, name := range s.skipped {
 		fmt.Fprintf(s.out, "skipped: %s\n", name)
 	}
