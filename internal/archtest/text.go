@@ -122,21 +122,21 @@ var (
 // file, or whose heading in that file, does not exist.
 func DeadLinks(root string) ([]string, error) {
 	var out []string
+	docs := documents{}
 	err := Files(root, func(name string) error {
 		if !strings.HasSuffix(name, ".md") {
 			return nil
 		}
-		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		doc, err := docs.read(root, name)
 		if err != nil {
 			return err
 		}
-		text := fence.ReplaceAllString(string(data), "")
-		for _, match := range link.FindAllStringSubmatch(text, -1) {
+		for _, match := range link.FindAllStringSubmatch(doc.text, -1) {
 			target := match[1]
 			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 				continue
 			}
-			if problem := resolve(root, name, target); problem != "" {
+			if problem := docs.resolve(root, name, target); problem != "" {
 				out = append(out, fmt.Sprintf("%s links to %s: %s", name, target, problem))
 			}
 		}
@@ -145,7 +145,32 @@ func DeadLinks(root string) ([]string, error) {
 	return out, err
 }
 
-func resolve(root, from, target string) string {
+// document is a Markdown file without its examples, and the anchors in it.
+type document struct {
+	text    string
+	anchors map[string]bool
+}
+
+// documents are those that were read, by name: many links lead to one.
+type documents map[string]document
+
+func (d documents) read(root, name string) (document, error) {
+	if doc, known := d[name]; known {
+		return doc, nil
+	}
+	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+	if err != nil {
+		return document{}, err
+	}
+	doc := document{text: fence.ReplaceAllString(string(data), ""), anchors: map[string]bool{}}
+	for _, match := range heading.FindAllStringSubmatch(doc.text, -1) {
+		doc.anchors[Anchor(match[1])] = true
+	}
+	d[name] = doc
+	return doc, nil
+}
+
+func (d documents) resolve(root, from, target string) string {
 	file, anchor, _ := strings.Cut(target, "#")
 	name := from
 	if file != "" {
@@ -161,16 +186,14 @@ func resolve(root, from, target string) string {
 	if anchor == "" || !strings.HasSuffix(name, ".md") {
 		return ""
 	}
-	data, err := os.ReadFile(full)
+	doc, err := d.read(root, name)
 	if err != nil {
 		return err.Error()
 	}
-	for _, match := range heading.FindAllStringSubmatch(fence.ReplaceAllString(string(data), ""), -1) {
-		if Anchor(match[1]) == anchor {
-			return ""
-		}
+	if !doc.anchors[anchor] {
+		return "no such heading"
 	}
-	return "no such heading"
+	return ""
 }
 
 // Anchor returns the fragment that Markdown viewers give a heading: lower
