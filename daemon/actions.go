@@ -152,8 +152,11 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 		}
 	}
 	h.reached("act/" + string(req.Verb) + "/recorded")
+	// One that is to run and has no process yet is just being started, perhaps
+	// with the settings before: a restart is about that process, too.
+	there := before.PID != 0 || before.State == supervisor.Starting || e.Running && before.State == supervisor.Stopped
 	again := []string{}
-	if req.Verb == localapi.ActionRestart && before.PID != 0 {
+	if req.Verb == localapi.ActionRestart && there {
 		again = append(again, e.ID)
 	}
 	if _, err := h.reload(limit, again...); err != nil {
@@ -165,7 +168,7 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 			return err
 		}
 	}
-	if req.Now && req.Verb != localapi.ActionStart && before.PID != 0 {
+	if req.Now && req.Verb != localapi.ActionStart && there {
 		if err := h.killNow(e, up); err != nil {
 			return err
 		}
@@ -180,7 +183,7 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 	case localapi.ActionRestart:
 		result.InFlight = h.inFlight(e)
 		result.Draining = !h.waitFor(ctx, e.ID, false, func(s supervisor.Status, known bool) bool {
-			return !known || s.PID != before.PID && s.State != supervisor.Starting
+			return !known || s.PID != before.PID && s.State != supervisor.Starting && !s.Draining
 		})
 	}
 	return nil
