@@ -20,6 +20,21 @@ function withOperation(list: Operation[], op: Operation): Operation[] {
   return at < 0 ? [op, ...list].slice(0, mostOperations) : list.with(at, op);
 }
 
+/** A list that was asked for, but what was heard meanwhile and is newer stays: the answer may have been on its way for long. */
+export function withHeard(answer: Operation[], known: Operation[] = []): Operation[] {
+  const heard = new Map(known.map((op) => [op.id, op]));
+  const list = answer.map((op) => {
+    const other = heard.get(op.id);
+    heard.delete(op.id);
+    return other && changed(other) > changed(op) ? other : op;
+  });
+  const latest = answer.map(changed).reduce((a, b) => (a > b ? a : b), "");
+  const begun = [...heard.values()].filter((op) => (op.startedAt ?? "") > latest);
+  return [...begun, ...list].slice(0, mostOperations);
+}
+
+const changed = (op: Operation) => op.updatedAt ?? "";
+
 /** An event, newest first; those about one worker have a list of their own. */
 export function heardEvent(queries: QueryClient, event: HostEvent): void {
   const add = (list: HostEvent[] | undefined) =>

@@ -8,12 +8,14 @@ import type {
   LocalRunEvent,
   LocalRunEvents,
   LocalRuns,
+  Operation,
   Operations,
   SelfStatus,
   UsageHistory,
   WorkerDetail,
 } from "../api/types.ts";
 import { client } from "./daemon.ts";
+import { withHeard } from "./heard.ts";
 import { recordHistory, recordUsage } from "./usage.ts";
 
 export const workerPath = (id: string) => `/api/workers/${encodeURIComponent(id)}`;
@@ -55,7 +57,10 @@ export const selfQuery = queryOptions({
 
 export const operationsQuery = queryOptions({
   queryKey: ["operations"],
-  queryFn: async ({ signal }) => (await client.get<Operations>("/api/operations?limit=100", { signal })).items ?? [],
+  queryFn: async ({ signal, client: queries }): Promise<Operation[]> => {
+    const items = (await client.get<Operations>("/api/operations?limit=100", { signal })).items ?? [];
+    return withHeard(items, queries.getQueryData<Operation[]>(["operations"]));
+  },
 });
 
 /** What happened on the host, or to one worker, newest first. */
