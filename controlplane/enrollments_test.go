@@ -251,7 +251,7 @@ func TestWorkerEvents(t *testing.T) {
 	b.as(b.admin, "DELETE", "/api/v1/workspaces/"+host.WorkspaceID+"/workers/"+host.WorkerID, "", 204, nil)
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the stream outlived the worker")
 	}
 
@@ -276,7 +276,7 @@ func expect(t *testing.T, got <-chan string, want string) {
 		if text != want {
 			t.Fatalf("got %s, want %s", text, want)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("%s did not come", want)
 	}
 }
@@ -299,7 +299,7 @@ func TestStream(t *testing.T) {
 		select {
 		case e := <-events:
 			return e
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no event came")
 			return api.StreamEvent{}
 		}
@@ -327,7 +327,7 @@ func TestStream(t *testing.T) {
 	b.Drain() // what a stopping server does first
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the stream outlived the server")
 	}
 	_ = host

@@ -84,7 +84,7 @@ func TestUpgradeAll_stopsAtTheFirstFailure(t *testing.T) {
 			}
 		}
 	}, "w1", "w2", "w3")
-	result, err := h.UpgradeAll(t.Context(), api.UpgradeAllRequest{Version: "1.2.0", UpgradeOptions: api.UpgradeOptions{TimeoutMs: 1000}})
+	result, err := h.UpgradeAll(t.Context(), api.UpgradeAllRequest{Version: "1.2.0", UpgradeOptions: api.UpgradeOptions{TimeoutMs: 4000}})
 	noError(t, err)
 	op := h.over(t, result.Operation.ID)
 	if op.Status != "failed" || items(op) != "*w1 upgraded, w2 failed, w3 skipped" || !strings.Contains(op.Error, "1 upgraded or up to date, 1 not touched") {

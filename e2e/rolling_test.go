@@ -306,7 +306,11 @@ func TestUpgrade_rollingUnderLoad(t *testing.T) {
 	if len(s.at) != rollingWorkers {
 		t.Errorf("the daemon told of %d upgrades, want %d", len(s.at), rollingWorkers)
 	}
-	if ratio > rollingOverhead {
-		t.Errorf("it took %.2f times its drains and starts, want at most %.2f", ratio, rollingOverhead)
+	limit := rollingOverhead
+	if raceEnabled {
+		limit += 0.25 // drains and starts mostly wait; the detector slows down the rest
+	}
+	if ratio > limit {
+		t.Errorf("it took %.2f times its drains and starts, want at most %.2f", ratio, limit)
 	}
 }

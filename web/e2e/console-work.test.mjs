@@ -357,6 +357,14 @@ test("X5: a run of 10,000 tasks and a graph of 500 stay interactive", { timeout:
 
   await page.goto(at(`/runs/${dense.id}`, large));
   await page.locator("[data-node]").first().waitFor();
+  // The clock on the wall also counts what else the machine does. How long this takes, half a second on an idle one, says
+  // how much that is.
+  const pace = await page.evaluate(() => {
+    const began = performance.now();
+    let x = 0;
+    for (let i = 0; i < 1e8; i++) x = (x * 31 + i) | 0;
+    return performance.now() - began + (x === 1 ? 1 : 0);
+  });
   await page.evaluate(() => {
     window.longest = 0;
   });
@@ -373,7 +381,11 @@ test("X5: a run of 10,000 tasks and a graph of 500 stay interactive", { timeout:
   await page.getByText(/^Waits for step-.*ends here\.$/).waitFor();
   assert.ok((await page.locator(".react-flow__node.near").count()) > 4, "what it depends on is not shown");
   const longest = await page.evaluate(() => window.longest);
-  assert.ok(longest < 2_000, `the page was busy for ${Math.round(longest)} ms in one go`);
+  const limit = Math.max(2_000, 4 * pace);
+  assert.ok(
+    longest < limit,
+    `the page was busy for ${Math.round(longest)} ms in one go, of at most ${Math.round(limit)}`,
+  );
   for (const kind of ["SVG", "PNG"]) {
     await page.getByRole("button", { name: "Save a picture of the graph" }).click();
     const [file] = await Promise.all([

@@ -55,8 +55,8 @@ test("the main path: see the worker run, read its log, stop it, start it", { tim
   await search.press("Enter");
   await log.getByText("2 of 3 matches").waitFor();
   assert.match(await lines.locator("[data-selected]").innerText(), /no text layer/);
+  await page.waitForURL(/#\/workers\/[^/]+\/log\?lines=\d+$/); // the line that was found
   const picked = page.url();
-  assert.match(picked, /#\/workers\/[^/]+\/log\?lines=\d+$/, "the line that was found does not stand in the address");
   await clean(page);
   await page.reload();
   await lines.locator("[data-selected]").getByText("no text layer").waitFor();

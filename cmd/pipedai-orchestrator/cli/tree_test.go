@@ -227,7 +227,7 @@ func TestTree_C12_hugeArguments(t *testing.T) {
 		for _, args := range [][]string{{"stop", word}, {"logs", word}, {"config", "set", word, "1"}, {"config", "set", "port", word}, {word}, {"stop", "--" + word}} {
 			begin := time.Now()
 			r := tm.run(t, args...)
-			if took := time.Since(begin); took > 5*time.Second || r.code == 0 {
+			if took := time.Since(begin); took > 20*time.Second || r.code == 0 {
 				t.Errorf("%s with a huge argument: code %d after %s", args[0][:min(20, len(args[0]))], r.code, took)
 			}
 			if len(r.err) > 3<<20 {

@@ -220,13 +220,23 @@ func TestCompletion_C13(t *testing.T) {
 		t.Error("completing made the home")
 	}
 	fakeDaemon(t, tm, buildinfo.Version(), selfRoutes(selfOf("running"), workerOf("w1", "box"), workerOf("w2", "mill"), workerOf("w3", "with blanks")))
+	// It would rather offer nothing than keep somebody waiting: on a busy
+	// machine it takes another press.
+	press := func(args ...string) (r result) {
+		for until := time.Now().Add(30 * time.Second); time.Now().Before(until); {
+			if r = tm.run(t, append([]string{"__complete"}, args...)...); r.code != 0 || !strings.HasPrefix(r.out, ":4") {
+				break
+			}
+		}
+		return r
+	}
 	for _, verb := range []string{"start", "stop", "delete", "logs"} {
-		r := tm.run(t, "__complete", verb, "")
+		r := press(verb, "")
 		if !strings.Contains(r.out, "box\t") || !strings.Contains(r.out, "mill\t") || !strings.Contains(r.out, "w3\t") {
 			t.Errorf("%s: %q", verb, r.out)
 		}
 	}
-	if r := tm.run(t, "__complete", "stop", "box", "m"); strings.Contains(r.out, "box\t") || !strings.Contains(r.out, "mill\t") {
+	if r := press("stop", "box", "m"); strings.Contains(r.out, "box\t") || !strings.Contains(r.out, "mill\t") {
 		t.Errorf("after box: %q", r.out)
 	}
 	if r := tm.run(t, "__complete", "config", "set", "st"); !strings.Contains(r.out, "stopGrace") {

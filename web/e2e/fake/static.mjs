@@ -49,7 +49,15 @@ export async function listen(server, port = 0) {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+  // A port that is taken up again may be lent to somebody's connection for a moment.
+  for (let tries = 0; !server.listening; tries++) {
+    try {
+      await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+    } catch (error) {
+      if (port === 0 || error.code !== "EADDRINUSE" || tries === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
   return {
     port: server.address().port,
     stop: () =>
