@@ -18,7 +18,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 PROGRAMS := pipeweave pipedai-orchestrator pipedai-worker
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' ! -name '*.md' -print 2>/dev/null)
 
-.PHONY: help build release man run demo test screenshots race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-wine test-go test-web lint-go lint-web
+.PHONY: help build release man run demo test test-long screenshots race lint fmt generate verify web e2e bench bench-go cover clean setup servers test-systemd test-wine test-go test-web lint-go lint-web
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z0-9-]*:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,18 +89,28 @@ servers: ## build the S3 and GCS servers of the tests into .cache/bin
 
 ## --- checking ---------------------------------------------------------------
 
-test: setup web servers ## run every test: pages, Go with the race detector, real programs
+# The tests over real programs take longest and mostly wait: they begin first,
+# and the other packages run beside them.
+test: setup web servers ## run every test: pages, Go with vet and the race detector, real programs
 	@$(MAKE) test-web
-	$(GO) vet ./...
-	@$(MAKE) test-go PKGS=./... RACE=-race
+	@$(MAKE) test-go PKGS="./e2e ./..." RACE=-race
 
 PKGS ?= ./...
 RACE ?=
+# Tests of one package at once. Most wait for processes, not for a processor.
+PARALLEL ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 WITH_BROWSER := CHROMIUM="$$(scripts/setup.sh chromium)"
 
-# The summary is the last thing printed: "N passed, N failed".
+# The summary is the last thing printed: "N passed, N failed", and before it
+# what took longest.
 test-go:
-	$(WITH_BROWSER) $(GO) test -json $(RACE) -timeout 40m $(PKGS) | $(GO) run ./tools/testsum
+	$(WITH_BROWSER) $(GO) test -json -vet=all $(RACE) -parallel $(PARALLEL) -timeout 40m $(PKGS) | $(GO) run ./tools/testsum
+
+# The promises about kills and faults, as often as they are claimed; make test
+# has the same loops, each step and kind of fault a few times.
+test-long: setup web ## kill and disturb the real programs some thousand times (half an hour)
+	@PIPEDAI_UPGRADES=200 PIPEDAI_SELF_KILLS=40 PIPEDAI_FAULTS=1000 PIPEWEAVE_CHAOS_RUNS=2000 \
+		$(MAKE) test-go PKGS="-count=1 -run '^(TestUpgrade_kills|TestSelfUpgrade_kills|TestHost_faults|TestChaos_)' ./e2e" RACE=-race
 
 # Types, style and units, then both pages in a browser against servers that
 # hold everything in memory; e2e has the real programs.

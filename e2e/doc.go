@@ -42,6 +42,17 @@
 // and TestSelfUpgrade_U9_* (what does not work is taken back, and not tried
 // again), TestRollout_stopsAtItsBudget, TestRevocation_onTheOtherReplica.
 //
+// The loops that kill and disturb go round a few times, over each step and each
+// kind of fault; make test-long has their full number:
+//
+//	TestUpgrade_kills              PIPEDAI_UPGRADES      39, 200
+//	TestSelfUpgrade_kills          PIPEDAI_SELF_KILLS     8, 40
+//	TestHost_faults                PIPEDAI_FAULTS       240, 1000
+//	TestChaos_ReplicasAndDatabase  PIPEWEAVE_CHAOS_RUNS 900, 2000
+//
+// Each prints the seed of its choices, which PIPEDAI_UPGRADES_SEED,
+// PIPEDAI_SELF_SEED, PIPEDAI_FAULTS_SEED and PIPEWEAVE_CHAOS_SEED repeat.
+//
 // Everything is in test files. main_test.go builds the programs and checks
 // that no process is left; plane_test.go, host_test.go and proc_test.go start
 // and stop them; every other file is about one promise.

@@ -197,6 +197,11 @@ func (h *faultHost) configure() {
 		}
 	}
 	h.verbs.Wait()
+	for id, a := range h.asked {
+		if a.doubtful {
+			h.t.Fatalf("the restart of %s was not confirmed\n%s", id, tail(h.proc.err.String()))
+		}
+	}
 }
 
 // verb asks for something and does not wait for the answer.
@@ -258,9 +263,8 @@ func (h *faultHost) processes() []seen {
 // zombies counts the ended children that the daemon did not wait for.
 func (h *faultHost) zombies() int {
 	n := 0
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range stats {
-		data, err := os.ReadFile(name)
+	for _, pid := range pids() {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			continue
 		}

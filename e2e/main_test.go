@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,9 +76,10 @@ func buildPrograms() error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
 	}
-	big := []string{"-trimpath"}
+	small := []string{"-trimpath", "-ldflags", "-s -w"}
+	big := small
 	if raceEnabled {
-		big = []string{"-race"}
+		big = []string{"-race", "-ldflags", "-s -w"}
 	}
 	for _, p := range []struct {
 		name, pkg string
@@ -85,9 +88,9 @@ func buildPrograms() error {
 	}{
 		{"pipeweave", "./cmd/pipeweave", big, ""},
 		{"pipedai-orchestrator", "./cmd/pipedai-orchestrator", big, ""},
-		{"pipedai-worker", "./cmd/pipedai-worker", []string{"-trimpath"}, "CGO_ENABLED=0"},
-		{"pdf-processor", "./examples/pdf-processor", []string{"-trimpath"}, "CGO_ENABLED=0"},
-		{"hostworker", "./e2e/testdata/hostworker", []string{"-trimpath"}, "CGO_ENABLED=0"},
+		{"pipedai-worker", "./cmd/pipedai-worker", small, "CGO_ENABLED=0"},
+		{"pdf-processor", "./examples/pdf-processor", small, "CGO_ENABLED=0"},
+		{"hostworker", "./e2e/testdata/hostworker", small, "CGO_ENABLED=0"},
 	} {
 		args := append([]string{"build", "-o", filepath.Join(bin, p.name)}, p.flags...)
 		cmd := exec.Command("go", append(args, p.pkg)...)
@@ -155,23 +158,38 @@ func ours() []process {
 }
 
 func oursLinux() []process {
-	links, _ := filepath.Glob("/proc/[0-9]*/exe")
 	var found []process
-	for _, link := range links {
-		exe, err := os.Readlink(link)
+	for _, pid := range pids() {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 		if err != nil || !strings.HasPrefix(exe, bin+"/") {
 			continue
 		}
-		p := process{exe: strings.TrimSuffix(exe, " (deleted)")}
-		dir := filepath.Dir(link)
-		if _, err := fmt.Sscan(filepath.Base(dir), &p.pid); err != nil {
-			continue
-		}
-		line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
-		p.command = strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
-		found = append(found, p)
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		found = append(found, process{
+			pid: pid, exe: strings.TrimSuffix(exe, " (deleted)"),
+			command: strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " ")),
+		})
 	}
 	return found
+}
+
+// pids lists all processes of the machine. Tests look often: this reads one
+// folder, where a pattern over /proc would read that of each process.
+func pids() []int {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	var all []int
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			all = append(all, pid)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func leftOver() []string {

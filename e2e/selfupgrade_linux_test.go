@@ -36,7 +36,7 @@ func daemonBuild(t testing.TB, version, migration string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	args := []string{"build", "-o", path, "-ldflags", "-X pipedai/internal/buildinfo.version=" + version}
+	args := []string{"build", "-o", path, "-ldflags", "-s -w -X pipedai/internal/buildinfo.version=" + version}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
@@ -514,8 +514,8 @@ func (h *faultHost) event(kind string) {
 
 // Something is killed at any instant of an upgrade: the daemon, the version that
 // is tried, or the one that it became. It ends as the one version or the other,
-// and no worker notices. PIPEDAI_SELF_KILLS makes it longer, PIPEDAI_SELF_SEED
-// repeats a choice of instants.
+// and no worker notices. PIPEDAI_SELF_KILLS makes it longer (make test-long: 40),
+// PIPEDAI_SELF_SEED repeats a choice of instants.
 func TestSelfUpgrade_kills(t *testing.T) {
 	t.Parallel()
 	seed := uint64(setting(t, "PIPEDAI_SELF_SEED", int(time.Now().UnixNano()&0xffff)))
@@ -524,7 +524,7 @@ func TestSelfUpgrade_kills(t *testing.T) {
 	h := steadyHost(t, 4)
 	before := h.processes()
 	ends, story := map[string]int{}, []string{}
-	for round := range setting(t, "PIPEDAI_SELF_KILLS", 16) {
+	for round := range setting(t, "PIPEDAI_SELF_KILLS", 8) {
 		was := h.self().Version
 		to := versions[round%2]
 		var result api.UpgradeSelfResult
@@ -576,18 +576,13 @@ func (h *faultHost) settleStart() {
 
 // trial is the pid of the version that is tried; 0 when none is.
 func (h *faultHost) trial() int {
-	links, _ := filepath.Glob("/proc/[0-9]*/exe")
-	for _, link := range links {
-		exe, err := os.Readlink(link)
-		var pid int
-		if err != nil || !strings.HasPrefix(exe, h.home+"/orchestrator/versions/pipedai-orchestrator/") {
-			continue
-		}
-		if _, err := fmt.Sscan(filepath.Base(filepath.Dir(link)), &pid); err != nil || pid == h.proc.cmd.Process.Pid {
+	for _, pid := range pids() {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if err != nil || pid == h.proc.cmd.Process.Pid || !strings.HasPrefix(exe, h.home+"/orchestrator/versions/pipedai-orchestrator/") {
 			continue
 		}
 		// Not one that is asked for its version.
-		if line, err := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline")); err == nil && strings.Contains(string(line), "\x00start\x00") {
+		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && strings.Contains(string(line), "\x00start\x00") {
 			return pid
 		}
 	}

@@ -20,7 +20,7 @@ func workerNamed(t testing.TB, version string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-X pipedai/internal/buildinfo.version="+version, "-o", path, "./cmd/pipedai-worker")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w -X pipedai/internal/buildinfo.version="+version, "-o", path, "./cmd/pipedai-worker")
 	cmd.Dir, cmd.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the worker %s: %v\n%s", version, err, out)

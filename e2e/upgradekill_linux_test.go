@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,11 +25,15 @@ import (
 // the control plane if it was enabled, and not without a process if it is to
 // have one.
 //
-// PIPEDAI_UPGRADES makes it longer, PIPEDAI_UPGRADES_SEED repeats a choice.
+// PIPEDAI_UPGRADES makes it longer (make test-long: 200), PIPEDAI_UPGRADES_SEED
+// repeats a choice.
 
 const (
-	upgradeKills = 200
+	upgradeKills = 39 // each step three times
 	upgradeHosts = 4
+	// A step may be over before the journal is looked at. One that was missed
+	// each time is tried so often again.
+	upgradeRetries = 20
 )
 
 // upgradeSteps are the steps of the journal; those with a sign are undone.
@@ -39,28 +42,12 @@ var upgradeSteps = []string{
 	"-start", "-pin", "-disable",
 }
 
-// versionedWorkers builds the worker at some versions, and one that does not
+// versionedWorkers are the worker at some versions, and one that does not
 // start.
 func versionedWorkers(t *testing.T) (good []string, bad string) {
 	t.Helper()
-	dir := t.TempDir()
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range []string{"7.0.0", "7.1.0"} {
-		path := filepath.Join(dir, v, "pipedai-worker")
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-X pipedai/internal/buildinfo.version="+v, "-o", path, "./cmd/pipedai-worker")
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build the worker: %v\n%s", err, out)
-		}
-		good = append(good, path)
-	}
-	bad = filepath.Join(dir, "7.9.0", "pipedai-worker")
-	if err := os.MkdirAll(filepath.Dir(bad), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	good = []string{workerNamed(t, "7.0.0"), workerNamed(t, "7.1.0")}
+	bad = filepath.Join(t.TempDir(), "pipedai-worker")
 	script := "#!/bin/sh\nif [ \"$1\" = version ]; then echo 7.9.0; exit 0; fi\necho cannot open the database\nexit 3\n"
 	if err := os.WriteFile(bad, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
@@ -91,19 +78,41 @@ func TestUpgrade_kills(t *testing.T) {
 	t.Logf("seed %d", seed)
 	good, bad := versionedWorkers(t)
 	var mu sync.Mutex
-	killed, ends := map[string]int{}, map[string]int{}
+	killed, ends, again := map[string]int{}, map[string]int{}, 0
+	// missed says which upgrade to try once more; -1 when each step was hit.
+	missed := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		for range upgradeSteps {
+			n := again % len(upgradeSteps)
+			if again >= upgradeRetries*len(upgradeSteps) || count < len(upgradeSteps) {
+				break
+			}
+			again++
+			if killed[upgradeSteps[n]] == 0 {
+				return n
+			}
+		}
+		return -1
+	}
 	t.Run("hosts", func(t *testing.T) {
 		for i := range upgradeHosts {
 			t.Run(fmt.Sprint("host", i), func(t *testing.T) {
 				t.Parallel()
 				h := newUpgradeHost(t, startPlane(t, ""), rand.New(rand.NewPCG(seed, uint64(i))))
 				h.good, h.bad = good, bad
-				for n := i; n < count; n += upgradeHosts {
+				once := func(n int) {
 					at, end := h.once(n)
 					mu.Lock()
+					defer mu.Unlock()
 					killed[at]++
 					ends[end]++
-					mu.Unlock()
+				}
+				for n := i; n < count; n += upgradeHosts {
+					once(n)
+				}
+				for n := missed(); n >= 0; n = missed() {
+					once(n)
 				}
 				h.proc.stop(t)
 			})
@@ -111,7 +120,7 @@ func TestUpgrade_kills(t *testing.T) {
 	})
 	t.Logf("%d upgrades, killed at %v, which ended %v", count, killed, ends)
 	for _, step := range upgradeSteps {
-		if count >= upgradeKills && killed[step] == 0 {
+		if count >= len(upgradeSteps) && killed[step] == 0 {
 			t.Errorf("no daemon was killed at %q: this proved less than it should", step)
 		}
 	}
@@ -162,29 +171,41 @@ func (h *upgradeHost) boot() {
 // leaders are the processes that work for the host's worker, whichever version
 // they are of.
 func (h *upgradeHost) leaders() []int {
-	var out []int
-	names, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil || !strings.Contains(string(data), h.home) {
-			continue
-		}
-		args := strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")
-		if !slices.Contains(args, "run") || !slices.Contains(args, "--config") {
-			continue
-		}
-		var pid int
-		if _, err := fmt.Sscanf(name, "/proc/%d/cmdline", &pid); err == nil {
-			out = append(out, pid)
-		}
-	}
-	return out
+	return slices.DeleteFunc(pids(), func(pid int) bool { return !h.leads(pid) })
 }
 
-// watch looks all the time for two processes at once.
+func (h *upgradeHost) leads(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || !strings.Contains(string(data), h.home) {
+		return false
+	}
+	args := strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")
+	return slices.Contains(args, "run") && slices.Contains(args, "--config")
+}
+
+// watch looks all the time for two processes at once. Those that were there for
+// some seconds and did not work for the worker never will: looking at them again
+// would cost more than all that is tested here.
 func (h *upgradeHost) watch(until <-chan struct{}) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	strangers := map[int]time.Time{} // since when
+	look := func() []int {
+		all, now, seen := pids(), time.Now(), map[int]time.Time{}
+		leaders := slices.DeleteFunc(all, func(pid int) bool {
+			since, known := strangers[pid]
+			if !known {
+				since = now
+			}
+			if now.Sub(since) < 3*time.Second && h.leads(pid) {
+				return false
+			}
+			seen[pid] = since
+			return true
+		})
+		strangers = seen
+		return leaders
+	}
 	for {
 		select {
 		case <-until:
@@ -193,9 +214,9 @@ func (h *upgradeHost) watch(until <-chan struct{}) {
 		}
 		// One that is about to become another program is counted under its
 		// parent's command line: both have to be there for longer than that.
-		if first := h.leaders(); len(first) > 1 {
+		if first := look(); len(first) > 1 {
 			<-time.After(5 * time.Millisecond)
-			second := h.leaders()
+			second := look()
 			both := slices.DeleteFunc(first, func(pid int) bool { return !slices.Contains(second, pid) })
 			if len(both) > 1 {
 				h.mu.Lock()
