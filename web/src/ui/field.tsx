@@ -91,11 +91,11 @@ export function FilterSelect({
   children: ReactNode;
 }) {
   return (
-    <label>
+    <label className="max-sm:flex-1">
       <span className="sr-only">{label}</span>
       <select
         data-search={first ? "" : undefined}
-        className="field min-h-9 max-w-44"
+        className="field min-h-9 max-sm:w-full sm:max-w-44"
         value={value ?? ""}
         onChange={(e) => onChange(e.target.value || undefined)}
       >
@@ -161,14 +161,21 @@ export function CheckField({ label, hint, ...rest }: { label: ReactNode; hint?: 
 /** Free text of a filter row. What is typed counts after a short rest, or at once with Enter. */
 export function FilterText({
   label,
+  placeholder = label,
   value,
   onChange,
   first,
+  short,
 }: {
   label: string;
+  /** Where the label is too long to be seen. */
+  placeholder?: string;
   value: string | undefined;
   onChange: (value: string | undefined) => void;
+  /** The one that "/" goes to. */
   first?: boolean;
+  /** What is typed is a word at most. */
+  short?: boolean;
 }) {
   const [typed, setTyped] = useState(value ?? "");
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -185,13 +192,13 @@ export function FilterText({
     onChange(text.trim() || undefined);
   };
   return (
-    <label>
+    <label className={short ? "max-sm:flex-1" : "max-sm:w-full"}>
       <span className="sr-only">{label}</span>
       <input
         type="search"
         data-search={first ? "" : undefined}
-        className="field min-h-9 w-56"
-        placeholder={label}
+        className={`field min-h-9 max-sm:w-full ${short ? "sm:w-28" : "sm:w-56"}`}
+        placeholder={placeholder}
         spellCheck={false}
         value={typed}
         onChange={(e) => {

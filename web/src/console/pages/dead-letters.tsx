@@ -78,7 +78,7 @@ export function DeadLettersPage() {
       ) : (
         <>
           <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
-            <p className="flex-1 text-muted">
+            <p className="flex-1 basis-60 text-muted">
               {count(letters.data.total, "dead letter")} in {count(groups.length, "group")}
               {letters.data.total > all.length && `; the newest ${mostLetters} are shown`}
             </p>

@@ -6,7 +6,7 @@ import type { Pipeline, RunGlance } from "../../api/types.ts";
 import { count, duration, instant } from "../../lib/format.ts";
 import { absolute, zonePreference } from "../../lib/zone.ts";
 import { Button } from "../../ui/button.tsx";
-import { FilterSelect } from "../../ui/field.tsx";
+import { FilterSelect, FilterText } from "../../ui/field.tsx";
 import { Awaited, Empty, Failure } from "../../ui/panel.tsx";
 import { lookOf, StateIcon } from "../../ui/state.tsx";
 import { SortHead, TableHead } from "../../ui/table.tsx";
@@ -15,7 +15,6 @@ import { Heading } from "../parts.tsx";
 import { pipelinesQuery } from "../queries/pipelines.ts";
 import { recentLimit, recentRunsQuery } from "../queries/runs.ts";
 import type { PipelinesSearch } from "../routes/work.ts";
-import { SearchField } from "../search-field.tsx";
 import { type RunStats, statsOf } from "../stats.ts";
 
 const route = getRouteApi("/pipelines");
@@ -56,12 +55,7 @@ export function PipelinesPage() {
   return (
     <>
       <Heading title="Pipelines" tab="Pipelines">
-        <SearchField
-          label="Filter by name"
-          placeholder="Filter by name"
-          value={search.text}
-          onChange={(text) => set({ text })}
-        />
+        <FilterText label="Filter by name" first value={search.text} onChange={(text) => set({ text })} />
         <FilterSelect
           label="Order"
           value={search.sort ?? "name"}

@@ -5,7 +5,7 @@ import type { QueueItem } from "../../api/types.ts";
 import { instant, shortId } from "../../lib/format.ts";
 import { useNow } from "../../lib/now.ts";
 import { Button } from "../../ui/button.tsx";
-import { FilterSelect } from "../../ui/field.tsx";
+import { FilterSelect, FilterText } from "../../ui/field.tsx";
 import { Awaited, Empty } from "../../ui/panel.tsx";
 import { lookOf, StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
@@ -16,7 +16,6 @@ import { queueItemsQuery } from "../queries/queue.ts";
 import { MaintenancePanel } from "../queue/maintenance.tsx";
 import { QueueCounts } from "../queue-counts.tsx";
 import type { QueueSearch } from "../routes/work.ts";
-import { SearchField } from "../search-field.tsx";
 
 const route = getRouteApi("/queue");
 const pageSize = 50;
@@ -54,7 +53,7 @@ export function QueuePage() {
             </option>
           ))}
         </FilterSelect>
-        <SearchField label="Task" placeholder="Task" value={search.task} onChange={(task) => set({ task })} />
+        <FilterText label="Task" first value={search.task} onChange={(task) => set({ task })} />
       </search>
       <div
         className={`card overflow-hidden ${items.isPlaceholderData ? "opacity-70" : ""}`}

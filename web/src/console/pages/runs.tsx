@@ -6,7 +6,7 @@ import type { Run } from "../../api/types.ts";
 import { count, elapsed, instant } from "../../lib/format.ts";
 import { type Column, sheetTime } from "../../lib/table-file.ts";
 import { Button } from "../../ui/button.tsx";
-import { FilterSelect, SpanSelect } from "../../ui/field.tsx";
+import { FilterSelect, FilterText, SpanSelect } from "../../ui/field.tsx";
 import { Awaited, Empty, Failure } from "../../ui/panel.tsx";
 import { lookOf } from "../../ui/state.tsx";
 import { DownloadMenu, mostRows } from "../download-menu.tsx";
@@ -16,7 +16,6 @@ import { Heading, RunsTable } from "../parts.tsx";
 import { pipelinesQuery } from "../queries/pipelines.ts";
 import { allRuns, type RunFilter, runsQuery } from "../queries/runs.ts";
 import type { RunsSearch } from "../routes/work.ts";
-import { SearchField } from "../search-field.tsx";
 import { ViewChips } from "../view-chips.tsx";
 import { holdRuns } from "./hold-runs.ts";
 
@@ -71,9 +70,10 @@ export function RunsPage() {
       </Heading>
       <ViewChips search={search} />
       <search className="flex flex-wrap gap-2">
-        <SearchField
+        <FilterText
           label="Text in the id, the pipeline or the error"
           placeholder="Id, pipeline or error"
+          first
           value={search.text}
           onChange={(text) => set({ text })}
         />
@@ -91,10 +91,10 @@ export function RunsPage() {
             <option key={id}>{id}</option>
           ))}
         </FilterSelect>
-        <SearchField
+        <FilterText
           label="Version of the pipeline"
           placeholder="Version"
-          className="w-28"
+          short
           value={search.version}
           onChange={(version) => set({ version })}
         />
