@@ -171,6 +171,10 @@ test("runs and audit lines are taken along as files, all pages of what the filte
     await page.getByRole("button", { name: `Download the ${what}` }).click();
     const [file] = await Promise.all([
       page.waitForEvent("download"),
+      page
+        .getByText(new RegExp(`^${what}\\.\\w+ has \\d+ rows`))
+        .first()
+        .waitFor(),
       page.getByRole("menuitem", { name: how }).click(),
     ]);
     return [file.suggestedFilename(), readFileSync(await file.path(), "utf8")];
