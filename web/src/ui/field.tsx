@@ -91,7 +91,7 @@ export function FilterSelect({
   children: ReactNode;
 }) {
   return (
-    <label className="max-sm:flex-1">
+    <label className="max-sm:grow max-sm:basis-32">
       <span className="sr-only">{label}</span>
       <select
         data-search={first ? "" : undefined}
@@ -192,7 +192,7 @@ export function FilterText({
     onChange(text.trim() || undefined);
   };
   return (
-    <label className={short ? "max-sm:flex-1" : "max-sm:w-full"}>
+    <label className={short ? "max-sm:grow max-sm:basis-32" : "max-sm:w-full"}>
       <span className="sr-only">{label}</span>
       <input
         type="search"
