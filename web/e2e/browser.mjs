@@ -73,3 +73,27 @@ export async function findingsInBothThemes(page) {
   await showIn(page, before);
   return all;
 }
+
+/**
+ * What has to be scrolled sideways, or is cut off at the right: the page, a dialog, and whatever scrolls within them, but
+ * logs, graphs, the time line, code, and a row of tabs or places.
+ */
+export const sideways = (page) =>
+  page.evaluate(() => {
+    const found = [];
+    const root = document.documentElement;
+    if (root.scrollWidth > window.innerWidth) found.push(`the page is ${root.scrollWidth} px wide`);
+    const may = "[data-log], .react-flow, [data-timeline], pre, code, nav, [role=tablist], .sr-only";
+    for (const element of document.querySelectorAll("main *, dialog[open], dialog[open] *")) {
+      if (element.closest(may) || element.scrollWidth <= element.clientWidth + 1) continue;
+      // Words for screen readers only, and the marks of an axis, which may stand half outside.
+      if (element.clientWidth <= 1 || element.closest("[aria-hidden]")) continue;
+      const { overflowX, display, textOverflow } = getComputedStyle(element);
+      if (display === "inline" || element.clientWidth === 0 || textOverflow === "ellipsis") continue;
+      const lines = getComputedStyle(element).webkitLineClamp;
+      if (overflowX === "visible" || lines !== "none") continue;
+      const what = element.getAttribute("aria-label") ?? element.className;
+      found.push(`${element.tagName.toLowerCase()} ${what} holds ${element.scrollWidth} px in ${element.clientWidth}`);
+    }
+    return found;
+  });

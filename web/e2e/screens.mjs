@@ -147,7 +147,8 @@ export const screens = [
 export function addressOf(screen, server) {
   if (screen.open) return `${server.base}/`;
   if (screen.page === "dashboard") return server.at(screen.view);
-  const path = typeof screen.path === "function" ? screen.path(server.seeded) : screen.path;
+  const named = typeof screen.path === "function" ? screen.path(server.seeded) : screen.path;
+  const path = server.disguise?.address(named) ?? named;
   return `${server.base}${path}${path.includes("?") ? "&" : "?"}token=${server.token}`;
 }
 

@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { faults } from "./faults.mjs";
 import { fleet } from "./fleet.mjs";
+import { disguise } from "./hostile.mjs";
 import { maintenance } from "./maintenance.mjs";
 import { iso, records, structure } from "./records.mjs";
 import { countRuns } from "./run-counts.mjs";
@@ -15,6 +16,7 @@ const errorText =
 
 export async function startControlPlane({ scene = "full", port = 0, stepMs = 500, role = "admin" } = {}) {
   const empty = scene === "empty";
+  const wild = scene === "hostile" ? disguise("plane") : null;
   const show = scene === "show";
   const objects = new Map();
   const runs = [];
@@ -505,6 +507,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
 
   const trouble = faults();
   const server = createServer(async (req, res) => {
+    wild?.wrap(req, res);
     const url = new URL(req.url, "http://fake");
     if (!url.pathname.startsWith("/api/")) return serveStatic(req, res, "console.html");
     if (req.headers.authorization !== `Bearer ${token}`)
@@ -608,6 +611,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     machines,
     enrollments,
     faults: trouble,
+    disguise: wild,
     publish,
     /** Takes the token back, as a revocation does: what comes is refused, and streams end. */
     revoke: () => {

@@ -4,13 +4,16 @@ import { answerHost } from "./daemon-host.mjs";
 import { answerWorker } from "./daemon-worker.mjs";
 import { faults } from "./faults.mjs";
 import { adoptableOf, crowd, eventsOf, iso, operationsOf, sample, samplesOf, selfOf } from "./host.mjs";
+import { disguise } from "./hostile.mjs";
 import { listen, sendJSON, serveStatic } from "./static.mjs";
 import { accept } from "./websocket.mjs";
 
 const token = "oct_fake";
 
-/** scene: "one" worker (default), a "crowd" in every state, "empty", "pending" or "revoked". stepMs: of an upgrade; holdAt: the step at which it waits for `daemon.host.letGo()`. still: nothing happens by itself. */
-export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdAt, still = false } = {}) {
+/** scene: "one" worker (default), a "crowd" in every state, the same with "hostile" names, "empty", "pending" or "revoked". stepMs: of an upgrade; holdAt: the step at which it waits for `daemon.host.letGo()`. still: nothing happens by itself. */
+export async function startDaemon({ scene: asked = "one", port = 0, stepMs = 300, holdAt, still = false } = {}) {
+  const wild = asked === "hostile" ? disguise("daemon") : null;
+  const scene = wild ? "crowd" : asked;
   let letGo;
   const held = new Promise((done) => {
     letGo = done;
@@ -85,6 +88,7 @@ export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdA
   const sockets = new Set();
   let revoked = false;
   const server = createServer(async (req, res) => {
+    wild?.wrap(req, res);
     const url = new URL(req.url, "http://fake");
     if (!url.pathname.startsWith("/api/"))
       return url.pathname === "/" || url.pathname.startsWith("/assets/")
@@ -103,7 +107,8 @@ export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdA
     const url = new URL(req.url, "http://fake");
     if (url.pathname !== "/api/events" || url.searchParams.get("token") !== token || revoked)
       return socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n");
-    const send = accept(req, socket);
+    const plain = accept(req, socket);
+    const send = wild ? (text) => plain(wild.json(text)) : plain;
     send(JSON.stringify({ kind: "status", seq: host.seq, items: workers }));
     readers.add(send);
     sockets.add(socket);
@@ -118,6 +123,7 @@ export async function startDaemon({ scene = "one", port = 0, stepMs = 300, holdA
     ...host,
     host,
     faults: trouble,
+    disguise: wild,
     /** Replaces the token: what comes with the old one is refused, and sockets are closed with 4401. */
     revoke: () => {
       revoked = true;

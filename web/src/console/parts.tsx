@@ -54,7 +54,7 @@ export function RunsTable({ runs, pipeline = true }: { runs: Run[]; pipeline?: b
                   {shortId(run.id, 20)}
                 </Link>
                 {run.error && (
-                  <p className="line-clamp-1 max-w-md text-sm text-muted" title={run.error}>
+                  <p className="line-clamp-1 max-w-md text-sm wrap-anywhere text-muted" title={run.error}>
                     {run.error}
                   </p>
                 )}
@@ -65,7 +65,7 @@ export function RunsTable({ runs, pipeline = true }: { runs: Run[]; pipeline?: b
                 <Link
                   to="/pipelines/$id"
                   params={{ id: run.pipelineId }}
-                  className="block max-w-48 truncate hover:underline"
+                  className="block max-w-40 truncate hover:underline"
                   title={run.pipelineId}
                 >
                   {run.pipelineId}

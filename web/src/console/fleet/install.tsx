@@ -93,7 +93,7 @@ function ByCode() {
   return (
     <form onSubmit={submit} noValidate className="space-y-3">
       <p className="text-muted">A code admits one machine, once, without anybody's approval. It is shown once.</p>
-      <div className="grid gap-3 sm:grid-cols-2">
+      <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
         <TextField
           label="Label"
           optional

@@ -108,7 +108,7 @@ function Form({ releases, hosts, program, version, onClose }: Props & { releases
       error={start.error}
       command={startCommand(form, named)}
     >
-      <div className="grid gap-3 sm:grid-cols-3">
+      <div className="grid grid-cols-1 gap-3 sm:grid-cols-3">
         <SelectField
           label="Program"
           value={form.program}
@@ -144,7 +144,7 @@ function Form({ releases, hosts, program, version, onClose }: Props & { releases
           onChange={(e) => set({ label: e.target.value })}
         />
       )}
-      <div className="grid gap-3 sm:grid-cols-3">
+      <div className="grid grid-cols-1 gap-3 sm:grid-cols-3">
         <TextField
           type="number"
           label="Canary hosts"

@@ -248,7 +248,7 @@ function Decision({ enrollment: e, code }: { enrollment: Enrollment; code: strin
           </p>
         </div>
         {may ? (
-          <div className="grid gap-2 sm:grid-cols-2">
+          <div className="grid grid-cols-1 gap-2 sm:grid-cols-2">
             <Button
               variant="primary"
               icon={Check}

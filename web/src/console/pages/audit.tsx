@@ -164,7 +164,7 @@ function Lines({ lines, set }: { lines: AuditLine[]; set: (change: AuditSearch) 
               <span className="min-w-0">
                 {l.object && <Id id={l.object} what="id" length={22} />}
                 {l.detail && (
-                  <span className="line-clamp-2 text-sm text-muted" title={l.detail}>
+                  <span className="line-clamp-2 text-sm wrap-anywhere text-muted" title={l.detail}>
                     {l.detail}
                   </span>
                 )}

@@ -31,7 +31,7 @@ export function HomePage() {
         <>
           <Attention />
           <QueueCounts />
-          <div className="grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
+          <div className="grid grid-cols-1 gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
             <div className="space-y-4">
               <Throughput hours={hours ?? 24} />
               <Recent />

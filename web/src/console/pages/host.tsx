@@ -65,7 +65,7 @@ export function HostPage() {
         <HostActions host={h} />
       </Heading>
       <Standing host={h} />
-      <div className="grid gap-4 lg:grid-cols-2 lg:items-start">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2 lg:items-start">
         <About host={h} />
         <Note host={h} />
       </div>

@@ -66,7 +66,7 @@ export function PipelinePage() {
       <Panel title="Graph" className="max-sm:hidden">
         <DefinitionGraph graph={graph} name={p.id} />
       </Panel>
-      <div className="grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:items-start">
         <Panel
           title="Last runs"
           aside={

@@ -102,7 +102,7 @@ export function ReleasesPage() {
           <Awaited query={releases} what="The releases could not be loaded" lines={5} />
         </div>
       )}
-      <div className="grid gap-4 lg:grid-cols-2 lg:items-start">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2 lg:items-start">
         <ReleaseKeys />
         <HowToPublish />
       </div>

@@ -66,7 +66,7 @@ export function RolloutPage() {
         </div>
         <RolloutTargets targets={r.targets ?? []} />
       </Panel>
-      <div className="grid gap-4 lg:grid-cols-2 lg:items-start">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2 lg:items-start">
         <About rollout={r} />
         <History object={r.id} />
       </div>

@@ -113,7 +113,7 @@ function Tasks({ id }: { id: string }) {
                 </Link>
                 {t.description && <p className="text-sm text-muted">{t.description}</p>}
               </td>
-              <td data-label="Next">
+              <td data-label="Next" className="wrap-anywhere">
                 {t.allowedNext?.length ? t.allowedNext.join(", ") : <span className="text-muted">ends here</span>}
               </td>
               <td data-label="Code">

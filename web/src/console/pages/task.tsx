@@ -42,7 +42,7 @@ export function TaskPage() {
         </div>
       ) : (
         <>
-          <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:items-start">
+          <div className="grid grid-cols-1 gap-4 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:items-start">
             <Panel title="Code versions">
               {history.data ? (
                 <History id={id} versions={history.data} />

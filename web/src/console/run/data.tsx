@@ -11,7 +11,7 @@ import { ended } from "../queries/runs.ts";
 export function RunData({ run, graph }: { run: RunDetail; graph: GraphState }) {
   return (
     <>
-      <div className="grid gap-4 lg:grid-cols-2 lg:items-start">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2 lg:items-start">
         <ObjectPanel title="Input" path={run.inputPath || undefined} absent="This run was started without an input." />
         <Output run={run} graph={graph} />
       </div>

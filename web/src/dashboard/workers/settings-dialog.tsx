@@ -63,21 +63,21 @@ export function SettingsDialog({ worker, settings, onClose }: Props) {
       <p className="text-muted">
         What is emptied gets the daemon's default back. A change takes effect when the process starts.
       </p>
-      <fieldset className="grid gap-3 sm:grid-cols-2">
+      <fieldset className="grid grid-cols-1 gap-3 sm:grid-cols-2">
         <legend className="mb-2 font-semibold">Limits</legend>
         <TextField label="Memory" hint="512MiB, 2GiB" {...text("memory")} />
         <TextField label="Processors" hint="1.5" inputMode="decimal" {...text("cpu")} />
         <TextField label="Processes" inputMode="numeric" {...text("pids")} />
         <TextField label="Open files, of each process" inputMode="numeric" {...text("nofile")} />
       </fieldset>
-      <fieldset className="grid gap-3 sm:grid-cols-2">
+      <fieldset className="grid grid-cols-1 gap-3 sm:grid-cols-2">
         <legend className="mb-2 font-semibold">Restarts</legend>
         <TextField label="How often in a row" hint="-1: for ever" {...text("restarts")} />
         <TextField label="Waits before each" hint="1s, 5s, 1m; the last repeats" {...text("backoff")} />
         <TextField label="Well after" hint="A run of this length forgets the restarts before" {...text("stable")} />
         <TextField label="Exit codes that end it" hint="2, 78" {...text("finalCodes")} />
       </fieldset>
-      <fieldset className="grid gap-3 sm:grid-cols-2">
+      <fieldset className="grid grid-cols-1 gap-3 sm:grid-cols-2">
         <legend className="mb-2 font-semibold">Process</legend>
         <TextField label="Folder" hint="Where it runs" {...text("dir")} />
         <TextField label="Stop grace" hint="How long a stopped worker may finish its run" {...text("stopGrace")} />
@@ -107,7 +107,7 @@ export function SettingsDialog({ worker, settings, onClose }: Props) {
             }}
           />
         ))}
-        <div className="grid gap-3 sm:grid-cols-2">
+        <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
           <TextField
             label="Set a variable"
             placeholder="NAME"

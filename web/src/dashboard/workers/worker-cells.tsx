@@ -42,7 +42,7 @@ export function Local({ worker }: { worker: FusedWorker }) {
           {ended}, <Ago at={local?.lastExit?.at} />
         </div>
       )}
-      {local?.lastError && <div className="line-clamp-3 text-sm text-bad">{local.lastError}</div>}
+      {local?.lastError && <div className="line-clamp-3 text-sm wrap-anywhere text-bad">{local.lastError}</div>}
     </div>
   );
 }
@@ -77,7 +77,7 @@ export function Remote({ worker }: { worker: FusedWorker }) {
           "never told"
         )}
       </div>
-      {worker.remoteError && <div className="line-clamp-3 text-sm text-bad">{worker.remoteError}</div>}
+      {worker.remoteError && <div className="line-clamp-3 text-sm wrap-anywhere text-bad">{worker.remoteError}</div>}
     </div>
   );
 }
