@@ -1,5 +1,5 @@
 // Both pages in a real browser, against the real programs. pages_test.go starts those and this, and then has it take one
-// step after the other: a line of JSON {"step", "facts"} comes in, and a line {"problems"} goes back. The browser and the
+// step after the other: a line of JSON {"step", "facts"} comes in, and a line {"problems", "notes"} goes back. The browser and the
 // tabs of the people in it stay from step to step.
 //
 // A problem is what went wrong in a step, what a page complained about in its console, and every serious or critical
@@ -9,18 +9,22 @@ import { findingsInBothThemes, launch, openTab } from "../web/e2e/browser.mjs";
 import { consoleSteps } from "./pages/console.mjs";
 import { dashboardSteps } from "./pages/dashboard.mjs";
 import { joiningSteps } from "./pages/joining.mjs";
+import { largeSteps } from "./pages/large.mjs";
 
-const steps = { ...joiningSteps, ...consoleSteps, ...dashboardSteps };
+const steps = { ...joiningSteps, ...consoleSteps, ...dashboardSteps, ...largeSteps };
 
 const browser = await launch();
 const tabs = new Map();
 let problems = [];
+let notes = [];
 /** The tab that was used last, which is the one that tells what went wrong. */
 let lastSeen = null;
 
 /** What a step works with. */
 const world = {
   want: (held, text) => held || problems.push(text),
+  /** What is worth knowing though nothing is wrong. */
+  note: (text) => notes.push(text),
 
   async audit(page, where) {
     for (const finding of await findingsInBothThemes(page)) problems.push(`${where}: ${finding}`);
@@ -49,7 +53,7 @@ const world = {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { step, facts } = JSON.parse(line);
-  problems = [];
+  [problems, notes] = [[], []];
   try {
     await steps[step](facts, world);
   } catch (error) {
@@ -59,6 +63,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
   for (const [person, { complaints }] of tabs)
     for (const complaint of complaints.splice(0)) problems.push(`the browser's console of ${person}: ${complaint}`);
-  console.log(JSON.stringify({ problems }));
+  console.log(JSON.stringify({ problems, notes }));
 }
 await browser.close();

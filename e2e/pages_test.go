@@ -203,9 +203,13 @@ func (b *browser) step(t *testing.T, name string, more map[string]any) {
 		}
 		var answer struct {
 			Problems []string `json:"problems"`
+			Notes    []string `json:"notes"`
 		}
 		if err := json.Unmarshal([]byte(line), &answer); err != nil {
 			t.Fatalf("%s: %v: %s", name, err, line)
+		}
+		for _, note := range answer.Notes {
+			t.Logf("%s: %s", name, note)
 		}
 		for _, problem := range answer.Problems {
 			t.Errorf("%s: %s", name, problem)
