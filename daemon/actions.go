@@ -135,6 +135,20 @@ func (h *host) killNow(e manifest.Entry, up bool) error {
 	return h.supervisor.Start(e.ID)
 }
 
+// hasProcess says whether a worker has a process, or is about to. One that is to
+// run and has none is just being started, perhaps with the settings before: what
+// is asked of its process is about that one, too.
+func hasProcess(e manifest.Entry, s supervisor.Status) bool {
+	return s.PID != 0 || s.State == supervisor.Starting || e.Running && s.State == supervisor.Stopped
+}
+
+// replaced says whether a worker has another process than it had.
+func replaced(before supervisor.Status) func(supervisor.Status, bool) bool {
+	return func(s supervisor.Status, known bool) bool {
+		return !known || s.PID != before.PID && s.State != supervisor.Starting && !s.Draining
+	}
+}
+
 // runHere carries out start, stop and restart.
 func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRequest, result *api.ActionResult, order func()) error {
 	limit, cancel := context.WithTimeout(ctx, actTimeout)
@@ -152,9 +166,7 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 		}
 	}
 	h.reached("act/" + string(req.Verb) + "/recorded")
-	// One that is to run and has no process yet is just being started, perhaps
-	// with the settings before: a restart is about that process, too.
-	there := before.PID != 0 || before.State == supervisor.Starting || e.Running && before.State == supervisor.Stopped
+	there := hasProcess(e, before)
 	again := []string{}
 	if req.Verb == localapi.ActionRestart && there {
 		again = append(again, e.ID)
@@ -182,9 +194,7 @@ func (h *host) runHere(ctx context.Context, e manifest.Entry, req localapi.ActRe
 		})
 	case localapi.ActionRestart:
 		result.InFlight = h.inFlight(e)
-		result.Draining = !h.waitFor(ctx, e.ID, false, func(s supervisor.Status, known bool) bool {
-			return !known || s.PID != before.PID && s.State != supervisor.Starting && !s.Draining
-		})
+		result.Draining = !h.waitFor(ctx, e.ID, false, replaced(before))
 	}
 	return nil
 }
