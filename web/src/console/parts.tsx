@@ -1,10 +1,11 @@
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, useEffect } from "react";
+import type { ReactNode } from "react";
 import type { Run } from "../api/types.ts";
 import { shortId } from "../lib/format.ts";
 import { StateBadge } from "../ui/state.tsx";
 import { TableHead } from "../ui/table.tsx";
 import { Ago, Elapsed } from "../ui/time.tsx";
+import { usePageTitle } from "./page-title.ts";
 
 /** The head of a page; it names the tab as well. */
 export function Heading({
@@ -20,9 +21,7 @@ export function Heading({
   below?: ReactNode;
   children?: ReactNode;
 }) {
-  useEffect(() => {
-    document.title = `${tab} – Pipeweave`;
-  }, [tab]);
+  usePageTitle(tab);
   return (
     <div className="flex flex-wrap items-start gap-x-4 gap-y-2">
       <div className="min-w-0 flex-1 basis-64">

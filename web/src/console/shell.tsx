@@ -10,9 +10,9 @@ import { LinkBanner, LinkPill, NewVersionBanner, useBuildChanged } from "../ui/l
 import { CommandPalette, PaletteButton } from "../ui/palette.tsx";
 import { Empty } from "../ui/panel.tsx";
 import { PreferencesButton } from "../ui/preferences.tsx";
-import { announce } from "../ui/toast.tsx";
 import { type Role, useMay, useSession } from "./gate.tsx";
 import { MaintenanceBanner } from "./maintenance-banner.tsx";
+import { usePageTitle } from "./page-title.ts";
 import { groups, type Place } from "./places.ts";
 import { pendingQuery } from "./queries/enrollments.ts";
 import { searchEverything } from "./search.ts";
@@ -182,7 +182,7 @@ function Waiting({ place }: { place: Place }) {
   );
 }
 
-/** After a change of page the focus is at its start, as it is after a real load; and a screen reader hears where it is. */
+/** After a change of page the focus is at its start, as it is after a real load; its title is said when it is there. */
 function useRouteFocus(): void {
   const path = useRouterState({ select: (s) => s.resolvedLocation?.pathname });
   const before = useRef(path);
@@ -190,13 +190,13 @@ function useRouteFocus(): void {
     if (path === undefined || before.current === path) return;
     if (before.current !== undefined) {
       document.getElementById("main")?.focus({ preventScroll: true });
-      announce(document.querySelector("h1")?.textContent ?? "");
     }
     before.current = path;
   }, [path]);
 }
 
 export function NotFound() {
+  usePageTitle("Page not found");
   return (
     <div className="card">
       <h1 className="sr-only">Page not found</h1>
