@@ -6,6 +6,7 @@ import { takeToken } from "../api/token.ts";
 import { watchFocus } from "../lib/keep-focus.ts";
 import { watchKeyboard } from "../lib/keyboard.ts";
 import { watchTheme } from "../lib/theme.ts";
+import { wakeWithPage } from "../live/wake.ts";
 import { CrashGuard } from "../ui/crash.tsx";
 import { Toaster } from "../ui/toast.tsx";
 import { App } from "./app.tsx";
@@ -16,6 +17,7 @@ watchTheme();
 watchKeyboard();
 watchFocus();
 if (token.get() !== null) link.start();
+wakeWithPage(link);
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no #root");

@@ -58,6 +58,8 @@ let server: Server;
 let frames: number[];
 let resyncs: ResyncReason[];
 let probe: Probe;
+let probes: number[];
+let quiet: number;
 let link: Link<Frame>;
 
 beforeEach(() => {
@@ -66,13 +68,19 @@ beforeEach(() => {
   frames = [];
   resyncs = [];
   probe = "down";
+  probes = [];
+  quiet = 15_000;
   link = new Link<Frame>({
     transport: server.transport,
     seq: (f) => f.seq,
     isSnapshot: (f) => f.all === true,
     onFrame: (f) => frames.push(f.seq),
     onResync: (why) => resyncs.push(why),
-    probe: async () => probe,
+    probe: async (limitMs) => {
+      probes.push(limitMs);
+      return probe;
+    },
+    quietMs: () => quiet,
     backoff: { baseMs: 1_000, maxMs: 8_000 },
     clock,
     random: () => 1, // the longest wait
@@ -215,6 +223,56 @@ describe("loss", () => {
     probe = "down";
     await clock.advance(15_000);
     expect(link.getState().phase).toBe("lost");
+  });
+
+  it("W5: a page that is looked at knows within five seconds, and since when", async () => {
+    quiet = 2_500;
+    link.start();
+    server.last.on.opened();
+    await clock.advance(quiet);
+    expect(quiet + (probes[0] ?? 0)).toBeLessThan(5_000); // the question was given no longer than that
+    expect(link.getState()).toMatchObject({ phase: "lost", lostAt: 0 });
+  });
+
+  it("stays with a stream that speaks while the question is on its way", async () => {
+    link.start();
+    server.last.on.opened();
+    await clock.advance(14_999);
+    probe = "down";
+    const asked = clock.advance(1);
+    server.last.on.beat();
+    await asked;
+    await settle();
+    expect(link.getState().phase).toBe("live");
+  });
+
+  it("W7: looks at once when the page wakes, and only once", async () => {
+    link.start();
+    server.last.on.opened();
+    clock.time += 600_000; // asleep: no timer ran
+    probe = "ok";
+    link.wake();
+    link.wake();
+    await settle();
+    expect(probes).toHaveLength(1);
+    expect(link.getState().phase).toBe("live");
+    clock.time += 600_000;
+    probe = "down";
+    link.wake();
+    await settle();
+    expect(link.getState().phase).toBe("lost");
+    clock.time += 600_000;
+    for (let i = 0; i < 5; i++) link.wake();
+    expect(server.tries).toHaveLength(2);
+    for (let i = 0; i < 4; i++) {
+      await lose();
+      await clock.advance((link.getState().retryAt ?? 0) - clock.time);
+    }
+    await lose(); // the wait is long by now
+    for (let i = 0; i < 5; i++) link.wake();
+    expect((link.getState().retryAt ?? 0) - clock.time).toBe(1_000);
+    await clock.advance(1_000);
+    expect(server.tries).toHaveLength(7);
   });
 
   it("takes anything that comes for a sign of life", async () => {

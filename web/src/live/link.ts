@@ -46,6 +46,9 @@ const systemClock: Clock = {
   },
 };
 
+/** Whoever looks at the page is to know within five seconds that it is cut off; nobody looks at one in the background. */
+const quietWhileSeen = (): number => (document.visibilityState === "visible" ? 2_200 : 15_000);
+
 interface LinkOptions<F> {
   transport: Transport<F>;
   seq: (frame: F) => number;
@@ -54,7 +57,10 @@ interface LinkOptions<F> {
   onFrame: (frame: F) => void;
   /** Fetch again what is shown. */
   onResync: (why: ResyncReason) => void;
-  probe: () => Promise<Probe>;
+  /** Asks whether the server is there, and waits no longer than this for the answer. */
+  probe: (limitMs: number) => Promise<Probe>;
+  /** How long nothing may be heard before the server is asked whether it is there. */
+  quietMs?: () => number;
   backoff?: BackoffPolicy;
   clock?: Clock;
   random?: () => number;
@@ -62,7 +68,9 @@ interface LinkOptions<F> {
 
 const openLimitMs = 5_000; // for one try
 const steadyMs = 5_000; // open this long: the next loss starts counting anew
-const quietMs = 15_000; // nothing heard this long: ask whether the server is there
+const probeMs = 4_000; // for the question whether the server is there
+const quietProbeMs = 2_000; // the same while a stream is open
+const againMs = 1_000; // between tries that something else than the clock asks for
 const pollMs = 5_000;
 const pollAfter = 3; // failed tries
 
@@ -78,6 +86,8 @@ export class Link<F> {
   /** Grows with every try, so that an event of an earlier one can be told and dropped. */
   private generation = 0;
   private close: (() => void) | null = null;
+  private heardAt = 0;
+  private triedAt = Number.NEGATIVE_INFINITY;
   private cancels: Partial<Record<"retry" | "open" | "steady" | "quiet" | "poll", () => void>> = {};
 
   constructor(options: LinkOptions<F>) {
@@ -85,6 +95,7 @@ export class Link<F> {
       backoff: { baseMs: 1_000, maxMs: 10_000 },
       clock: systemClock,
       random: Math.random,
+      quietMs: quietWhileSeen,
       ...options,
     };
   }
@@ -119,7 +130,27 @@ export class Link<F> {
     this.connect();
   };
 
+  /**
+   * Something says that the connection may be another: the page was asleep or in the background, or the network changed.
+   * What would be noticed later is looked at now.
+   */
+  wake = (): void => {
+    const now = this.o.clock.now();
+    const rest = this.triedAt + againMs - now;
+    const { phase, retryAt } = this.state;
+    if (retryAt !== null) {
+      if (rest <= 0) {
+        if (phase === "polling") this.poll();
+        this.connect();
+      } else if (now + rest < retryAt) this.retryIn(rest);
+    } else if (phase === "live" && rest <= 0) {
+      this.triedAt = now;
+      void this.askWhileOpen();
+    }
+  };
+
   private connect(): void {
+    this.triedAt = this.o.clock.now();
     this.drop();
     this.cancel("retry");
     this.set({ retryAt: null });
@@ -131,27 +162,23 @@ export class Link<F> {
       (...args: A) => {
         if (generation === this.generation) fn(...args);
       };
-    const ended = mine((why: "lost" | "unauthorized") => {
-      this.drop();
-      if (why === "unauthorized") this.stop("unauthorized");
-      else this.lost();
-    });
+    const ended = mine((why: "lost" | "unauthorized") => this.ended(why));
     this.timer("open", openLimitMs, () => ended("lost"));
     this.close = this.o.transport(this.last, {
       opened: mine(() => {
         opened = true;
         this.cancel("open", "poll");
         this.timer("steady", steadyMs, () => this.set({ attempts: 0 }));
-        this.listen(ended);
+        this.listen();
         this.set({ phase: "live", retryAt: null, lostAt: null });
         // What happened before the stream was open is not on it, and a server
         // that started anew cannot know what we missed.
         this.o.onResync("opened");
       }),
-      beat: mine(() => this.listen(ended)),
+      beat: mine(() => this.listen()),
       frame: mine((frame: F) => {
         if (!opened) return;
-        this.listen(ended);
+        this.listen();
         this.take(frame, first);
         first = false;
       }),
@@ -178,19 +205,29 @@ export class Link<F> {
     this.o.onFrame(frame);
   }
 
-  private lost(): void {
+  private ended(why: "lost" | "unauthorized", since = this.o.clock.now()): void {
+    this.drop();
+    if (why === "unauthorized") this.stop("unauthorized");
+    else this.lost(since);
+  }
+
+  private lost(since: number): void {
     const attempts = this.state.attempts + 1;
-    const now = this.o.clock.now();
     const delay = backoffDelay(attempts, this.o.backoff, this.o.random);
     const phase = this.state.phase === "polling" ? "polling" : "lost";
-    this.set({ phase, attempts, retryAt: now + delay, lostAt: this.state.lostAt ?? now });
-    this.timer("retry", delay, () => this.connect());
+    this.set({ phase, attempts, lostAt: this.state.lostAt ?? since });
+    this.retryIn(delay);
     // A browser does not say why a WebSocket failed, so ask in the ordinary way.
     void this.ask();
   }
 
+  private retryIn(ms: number): void {
+    this.set({ retryAt: this.o.clock.now() + ms });
+    this.timer("retry", ms, () => this.connect());
+  }
+
   private async ask(): Promise<void> {
-    const answer = await this.o.probe();
+    const answer = await this.o.probe(probeMs);
     const { phase, attempts } = this.state;
     if (phase !== "lost" && phase !== "polling") return;
     if (answer === "unauthorized") this.stop("unauthorized");
@@ -208,14 +245,23 @@ export class Link<F> {
     this.timer("poll", pollMs, () => this.poll());
   }
 
-  /** (Re)starts the watch for silence. */
-  private listen(ended: (why: "lost" | "unauthorized") => void): void {
-    this.timer("quiet", quietMs, async () => {
-      const answer = await this.o.probe();
-      if (answer === "ok") {
-        if (this.state.phase === "live") this.listen(ended);
-      } else ended(answer === "unauthorized" ? "unauthorized" : "lost");
-    });
+  /** Something was heard: the watch for silence begins anew. */
+  private listen(): void {
+    this.heardAt = this.o.clock.now();
+    this.watch();
+  }
+
+  private watch(): void {
+    this.timer("quiet", this.o.quietMs(), () => void this.askWhileOpen());
+  }
+
+  /** Nothing tells an open stream on which nothing happens from one whose other end is gone, so ask. */
+  private async askWhileOpen(): Promise<void> {
+    const { generation, heardAt } = this;
+    const answer = await this.o.probe(quietProbeMs);
+    if (generation !== this.generation || this.state.phase !== "live") return;
+    if (answer === "ok" || heardAt !== this.heardAt) this.watch();
+    else this.ended(answer === "unauthorized" ? "unauthorized" : "lost", heardAt);
   }
 
   private drop(): void {

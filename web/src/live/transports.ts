@@ -35,6 +35,9 @@ export function eventStream(client: ApiClient, path: string): Transport<StreamEv
   };
 }
 
+/** How the daemon closes a socket whose token was replaced. */
+const revoked = 4401;
+
 /** The daemon's WebSocket. Browsers cannot set headers on it, so the token is in its address, as the local API has it. */
 export function localSocket(token: TokenStore, path: string): Transport<LocalFrame> {
   return (since, on) => {
@@ -49,7 +52,7 @@ export function localSocket(token: TokenStore, path: string): Transport<LocalFra
       if (frame) on.frame(frame);
       else on.beat();
     };
-    socket.onclose = () => on.closed("lost");
+    socket.onclose = (event) => on.closed(event.code === revoked ? "unauthorized" : "lost");
     return () => {
       socket.onopen = socket.onmessage = socket.onclose = null;
       socket.close();
@@ -58,10 +61,10 @@ export function localSocket(token: TokenStore, path: string): Transport<LocalFra
 }
 
 /** A probe that asks a cheap route whether the server is there and takes our token. */
-export function httpProbe(client: ApiClient, path: string): () => Promise<Probe> {
-  return async () => {
+export function httpProbe(client: ApiClient, path: string): (limitMs: number) => Promise<Probe> {
+  return async (timeoutMs) => {
     try {
-      await client.get(path, { timeoutMs: 4_000 });
+      await client.get(path, { timeoutMs });
       return "ok";
     } catch (cause) {
       if (!(cause instanceof ApiError) || cause.unreachable) return "down";
