@@ -163,9 +163,10 @@ async function switchProcess(host, w, verb, answer) {
 
 /** Which lines a question about a log means. */
 function fits(query) {
-  const find = query.get("grep");
+  const fold = (text) => (query.get("ignoreCase") === "1" ? text.toLowerCase() : text);
+  const find = fold(query.get("grep") ?? "");
   const stream = query.get("stream");
-  return (l) => (!find || l.line.includes(find)) && (!stream || l.stream === stream);
+  return (l) => (!find || fold(l.line).includes(find)) && (!stream || l.stream === stream);
 }
 
 /** The page of it that was asked for. */

@@ -29,6 +29,11 @@ export function taskLog(run: string): LogSource {
   return {
     empty: "The task wrote nothing to its log.",
     page: (query, signal) => ask(run, query, signal),
+    file: run,
+    download: (filter, form) =>
+      client.blob(
+        `/api/task-runs/${encodeURIComponent(run)}/logs/download?${logParameters(filter, "level")}&format=${form}`,
+      ),
   };
 }
 
@@ -72,7 +77,7 @@ export function TaskLog({
   if (!tail.data) {
     return <Awaited query={tail} what="The log could not be loaded" lines={2} />;
   }
-  const { lines, more } = tail.data;
+  const { lines, next } = tail.data;
   if (lines.length === 0) return <p className="p-3 text-sm text-muted">The task wrote nothing to its log.</p>;
   const error = lines.findLast((l) => l.mark === "error")?.pos;
   return (
@@ -92,7 +97,7 @@ export function TaskLog({
         ))}
       </section>
       <div className="flex items-center gap-3 border-t border-line px-3 py-1.5 text-sm text-muted">
-        <span className="flex-1">{more ? `The last ${lines.length} lines.` : "That is all of it."}</span>
+        <span className="flex-1">{next !== null ? `The last ${lines.length} lines.` : "That is all of it."}</span>
         <Button size="sm" icon={Maximize2} onClick={() => (onOpen ? onOpen(error) : setWhole(true))}>
           {onOpen && error !== undefined ? "Open the log at the error" : "Open the log"}
         </Button>

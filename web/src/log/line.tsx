@@ -11,6 +11,8 @@ interface Props {
   wrap: boolean;
   times: boolean;
   selected: boolean;
+  /** It has a button that copies it; not every line, because a thousand buttons make scrolling slow. */
+  copyable: boolean;
   /** Its place was chosen, with Shift down to extend what is. */
   onPick: (pos: number, extend: boolean) => void;
 }
@@ -25,7 +27,7 @@ const marks: Record<Line["mark"], string> = {
 };
 
 /** One line: its time, which leads to it, what wrote it, and its text. */
-export const LogRow = memo(function LogRow({ line, find, wrap, times, selected, onPick }: Props) {
+export const LogRow = memo(function LogRow({ line, find, wrap, times, selected, copyable, onPick }: Props) {
   const [whole, setWhole] = useState(false);
   const long = line.text.length > shownLength;
   const text = long && !whole ? line.text.slice(0, shownLength) : line.text;
@@ -33,7 +35,7 @@ export const LogRow = memo(function LogRow({ line, find, wrap, times, selected, 
   return (
     <div
       data-selected={selected || undefined}
-      className={`group flex gap-3 px-4 hover:bg-sunken data-selected:bg-sunken data-selected:shadow-[inset_3px_0_var(--accent)] ${wrap ? "whitespace-pre-wrap" : "whitespace-pre"}`}
+      className={`flex gap-3 px-4 hover:bg-sunken data-selected:bg-sunken data-selected:shadow-[inset_3px_0_var(--accent)] ${wrap ? "whitespace-pre-wrap" : "whitespace-pre"}`}
     >
       <button
         type="button"
@@ -57,11 +59,9 @@ export const LogRow = memo(function LogRow({ line, find, wrap, times, selected, 
           </button>
         )}
       </bdi>
-      <CopyButton
-        text={plain(line.text)}
-        label="Copy line"
-        className="-my-0.5 opacity-0 group-hover:opacity-100 focus-visible:opacity-100"
-      />
+      {copyable && (
+        <CopyButton text={plain(line.text)} label="Copy line" className="sticky right-1 -my-0.5 -ml-9 bg-sunken" />
+      )}
     </div>
   );
 });

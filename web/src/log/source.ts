@@ -19,6 +19,7 @@ export interface LogQuery {
   /** Only lines that hold this text, or match it as a regular expression. */
   find?: string;
   regex?: boolean;
+  ignoreCase?: boolean;
   /** Only lines with this mark. */
   mark?: Line["mark"];
   /** Count all lines that fit, too. */
@@ -28,10 +29,12 @@ export interface LogQuery {
 /** Some lines, oldest first. */
 export interface LogPage {
   lines: Line[];
-  /** Whether there are more in the direction that was asked for. */
-  more: boolean;
-  /** The search took too long and got no further than this position, which goes on as before or after; null: it is through. */
-  reached: number | null;
+  /** From where the question goes on in its direction, as before or after; null: there is nothing more. */
+  next: number | null;
+  /** The search took too long, and got no further than next. */
+  partial: boolean;
+  /** Lines behind the position that was asked for are no longer held. */
+  gap: boolean;
   count: number | null;
   /** There are at least so many. */
   countPartial: boolean;
@@ -40,13 +43,21 @@ export interface LogPage {
 /** What a reader of a log hears: one more line, or that some may be missing. */
 export type LogSignal = { line: Line } | { reload: true };
 
+/** What decides whether a line is shown. */
+export type LogFilter = Pick<LogQuery, "find" | "regex" | "ignoreCase" | "mark">;
+
+/** The forms of a log that is saved. */
+export type LogForm = "text" | "ndjson";
+
 /** Where the lines of one log come from. A viewer that is given another object starts anew. */
 export interface LogSource {
   page(query: LogQuery, signal: AbortSignal): Promise<LogPage>;
   /** Hears what is written from now on until the returned function is called; absent where nothing can come any more. */
   listen?(listener: (signal: LogSignal) => void): () => void;
-  /** Saves all of it, or what fits the filter. */
-  download?(filter: Pick<LogQuery, "find" | "regex" | "mark">): Promise<void>;
+  /** Gets all of it, or what fits the filter. */
+  download(filter: LogFilter, form: LogForm): Promise<Blob>;
+  /** What a file of it is called, without the ending. */
+  file: string;
   /** What to say where there is no line at all. */
   empty: string;
 }
@@ -61,6 +72,7 @@ interface Answer<Item> {
   newer: number;
   more: boolean;
   partial: boolean;
+  gap?: boolean;
   count?: number;
   countPartial?: boolean;
 }
@@ -73,6 +85,7 @@ export function logParameters(query: Partial<LogQuery>, markedBy: "stream" | "le
   if (query.after !== undefined) out.set("after", String(query.after));
   if (query.find) out.set("grep", query.find);
   if (query.regex) out.set("regex", "1");
+  if (query.ignoreCase) out.set("ignoreCase", "1");
   if (query.mark) out.set(markedBy, query.mark);
   if (query.count) out.set("count", "1");
   return out;
@@ -82,8 +95,9 @@ export function logParameters(query: Partial<LogQuery>, markedBy: "stream" | "le
 export function logPage<Item>(answer: Answer<Item>, query: LogQuery, line: (item: Item) => Line): LogPage {
   return {
     lines: (answer.items ?? []).map(line),
-    more: answer.more,
-    reached: answer.partial ? (query.after !== undefined ? answer.newer : answer.older) : null,
+    next: answer.more ? (query.after !== undefined ? answer.newer : answer.older) : null,
+    partial: answer.partial,
+    gap: answer.gap ?? false,
     count: answer.count ?? null,
     countPartial: answer.countPartial ?? false,
   };

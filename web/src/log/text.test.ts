@@ -3,7 +3,7 @@ import { finder, pieces, plain } from "./text.ts";
 
 const esc = "\u001b";
 const shown = (line: string, find: string | null = null) =>
-  pieces(line, find === null ? null : finder(find, false)).map((p) => p.text);
+  pieces(line, find === null ? null : finder(find, false, true)).map((p) => p.text);
 
 it("keeps colours and drops what steers a terminal", () => {
   const line = `${esc}[31mred${esc}[0m ${esc}[2K${esc}]0;title\u0007plain${esc}[38;2;1;2;3mtrue`;
@@ -49,15 +49,27 @@ it("links web addresses and nothing else", () => {
 it("marks what was searched for, across colours", () => {
   const line = `one ${esc}[32mt${esc}[0mwo one`;
   expect(
-    pieces(line, finder("TWO", false))
+    pieces(line, finder("TWO", false, true))
       .filter((p) => p.found)
       .map((p) => p.text),
   ).toEqual(["t", "wo"]);
   expect(shown("a.b aXb", "a.b")).toEqual(["a.b", " aXb"]);
-  expect(finder("(", true)).toBeNull();
+  expect(shown("Error error", "error")).toEqual(["Error", " ", "error"]);
+  expect("Error error".match(finder("error", false, false) ?? /-/)).toEqual(["error"]);
 });
 
 it("is not overwhelmed by a bomb of sequences", () => {
   expect(plain(`begin${`${esc}[1;2;3;4;5;`.repeat(50_000)}`)).toBe("begin"); // none of them ends
   expect(shown(`${`${esc}[1m`.repeat(50_000)}end`)).toEqual(["end"]);
+});
+
+it("marks what an expression matches, unless the tries could take for ever", () => {
+  const tried = (find: string) => finder(find, true, false) !== null;
+  expect("in 12 ms".match(finder("\\d+ ms", true, false) ?? /-/)).toEqual(["12 ms"]);
+  expect("NEEDLE".match(finder("(?i)needle", true, false) ?? /-/)).toEqual(["NEEDLE"]);
+  expect(["time(d)? ?out", "a|b", "[*+]{2}", "x\\+\\*"].map(tried)).toEqual([true, true, true, true]);
+  expect(
+    ["(a+)+$", "(a|a)*b", ".*.*=", "(", "(?P<n>a)", "a{1,999}b{1,999}", "(a)\\1", "((a{2}){2}){2}"].map(tried),
+  ).toEqual(Array(8).fill(false));
+  expect(tried("a?".repeat(30) + "a".repeat(30))).toBe(false);
 });

@@ -40,11 +40,15 @@ export function Menu({ label, items, icon: Icon, children, disabled, align = "en
     place(popover, button.current, align);
     popover.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const close = () => setOpen(false);
+    // Only what moves the button leaves the list behind: a log that follows its end scrolls all the time.
+    const onScroll = (event: Event) => {
+      if (event.target instanceof Node && event.target.contains(button.current)) close();
+    };
     window.addEventListener("resize", close);
-    window.addEventListener("scroll", close, true);
+    window.addEventListener("scroll", onScroll, true);
     return () => {
       window.removeEventListener("resize", close);
-      window.removeEventListener("scroll", close, true);
+      window.removeEventListener("scroll", onScroll, true);
     };
   }, [open, align]);
 

@@ -1,5 +1,4 @@
 import type { LogLine, LogLines } from "../../api/types.ts";
-import { saveFile } from "../../lib/save.ts";
 import { type Line, type LogSource, logPage, logParameters, searchLimitMs } from "../../log/source.ts";
 import { client, listenLog } from "../daemon.ts";
 
@@ -25,9 +24,7 @@ export function workerLog(id: string, name: string): LogSource {
         // A line that could not be written has no place, and stands behind the last one that has.
         else if (signal.line.pos >= 0) listener({ line: line(signal.line) });
       }),
-    async download(filter) {
-      const blob = await client.blob(`${base}/download?${logParameters(filter, "stream")}`);
-      saveFile(`${name.replaceAll(/[^\w.-]+/g, "-")}.log`, blob);
-    },
+    file: name.replaceAll(/[^\w.-]+/g, "-"),
+    download: (filter, form) => client.blob(`${base}/download?${logParameters(filter, "stream")}&format=${form}`),
   };
 }
