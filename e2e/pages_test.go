@@ -137,7 +137,8 @@ type browser struct {
 	cmd     *exec.Cmd
 }
 
-func openBrowser(t *testing.T, facts map[string]any) *browser {
+// pagesBuilt wants the pages and the tools that drive a browser.
+func pagesBuilt(t *testing.T) {
 	t.Helper()
 	for _, page := range []string{"console.html.gz", "dashboard.html.gz"} {
 		if _, err := os.Stat(filepath.Join("..", "web", "dist", "packed", page)); err != nil {
@@ -147,6 +148,11 @@ func openBrowser(t *testing.T, facts map[string]any) *browser {
 	if _, err := os.Stat(filepath.Join("..", "web", "node_modules", "playwright-core")); err != nil {
 		t.Fatalf("the tools of the pages are not installed: run make web, then test again (%v)", err)
 	}
+}
+
+func openBrowser(t *testing.T, facts map[string]any) *browser {
+	t.Helper()
+	pagesBuilt(t)
 	cmd := exec.Command("node", "pages.mjs")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
