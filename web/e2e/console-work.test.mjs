@@ -120,6 +120,13 @@ test("a replay says first what runs again", limit, async () => {
   await dialog.getByText("should do no harm twice").waitFor();
   await dialog.getByText("2 tasks completed and stay").waitFor();
   await clean(page);
+  await dialog.getByLabel("Everything, from the start, as a new run").check();
+  await dialog.getByText("A new run of 4 tasks begins").waitFor();
+  await dialog.getByRole("button", { name: "Go on to the input" }).click();
+  await page.getByRole("button", { name: "Start the run" }).waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).last().click();
+  await page.getByRole("button", { name: "Replay what broke" }).click();
+  await dialog.getByText("1 task will run at once").waitFor();
   await dialog.getByRole("button", { name: "Replay", exact: true }).click();
   await page.locator('[data-run-status="running"]').waitFor();
   assert.deepEqual(complaints, []);
@@ -235,6 +242,21 @@ test("runs: filters live in the address, and new runs do not move the rows", lim
   assert.deepEqual(complaints, []);
   await close();
   await own.stop();
+});
+
+test("two versions of the code stand beside each other, and lead to their runs", limit, async () => {
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(at("/tasks/download"));
+  const pair = page.getByRole("table", { name: "Two versions beside each other" });
+  await pair.getByLabel("Version on the left").selectOption("1");
+  await page.waitForURL(/left=1/);
+  await pair.locator('tr[data-differs="true"]').getByText("1.0.0").waitFor();
+  await page.getByText("The code differs.").waitFor();
+  await pair.getByRole("link", { name: /of version 3/ }).click();
+  await page.getByRole("heading", { name: "Runs with version 3" }).waitFor();
+  assert.match(page.url(), /left=1/);
+  assert.deepEqual(complaints, []);
+  await close();
 });
 
 test("maintenance: asked for with a reason, told on every page, waited for, and ended", limit, async (t) => {

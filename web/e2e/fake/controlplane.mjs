@@ -359,7 +359,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       /^\/api\/dlq\/retry-all$/,
       (_, { body }) => {
         // One of them was retried meanwhile by somebody else.
-        const taken = body.ids.length > 1 ? body.ids.slice(0, 1) : [];
+        const taken = body.ids.length > 1 ? body.ids.filter((id) => id === "dlq_0192f00000000") : [];
         const done = body.ids.filter((id) => !taken.includes(id));
         dead = dead.filter((l) => !done.includes(l.id));
         return {

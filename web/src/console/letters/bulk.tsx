@@ -1,4 +1,5 @@
 import { RotateCcw, Trash2 } from "lucide-react";
+import { useState } from "react";
 import type { DeadLetter } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
@@ -25,18 +26,24 @@ export function Bulk({
   size = "sm",
 }: { letters: DeadLetter[]; what: string; size?: "sm" | "md" } & OnOutcome) {
   const may = useMayChange();
+  const [far, setFar] = useState(0);
+  const begin = <T,>(run: (ids: string[], onProgress: (n: number) => void) => Promise<T>) => {
+    setFar(0);
+    return run(ids, setFar);
+  };
   if (!may || letters.length === 0) return null;
   const n = letters.length;
   // Typed where much is at stake: the number, which nobody types by habit.
   const typed = n > typedFrom ? { typed: String(n) } : {};
   const ids = letters.map((l) => l.id);
+  const progress = n > typedFrom ? ` ${far} of ${n}…` : "…";
   return (
     <span className="flex flex-wrap items-start gap-2">
       <Action
         size={size}
         label={`Retry ${n}`}
         name={`Retry ${n}: ${what}`}
-        doing="Retrying…"
+        doing={`Retrying${progress}`}
         icon={RotateCcw}
         confirm={{
           title: `Retry ${count(n, "dead letter")}?`,
@@ -50,7 +57,7 @@ export function Bulk({
           ),
         }}
         {...(n === 1 ? { command: `pipeweave dlq retry ${ids[0]}` } : {})}
-        run={() => retryLetters(ids)}
+        run={() => begin(retryLetters)}
         done={(got) => (got.failed.length === 0 ? `${count(got.done, "dead letter")} retried` : null)}
         onDone={(got) => onOutcome(got.failed.length > 0 ? { ...got, verb: "retried" } : null)}
       />
@@ -58,7 +65,7 @@ export function Bulk({
         size={size}
         label={`Purge ${n}`}
         name={`Purge ${n}: ${what}`}
-        doing="Purging…"
+        doing={`Purging${progress}`}
         icon={Trash2}
         variant="danger"
         confirm={{
@@ -73,11 +80,15 @@ export function Bulk({
             </p>
           ),
         }}
-        run={() => purgeLetters(ids)}
+        run={() => begin(purgeLetters)}
         done={(got) =>
-          got.done === n ? `${count(n, "dead letter")} purged` : `${got.done} of ${n} purged; the others were gone`
+          got.failed.length > 0
+            ? null
+            : got.done === n
+              ? `${count(n, "dead letter")} purged`
+              : `${got.done} of ${n} purged; the others were gone`
         }
-        onDone={() => onOutcome(null)}
+        onDone={(got) => onOutcome(got.failed.length > 0 ? { ...got, verb: "purged" } : null)}
       />
     </span>
   );

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { CircleCheck } from "lucide-react";
 import { useMemo, useState } from "react";
 import { count } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect, SpanSelect } from "../../ui/field.tsx";
 import { Awaited, Empty } from "../../ui/panel.tsx";
+import { useMay } from "../gate.tsx";
 import { Bulk, type BulkOutcome, Report } from "../letters/bulk.tsx";
 import { Group } from "../letters/group.tsx";
 import { groupLetters } from "../letters/letters.ts";
@@ -22,6 +23,7 @@ export function DeadLettersPage() {
   const navigate = route.useNavigate();
   const letters = useQuery(lettersQuery({ pipelineId: search.pipeline, taskId: search.task, hours: search.hours }));
   const pipelines = useQuery(pipelinesQuery);
+  const audits = useMay("admin");
   const [outcome, setOutcome] = useState<BulkOutcome | null>(null);
   const set = (change: LettersSearch) => void navigate({ search: (old: LettersSearch) => ({ ...old, ...change }) });
   const groups = useMemo(() => groupLetters(letters.data?.items ?? []), [letters.data]);
@@ -81,6 +83,14 @@ export function DeadLettersPage() {
             <p className="flex-1 basis-60 text-muted">
               {count(letters.data.total, "dead letter")} in {count(groups.length, "group")}
               {letters.data.total > all.length && `; the newest ${mostLetters} are shown`}
+              {audits && (
+                <>
+                  {" · "}
+                  <Link to="/audit" search={{ action: "dlq" }} className="link">
+                    Who retried and purged
+                  </Link>
+                </>
+              )}
             </p>
             {groups.length > 1 && <Bulk letters={all} what="all that are shown" onOutcome={setOutcome} />}
           </div>

@@ -13,6 +13,7 @@ import { Heading } from "../parts.tsx";
 import { queueItemsQuery } from "../queries/queue.ts";
 import { historyQuery, schemaQuery, taskQuery } from "../queries/services.ts";
 import type { TaskSearch } from "../routes/work.ts";
+import { CompareVersions } from "../task/compare.tsx";
 import { Items } from "./queue.tsx";
 
 const route = getRouteApi("/tasks/$id");
@@ -21,6 +22,8 @@ const pageSize = 20;
 /** One task: what it is, how its code changed, and which runs used which version. */
 export function TaskPage() {
   const { id } = route.useParams();
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
   const history = useQuery(historyQuery(id));
   const missing = history.error instanceof ApiError && history.error.status === 404;
   return (
@@ -43,13 +46,25 @@ export function TaskPage() {
       ) : (
         <>
           <div className="grid grid-cols-1 gap-4 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)] lg:items-start">
-            <Panel title="Code versions">
-              {history.data ? (
-                <History id={id} versions={history.data} />
-              ) : (
-                <Awaited query={history} what="The code versions could not be loaded" />
+            <div className="space-y-4">
+              <Panel title="Code versions">
+                {history.data ? (
+                  <History id={id} versions={history.data} />
+                ) : (
+                  <Awaited query={history} what="The code versions could not be loaded" />
+                )}
+              </Panel>
+              {history.data && history.data.length > 1 && (
+                <CompareVersions
+                  id={id}
+                  versions={history.data}
+                  pair={{ left: search.left, right: search.right }}
+                  onPair={(pair) =>
+                    void navigate({ search: (old: TaskSearch) => ({ ...old, ...pair }), resetScroll: false })
+                  }
+                />
               )}
-            </Panel>
+            </div>
             <div className="space-y-4">
               <About id={id} />
               <Schema id={id} />

@@ -37,6 +37,9 @@ export interface LettersSearch {
 export interface TaskSearch {
   [key: string]: unknown;
   version?: number | undefined;
+  /** Two versions beside each other. */
+  left?: number | undefined;
+  right?: number | undefined;
   page?: number | undefined;
 }
 
@@ -113,7 +116,13 @@ const task = createRoute({
   getParentRoute: () => root,
   path: "/tasks/$id",
   component: lazyPage(pages, "TaskPage"),
-  validateSearch: (raw: Raw): TaskSearch => present({ version: positive(raw.version), page: positive(raw.page) }),
+  validateSearch: (raw: Raw): TaskSearch =>
+    present({
+      version: positive(raw.version),
+      left: positive(raw.left),
+      right: positive(raw.right),
+      page: positive(raw.page),
+    }),
 });
 const queue = createRoute({
   getParentRoute: () => root,

@@ -49,7 +49,16 @@ export function RunActions({ run }: { run: RunDetail }) {
           Run again
         </Button>
       )}
-      {replaying && <ReplayDialog run={run} onClose={() => setReplaying(false)} />}
+      {replaying && (
+        <ReplayDialog
+          run={run}
+          onStart={() => {
+            setReplaying(false);
+            setAgain(true);
+          }}
+          onClose={() => setReplaying(false)}
+        />
+      )}
       {again && <TriggerDialog pipeline={run.pipelineId} inputPath={run.inputPath} onClose={() => setAgain(false)} />}
     </>
   );
