@@ -182,7 +182,7 @@ func openBrowser(t *testing.T, facts map[string]any) *browser {
 	t.Cleanup(func() {
 		if cmd.ProcessState == nil { // the browser is in its group
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			for range answers { //nolint:revive // whatever it still says
+			for range answers { // whatever it still says
 			}
 			_ = cmd.Wait()
 		}
@@ -229,7 +229,7 @@ func (b *browser) step(t *testing.T, name string, more map[string]any) {
 func (b *browser) close(t *testing.T) {
 	t.Helper()
 	_ = b.in.Close()
-	for range b.answers { //nolint:revive // it says nothing more
+	for range b.answers { // it says nothing more
 	}
 	if err := b.cmd.Wait(); err != nil {
 		t.Errorf("the browser: %v", err)

@@ -29,7 +29,7 @@ func Images(root string) ([]string, error) {
 	shown := map[string]bool{}
 	sum := int64(0)
 	err := Files(root, func(name string) error {
-		if name != "README.md" && !(strings.HasPrefix(name, "docs/") && strings.HasSuffix(name, ".md")) {
+		if name != "README.md" && (!strings.HasPrefix(name, "docs/") || !strings.HasSuffix(name, ".md")) {
 			return nil
 		}
 		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))

@@ -38,7 +38,7 @@ func TestCompress(t *testing.T) {
 			w.Header().Set("Content-Encoding", "br")
 			answer("application/json", large, 200)(w, r)
 		}, false, 200, large},
-		{"no body", "GET", "gzip", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, false, 204, ""},
+		{"no body", "GET", "gzip", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, false, http.StatusNoContent, ""},
 		{"nothing at all", "GET", "gzip", func(http.ResponseWriter, *http.Request) {}, false, 200, ""},
 		{"a copied file", "GET", "gzip", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.Copy(w, strings.NewReader(large))
@@ -123,7 +123,7 @@ func TestCompress_panic(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})))
 	defer server.Close()
-	res, err := server.Client().Get(server.URL) //nolint:noctx // the server is ours
+	res, err := server.Client().Get(server.URL)
 	if err != nil {
 		return // the header was not out yet
 	}
