@@ -25,7 +25,7 @@
 //     TestLogs_W9; what W8 and W7 ask of the server is bounded lines and a feed
 //     that resumes, see docs/logs.md; the rest of them is the pages'. Of W2,
 //     tickets do not apply: the socket takes the token, as the contract has it.
-//     W10 and W11 are the pages' alone.
+//     W10 and W11 are the pages' alone, see below.
 //   - P1: TestSupervisor_P1, TestHost_P1; P3: TestSupervisor_P3, TestHost_P3; P5:
 //     TestSupervisor_P5; P6: TestSupervisor_P6, TestRun_P6, TestHost_P6; P7:
 //     TestSupervisor_P7, TestHost_P7; P8: TestRun_P8, TestService_P8; P9, P10, P13,
@@ -36,6 +36,20 @@
 //     TestStatus_*, TestFitTable_C7; C9: TestLogin_C9; C10: TestConfig_C10; C11:
 //     TestInstall_C11, TestRender_C11; C13: TestCompletion_C13; C14:
 //     TestReference_C14.
+//
+// The pages, in web/e2e against servers that hold everything in memory, with the
+// numbers in the titles of the tests, and here against the real programs:
+//
+//   - W3, W5: slow.test.mjs, dashboard.test.mjs, console.test.mjs. W10: each
+//     screen of screens.mjs in access.test.mjs (axe in both themes, targets,
+//     200 % zoom, 360 and 320 px, no motion), keyboard.test.mjs without a mouse.
+//     W11: zones.test.mjs.
+//   - X2: slow.test.mjs, for each answer of each page. X3, X5: TestLargePages,
+//     console-work.test.mjs. X6: console-work.test.mjs, model.test.ts. X7, X8:
+//     console-fleet.test.mjs, console-work.test.mjs. X9: console.test.mjs. X10:
+//     budget.test.mjs; that axe and the policy fail the build is W10's, since
+//     every tab of these tests fails on what the browser complains about.
+//   - Names that somebody chose to break a page with: hostile.test.mjs.
 //
 // What is promised of upgrades: TestUpgrade_rollingUnderLoad (no run notices),
 // TestUpgrade_kills (a kill at any step), TestUpgrade_U9_releasesThatDoNotWork

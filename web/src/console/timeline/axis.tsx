@@ -28,7 +28,7 @@ export function Axis({ range, zone }: { range: Range; zone: string }) {
   const shape = span > 172_800_000 ? "short" : span > 600_000 ? "minute" : "clock";
   const text = (at: number) => (span < relativeBelow ? `+${duration(at - range.from)}` : inZone(at, zone, shape));
   return (
-    <div aria-hidden className="flex border-b border-line text-xs text-muted">
+    <div data-axis aria-hidden className="flex border-b border-line text-xs text-muted">
       <span className="w-(--name) shrink-0 border-r border-line px-3 py-1.5">Task</span>
       <span className="relative h-7 min-w-0 flex-1 overflow-hidden">
         {marks.map((at) => {
