@@ -41,6 +41,7 @@ func Run(t *testing.T, open, migrated Open) {
 		{"hostile", hostileCases},
 		{"races", raceCases},
 		{"long lists", longListCases},
+		{"agreement", agreementCases},
 		{"dead letters", deadLetterCases},
 		{"idempotency", idempotencyCases},
 		{"upkeep", upkeepCases},
