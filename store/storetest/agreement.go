@@ -13,7 +13,7 @@ import (
 var agreementCases = []testCase{{name: "X3 list and details of 1,000 finishing runs", run: listAndDetails}}
 
 func listAndDetails(f *fixture) {
-	const runs, atOnce = 1000, 20
+	const runs, atOnce = 1000, 50
 	f.register(task("a"))
 	starts := make([]store.StartRun, runs)
 	for i := range starts {
@@ -65,7 +65,7 @@ func listAndDetails(f *fixture) {
 		for _, run := range list {
 			hear("the list", run.ID, run.Status)
 		}
-		for n := looks % 7; n < runs; n += 97 {
+		for n := looks % 7; n < runs; n += 197 {
 			detail, err := f.PipelineRun(f.ctx, list[n].ID)
 			f.must(err)
 			hear("the run itself", detail.ID, detail.Status)
