@@ -137,9 +137,7 @@ func find(ctx context.Context, log lines.File, q LogQuery) (LogPage, error) {
 	if limit <= 0 {
 		limit = DefaultLogLines
 	}
-	// Where it begins at an end of the log the lines are counted on the way: a
-	// log is gone through once, not twice.
-	counting := q.Count && (q.After != nil && *q.After < 0 || q.After == nil && q.Before == nil)
+	counting := q.Count && q.fromAnEnd()
 	size := 0
 	// take looks at a line, and reports false when there is nothing more to do.
 	// reached moves on with every line until the page is full.
@@ -186,17 +184,29 @@ func find(ctx context.Context, log lines.File, q LogQuery) (LogPage, error) {
 		page.More = true
 	}
 	if err == nil && q.Count && !counting {
-		_, err = log.Forward(ctx, 0, func(raw []byte, at int64) bool {
-			if _, ok := m.fits(raw, at); ok {
-				page.Count++
-			}
-			return true
-		})
-		if page.CountPartial = errors.Is(err, lines.ErrTime); page.CountPartial {
-			err = nil
-		}
+		page.Count, page.CountPartial, err = count(ctx, log, m)
 	}
 	return page, err
+}
+
+// fromAnEnd reports whether the search begins at an end of the log. Then the
+// lines are counted on the way: a log is gone through once, not twice.
+func (q LogQuery) fromAnEnd() bool {
+	return q.After != nil && *q.After < 0 || q.After == nil && q.Before == nil
+}
+
+// count counts the lines of a whole log that fit, until ctx ends.
+func count(ctx context.Context, log lines.File, m logMatcher) (n int, partial bool, err error) {
+	_, err = log.Forward(ctx, 0, func(raw []byte, at int64) bool {
+		if _, ok := m.fits(raw, at); ok {
+			n++
+		}
+		return true
+	})
+	if errors.Is(err, lines.ErrTime) {
+		return n, true, nil
+	}
+	return n, false, err
 }
 
 // readLogLine reads one line as workers write them, a JSON object, in the words

@@ -42,7 +42,7 @@ func (m logMatcher) fits(raw []byte, at int64) (LogLine, bool) {
 		return LogLine{}, false
 	}
 	// With a backslash in it, a line may spell anything otherwise.
-	if bytes.IndexByte(raw, '\\') < 0 && !(m.first.In(raw) && m.mayBeOfLevel(raw)) {
+	if bytes.IndexByte(raw, '\\') < 0 && (!m.first.In(raw) || !m.mayBeOfLevel(raw)) {
 		return LogLine{}, false
 	}
 	line := readLogLine(raw)
