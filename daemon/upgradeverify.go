@@ -103,6 +103,9 @@ func (v *verification) look(ctx context.Context, e manifest.Entry) (done bool, f
 		v.pid, v.since, v.beat = s.PID, time.Now(), false
 	}
 	v.ask(ctx, e)
+	if now, _ := v.h.supervisor.Status(e.ID); now.PID != s.PID {
+		return false, "", "waiting for the process" // it ended meanwhile; the next look tells how
+	}
 	return v.judge(time.Since(v.since) >= v.h.o.verifyStay, late)
 }
 

@@ -88,13 +88,13 @@ func versionedMain(version string, is behaviour) {
 		return
 	}
 	go func() {
-		for n := 1; ; n++ {
+		for {
 			body, _ := json.Marshal(map[string]any{"version": version, "pid": os.Getpid()})
 			resp, err := http.Post(file.APIURL+"/test/beat/"+file.WorkerID, "application/json", bytes.NewReader(body))
 			if err == nil {
 				_ = resp.Body.Close()
 			}
-			if is == late && n == 2 {
+			if is == late { // at once: on a busy machine the next beat may come when all is proved
 				os.Exit(4)
 			}
 			time.Sleep(20 * time.Millisecond)
