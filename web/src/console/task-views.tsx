@@ -175,7 +175,7 @@ export function TaskPanel({
               >
                 {(path) => <ObjectBody path={path} label={`Output of ${node.id}`} />}
               </Stored>
-              {!(told && run.logsPath) && (
+              {!told && (
                 <Stored
                   title="Log"
                   path={run.logsPath}
