@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -303,12 +304,17 @@ func TestRollout_twoReplicas(t *testing.T) {
 		}
 	}
 	all[5].behave = func(*machine, api.HostOrder) error { return errors.New("no") }
+	steered := make(chan struct{})
+	letEnd := sync.OnceFunc(func() { close(steered) })
+	defer letEnd()
+	all[7].behave = func(*machine, api.HostOrder) error { <-steered; return nil } // it does not end before
 	one.publish("2.0.0")
 	on(t, all...)
 	r := one.startRollout(`{"version":"2.0.0","canary":1,"maxUnavailable":2,"maxFailures":1}`)
 	for _, steer := range []string{"pause", "resume", "pause", "resume"} {
 		two.as(two.operate, "POST", "/api/v1/rollouts/"+r.ID+"/"+steer, "", 200, nil)
 	}
+	letEnd()
 	done := two.until(r.ID, "succeeded")
 	if done.Counts.Succeeded != 7 || done.Counts.Failed != 1 {
 		t.Errorf("ended %+v", done.Rollout)
