@@ -24,40 +24,6 @@ const start = async (options) => {
 const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 const limit = { timeout: 90_000 };
 
-const screens = [
-  ["/hosts", "Hosts"],
-  ["/hosts?view=workers", "Hosts"],
-  ["/hosts?view=pool", "Hosts"],
-  ["/hosts?view=joining&adding=true", "Hosts"],
-  ["/hosts/hst_2", "mac-02"],
-  ["/rollouts", "Rollouts"],
-  ["/rollouts/rol_1", "pipedai-worker 1.5.0"],
-  ["/releases", "Releases"],
-  ["/tokens", "Tokens"],
-  ["/workspaces", "Workspaces"],
-  ["/audit", "Audit"],
-];
-for (const width of [1280, 360]) {
-  test(`the operating screens at ${width} px, with hostile names, in both themes`, { timeout: 180_000 }, async () => {
-    const fake = await start();
-    const { page, complaints, close } = await openTab(browser, { width });
-    for (const [path, heading] of screens) {
-      await page.goto(fake.at(path));
-      await page.getByRole("heading", { name: heading, exact: true }).waitFor();
-      await page.locator("main").locator("table, code").first().waitFor();
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      assert.equal(wide, 0, `${path} scrolls sideways`);
-      for (const table of await page.locator("main table").all()) {
-        const over = await table.evaluate((t) => t.scrollWidth - t.parentElement.clientWidth);
-        assert.ok(over <= 0, `a table of ${path} is ${over} px too wide`);
-      }
-      await clean(page);
-    }
-    assert.deepEqual(complaints, []);
-    await close();
-  });
-}
-
 test("hosts: filters stand in the address, and survive a reload", limit, async () => {
   const fake = await start();
   const { page, complaints, close } = await openTab(browser);

@@ -26,39 +26,6 @@ const at = (path, on = fake) => {
 const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
 
-const screens = (seeded) => [
-  ["runs", "/runs", (page) => page.getByRole("table", { name: "Runs" })],
-  ["pipelines", "/pipelines", (page) => page.getByRole("table", { name: "Pipelines" })],
-  ["time line", `/runs/${seeded.failed.id}?tab=timeline`, (page) => page.locator("[data-timeline]")],
-  [
-    "tasks of a run",
-    `/runs/${seeded.failed.id}?tab=tasks`,
-    (page) => page.getByRole("table", { name: "Tasks of this run" }),
-  ],
-  ["logs of a run", `/runs/${seeded.failed.id}?tab=logs`, (page) => page.getByText("This attempt left no log.")],
-  ["events of a run", `/runs/${seeded.short.id}?tab=events`, (page) => page.locator("[data-event]")],
-  ["data of a run", `/runs/${seeded.short.id}?tab=data`, (page) => page.getByText("bootstrap admin")],
-  ["dead letters", "/dead-letters", (page) => page.locator("[data-letters]")],
-  ["queue", "/queue", (page) => page.getByRole("table", { name: "Task runs" })],
-  ["a task", "/tasks/download", (page) => page.getByRole("table", { name: "Code versions of download" })],
-  ["storage", "/storage?prefix=runs/", (page) => page.getByRole("table", { name: "Content of runs/" })],
-];
-for (const i of Array.from({ length: 11 }, (_, n) => n)) {
-  test(`screen ${i + 1} in both themes, wide and on a phone`, limit, async (t) => {
-    const [name, path, ready] = screens(fake.seeded)[i];
-    t.diagnostic(name);
-    for (const width of [1280, 360]) {
-      const { page, complaints, close } = await openTab(browser, { width });
-      await page.goto(at(path));
-      await ready(page).locator("visible=true").first().waitFor();
-      assert.equal(await sideways(page), 0, `${name} scrolls sideways at ${width}`);
-      await clean(page);
-      assert.deepEqual(complaints, []);
-      await close();
-    }
-  });
-}
-
 test("the time line tells kinds apart without colour, and the address keeps what is shown", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
   await page.goto(at(`/runs/${fake.seeded.failed.id}`));

@@ -110,6 +110,7 @@ export const screens = [
   plane("hosts-empty", "/hosts", { on: "noWork" }),
   plane("hosts-add", "/hosts?adding=true"),
   plane("hosts-workers", "/hosts?view=workers"),
+  plane("hosts-pool", "/hosts?view=pool"),
   plane("hosts-joining", "/hosts?view=joining"),
   plane("host", "/hosts/hst_1"),
   plane("host-pause", "/hosts/hst_1", { act: button("Pause or drain build-07") }),

@@ -61,7 +61,7 @@ const own = {
 };
 // With these a page has nothing else to show; whatever else fails, its other parts stay.
 const subjects =
-  /\/(self|connectivity|enrollments|releases|workspaces)$|\/runs\/prun_\w+$|\/(pipelines|hosts|rollouts|workers)\/[\w-]+(\/runs)?$/;
+  /\/(self|connectivity|enrollments|releases|workspaces|history)$|\/runs\/prun_\w+$|\/(pipelines|hosts|rollouts|workers)\/[\w-]+(\/runs)?$/;
 const never = /\/(session|stream)$/; // the sign-in and the link have tests of their own
 
 /** What a page asks for while it loads. */
