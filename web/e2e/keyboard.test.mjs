@@ -36,6 +36,7 @@ async function withoutMouse() {
         if (style.outlineStyle === "none" || Number.parseFloat(style.outlineWidth) < 1)
           window.wrong.push(`${name}: no ring`);
         const box = target.getBoundingClientRect();
+        if (box.width < 4 || box.height < 4) window.wrong.push(`${name}: is too small to be seen`);
         const [x, y] = [box.x + Math.min(box.width / 2, 20), box.y + Math.min(box.height / 2, 20)];
         if (x < 0 || y < 0 || x > innerWidth || y > innerHeight) window.wrong.push(`${name}: out of sight`);
         else {

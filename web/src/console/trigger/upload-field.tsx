@@ -59,6 +59,8 @@ export function UploadField({ field, hint, error, value, onChange }: Props) {
         id={id}
         type="file"
         className="sr-only"
+        // The button below opens it; by itself it would be a stop of Tab that nobody sees.
+        tabIndex={-1}
         accept={field.accept}
         aria-invalid={problem ? true : undefined}
         aria-describedby={`${id}-said`}
