@@ -267,6 +267,8 @@ test("W10: the console by keyboard alone", limit, async () => {
 
   // Rows; a run; its tabs; a dialog and back.
   await press("g", "r");
+  await page.getByRole("heading", { level: 1, name: "Runs" }).waitFor();
+  await focusAt(/^main$/);
   await page.getByRole("table", { name: "Runs" }).locator("[data-row]").first().waitFor();
   await press("j", "j", "Enter");
   await page.waitForURL(/\/runs\/prun_/);
@@ -276,6 +278,8 @@ test("W10: the console by keyboard alone", limit, async () => {
   await press("ArrowRight");
   await page.waitForURL(/tab=timeline/);
   await press("g", "p");
+  await page.getByRole("heading", { level: 1, name: "Pipelines" }).waitFor();
+  await focusAt(/^main$/);
   await page.locator("main [data-row]").first().waitFor();
   await press("j", "Enter");
   await page.getByRole("heading", { level: 1, name: "pdf-processor" }).waitFor();
@@ -290,6 +294,8 @@ test("W10: the console by keyboard alone", limit, async () => {
 
   // A drawer, and back to the row it is of.
   await press("g", "e");
+  await page.getByRole("heading", { level: 1, name: "Releases" }).waitFor();
+  await focusAt(/^main$/);
   await page.locator("main [data-row]").first().waitFor();
   await press("j");
   const row = await here();
@@ -301,6 +307,8 @@ test("W10: the console by keyboard alone", limit, async () => {
 
   // What is done takes its own button away: the focus stays near.
   await press("g", "t");
+  await page.getByRole("heading", { level: 1, name: "Tokens" }).waitFor();
+  await focusAt(/^main$/);
   await page.getByRole("table", { name: "Tokens" }).waitFor();
   await tabTo.call(tab, /^Revoke ci$/);
   await press("Enter");
