@@ -330,7 +330,7 @@ async function followNumbers() {
     daemon.sockets = 0;
     for (const pid of asleep) process.kill(pid, "SIGSTOP");
     if (kind === "without it") daemon.set("cut");
-    await pause(3_000);
+    await pause(5_000);
     daemon.set("open");
     const woke = Date.now();
     for (const pid of asleep) process.kill(pid, "SIGCONT");
@@ -371,6 +371,8 @@ async function watchConsole() {
   const { page, complaints, close } = await openTab(browser, { expected: lost });
   await page.goto(`http://localhost:${facts.console}/?token=${facts.consoleToken}`);
   await page.locator('[data-link="live"]:visible').waitFor();
+  await page.getByRole("heading", { name: "Home" }).waitFor();
+  await page.getByText("Connect a host").waitFor(); // what comes later has come
   plane.set("cut");
   const begun = Date.now();
   await page.getByText(/^Lost connection to/).waitFor({ timeout: 10_000 });

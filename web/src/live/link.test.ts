@@ -275,6 +275,18 @@ describe("loss", () => {
     expect(server.tries).toHaveLength(7);
   });
 
+  it("W7: what a page lost in its sleep it looks for soon after, whatever was before", async () => {
+    link.start();
+    for (let i = 0; i < 4; i++) {
+      await lose();
+      await clock.advance((link.getState().retryAt ?? 0) - clock.time);
+    }
+    server.last.on.opened();
+    clock.time += 600_000;
+    await lose();
+    expect((link.getState().retryAt ?? 0) - clock.time).toBe(1_000);
+  });
+
   it("takes anything that comes for a sign of life", async () => {
     link.start();
     server.last.on.opened();

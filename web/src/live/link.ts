@@ -70,6 +70,7 @@ const openLimitMs = 5_000; // for one try
 const steadyMs = 5_000; // open this long: the next loss starts counting anew
 const probeMs = 4_000; // for the question whether the server is there
 const quietProbeMs = 2_000; // the same while a stream is open
+const overdueMs = 1_500; // a timer that is so late was held up by a page that slept
 const againMs = 1_000; // between tries that something else than the clock asks for
 const pollMs = 5_000;
 const pollAfter = 3; // failed tries
@@ -87,6 +88,8 @@ export class Link<F> {
   private generation = 0;
   private close: (() => void) | null = null;
   private heardAt = 0;
+  /** When the watch for silence is to end. */
+  private watchedUntil = 0;
   private triedAt = Number.NEGATIVE_INFINITY;
   private cancels: Partial<Record<"retry" | "open" | "steady" | "quiet" | "poll", () => void>> = {};
 
@@ -212,7 +215,9 @@ export class Link<F> {
   }
 
   private lost(since: number): void {
-    const attempts = this.state.attempts + 1;
+    // What was lost while the page slept says nothing about the server: the first wait is short again.
+    const slept = this.state.phase === "live" && this.o.clock.now() - this.watchedUntil > overdueMs;
+    const attempts = slept ? 1 : this.state.attempts + 1;
     const delay = backoffDelay(attempts, this.o.backoff, this.o.random);
     const phase = this.state.phase === "polling" ? "polling" : "lost";
     this.set({ phase, attempts, lostAt: this.state.lostAt ?? since });
@@ -252,7 +257,9 @@ export class Link<F> {
   }
 
   private watch(): void {
-    this.timer("quiet", this.o.quietMs(), () => void this.askWhileOpen());
+    const quiet = this.o.quietMs();
+    this.watchedUntil = this.o.clock.now() + quiet;
+    this.timer("quiet", quiet, () => void this.askWhileOpen());
   }
 
   /** Nothing tells an open stream on which nothing happens from one whose other end is gone, so ask. */
