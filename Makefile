@@ -92,8 +92,8 @@ servers: ## build the S3 and GCS servers of the tests into .cache/bin
 # The tests over real programs take longest and mostly wait: they begin first,
 # and the other packages run beside them.
 test: setup web servers ## run every test: pages, Go with vet and the race detector, real programs
-	@$(MAKE) test-web
-	@$(MAKE) test-go PKGS="./e2e ./..." RACE=-race
+	@status=0; $(MAKE) test-web || status=$$?; \
+		$(MAKE) test-go PKGS="./e2e ./..." RACE=-race || status=$$?; exit $$status
 
 PKGS ?= ./...
 RACE ?=
