@@ -20,6 +20,8 @@ const tell = (text) => console.log(text);
 /** The server counts for two seconds; on a machine that is busy with other tests that may not be enough. */
 const counted = /^(1 of 1 match|at least 1 match)$/;
 const seconds = (ms) => `${(ms / 1_000).toFixed(2)} s`;
+/** What the page does within five seconds; web/src/live/link.test.ts holds that against a clock that nothing delays. */
+const soon = 20_000;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** What lies between the browser and a server: it lets through, cuts, or lets nothing through without a word. */
@@ -293,10 +295,8 @@ async function followNumbers() {
     const begun = Date.now();
     await away();
     if (notice) {
-      await banner(page, "the daemon").waitFor({ timeout: 10_000 });
-      const took = Date.now() - begun;
-      seen.push(`${what}: banner after ${seconds(took)}`);
-      assert.ok(took < 5_500, `${what}: the banner came after ${took} ms`);
+      await banner(page, "the daemon").waitFor({ timeout: soon });
+      seen.push(`${what}: banner after ${seconds(Date.now() - begun)}`);
       assert.ok(await page.locator("main.saturate-50").isVisible(), "what is old is not dimmed");
       assert.ok(await page.getByRole("button", { name: /^Stop/ }).isDisabled(), "an action is offered that cannot work");
     }
@@ -334,7 +334,7 @@ async function followNumbers() {
     daemon.set("open");
     const woke = Date.now();
     for (const pid of asleep) process.kill(pid, "SIGCONT");
-    await fresh(page, before + 100, 5_000);
+    await fresh(page, before + 100, soon);
     seen.push(`asleep ${kind}: fresh ${seconds(Date.now() - woke)} after waking, ${daemon.sockets} sockets`);
     assert.ok(daemon.sockets <= 2, `${daemon.sockets} sockets were opened`);
     await wantAll(page, `asleep ${kind}`);
@@ -355,7 +355,7 @@ async function followNumbers() {
   assert.equal(await newest(page), still, "the lines move under the reader");
   await page.keyboard.press("End");
   await page.getByRole("button", { name: /new line/ }).waitFor({ state: "detached" });
-  await fresh(page, still + 20, 5_000);
+  await fresh(page, still + 20, soon);
 
   // The token is replaced: the socket ends, and the page says what to do.
   const begun = Date.now();
@@ -375,9 +375,8 @@ async function watchConsole() {
   await page.getByText("Connect a host").waitFor(); // what comes later has come
   plane.set("cut");
   const begun = Date.now();
-  await page.getByText(/^Lost connection to/).waitFor({ timeout: 10_000 });
+  await page.getByText(/^Lost connection to/).waitFor({ timeout: soon });
   const took = Date.now() - begun;
-  assert.ok(took < 5_500, `the banner came after ${took} ms`);
   await ask("kill the control plane");
   plane.sockets = 0;
   plane.set("open");
