@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -204,15 +205,29 @@ func baseEnv(home string, more ...string) []string {
 	}, more...)
 }
 
-// freePort returns a port nothing listens on.
+// lastPort counts what freePort handed out, from somewhere else in each process.
+var lastPort = func() *atomic.Int64 {
+	n := new(atomic.Int64)
+	n.Store(int64(os.Getpid()) * 16)
+	return n
+}()
+
+// freePort returns a port nothing listens on, and another one at each call. It
+// lies below those that systems hand out by themselves: a program that is ended
+// and started again finds it as free as before.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports = 20_000, 12_000
+	for range ports {
+		port := first + int(lastPort.Add(1)%ports)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // request sends a request and decodes the JSON answer into out, if out is not
