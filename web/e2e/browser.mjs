@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -73,6 +74,9 @@ export async function findingsInBothThemes(page) {
   await showIn(page, before);
   return all;
 }
+
+/** Fails when there are any. */
+export const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 
 /**
  * What has to be scrolled sideways, or is cut off at the right: the page, a dialog, and whatever scrolls within them, but

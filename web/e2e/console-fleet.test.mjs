@@ -1,7 +1,7 @@
 // The operating screens of the console in a real browser: hosts, rollouts, releases, tokens, workspaces, audit, roles.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { clean, launch, openTab } from "./browser.mjs";
 import { startControlPlane } from "./fake/controlplane.mjs";
 import { hostile } from "./fake/fleet.mjs";
 
@@ -19,9 +19,8 @@ after(async () => {
 const start = async (options) => {
   const fake = await startControlPlane(options);
   running.push(fake);
-  return { ...fake, at: (path) => `${fake.base}${path}${path.includes("?") ? "&" : "?"}token=${fake.token}` };
+  return fake;
 };
-const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 const limit = { timeout: 90_000 };
 
 test("hosts: filters stand in the address, and survive a reload", limit, async () => {

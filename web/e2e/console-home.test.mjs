@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { clean, launch, openTab, sideways } from "./browser.mjs";
 import { startControlPlane } from "./fake/controlplane.mjs";
 
 const limit = { timeout: 90_000 };
@@ -18,29 +18,21 @@ after(async () => {
   await fake?.stop();
 });
 
-const at = (path, on = fake) => {
-  const to = new URL(path, on.base);
-  to.searchParams.set("token", on.token);
-  return to.href;
-};
-const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
-const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-
 test("home: what needs somebody leads to where it is settled", limit, async () => {
   for (const width of [1280, 360]) {
     const { page, complaints, close } = await openTab(browser, { width });
-    await page.goto(at("/"));
+    await page.goto(fake.at("/"));
     const list = page.getByRole("region", { name: "Needs attention" });
     await list.getByText("asked to join").waitFor();
     await page.getByRole("img", { name: /^Runs of the last day: \d+, of which \d+ failed/ }).waitFor();
     await page.getByRole("table", { name: "Runs" }).waitFor();
-    assert.equal(await sideways(page), 0, "the page scrolls sideways");
+    assert.deepEqual(await sideways(page), []);
     await clean(page);
     assert.deepEqual(complaints, []);
     await close();
   }
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/"));
+  await page.goto(fake.at("/"));
   const list = page.getByRole("region", { name: "Needs attention" });
   await list.getByText("has no worker; its tasks wait").waitFor();
   await list.getByText("rolls out no further").waitFor();
@@ -65,7 +57,7 @@ test("home: what needs somebody leads to where it is settled", limit, async () =
 
 test("home: the span of the chart stands in the address", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/"));
+  await page.goto(fake.at("/"));
   const runs = page.locator("[data-runs]");
   await runs.waitFor();
   const inADay = Number(await runs.getAttribute("data-runs"));
@@ -89,7 +81,7 @@ test("home: what cannot be loaded keeps nothing else from being shown", limit, a
     });
   const paths = ["**/api/run-counts**", "**/api/v1/hosts"];
   for (const path of paths) await page.route(path, refuse);
-  await page.goto(at("/"));
+  await page.goto(fake.at("/"));
   await page.getByText("The runs could not be counted").waitFor();
   await page.getByText("The hosts could not be loaded").waitFor();
   const list = page.getByRole("region", { name: "Needs attention" });
@@ -133,7 +125,7 @@ test("home: the way to the first run ticks itself off", limit, async () => {
 
 test("runs: a view is kept under a name, found again, and forgotten", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/runs?status=failed&pipeline=customer-sync"));
+  await page.goto(fake.at("/runs?status=failed&pipeline=customer-sync"));
   await page.getByRole("table", { name: "Runs" }).waitFor();
   await page.getByRole("button", { name: "Keep this view" }).click();
   const dialog = page.getByRole("dialog", { name: "Keep this view" });
@@ -153,7 +145,7 @@ test("runs: a view is kept under a name, found again, and forgotten", limit, asy
   await page.locator('[data-state="failed"]').first().waitFor();
   await clean(page);
   await page.setViewportSize({ width: 360, height: 740 });
-  assert.equal(await sideways(page), 0, "the page scrolls sideways");
+  assert.deepEqual(await sideways(page), []);
   await page.getByRole("button", { name: "Forget a view" }).click();
   await page.getByRole("menuitem", { name: "Forget Broken sync" }).click();
   await mine.waitFor({ state: "detached" });
@@ -165,7 +157,7 @@ test("runs: a view is kept under a name, found again, and forgotten", limit, asy
 test("runs and audit lines are taken along as files, all pages of what the filter admits", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
   await page.addInitScript(() => localStorage.setItem("zone", "Asia/Kolkata"));
-  await page.goto(at("/runs?status=failed"));
+  await page.goto(fake.at("/runs?status=failed"));
   await page.getByRole("table", { name: "Runs" }).waitFor();
   const take = async (what, how) => {
     await page.getByRole("button", { name: `Download the ${what}` }).click();
@@ -187,7 +179,7 @@ test("runs and audit lines are taken along as files, all pages of what the filte
   assert.ok(lines.slice(1).every((l) => l.includes(",failed,")));
   assert.match(lines[1], /,\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,/);
   await clean(page);
-  await page.goto(at("/audit"));
+  await page.goto(fake.at("/audit"));
   await page.getByRole("table", { name: "Audit log" }).waitFor();
   const [, ndjson] = await take("audit", /NDJSON/);
   const records = ndjson

@@ -2,7 +2,7 @@
 // storage; and what is large. Each screen is looked at with axe in both themes, and at the width of a phone.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { clean, launch, openTab, sideways } from "./browser.mjs";
 import { startControlPlane } from "./fake/controlplane.mjs";
 
 const limit = { timeout: 90_000 };
@@ -18,17 +18,9 @@ after(async () => {
   await fake?.stop();
 });
 
-const at = (path, on = fake) => {
-  const to = new URL(path, on.base);
-  to.searchParams.set("token", on.token);
-  return to.href;
-};
-const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
-const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-
 test("the time line tells kinds apart without colour, and the address keeps what is shown", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at(`/runs/${fake.seeded.failed.id}`));
+  await page.goto(fake.at(`/runs/${fake.seeded.failed.id}`));
   await page.getByRole("tab", { name: "Timeline" }).click();
   const row = page.locator('[data-timeline="extract-tables"]');
   for (const kind of ["waiting", "queued", "running", "backoff"])
@@ -50,7 +42,7 @@ test("the time line tells kinds apart without colour, and the address keeps what
 
 test("X6: one of two attempts that are days apart has an axis of its own", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at(`/runs/${fake.seeded.replayed.id}?tab=timeline`));
+  await page.goto(fake.at(`/runs/${fake.seeded.replayed.id}?tab=timeline`));
   await page.getByText(/3 d of 3 d/).waitFor();
   await page.getByLabel("Attempt").selectOption("last");
   await page.waitForURL(/attempt=last/);
@@ -64,7 +56,7 @@ test("X6: one of two attempts that are days apart has an axis of its own", limit
 
 test("events of a task that runs come as they are told", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at(`/runs/${fake.seeded.live.id}?tab=events`));
+  await page.goto(fake.at(`/runs/${fake.seeded.live.id}?tab=events`));
   await page.getByLabel("Task").selectOption("extract-text");
   const events = page.locator("[data-event]");
   await events.nth(2).waitFor();
@@ -79,7 +71,7 @@ test("events of a task that runs come as they are told", limit, async () => {
 
 test("a replay says first what runs again", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at(`/runs/${fake.seeded.failed.id}`));
+  await page.goto(fake.at(`/runs/${fake.seeded.failed.id}`));
   await page.getByRole("button", { name: "Replay what broke" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("1 task will run at once").waitFor();
@@ -102,7 +94,7 @@ test("a replay says first what runs again", limit, async () => {
 
 test("a form from the schema: errors of the server at their fields, a file, JSON and back", limit, async () => {
   const { page, complaints, close } = await openTab(browser, { expected: /400/ });
-  await page.goto(at("/pipelines/pdf-processor"));
+  await page.goto(fake.at("/pipelines/pdf-processor"));
   await page.getByRole("button", { name: "Run", exact: true }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Pages").fill("1.5");
@@ -152,7 +144,7 @@ test("a form from the schema: errors of the server at their fields, a file, JSON
 test("dead letters: many are confirmed by their number, and what was not retried is said", limit, async () => {
   const own = await startControlPlane();
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/dead-letters", own));
+  await page.goto(own.at("/dead-letters"));
   await page.getByRole("button", { name: "Retry 120: failures of extract-tables" }).click();
   const dialog = page.getByRole("dialog");
   const go = dialog.getByRole("button", { name: "Retry 120" });
@@ -176,7 +168,7 @@ test("dead letters: many are confirmed by their number, and what was not retried
 test("runs: filters live in the address, and new runs do not move the rows", limit, async () => {
   const own = await startControlPlane();
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/runs", own));
+  await page.goto(own.at("/runs"));
   await page.getByRole("table", { name: "Runs" }).waitFor();
   await page.locator('[data-link="live"]:visible').waitFor();
   const first = page.getByRole("table", { name: "Runs" }).locator("a[data-row]").first();
@@ -213,7 +205,7 @@ test("runs: filters live in the address, and new runs do not move the rows", lim
 
 test("two versions of the code stand beside each other, and lead to their runs", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/tasks/download"));
+  await page.goto(fake.at("/tasks/download"));
   const pair = page.getByRole("table", { name: "Two versions beside each other" });
   await pair.getByLabel("Version on the left").selectOption("1");
   await page.waitForURL(/left=1/);
@@ -230,7 +222,7 @@ test("maintenance: asked for with a reason, told on every page, waited for, and 
   const own = await startControlPlane();
   t.after(() => own.stop());
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/queue", own));
+  await page.goto(own.at("/queue"));
   await page.getByRole("button", { name: "Ask for maintenance" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Why").fill("new <b>disk</b>");
@@ -240,7 +232,7 @@ test("maintenance: asked for with a reason, told on every page, waited for, and 
   await dialog.getByRole("button", { name: "Accept no more work" }).click();
   await page.locator('[data-mode="waiting_for_maintenance"]').getByText("new <b>disk</b>").waitFor();
   await page.getByText("Waits for 3 task runs: 1 running, 2 queued").waitFor();
-  assert.equal(await sideways(page), 0);
+  assert.deepEqual(await sideways(page), []);
   await page.getByRole("link", { name: "Runs", exact: true }).click();
   await page.locator('[data-mode="maintenance"]').getByText("bootstrap admin").waitFor();
   await clean(page);
@@ -255,7 +247,7 @@ test("maintenance: asked for with a reason, told on every page, waited for, and 
 
 test("storage: folders, and a large object a part at a time", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at("/storage"));
+  await page.goto(fake.at("/storage"));
   await page.getByRole("link", { name: "runs/" }).click();
   await page.getByRole("link", { name: `${fake.seeded.short.id}/` }).click();
   await page.getByRole("link", { name: "assets/" }).click();
@@ -281,7 +273,7 @@ test("X2: a part that fails says so, and the rest goes on", limit, async () => {
       body: JSON.stringify({ error: "Failed to list recent runs", code: "internal", requestId: "req_broken" }),
     }),
   );
-  await page.goto(at("/pipelines"));
+  await page.goto(fake.at("/pipelines"));
   await page.getByRole("table", { name: "Pipelines" }).waitFor();
   await page.getByText("How their last runs went could not be loaded").waitFor({ timeout: 30_000 });
   await page.getByText("req_broken").waitFor();
@@ -296,10 +288,10 @@ test("X8: who may only look sees no buttons that change something", limit, async
   const own = await startControlPlane();
   own.session.role = "viewer";
   const { page, complaints, close } = await openTab(browser);
-  await page.goto(at(`/runs/${own.seeded.failed.id}`, own));
+  await page.goto(own.at(`/runs/${own.seeded.failed.id}`));
   await page.locator('[data-run-status="failed"]').waitFor();
   assert.equal(await page.getByRole("button", { name: /Replay|Run again|Cancel/ }).count(), 0);
-  await page.goto(at("/dead-letters", own));
+  await page.goto(own.at("/dead-letters"));
   await page.locator("[data-letters]").first().waitFor();
   assert.equal(await page.getByRole("button", { name: /^(Retry|Purge)/ }).count(), 0);
   assert.deepEqual(complaints, []);
@@ -319,7 +311,7 @@ test("X5: a run of 10,000 tasks and a graph of 500 stay interactive", { timeout:
     }).observe({ type: "longtask" });
   });
   const { wide, dense } = large.seeded;
-  await page.goto(at(`/runs/${wide.id}?tab=timeline`, large));
+  await page.goto(large.at(`/runs/${wide.id}?tab=timeline`));
   await page.locator('[data-timeline="page"]').waitFor();
   await page.getByText("×10000").waitFor();
   await page.locator('[data-timeline="page"]').click();
@@ -341,10 +333,10 @@ test("X5: a run of 10,000 tasks and a graph of 500 stay interactive", { timeout:
   await page.waitForURL(/tab=tasks.*find=page|find=page.*tab=tasks/);
   await page.locator('tr[data-task="page-00000"]').waitFor();
   assert.ok((await page.locator("tr[data-task]").count()) < 100, "all rows of the list are in the page");
-  await page.goto(at(`/runs/${wide.id}?tab=tasks&task=page-07000`, large));
+  await page.goto(large.at(`/runs/${wide.id}?tab=tasks&task=page-07000`));
   await page.locator('tr[data-task="page-07000"][aria-current="true"]').waitFor();
 
-  await page.goto(at(`/runs/${dense.id}`, large));
+  await page.goto(large.at(`/runs/${dense.id}`));
   await page.locator("[data-node]").first().waitFor();
   // The clock on the wall also counts what else the machine does. How long this takes, half a second on an idle one, says
   // how much that is.

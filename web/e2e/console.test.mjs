@@ -2,7 +2,7 @@
 // INPUT (JSON), PAIRING_CODE a host that waits. Without CONSOLE_URL the tests start a fake one; some need what it holds.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { clean, launch, openTab } from "./browser.mjs";
 import { startControlPlane } from "./fake/controlplane.mjs";
 
 const real = process.env.CONSOLE_URL;
@@ -32,7 +32,6 @@ const at = (path) => {
   to.searchParams.set("token", token);
   return to.href;
 };
-const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 
 test("signing in by hand, from a deep link", { timeout: 60_000 }, async () => {
   const { page, complaints, close } = await openTab(browser, { expected: /401/ });

@@ -1,7 +1,7 @@
 // The views of the dashboard in a real browser, with a fake daemon.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { clean, launch, openTab } from "./browser.mjs";
 import { startDaemon } from "./fake/daemon.mjs";
 import { operation } from "./fake/host.mjs";
 
@@ -12,8 +12,6 @@ before(async () => {
 after(async () => {
   await browser?.close();
 });
-
-const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 
 /** A daemon and a tab at one of its views; what the page complained about is looked at in the end. */
 function scene(name, { daemon: of = {}, tab = {} }, body) {

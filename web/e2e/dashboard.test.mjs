@@ -2,7 +2,7 @@
 // without it the tests start a fake one, and some that take the daemon away run only then.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findingsInBothThemes, launch, openTab } from "./browser.mjs";
+import { clean, launch, openTab } from "./browser.mjs";
 import { startDaemon } from "./fake/daemon.mjs";
 
 const real = process.env.DASHBOARD_URL;
@@ -21,7 +21,6 @@ after(async () => {
 });
 
 const workersAt = (link) => `${link}#/workers`;
-const clean = async (page) => assert.deepEqual(await findingsInBothThemes(page), []);
 /** Chooses from the menu of a row. */
 const choose = async (row, item) => {
   await row.getByRole("button", { name: /^More for/ }).click();

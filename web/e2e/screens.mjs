@@ -149,8 +149,7 @@ export function addressOf(screen, server) {
   if (screen.open) return `${server.base}/`;
   if (screen.page === "dashboard") return server.at(screen.view);
   const named = typeof screen.path === "function" ? screen.path(server.seeded) : screen.path;
-  const path = server.disguise?.address(named) ?? named;
-  return `${server.base}${path}${path.includes("?") ? "&" : "?"}token=${server.token}`;
+  return server.at(server.disguise?.address(named) ?? named);
 }
 
 /** Goes to a screen and returns its server, when everything that loads on it is there. */

@@ -605,6 +605,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     base,
     port: running.port,
     url: `${base}/?token=${token}`,
+    at: (path) => `${base}${path}${path.includes("?") ? "&" : "?"}token=${token}`,
     token,
     seeded,
     session,
