@@ -44,7 +44,6 @@ func reference() map[string]openapi.About {
 	maps.Copy(out, workerReference())
 	maps.Copy(out, releaseReference())
 	maps.Copy(out, rolloutReference())
-	maps.Copy(out, releaseReference())
 	return out
 }
 

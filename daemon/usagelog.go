@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,12 +59,7 @@ func (l *usageLog) read(n int) []api.WorkerUsage {
 	for id, row := range l.rows {
 		out = append(out, api.WorkerUsage{WorkerID: id, Samples: slices.Clone(row[max(0, len(row)-n):])})
 	}
-	slices.SortFunc(out, func(a, b api.WorkerUsage) int {
-		if a.WorkerID < b.WorkerID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b api.WorkerUsage) int { return strings.Compare(a.WorkerID, b.WorkerID) })
 	return out
 }
 
