@@ -40,7 +40,8 @@
 // The pages, in web/e2e against servers that hold everything in memory, with the
 // numbers in the titles of the tests, and here against the real programs:
 //
-//   - W3, W5: slow.test.mjs, dashboard.test.mjs, console.test.mjs. W10: each
+//   - W3, W5: slow.test.mjs, dashboard.test.mjs, console.test.mjs; W5, W7, W8, W9:
+//     TestPageLogs, and W5, W7 against a clock: live/link.test.ts. W10: each
 //     screen of screens.mjs in access.test.mjs (axe in both themes, targets,
 //     200 % zoom, 360 and 320 px, no motion), keyboard.test.mjs without a mouse.
 //     W11: zones.test.mjs.
