@@ -58,6 +58,14 @@ type Service struct {
 	LastHeartbeat Time            `json:"lastHeartbeat"`
 	TaskCount     int             `json:"taskCount"`
 	Metadata      json.RawMessage `json:"metadata"`
+	// Health is "serving", "degraded" or "unserved", and HealthReason why, in a
+	// sentence, where it is not serving.
+	Health       string `json:"health"`
+	HealthReason string `json:"healthReason,omitempty"`
+	// Instances serve it. Those that are of no workspace that the caller may see
+	// are only counted, under Elsewhere.
+	Instances []ServiceInstance `json:"instances"`
+	Elsewhere int               `json:"elsewhere"`
 }
 
 // Services answers GET /api/services.

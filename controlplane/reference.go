@@ -104,8 +104,11 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Detail:  "For workers that are reached over HTTP; baseUrl is required. Accepted in every maintenance mode. Members with a default may be left out.",
 			Example: `{"serviceId":"pdf","version":"1.0.0","baseUrl":"http://10.0.0.7:8080","tasks":[{"id":"download","codeHash":"5e1f0a2b3c4d5e6f","allowedNext":["extract"]},{"id":"extract","codeHash":"0011223344556677","retries":5}]}`,
 		},
-		"GET /api/services":            {Summary: "List services, newest registration first"},
-		"GET /api/services/{id}":       {Summary: "A service and its tasks", Errors: []openapi.Failure{serviceMissing}},
+		"GET /api/services": {
+			Summary: "List services, newest registration first, and who serves them",
+			Detail:  "A service is degraded while a worker of the last 24 hours is not heard of, and unserved when none takes its work. Workers of workspaces that the caller does not see are counted in elsewhere.",
+		},
+		"GET /api/services/{id}":       {Summary: "A service, who serves it, and its tasks", Errors: []openapi.Failure{serviceMissing}},
 		"GET /api/services/{id}/tasks": {Summary: "The tasks of a service, by id", Errors: []openapi.Failure{serviceMissing}},
 		"GET /api/tasks/{id}/history":  {Summary: "The code versions of a task, newest first", Errors: []openapi.Failure{taskMissing}},
 		"GET /api/tasks/{id}/input-schema": {

@@ -19,7 +19,21 @@ import (
 // no base URL: its runs are claimed, not pushed.
 func (s *Server) registerSelf(ctx context.Context, req api.RegisterRequest) (api.RegisterResponse, error) {
 	req.BaseURL = ""
-	return s.registerService(ctx, req)
+	out, err := s.registerService(ctx, req)
+	if err == nil {
+		err = s.serves(ctx, store.Serve{Worker: caller(ctx).worker, Service: pipeline.ServiceID(req.ServiceID), Version: req.Version})
+	}
+	return out, err
+}
+
+// serves notes which service a worker serves.
+func (s *Server) serves(ctx context.Context, p store.Serve) error {
+	worker, err := s.st.Serve(ctx, p)
+	if err != nil {
+		return gone(err)
+	}
+	s.workerChanged(worker)
+	return nil
 }
 
 // claim answers POST /api/v1/workers/self/claim: runs to execute, waiting for
@@ -32,6 +46,11 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 	worker, err := s.st.Worker(context.WithoutCancel(ctx), id.worker) // one that is ended right away hears why, too
 	if err != nil {
 		return api.ClaimResponse{}, gone(err)
+	}
+	if service := pipeline.ServiceID(req.ServiceID); worker.Service != service && service != "" {
+		if err := s.serves(context.WithoutCancel(ctx), store.Serve{Worker: worker.ID, Service: service}); err != nil {
+			return api.ClaimResponse{}, err
+		}
 	}
 	patience := time.Duration(req.WaitMs) * time.Millisecond
 	out := api.ClaimResponse{Runs: []api.Dispatch{}, Disabled: worker.Disabled}

@@ -15,9 +15,13 @@ func (s *Server) services(ctx context.Context, _ none) (api.Services, error) {
 	if err != nil {
 		return api.Services{}, err
 	}
+	serving, err := s.serving(ctx, "")
+	if err != nil {
+		return api.Services{}, err
+	}
 	out := api.Services{Services: []api.Service{}}
 	for _, service := range all {
-		out.Services = append(out.Services, wireService(service))
+		out.Services = append(out.Services, s.wireService(ctx, service, serving[service.ID]))
 	}
 	return out, nil
 }
@@ -33,7 +37,11 @@ func (s *Server) service(ctx context.Context, _ none) (api.ServiceDetail, error)
 	if err != nil {
 		return api.ServiceDetail{}, err
 	}
-	return api.ServiceDetail{Service: wireService(service), Tasks: wireTasks(tasks)}, nil
+	serving, err := s.serving(ctx, service.ID)
+	if err != nil {
+		return api.ServiceDetail{}, err
+	}
+	return api.ServiceDetail{Service: s.wireService(ctx, service, serving[service.ID]), Tasks: wireTasks(tasks)}, nil
 }
 
 // serviceTasks answers GET /api/services/{id}/tasks, by id.
@@ -42,7 +50,14 @@ func (s *Server) serviceTasks(ctx context.Context, _ none) (api.Tasks, error) {
 	return api.Tasks{Tasks: detail.Tasks}, err
 }
 
-func wireService(s store.Service) api.Service {
+func (s *Server) wireService(ctx context.Context, of store.Service, serving []instance) api.Service {
+	out := wireRegistered(of)
+	out.Health, out.HealthReason = healthOf(of, serving, s.o.Now())
+	out.Instances, out.Elsewhere = s.wireInstances(ctx, of, serving)
+	return out
+}
+
+func wireRegistered(s store.Service) api.Service {
 	return api.Service{
 		ID: string(s.ID), Version: s.Version, BaseURL: s.BaseURL, Status: s.Status,
 		RegisteredAt: api.At(s.RegisteredAt), LastHeartbeat: api.At(s.LastHeartbeat),

@@ -257,14 +257,15 @@ func (s *Server) reach(ctx context.Context) (func(store.Worker) bool, error) {
 
 // wireWorkers spells workers as the wire does.
 func (s *Server) wireWorkers(ctx context.Context, workers ...store.Worker) ([]api.RemoteWorker, error) {
-	runs, err := s.inHand(ctx, workers...)
+	held, err := s.inHand(ctx, workers...)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]api.RemoteWorker, 0, len(workers))
 	for _, w := range workers {
 		var current *string
-		if run, busy := runs[w.ID]; busy {
+		if a, busy := held[w.ID]; busy {
+			run := a.ID.Wire(a.Attempt)
 			current = &run
 		}
 		out = append(out, s.wireWorker(w, current))
@@ -299,10 +300,10 @@ func (s *Server) wireWorker(w store.Worker, current *string) api.RemoteWorker {
 	return out
 }
 
-// inHand is a run that each of the workers has in hand, by wire id. It is asked
+// inHand is an attempt that each of the workers has in hand. It is asked
 // of the leases, not of heartbeats: whoever drains a worker must see a run from
 // the claim to its end, and see no other.
-func (s *Server) inHand(ctx context.Context, workers ...store.Worker) (map[store.WorkerID]string, error) {
+func (s *Server) inHand(ctx context.Context, workers ...store.Worker) (map[store.WorkerID]store.Held, error) {
 	owners := make([]string, len(workers))
 	byOwner := make(map[string]store.WorkerID, len(workers))
 	for i, w := range workers {
@@ -313,9 +314,9 @@ func (s *Server) inHand(ctx context.Context, workers ...store.Worker) (map[store
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[store.WorkerID]string, len(workers))
+	out := make(map[store.WorkerID]store.Held, len(workers))
 	for _, a := range held {
-		out[byOwner[a.Owner]] = a.ID.Wire(a.Attempt)
+		out[byOwner[a.Owner]] = a
 	}
 	return out, nil
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"pipedai/pipeline"
 )
 
 // The identifiers of the host control plane. Opaque.
@@ -57,6 +59,13 @@ type Hosts interface {
 	DeleteWorker(ctx context.Context, id WorkerID) error
 	// TouchWorker notes a heartbeat.
 	TouchWorker(ctx context.Context, b WorkerBeat) (Worker, error)
+
+	// Serve notes which service a worker serves; it serves one, the last. No
+	// version keeps the one that it said of that service before.
+	Serve(ctx context.Context, p Serve) (Worker, error)
+	// ServiceWorkers lists the workers of every workspace and of the pool that
+	// serve a service, by service and hostname; empty: any service.
+	ServiceWorkers(ctx context.Context, service pipeline.ServiceID) ([]Worker, error)
 
 	// AddWorkerEvent appends to a worker's event log; WorkerEvents reads what
 	// follows after, oldest first, at most limit.
@@ -146,6 +155,10 @@ type Worker struct {
 	CurrentRun   string    // wire id of a run in hand; empty: none
 	LastSeenAt   time.Time // zero: never
 	RegisteredAt time.Time
+	// What it serves, as it said last; empty: nothing yet.
+	Service        pipeline.ServiceID
+	ServiceVersion string // empty: it has not said
+	ServingSince   time.Time
 }
 
 // KeptBy is the name of the host that keeps the worker.
@@ -161,6 +174,13 @@ type WorkerBeat struct {
 	Worker     WorkerID
 	Version    string // empty: unchanged
 	CurrentRun string
+}
+
+// Serve is what a worker says of the service it serves.
+type Serve struct {
+	Worker  WorkerID
+	Service pipeline.ServiceID
+	Version string
 }
 
 // WorkerEvent is one line of a worker's event log.

@@ -31,7 +31,7 @@ type Queue interface {
 	// whose task was removed meanwhile ends as cancelled, as if it had waited.
 	ReleaseAttempts(ctx context.Context, attempts []AttemptRef) error
 	// Held lists the attempts under way that these owners answer for, by owner.
-	Held(ctx context.Context, owners []string) ([]AttemptRef, error)
+	Held(ctx context.Context, owners []string) ([]Held, error)
 	// ExtendLeases stores heartbeats and progress, one answer per item.
 	ExtendLeases(ctx context.Context, beats []Heartbeat) ([]HeartbeatAnswer, error)
 	// EndAttempts ends attempts, retries or dead-letters the failed ones,
@@ -170,6 +170,13 @@ type AttemptRef struct {
 	// Owner is who must hold the lease (ClaimTasks.Owner); to a step that names
 	// another one it is lost. Empty means whoever holds it.
 	Owner string
+}
+
+// Held is an attempt under way, and what it is an attempt at.
+type Held struct {
+	AttemptRef
+	Task pipeline.TaskID
+	Run  pipeline.RunID // empty: of no pipeline run
 }
 
 // Admits reports whether ref may speak for r, an attempt under lease.

@@ -268,9 +268,14 @@ func (s *Store) AcceptAttempts(ctx context.Context, attempts []store.AttemptRef)
 
 // Held reads the leases of some owners. The table is as long as what is under
 // way.
-func (s *Store) Held(ctx context.Context, owners []string) ([]store.AttemptRef, error) {
-	return all(ctx, s, "list held attempts", func(row scanner, a *store.AttemptRef) error { return row.Scan(&a.ID, &a.Attempt, &a.Owner) },
-		`select task_run_id, attempt, owner from lease where owner = any($1) order by owner, task_run_id`, owners)
+func (s *Store) Held(ctx context.Context, owners []string) ([]store.Held, error) {
+	return all(ctx, s, "list held attempts", scanHeld,
+		`select l.task_run_id, l.attempt, l.owner, t.task_id, t.pipeline_run_id from lease l join task_runs t on t.id = l.task_run_id
+			where l.owner = any($1) order by l.owner, l.task_run_id`, owners)
+}
+
+func scanHeld(row scanner, h *store.Held) error {
+	return row.Scan(&h.ID, &h.Attempt, &h.Owner, &h.Task, asText(&h.Run))
 }
 
 // ExtendLeases stores heartbeats.

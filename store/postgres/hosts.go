@@ -142,11 +142,12 @@ func (s *Store) PolledEnrollment(ctx context.Context, id store.EnrollmentID, now
 const workerHolds = `(select coalesce(json_agg(json_build_object('By', o.by_what, 'Who', o.who, 'Note', o.note, 'Since', o.since, 'Until', o.until)
 	order by o.since, o.by_what), '[]')::text from worker_holds o where o.worker_id = workers.id and (o.until is null or o.until > now()))`
 
-const workerCols = `id, workspace_id, hostname, host, label, os, version, ` + workerHolds + `, current_run, last_seen_at, registered_at`
+const workerCols = `id, workspace_id, hostname, host, label, os, version, ` + workerHolds + `, current_run, last_seen_at, registered_at,
+	service_id, service_version, serving_since`
 
 func scanWorker(row scanner, w *store.Worker) error {
 	return row.Scan(&w.ID, &w.Workspace, &w.Hostname, &w.Host, &w.Label, &w.OS, &w.Version, holdsCol{w}, &w.CurrentRun,
-		timeCol{&w.LastSeenAt}, timeCol{&w.RegisteredAt})
+		timeCol{&w.LastSeenAt}, timeCol{&w.RegisteredAt}, &w.Service, &w.ServiceVersion, timeCol{&w.ServingSince})
 }
 
 func (t *tx) worker(query string, args ...any) (store.Worker, error) {
@@ -258,6 +259,25 @@ func (s *Store) TouchWorker(ctx context.Context, b store.WorkerBeat) (store.Work
 		return err
 	})
 	return out, err
+}
+
+// Serve notes which service a worker serves.
+func (s *Store) Serve(ctx context.Context, p store.Serve) (store.Worker, error) {
+	var out store.Worker
+	err := s.write(ctx, "note what a worker serves", func(t *tx) (err error) {
+		out, err = t.worker(`update workers set service_id = $2, serving_since = $4,
+			service_version = case when $3::text = '' and service_id = $2 then service_version else $3 end
+			where id = $1 and deleted_at is null returning `+workerCols, p.Worker, p.Service, p.Version, ts(t.now))
+		return err
+	})
+	return out, err
+}
+
+// ServiceWorkers lists those that serve services.
+func (s *Store) ServiceWorkers(ctx context.Context, service pipeline.ServiceID) ([]store.Worker, error) {
+	return all(ctx, s, "list workers of services", scanWorker,
+		`select `+workerCols+` from workers where service_id <> '' and deleted_at is null and ($1::text = '' or service_id = $1)
+			order by service_id, hostname, id`, service)
 }
 
 // AddWorkerEvent appends to a worker's event log.

@@ -225,13 +225,17 @@ func (t *tx) leaseOf(id pipeline.TaskID, at []int, picked []candidate, out []sto
 }
 
 // Held reads the leases of some owners, through the index of those under way.
-func (s *Store) Held(ctx context.Context, owners []string) ([]store.AttemptRef, error) {
+func (s *Store) Held(ctx context.Context, owners []string) ([]store.Held, error) {
 	names, err := json.Marshal(owners)
 	if err != nil {
 		return nil, fmt.Errorf("list held attempts: %w", err)
 	}
-	return all(ctx, s, "list held attempts", func(row scanner, a *store.AttemptRef) error { return row.Scan(&a.ID, &a.Attempt, &a.Owner) },
-		`select id, attempt, owner from task_runs where owner is not null and owner in (select value from json_each(?1)) order by owner, id`, string(names))
+	return all(ctx, s, "list held attempts", scanHeld,
+		`select id, attempt, owner, task_id, pipeline_run_id from task_runs where owner is not null and owner in (select value from json_each(?1)) order by owner, id`, string(names))
+}
+
+func scanHeld(row scanner, h *store.Held) error {
+	return row.Scan(&h.ID, &h.Attempt, &h.Owner, &h.Task, asText(&h.Run))
 }
 
 // AcceptAttempts starts the heartbeat window of attempts that workers took.

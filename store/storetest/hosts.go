@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"pipedai/pipeline"
 	"pipedai/store"
 )
 
@@ -18,6 +19,7 @@ var hostCases = []testCase{
 	{name: "one worker per hostname", run: oneWorkerPerHost},
 	{name: "tokens", run: tokens},
 	{name: "a worker's life", run: workerLife},
+	{name: "what workers serve", run: workersServe},
 	{name: "a registration", run: registration},
 	{name: "a registration is used once", run: registeredOnce},
 	{name: "a host registers its own workers", run: hostRegisters},
@@ -228,6 +230,50 @@ func tokens(f *fixture) {
 	}
 	f.must(f.DeleteWorker(f.ctx, w.ID))
 	_, err = f.TokenByHash(f.ctx, "wkt-"+string(e.ID))
+	f.wantErr(err, store.ErrNotFound)
+}
+
+func workersServe(f *fixture) {
+	b, err := f.redeem(f.enroll("code", "c1"), "beta")
+	f.must(err)
+	a, err := f.redeem(f.enroll("code", "c2"), "alpha")
+	f.must(err)
+	if _, err := f.redeem(f.enroll("code", "c3"), "idle"); err != nil {
+		f.Fatal(err)
+	}
+	serve := func(w store.WorkerID, service pipeline.ServiceID, version string) store.Worker {
+		got, err := f.Serve(f.ctx, store.Serve{Worker: w, Service: service, Version: version})
+		f.must(err)
+		return got
+	}
+	if got := serve(a.ID, "pdf", ""); got.Service != "pdf" || got.ServiceVersion != "" || got.ServingSince.IsZero() {
+		f.Errorf("a claim before any registration: %+v", got)
+	}
+	serve(a.ID, "pdf", "1.3.0")
+	if got := serve(a.ID, "pdf", ""); got.ServiceVersion != "1.3.0" {
+		f.Errorf("a claim forgot the version: %+v", got)
+	}
+	serve(b.ID, "pdf", "1.4.0")
+	names := func(service pipeline.ServiceID) (out []string) {
+		all, err := f.ServiceWorkers(f.ctx, service)
+		f.must(err)
+		for _, w := range all {
+			out = append(out, string(w.Service)+" "+w.ServiceVersion+" "+w.Hostname)
+		}
+		return out
+	}
+	if diff := cmp.Diff([]string{"pdf 1.3.0 alpha", "pdf 1.4.0 beta"}, names("pdf")); diff != "" {
+		f.Errorf("of one service (-want +got):\n%s", diff)
+	}
+	serve(b.ID, "mail", "") // another program of the same worker: the version is not that of the other service
+	if diff := cmp.Diff([]string{"mail  beta", "pdf 1.3.0 alpha"}, names("")); diff != "" {
+		f.Errorf("of all (-want +got):\n%s", diff)
+	}
+	f.must(f.DeleteWorker(f.ctx, a.ID))
+	if got := names("pdf"); got != nil {
+		f.Errorf("after it was deleted: %v", got)
+	}
+	_, err = f.Serve(f.ctx, store.Serve{Worker: a.ID, Service: "pdf"})
 	f.wantErr(err, store.ErrNotFound)
 }
 

@@ -204,13 +204,13 @@ func held(f *fixture) {
 	for range 4 {
 		f.enqueue("a")
 	}
-	claim := func(owner string) store.AttemptRef {
+	claim := func(owner string) store.Held {
 		c := f.claimAs(store.ClaimTasks{Owner: owner, Limit: 1, AcceptWithin: time.Minute})[0]
-		return store.AttemptRef{ID: c.TaskRun.ID, Attempt: c.TaskRun.Attempt, Owner: owner}
+		return store.Held{AttemptRef: store.AttemptRef{ID: c.TaskRun.ID, Attempt: c.TaskRun.Attempt, Owner: owner}, Task: c.TaskRun.Task, Run: c.TaskRun.Run}
 	}
 	one, two, three := claim("w1"), claim("w2"), claim("w2")
 	claim("w3")
-	want := []store.AttemptRef{one, two, three}
+	want := []store.Held{one, two, three}
 	if two.ID > three.ID {
 		want[1], want[2] = three, two
 	}
@@ -219,11 +219,11 @@ func held(f *fixture) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("held (-want +got):\n%s", diff)
 	}
-	f.must(f.end(store.EndAttempt{AttemptRef: one, AllNext: true}).Err)
-	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{two}))
+	f.must(f.end(store.EndAttempt{AttemptRef: one.AttemptRef, AllNext: true}).Err)
+	f.must(f.ReleaseAttempts(f.ctx, []store.AttemptRef{two.AttemptRef}))
 	got, err = f.Held(f.ctx, []string{"w1", "w2"})
 	f.must(err)
-	if diff := cmp.Diff([]store.AttemptRef{three}, got); diff != "" {
+	if diff := cmp.Diff([]store.Held{three}, got); diff != "" {
 		f.Errorf("after an end and a release (-want +got):\n%s", diff)
 	}
 }

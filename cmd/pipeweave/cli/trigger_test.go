@@ -107,7 +107,7 @@ func TestTrigger_wait(t *testing.T) {
 		{[]string{"status", "prun_none"}, 1, `there is no run "prun_none"`},
 		{[]string{"runs", "--status", "failed"}, 0, "failed"},
 		{[]string{"pipelines", "show", "good"}, 0, "1. good (entry)\n  2. after (end)"},
-		{[]string{"services"}, 0, "• svc (1)  4 tasks  last seen just now"},
+		{[]string{"services"}, 0, "• svc (1)  4 tasks  last seen just now\n  serving\n    http://127.0.0.1:"},
 		{[]string{"trigger", "none"}, 1, `there is no pipeline "none"`},
 		{[]string{"trigger", "good", "--input", "{"}, cliutil.ExitUsage, "the input is not JSON"},
 		{[]string{"__complete", "trigger", ""}, 0, "good\n"},

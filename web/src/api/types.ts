@@ -552,6 +552,10 @@ export interface Service {
   lastHeartbeat: Time;
   taskCount: number;
   metadata: Json;
+  health: string;
+  healthReason?: string;
+  instances: ServiceInstance[] | null;
+  elsewhere: number;
 }
 
 /** Services answers GET /api/services. */
@@ -2044,6 +2048,23 @@ export interface SelfFailure {
   version: string;
   reason: string;
   at: Time;
+}
+
+/**
+ * ServiceInstance is one that serves a service: a worker that pulls its work,
+ * or the address that the work is pushed to.
+ */
+export interface ServiceInstance {
+  name: string; // what people call the worker, or the address
+  workerId?: string; // none of an address
+  host?: string; // the name of the host that keeps the worker
+  workspaceId?: string;
+  version?: string;
+  status: "busy" | "online" | "offline" | "disabled";
+  lastSeenAt: Time;
+  since: Time; // it serves this service
+  currentTaskId?: string;
+  currentRunId?: string; // of the pipeline; empty: of none
 }
 
 /** StorageContent answers GET /api/storage/{path} for a JSON object. */
