@@ -75,7 +75,7 @@ func healthOf(s store.Service, serving []instance, now time.Time) (health, reaso
 	}
 	switch {
 	case there > 0 && missed > 0:
-		return api.HealthDegraded, fmt.Sprintf("%d of %d workers %s not heard of", missed, there+missed, plural(missed, "is", "are"))
+		return api.HealthDegraded, plural(missed, "A worker is not heard of", fmt.Sprintf("%d workers are not heard of", missed))
 	case there > 0:
 		return api.HealthServing, ""
 	case off > 0 && missed == 0:

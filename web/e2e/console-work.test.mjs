@@ -203,6 +203,27 @@ test("runs: filters live in the address, and new runs do not move the rows", lim
   await own.stop();
 });
 
+test("services: who serves each, and what helps where nobody does", limit, async () => {
+  const own = await startControlPlane({ scene: "show" });
+  const { page, complaints, close } = await openTab(browser);
+  await page.goto(own.at("/services"));
+  const pdf = page.locator('[data-service="pdf-processor"]');
+  await pdf.getByText("1 of 3 still runs 2.3.0").waitFor();
+  assert.match((await pdf.getByRole("link", { name: /^A rollout of/ }).getAttribute("href")) ?? "", /\/rollouts\/./);
+  const unserved = page.locator('[data-service="video-transcode"]');
+  await unserved.getByText("Nobody serves it").waitFor();
+  await unserved.getByText("pipedai-orchestrator status").waitFor();
+  await pdf.getByRole("button", { expanded: false }).click();
+  const busy = pdf.getByRole("table", { name: "Who serves pdf-processor" }).locator("[data-instance]").first();
+  await busy.getByText("Busy").waitFor();
+  await busy.getByRole("link", { name: "extract-text" }).waitFor();
+  await busy.getByRole("link", { name: "build-01" }).click();
+  await page.waitForURL(/\/hosts\?.*q=wrk_/);
+  assert.deepEqual(complaints, []);
+  await close();
+  await own.stop();
+});
+
 test("two versions of the code stand beside each other, and lead to their runs", limit, async () => {
   const { page, complaints, close } = await openTab(browser);
   await page.goto(fake.at("/tasks/download"));

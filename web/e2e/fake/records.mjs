@@ -105,7 +105,13 @@ export function records(empty, runInFlight) {
           registeredAt: iso(9e7),
         },
       ];
-  const service = serviceOf("pdf-processor", { version: "1.0.0", taskCount: 4 });
+  const service = serviceOf("pdf-processor", {
+    version: "1.0.0",
+    taskCount: 4,
+    health: "degraded",
+    healthReason: "A worker is not heard of",
+    instances: workers.map((w, n) => instanceOf(w, ["1.0.0", "1.0.0", "0.9.0"][n], n === 0 ? runInFlight : "")),
+  });
   const tasks = Object.entries(structure).map(([id, node]) =>
     taskOf(id, "pdf-processor", node, {
       concurrency: id === "summarize" ? 2 : 0,
@@ -129,7 +135,23 @@ export function records(empty, runInFlight) {
   };
 }
 
+/** A worker as the service tells of it that it serves. */
+export const instanceOf = (w, version, run = "") => ({
+  name: w.label,
+  workerId: w.id,
+  host: w.host ?? w.label,
+  workspaceId: "default",
+  version,
+  status: w.derivedStatus,
+  lastSeenAt: w.lastSeenAt,
+  since: iso(9e6),
+  ...(w.derivedStatus === "busy" ? { currentTaskId: "extract-text", currentRunId: run } : {}),
+});
+
 export const serviceOf = (id, more) => ({
+  health: "serving",
+  instances: [],
+  elsewhere: 0,
   id,
   baseUrl: "",
   status: "active",

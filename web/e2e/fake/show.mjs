@@ -1,5 +1,5 @@
 // The scene of the pictures: a company of middle size on an ordinary day. The same seed gives the same day every time.
-import { iso, pipelineOf, serviceOf, taskOf } from "./records.mjs";
+import { instanceOf, iso, pipelineOf, serviceOf, taskOf } from "./records.mjs";
 
 const second = 1_000;
 const minute = 60 * second;
@@ -178,8 +178,21 @@ export function showRecords(runInFlight) {
       version: w.version,
       taskCount: Object.keys(w.graph).length,
       ...(id === away
-        ? { status: "inactive", lastHeartbeat: iso(7 * minute) }
-        : { lastHeartbeat: iso((n + 1) * second) }),
+        ? {
+            status: "inactive",
+            lastHeartbeat: iso(7 * minute),
+            health: "unserved",
+            healthReason: "Its worker is not heard of",
+            instances: [instanceOf(workers[7], w.version)],
+          }
+        : {
+            lastHeartbeat: iso((n + 1) * second),
+            instances: [
+              instanceOf(workers[[0, 2, 1, 8, 6, 7][n] ?? 0], w.version, runInFlight),
+              // The rollout that is under way has not come to this host.
+              ...(n === 0 ? [instanceOf(workers[3], "2.3.0"), instanceOf(workers[8], w.version)] : []),
+            ],
+          }),
     }),
   );
   const tasks = Object.entries(work).flatMap(([id, w]) =>

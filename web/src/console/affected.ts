@@ -19,7 +19,7 @@ export function affectedKeys(event: StreamEvent): Key[] {
     case "pipeline":
       return [["pipelines"], ["pipeline"]];
     case "worker":
-      return [["workers"], ["hosts"], ["host"], ...(event.id ? [["worker-events", event.id]] : [])];
+      return [["workers"], ["hosts"], ["host"], ["services"], ...(event.id ? [["worker-events", event.id]] : [])];
     case "host":
       return [
         ["hosts"],

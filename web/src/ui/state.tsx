@@ -52,6 +52,8 @@ const looks: Record<string, Look> = {
   // workers and services as the control plane sees them
   online: { label: "Online", tone: "ok", icon: CircleCheck },
   active: { label: "Active", tone: "ok", icon: CircleCheck },
+  serving: { label: "Serving", tone: "ok", icon: CircleCheck },
+  unserved: { label: "Nobody serves it", tone: "bad", icon: CircleX },
   busy: { label: "Busy", tone: "run", icon: CircleDot },
   offline: { label: "Offline", tone: "bad", icon: CircleX },
   inactive: { label: "Inactive", tone: "idle", icon: CirclePause },

@@ -55,9 +55,9 @@ it("knows stopped rollouts, letters and services without workers", () => {
   expect(said(givenUp({ count: 2, newest: undefined }, 9))).toEqual([
     "2 dead letters came in the last day, beside 7 older",
   ]);
-  expect(
-    said(idle([{ id: "a", status: "active" } as Service, { id: "b", status: "disconnected" } as Service])),
-  ).toEqual(["b has no worker; its tasks wait"]);
+  expect(said(idle([{ id: "a", health: "serving" } as Service, { id: "b", health: "unserved" } as Service]))).toEqual([
+    "b is served by nobody; its tasks wait",
+  ]);
 });
 
 it("tells a queue that does not move from one that is held", () => {

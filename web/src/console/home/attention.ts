@@ -157,15 +157,16 @@ export function givenUp(fresh: { count: number; newest: DeadLetter | undefined }
   ];
 }
 
-/** Services that nobody works for: what is queued for them waits. */
+/** Services that nobody serves, so that what is queued for them waits, and those that miss some who did. */
 export function idle(services: readonly Service[]): Concern[] {
   return services
-    .filter((s) => s.status !== "active")
+    .filter((s) => s.health !== "serving")
     .map((s) => ({
       key: `service ${s.id}`,
-      state: s.status === "disconnected" ? "offline" : "warning",
+      state: s.health,
       name: s.id,
-      text: "has no worker; its tasks wait",
+      text: s.health === "unserved" ? "is served by nobody; its tasks wait" : "misses workers",
+      detail: s.healthReason,
       at: s.lastHeartbeat,
       link: { to: "/services" },
       action: "See services",

@@ -4,13 +4,16 @@ import { Boxes, ChevronDown } from "lucide-react";
 import { useState } from "react";
 import type { Service } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
-import { CopyButton } from "../../ui/copy.tsx";
+import { Command } from "../../ui/copy.tsx";
 import { Awaited, Empty, Failure, Loading } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Heading } from "../parts.tsx";
+import { rolloutsQuery } from "../queries/rollouts.ts";
 import { serviceQuery, servicesQuery } from "../queries/services.ts";
+import { Instances, Part } from "../service/instances.tsx";
+import { otherVersions, remedyOf, rolloutOfWorkers, takersOf } from "../service/words.ts";
 
 export function ServicesPage() {
   const services = useQuery(servicesQuery);
@@ -19,7 +22,7 @@ export function ServicesPage() {
       <Heading
         title="Services"
         tab="Services"
-        below="What workers registered: who they are, which tasks they offer, and how they are reached."
+        below="What workers registered: which tasks each service has, in which version, and who serves it now."
       />
       {services.data ? (
         services.data.length > 0 ? (
@@ -57,7 +60,7 @@ export function ServicesPage() {
 function ServiceCard({ service: s, open: atFirst }: { service: Service; open: boolean }) {
   const [open, setOpen] = useState(atFirst);
   return (
-    <li className="card overflow-hidden">
+    <li className="card overflow-hidden" data-service={s.id} data-health={s.health}>
       <div className="flex flex-wrap items-center gap-x-4 gap-y-1 px-3 py-2.5">
         <button
           data-row
@@ -70,24 +73,59 @@ function ServiceCard({ service: s, open: atFirst }: { service: Service; open: bo
           <span className="min-w-0">
             <span className="block truncate font-semibold">{s.id}</span>
             <span className="block text-sm text-muted">
-              {s.version} · {count(s.taskCount, "task")} · seen <Ago at={s.lastHeartbeat} />
+              {s.version} · {count(s.taskCount, "task")} · heard of <Ago at={s.lastHeartbeat} />
             </span>
           </span>
         </button>
-        <span className="text-sm text-muted">
-          {s.baseUrl ? (
-            <span className="inline-flex items-center gap-0.5">
-              pushed to <code className="font-mono">{s.baseUrl}</code>
-              <CopyButton text={s.baseUrl} label="Copy address" />
-            </span>
-          ) : (
-            "workers pull"
-          )}
+        <span className="flex items-center gap-x-4 max-sm:pl-6">
+          <span className="text-sm text-muted">{takersOf(s)}</span>
+          <StateBadge state={s.health} />
         </span>
-        <StateBadge state={s.status} />
       </div>
-      {open && <Tasks id={s.id} />}
+      <Condition service={s} />
+      {open && (
+        <>
+          <Instances service={s} />
+          <Tasks id={s.id} />
+        </>
+      )}
     </li>
+  );
+}
+
+/** What is not as it should be with a service, and what helps; nothing while all is well. */
+function Condition({ service: s }: { service: Service }) {
+  const versions = otherVersions(s);
+  const rollouts = useQuery({ ...rolloutsQuery, enabled: versions !== null });
+  const rollout = rolloutOfWorkers(rollouts.data);
+  const unserved = s.health === "unserved";
+  if (!versions && !s.healthReason) return null;
+  const remedy = unserved ? remedyOf(s, window.location.origin) : null;
+  return (
+    <div className="space-y-1.5 px-3 pb-3 pl-9">
+      {s.healthReason && (
+        <p className={`text-sm ${unserved ? "text-bad" : "text-warn"}`}>
+          {s.healthReason}.{unserved && " What is queued for it waits."}
+        </p>
+      )}
+      {versions && (
+        <p className="text-sm text-warn">
+          {versions}.{" "}
+          {rollout && (
+            <Link to="/rollouts/$id" params={{ id: rollout.id }} className="link">
+              A rollout of {rollout.program} {rollout.version} is{" "}
+              {rollout.status === "running" ? "under way" : rollout.status}
+            </Link>
+          )}
+        </p>
+      )}
+      {remedy && (
+        <div className="max-w-2xl space-y-1">
+          <p className="text-sm text-muted">{remedy.where}</p>
+          <Command text={remedy.command} />
+        </div>
+      )}
+    </div>
   );
 }
 
@@ -102,6 +140,7 @@ function Tasks({ id }: { id: string }) {
   }
   return (
     <div className="border-t border-line">
+      <Part title="Tasks" />
       <table className="data stack" aria-label={`Tasks of ${id}`}>
         <TableHead columns={["Task", "Next", "Code", "Limits"]} />
         <tbody>

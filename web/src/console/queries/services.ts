@@ -5,6 +5,8 @@ import { type Ask, client, seg } from "../server.ts";
 export const servicesQuery = queryOptions({
   queryKey: ["services"],
   queryFn: async ({ signal }: Ask) => (await client.get<Services>("/api/services", { signal })).services ?? [],
+  // A worker that is not heard of any more sends no event.
+  refetchInterval: 30_000,
 });
 
 export const serviceQuery = (id: string) =>
