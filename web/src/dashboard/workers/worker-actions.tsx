@@ -1,12 +1,10 @@
-import { ScrollText, Terminal } from "lucide-react";
+import { Terminal } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
-import { goTo } from "../../lib/hash-route.ts";
 import { ActButton, RowActions } from "../../ui/action.tsx";
 import { copyAloud } from "../../ui/copy.tsx";
 import { Menu } from "../../ui/menu.tsx";
 import type { Verb } from "../actions.ts";
 import { cli } from "../cli.ts";
-import { workerHref } from "../places.ts";
 import { verbWords, workerActs, workerScope } from "./worker-acts.tsx";
 import { nameOf } from "./worker-state.ts";
 
@@ -30,14 +28,7 @@ export function WorkerActions({ worker, frozen }: Props) {
 
 /** The same in a row of the table: what is needed most, and a menu of the rest. */
 export function WorkerRowActions({ worker, frozen }: Props) {
-  return (
-    <RowActions
-      of={nameOf(worker)}
-      acts={workerActs(worker, frozen)}
-      also={[{ label: "Log", icon: ScrollText, run: () => goTo(workerHref(worker.id, "log")) }]}
-      scope={workerScope(worker)}
-    />
-  );
+  return <RowActions of={nameOf(worker)} acts={workerActs(worker, frozen)} scope={workerScope(worker)} />;
 }
 
 function ShellMenu({ worker }: { worker: FusedWorker }) {

@@ -1,4 +1,7 @@
+import { ScrollText } from "lucide-react";
 import type { FusedWorker } from "../../api/types.ts";
+import { goTo } from "../../lib/hash-route.ts";
+import { useShortcuts } from "../../lib/keyboard.ts";
 import { Id } from "../../ui/copy.tsx";
 import { SortHead, TableHead } from "../../ui/table.tsx";
 import { workerHref } from "../places.ts";
@@ -16,6 +19,7 @@ interface Props {
 }
 
 export function WorkersTable({ workers, frozen, sort, reverse, onSort }: Props) {
+  useShortcuts([{ keys: "l", label: "Open the log of the row that has the focus", run: openLog }]);
   const head = (key: SortKey, label: string) => (
     <SortHead
       key={key}
@@ -47,13 +51,28 @@ export function WorkersTable({ workers, frozen, sort, reverse, onSort }: Props) 
   );
 }
 
+function openLog(): void {
+  const row = document.activeElement?.closest<HTMLElement>("tr[data-worker]");
+  if (row?.dataset.worker) goTo(workerHref(row.dataset.worker, "log"));
+}
+
 function Row({ worker, frozen }: { worker: FusedWorker; frozen: boolean }) {
   return (
     <tr data-worker={worker.id}>
       <td className="lead max-w-60">
-        <a data-row href={workerHref(worker.id)} className="line-clamp-3 min-h-6 font-semibold hover:underline">
-          <bdi>{nameOf(worker)}</bdi>
-        </a>
+        <div className="flex items-start gap-1">
+          <a data-row href={workerHref(worker.id)} className="line-clamp-3 min-h-6 font-semibold hover:underline">
+            <bdi>{nameOf(worker)}</bdi>
+          </a>
+          <a
+            href={workerHref(worker.id, "log")}
+            aria-label={`Log of ${nameOf(worker)}`}
+            title="Log"
+            className="inline-flex size-6 shrink-0 items-center justify-center rounded-sm text-muted hover:bg-sunken hover:text-text"
+          >
+            <ScrollText aria-hidden className="size-4" />
+          </a>
+        </div>
         <div className="text-sm text-muted">
           <Id id={worker.id} what="worker id" length={18} />
         </div>
