@@ -114,7 +114,7 @@ async function memory() {
   return Math.max(...sizes);
 }
 
-const region = (page) => page.getByRole("region", { name: /^Log lines of/ });
+const region = (page) => page.getByRole("grid", { name: /^Log lines of/ });
 const lines = '[aria-label^="Log lines of"]';
 
 async function readMillion() {
@@ -176,6 +176,15 @@ async function readMillion() {
   await hit.waitFor();
   assert.equal(page.url(), link);
   assert.ok(await hit.isVisible(), "the link does not show its line");
+
+  // The keys go on from there, and pick what a link then leads to.
+  await region(page).focus();
+  for (const key of ["j", "k", "Shift+ArrowUp", "Shift+ArrowUp"]) await page.keyboard.press(key);
+  await log.getByText("3 lines picked").waitFor();
+  await region(page).locator("[data-active]", { hasText: `${needle - 2} claimed` }).waitFor();
+  assert.match(page.url(), /lines=\d+-\d+$/);
+  await page.keyboard.press("Escape");
+  await log.getByText("3 lines picked").waitFor({ state: "detached" });
 
   // An expression runs on the server: a bad one gets a sentence, none holds the page up.
   await log.getByRole("button", { name: "Regular expression" }).click();

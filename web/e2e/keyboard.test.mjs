@@ -165,7 +165,7 @@ test("W10: the dashboard by keyboard alone", limit, async () => {
   await tabTo.call(tab, /^Overview$/);
   await press("ArrowRight");
   await focusAt(/^Log$/);
-  await page.getByRole("region", { name: /^Log lines/ }).waitFor();
+  await page.getByRole("grid", { name: /^Log lines/ }).waitFor();
   await press("/");
   assert.equal(await page.evaluate(() => document.activeElement.type), "search");
   await press("Escape", "Shift+Tab");

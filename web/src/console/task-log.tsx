@@ -2,6 +2,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { Maximize2 } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
 import type { TaskLog as Answer, TaskLogLine } from "../api/types.ts";
+import { Mark } from "../log/mark.tsx";
 import type { Picked } from "../log/picked.ts";
 import {
   type Line,
@@ -17,12 +18,10 @@ import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Awaited, Loading } from "../ui/panel.tsx";
 import { LogTime } from "../ui/time.tsx";
+import { type LogLevel, logLevels } from "./run/search.ts";
 import { client } from "./server.ts";
 
 const LogViewer = lazy(async () => ({ default: (await import("../log/viewer.tsx")).LogViewer }));
-
-export const logLevels = ["debug", "info", "warn", "error"] as const;
-const tones: Partial<Record<Line["mark"], string>> = { error: "text-bad", warn: "text-warn" };
 
 /** The log that the last attempt of a task run left in storage. */
 export function taskLog(run: string): LogSource {
@@ -91,7 +90,7 @@ export function TaskLog({
         {lines.map((l) => (
           <div key={l.pos} className="flex gap-3 px-3 hover:bg-sunken">
             {l.at !== null && <LogTime ms={l.at} />}
-            <span className={`w-9 shrink-0 select-none ${tones[l.mark] ?? "text-muted"}`}>{l.mark}</span>
+            <Mark of={l.mark} />
             <span className="min-w-0 flex-1 whitespace-pre-wrap">{plain(l.text)}</span>
           </div>
         ))}
@@ -111,6 +110,7 @@ function WholeLog({ run, path, label, onClose }: { run: string; path: string; la
   // biome-ignore lint/correctness/useExhaustiveDependencies: another path is another log
   const source = useMemo(() => taskLog(run), [run, path]);
   const [picked, setPicked] = useState<Picked | null>(null);
+  const [level, setLevel] = useState<LogLevel>();
   return (
     <Dialog kind="drawer" title={label} onClose={onClose}>
       <Suspense fallback={<Loading lines={6} />}>
@@ -118,6 +118,8 @@ function WholeLog({ run, path, label, onClose }: { run: string; path: string; la
           source={source}
           label={label}
           marks={logLevels.map((level) => [level, level])}
+          mark={level}
+          onMark={(mark) => setLevel(logLevels.find((l) => l === mark))}
           picked={picked}
           onPick={setPicked}
           className="flex-1"

@@ -7,9 +7,17 @@ interface Shortcut {
   run: () => void;
 }
 
+/** Keys that a part of the page takes while it has the focus; the help tells of them. */
+interface KeyNotes {
+  title: string;
+  /** Each with other keys that do the same, after a space. */
+  keys: [keys: string, label: string][];
+}
+
 const preference = "shortcuts";
 const sequenceMs = 1_200;
 const active = new Set<{ current: Shortcut[] }>();
+const notes = new Set<KeyNotes>();
 const listeners = new Set<() => void>();
 let pending: { key: string; until: number } | null = null;
 
@@ -18,7 +26,7 @@ const changed = () => {
 };
 
 /** Single keys can disturb people who dictate, so they can be switched off (WCAG 2.1.4). */
-function shortcutsEnabled(): boolean {
+export function shortcutsEnabled(): boolean {
   try {
     return localStorage.getItem(preference) !== "off";
   } catch {
@@ -46,6 +54,19 @@ export function useShortcutsEnabled(): boolean {
 /** All shortcuts that do something right now, for the help. */
 export function activeShortcuts(): Shortcut[] {
   return [...active].flatMap((s) => s.current);
+}
+
+/** What parts of the page do with keys, for the help. */
+export const activeKeyNotes = (): KeyNotes[] => [...notes];
+
+/** Lists keys in the help while the component is mounted; given is a constant. */
+export function useKeyNotes(given: KeyNotes): void {
+  useEffect(() => {
+    notes.add(given);
+    return () => {
+      notes.delete(given);
+    };
+  }, [given]);
 }
 
 /** Offers shortcuts while the component is mounted. Later ones win. */

@@ -1,72 +1,93 @@
-import { memo, useMemo, useState } from "react";
+import { memo, useMemo } from "react";
 import { count } from "../lib/format.ts";
 import { CopyButton } from "../ui/copy.tsx";
 import { LogTime } from "../ui/time.tsx";
+import { Cell, Row } from "./grid.tsx";
+import { Mark } from "./mark.tsx";
 import type { Line } from "./source.ts";
-import { type Piece, pieces, plain, shownLength } from "./text.ts";
+import { isCut, type Piece, pieces, plain, shownLength } from "./text.ts";
 
 interface Props {
   line: Line;
+  /** Of the row in the page, so that the list can say which row is meant. */
+  id: string;
+  /** The number of the row, where it is known. */
+  nth: number | undefined;
   find: RegExp | null;
   wrap: boolean;
   times: boolean;
   selected: boolean;
+  /** The keys go from here: Tab leads to what is in the line, which is passed by in all others. */
+  active: boolean;
+  /** A line that is cut is shown whole. */
+  whole: boolean;
+  onWhole: (pos: number) => void;
   /** It has a button that copies it; not every line, because a thousand buttons make scrolling slow. */
   copyable: boolean;
   /** Its place was chosen, with Shift down to extend what is. */
   onPick: (pos: number, extend: boolean) => void;
 }
 
-const marks: Record<Line["mark"], string> = {
-  out: "text-muted",
-  err: "text-bad",
-  debug: "text-muted",
-  info: "text-muted",
-  warn: "text-warn",
-  error: "text-bad",
-};
-
 /** One line: its time, which leads to it, what wrote it, and its text. */
-export const LogRow = memo(function LogRow({ line, find, wrap, times, selected, copyable, onPick }: Props) {
-  const [whole, setWhole] = useState(false);
-  const long = line.text.length > shownLength;
+export const LogRow = memo(function LogRow(props: Props) {
+  const { line, id, nth, find, wrap, times, selected, active, whole, onWhole, copyable, onPick } = props;
+  const long = isCut(line);
   const text = long && !whole ? line.text.slice(0, shownLength) : line.text;
   const parts = useMemo(() => pieces(text, find), [text, find]);
+  const stop = active ? 0 : -1;
   return (
-    <div
+    <Row
+      id={id}
+      aria-rowindex={nth}
+      aria-selected={selected}
       data-selected={selected || undefined}
-      className={`flex gap-3 px-4 hover:bg-sunken data-selected:bg-sunken data-selected:shadow-[inset_3px_0_var(--accent)] ${wrap ? "whitespace-pre-wrap" : "whitespace-pre"}`}
+      data-active={active || undefined}
+      className={`flex gap-2 px-2 -outline-offset-2 hover:bg-sunken data-selected:bg-[color-mix(in_srgb,var(--accent)_9%,var(--bg))] data-selected:shadow-[inset_3px_0_var(--accent)] sm:gap-3 sm:px-4 group-focus:group-data-keys:data-active:outline-2 group-focus:group-data-keys:data-active:outline-accent ${wrap ? "whitespace-pre-wrap" : "whitespace-pre"}`}
     >
-      <button
-        type="button"
-        tabIndex={-1}
-        title="Link to this line; with Shift, to all lines up to it"
-        onClick={(event) => onPick(line.pos, event.shiftKey)}
-        className="shrink-0 self-start text-muted select-none hover:underline"
-      >
-        {times && line.at !== null ? <LogTime ms={line.at} /> : <span aria-hidden>#</span>}
-      </button>
-      <span className={`w-9 shrink-0 select-none ${marks[line.mark]}`}>{line.mark}</span>
-      {/* A line of another direction must not move its neighbours. */}
-      <bdi className="min-w-0 flex-1">
-        {parts.map((piece, i) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line does not change
-          <Part key={i} piece={piece} />
-        ))}
-        {long && (
-          <button type="button" className="link ml-2 font-sans text-xs" onClick={() => setWhole(!whole)}>
-            {whole ? "show less" : `show ${count(line.text.length - shownLength, "more character")}`}
-          </button>
-        )}
-      </bdi>
+      <Cell className="shrink-0 self-start">
+        <button
+          type="button"
+          data-place
+          tabIndex={-1}
+          title="Pick this line; with Shift, all lines up to it"
+          onClick={(event) => onPick(line.pos, event.shiftKey)}
+          className="text-muted select-none hover:underline"
+        >
+          {times && line.at !== null ? <LogTime ms={line.at} /> : <span aria-hidden>#</span>}
+        </button>
+      </Cell>
+      <Cell className="shrink-0">
+        <Mark of={line.mark} />
+      </Cell>
+      <Cell className="min-w-0 flex-1">
+        {/* A line of another direction must not move its neighbours. */}
+        <bdi>
+          {parts.map((piece, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a line does not change
+            <Part key={i} piece={piece} stop={stop} />
+          ))}
+          {long && (
+            <button
+              type="button"
+              tabIndex={stop}
+              className="link ml-2 font-sans text-xs"
+              onClick={() => onWhole(line.pos)}
+            >
+              {whole ? "show less" : `show ${count(line.text.length - shownLength, "more character")}`}
+            </button>
+          )}
+        </bdi>
+      </Cell>
       {copyable && (
-        <CopyButton text={plain(line.text)} label="Copy line" className="sticky right-1 -my-0.5 -ml-9 bg-sunken" />
+        <Cell className="sticky right-1 my-0.5 -ml-9 flex h-4 items-center rounded-sm bg-sunken">
+          <CopyButton text={plain(line.text)} label="Copy line" />
+        </Cell>
       )}
-    </div>
+    </Row>
   );
 });
 
-function Part({ piece }: { piece: Piece }) {
+function Part({ piece, stop }: { piece: Piece; stop: 0 | -1 }) {
   const style = {
     color: piece.color ?? undefined,
     background: piece.background ?? undefined,
@@ -79,6 +100,7 @@ function Part({ piece }: { piece: Piece }) {
     return (
       <a
         href={piece.href}
+        tabIndex={stop}
         target="_blank"
         rel="noopener noreferrer"
         className={`underline ${className ?? ""}`}

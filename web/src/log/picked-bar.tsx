@@ -1,14 +1,12 @@
-import { Check, Copy, Link2 } from "lucide-react";
-import { useState } from "react";
+import { Check, Copy, Link2, type LucideIcon, X } from "lucide-react";
+import { useEffect, useState } from "react";
 import { count } from "../lib/format.ts";
-import { Button } from "../ui/button.tsx";
-import { CopyButton, copyText } from "../ui/copy.tsx";
-import { announce, toastError } from "../ui/toast.tsx";
-import { linesBetween } from "./between.ts";
+import { Button, IconButton } from "../ui/button.tsx";
+import { copyAloud } from "../ui/copy.tsx";
+import { copyPicked, pickedIn } from "./copy-picked.ts";
 import type { Picked } from "./picked.ts";
 import type { LogSource } from "./source.ts";
-import { plain } from "./text.ts";
-import { indexOf, type LogWindow } from "./window.ts";
+import type { LogWindow } from "./window.ts";
 
 interface Props {
   source: LogSource;
@@ -18,63 +16,66 @@ interface Props {
   onClear: () => void;
 }
 
-/** The lines that are picked: how many, as text and as an address. */
+/** The lines that are picked: how many, as text and as an address. It stands below them, so that they stay where they are. */
 export function PickedBar({ source, window, picked, link, onClear }: Props) {
-  const { lines } = window;
-  const held = lines.slice(indexOf(lines, picked.from), indexOf(lines, picked.to + 1));
-  const all =
-    (window.older === null || (lines[0]?.pos ?? 0) <= picked.from) &&
-    (window.newer === null || (lines.at(-1)?.pos ?? 0) >= picked.to);
+  const { lines, whole } = pickedIn(window, picked);
   return (
-    <div className="flex flex-wrap items-center gap-2 border-b border-line bg-sunken px-3 py-1 text-sm">
-      <Link2 aria-hidden className="size-4 text-muted" />
+    <div className="flex flex-wrap items-center gap-x-2 gap-y-1 border-t border-line bg-surface px-3 py-1.5 text-sm">
       <span className="flex-1">
-        {all ? `${count(held.length, "line")} picked` : `More than ${count(held.length, "line")} picked`}
+        {whole ? `${count(lines.length, "line")} picked` : `More than ${count(lines.length, "line")} picked`}
       </span>
-      <span className="flex items-center">
-        Text{" "}
-        {all ? (
-          <CopyButton text={held.map((l) => plain(l.text)).join("\n")} label="Copy the lines picked" />
-        ) : (
-          <CopyMany source={source} picked={picked} />
-        )}
-      </span>
+      <CopyAction
+        icon={Copy}
+        label="Copy the lines picked"
+        shortcut="c"
+        copy={() => copyPicked(source, window, picked)}
+      >
+        Copy
+      </CopyAction>
       {link && (
-        <span className="flex items-center">
-          Link <CopyButton text={link} label="Copy a link to these lines" />
-        </span>
+        <CopyAction icon={Link2} label="Copy a link to these lines" shortcut="y" copy={() => copyAloud(link)}>
+          Link
+        </CopyAction>
       )}
-      <Button size="sm" variant="ghost" onClick={onClear}>
-        Clear
-      </Button>
+      <IconButton icon={X} label="Let go of the lines" title="Let go of the lines (Esc)" onClick={onClear} />
     </div>
   );
 }
 
-/** Copies lines that the page does not hold: they are fetched first. */
-function CopyMany({ source, picked }: { source: LogSource; picked: Picked }) {
+/** A button that copies something that may have to be fetched, and says that it did. */
+function CopyAction({
+  icon,
+  label,
+  shortcut,
+  copy,
+  children,
+}: {
+  icon: LucideIcon;
+  label: string;
+  shortcut: string;
+  copy: () => Promise<boolean>;
+  children: string;
+}) {
   const [state, setState] = useState<"idle" | "busy" | "done">("idle");
-  const copy = async () => {
-    setState("busy");
-    try {
-      const { lines, whole } = await linesBetween(source, picked);
-      const done = await copyText(lines.map((l) => plain(l.text)).join("\n"));
-      announce(done ? "Copied" : "Could not copy; select the text instead");
-      setState(done ? "done" : "idle");
-      if (!whole) toastError(`Only the first ${count(lines.length, "line")} were copied`, "Download the log for more");
-    } catch (cause) {
-      setState("idle");
-      toastError("The lines could not be fetched", cause);
-    }
-  };
+  useEffect(() => {
+    if (state !== "done") return;
+    const timer = setTimeout(() => setState("idle"), 1_600);
+    return () => clearTimeout(timer);
+  }, [state]);
   return (
     <Button
       size="sm"
-      variant="ghost"
-      icon={state === "done" ? Check : Copy}
+      icon={state === "done" ? Check : icon}
       pending={state === "busy"}
-      aria-label="Copy the lines picked"
-      onClick={() => void copy()}
-    />
+      aria-label={label}
+      aria-keyshortcuts={shortcut}
+      title={state === "done" ? "Copied" : `${label} (${shortcut})`}
+      onClick={async () => {
+        setState("busy");
+        setState((await copy()) ? "done" : "idle");
+      }}
+    >
+      {children}
+    </Button>
   );
 }

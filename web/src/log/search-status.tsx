@@ -3,7 +3,7 @@ import { describe } from "../ui/toast.tsx";
 import type { LogSearch } from "./use-search.ts";
 
 /** What came of the search, for eyes and screen readers. */
-export function SearchStatus({ search, typed }: { search: LogSearch; typed: string }) {
+export function SearchStatus({ search, typed, flip }: { search: LogSearch; typed: string; flip: boolean }) {
   let text = "";
   if (search.error) text = `The search failed: ${describe(search.error)}`;
   else if (search.busy) text = "Searching…";
@@ -11,7 +11,7 @@ export function SearchStatus({ search, typed }: { search: LogSearch; typed: stri
   else if (search.total !== null) {
     const all = `${search.atLeast ? "at least " : ""}${count(search.total, "match", "matches")}`;
     text = search.nth !== null ? `${search.nth} of ${all}` : all;
-    if (search.ended) text += search.ended === "older" ? "; none further up" : "; none further down";
+    if (search.ended) text += (search.ended === "older") === flip ? "; none further down" : "; none further up";
   } else if (search.nth !== null || search.ended !== null) text = "Counting…";
   return (
     <p role="status" className={text === "" ? "sr-only" : "border-b border-line px-3 py-1 text-sm text-muted"}>

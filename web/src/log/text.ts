@@ -11,6 +11,7 @@ export interface Piece extends Look {
 
 /** How much of a line is shown before somebody asks for the rest. */
 export const shownLength = 4_000;
+export const isCut = ({ text }: { text: string }): boolean => text.length > shownLength;
 
 // Everything that steers a terminal but is no colour: cursor, title, other controls.
 const steering =

@@ -2,7 +2,7 @@ import { ArrowDownToLine, ArrowUpToLine, ChevronDown, ChevronUp, Search } from "
 import type { ReactNode } from "react";
 import { IconButton } from "../ui/button.tsx";
 import { FilterSelect } from "../ui/field.tsx";
-import { timesPreference, wrapPreference } from "./choices.ts";
+import { orderPreference, timesPreference, wrapPreference } from "./choices.ts";
 import type { Line } from "./source.ts";
 
 /** What is searched for, and which lines are shown. */
@@ -12,7 +12,6 @@ export interface Choice {
   exactCase: boolean;
   /** Only lines that match. */
   only: boolean;
-  mark: Line["mark"] | undefined;
 }
 
 interface Props {
@@ -23,9 +22,13 @@ interface Props {
   busy: boolean;
   step: (to: "older" | "newer") => void;
   marks: [Line["mark"], string][];
+  mark: Line["mark"] | undefined;
+  onMark: (mark: Line["mark"] | undefined) => void;
+  /** The newest line stands at the top. */
+  flip: boolean;
   follow: boolean;
-  toStart: () => void;
-  toEnd: () => void;
+  toOldest: () => void;
+  toNewest: () => void;
   children: ReactNode;
 }
 
@@ -38,18 +41,21 @@ export function LogToolbar({
   busy,
   step,
   marks,
+  mark,
+  onMark,
+  flip,
   follow,
-  toStart,
-  toEnd,
+  toOldest,
+  toNewest,
   children,
 }: Props) {
-  const { typed, regex, exactCase, only, mark } = choice;
+  const { typed, regex, exactCase, only } = choice;
   const wrap = wrapPreference.use() === "wrap";
   const times = timesPreference.use() === "times";
   return (
-    <div className="flex flex-wrap items-center gap-2 border-b border-line px-3 py-2">
-      <search className="flex min-w-56 flex-1 flex-wrap items-center gap-1">
-        <label className="relative min-w-40 flex-1">
+    <div className="flex flex-wrap items-center gap-x-1 gap-y-1.5 border-b border-line px-3 py-2 sm:gap-2">
+      <search className="flex min-w-56 flex-1 items-center gap-1 max-sm:contents">
+        <label className="relative min-w-40 flex-1 max-sm:basis-full">
           <span className="sr-only">Search in {label}</span>
           <Search aria-hidden className="pointer-events-none absolute top-2.5 left-2.5 size-4 text-muted" />
           <input
@@ -70,15 +76,15 @@ export function LogToolbar({
         </label>
         <IconButton
           icon={ChevronUp}
-          label="Previous match"
+          label="Match further up"
           disabled={typed === "" || busy}
-          onClick={() => step("older")}
+          onClick={() => step(flip ? "newer" : "older")}
         />
         <IconButton
           icon={ChevronDown}
-          label="Next match"
+          label="Match further down"
           disabled={typed === "" || busy}
-          onClick={() => step("newer")}
+          onClick={() => step(flip ? "older" : "newer")}
         />
         <Toggle label="Match case" short="Aa" on={exactCase} onChange={(on) => onChoice({ exactCase: on })} />
         <Toggle label="Regular expression" short=".*" on={regex} onChange={(on) => onChoice({ regex: on })} />
@@ -91,14 +97,16 @@ export function LogToolbar({
         />
       </search>
       {marks.length > 0 && (
-        <FilterSelect label="Lines" value={mark} onChange={(m) => onChoice({ mark: m as Choice["mark"] })}>
-          <option value="">All lines</option>
-          {marks.map(([name, shown]) => (
-            <option key={name} value={name}>
-              {shown}
-            </option>
-          ))}
-        </FilterSelect>
+        <span className="max-sm:flex max-sm:w-24 max-sm:grow">
+          <FilterSelect label="Lines" value={mark} onChange={(m) => onMark(m as Props["mark"])}>
+            <option value="">All lines</option>
+            {marks.map(([name, shown]) => (
+              <option key={name} value={name}>
+                {shown}
+              </option>
+            ))}
+          </FilterSelect>
+        </span>
       )}
       <Toggle
         label="Wrap long lines"
@@ -112,9 +120,25 @@ export function LogToolbar({
         on={times}
         onChange={(on) => timesPreference.set(on ? "times" : "off")}
       />
+      <Toggle
+        label="Newest first"
+        short="newest"
+        on={flip}
+        onChange={(on) => orderPreference.set(on ? "newest" : "oldest")}
+      />
       <span className="flex">
-        <IconButton icon={ArrowUpToLine} label="To the beginning" onClick={toStart} />
-        <IconButton icon={ArrowDownToLine} label="To the end, and follow" aria-pressed={follow} onClick={toEnd} />
+        <IconButton
+          icon={flip ? ArrowDownToLine : ArrowUpToLine}
+          label="To the beginning"
+          className={flip ? "order-1" : ""}
+          onClick={toOldest}
+        />
+        <IconButton
+          icon={flip ? ArrowUpToLine : ArrowDownToLine}
+          label="To the end, and follow"
+          aria-pressed={follow}
+          onClick={toNewest}
+        />
         {children}
       </span>
     </div>

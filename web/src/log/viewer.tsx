@@ -1,8 +1,12 @@
 import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
+import { useKeyNotes } from "../lib/keyboard.ts";
+import { copyAloud } from "../ui/copy.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
-import { describe } from "../ui/toast.tsx";
-import { timesPreference, wrapPreference } from "./choices.ts";
+import { announce, describe, toast } from "../ui/toast.tsx";
+import { orderPreference, timesPreference, wrapPreference } from "./choices.ts";
+import { copyPicked } from "./copy-picked.ts";
 import { DownloadMenu } from "./download-menu.tsx";
+import { lineKeyNotes, type PickedKey } from "./line-keys.ts";
 import { LinesView } from "./lines-view.tsx";
 import type { Picked } from "./picked.ts";
 import { PickedBar } from "./picked-bar.tsx";
@@ -10,6 +14,7 @@ import { SearchStatus } from "./search-status.tsx";
 import type { Line, LogFilter, LogSource } from "./source.ts";
 import { finder } from "./text.ts";
 import { type Choice, LogToolbar } from "./toolbar.tsx";
+import { useCursor } from "./use-cursor.ts";
 import { useLog } from "./use-log.ts";
 import { useSearch } from "./use-search.ts";
 
@@ -19,26 +24,32 @@ interface Props {
   label: string;
   /** The marks that lines can be chosen by. */
   marks?: [Line["mark"], string][];
+  /** The one that they are chosen by. */
+  mark: Line["mark"] | undefined;
+  onMark: (mark: Line["mark"] | undefined) => void;
   picked: Picked | null;
   onPick: (picked: Picked | null) => void;
-  /** The address of this view with what is picked, to copy. */
-  link?: string;
+  /** The address of this view with lines picked, to copy. */
+  link?: (picked: Picked) => string;
   aside?: ReactNode;
   className?: string;
 }
 
-const nothingChosen: Choice = { typed: "", regex: false, exactCase: false, only: false, mark: undefined };
+const nothingChosen: Choice = { typed: "", regex: false, exactCase: false, only: false };
 
 /**
  * A log of any length. It holds the part around where the reader looks and fetches more at its edges; the search runs over
  * all of it on the server. At its end it follows what is written.
  */
-export function LogViewer({ source, label, marks = [], picked, onPick, link, aside, className = "" }: Props) {
+export function LogViewer(props: Props) {
+  const { source, label, marks = [], mark, onMark, picked, onPick, link, aside, className = "" } = props;
   const [choice, setChoice] = useState(nothingChosen);
-  const { typed, regex, exactCase, mark } = choice;
+  const { typed, regex, exactCase } = choice;
   const only = choice.only && typed !== "";
   const wrap = wrapPreference.use() === "wrap";
   const times = timesPreference.use() === "times";
+  const flip = orderPreference.use() === "newest";
+  const cursor = useCursor(picked, onPick);
   const find = useMemo(() => (typed === "" ? null : finder(typed, regex, !exactCase)), [typed, regex, exactCase]);
   const marked = useMemo((): LogFilter => (mark ? { mark } : {}), [mark]);
   const wanted = useMemo(
@@ -56,38 +67,56 @@ export function LogViewer({ source, label, marks = [], picked, onPick, link, asi
   useEffect(() => log.follow(follow), [log.follow, follow]);
   const search = useSearch(source, wanted, (pos) => {
     onPick({ from: pos, to: pos });
+    cursor.to(pos, true);
     setFollow(false);
     to(pos);
   });
 
-  const toStart = () => {
+  const toOldest = () => {
     setFollow(false);
+    cursor.to(0, true);
     to(0);
   };
-  const toEnd = () => {
+  // The keys stay at no line: one that follows would have each new one read out.
+  const toNewest = () => {
     onPick(null);
+    cursor.to(null, false);
     setFollow(true);
     if (log.newer !== null || log.target !== null) to(null);
   };
-  const pick = useCallback(
-    (pos: number, extend: boolean) => {
-      if (extend && picked) onPick({ from: Math.min(picked.from, pos), to: Math.max(picked.to, pos) });
-      else onPick(picked?.from === pos && picked.to === pos ? null : { from: pos, to: pos });
+  const { pick } = cursor;
+  const onLine = useCallback(
+    (pos: number, extend: boolean, from?: number) => {
+      setFollow(false); // what is picked does not run away
+      pick(pos, extend, from);
     },
-    [picked, onPick],
+    [pick],
   );
+  const onKey = async (key: PickedKey, pos: number | null) => {
+    const these = picked ?? (pos === null ? null : { from: pos, to: pos });
+    if (key === "leave") {
+      onPick(null);
+      cursor.to(null, false);
+    } else if (these === null) announce("No line is picked");
+    else if (key === "copy") {
+      if (await copyPicked(source, log, these)) toast("ok", these.from === these.to ? "Line copied" : "Lines copied");
+    } else if (link && (await copyAloud(link(these)))) toast("ok", "Link copied");
+  };
 
+  useKeyNotes(lineKeyNotes);
   useEffect(() => {
     if (document.querySelector("dialog[open]:not(:has([data-log]))")) return;
-    const onKey = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
-      if (event.key === "End") toEnd();
-      else if (event.key === "Home") toStart();
-      else return;
+    const onEdge = (event: KeyboardEvent) => {
+      const { target } = event;
+      if (event.defaultPrevented || event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (target instanceof HTMLElement && target.matches("input, select, textarea")) return;
+      if (event.key !== "Home" && event.key !== "End") return;
       event.preventDefault();
+      if ((event.key === "End") === flip) toOldest();
+      else toNewest();
     };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
+    document.addEventListener("keydown", onEdge);
+    return () => document.removeEventListener("keydown", onEdge);
   });
 
   const { lines } = log;
@@ -101,17 +130,17 @@ export function LogViewer({ source, label, marks = [], picked, onPick, link, asi
         busy={search.busy}
         step={search.step}
         marks={marks}
+        mark={mark}
+        onMark={onMark}
+        flip={flip}
         follow={follow}
-        toStart={toStart}
-        toEnd={toEnd}
+        toOldest={toOldest}
+        toNewest={toNewest}
       >
         <DownloadMenu source={source} filter={filtered ? fitting : null} lines={lines} />
         {aside}
       </LogToolbar>
-      <SearchStatus search={search} typed={typed} />
-      {picked && lines.length > 0 && (
-        <PickedBar source={source} window={log} picked={picked} link={link} onClear={() => onPick(null)} />
-      )}
+      <SearchStatus search={search} typed={typed} flip={flip} />
       <div className="relative min-h-0 flex-1 bg-bg">
         {log.loading === "first" && lines.length === 0 ? (
           <Loading lines={6} />
@@ -126,14 +155,20 @@ export function LogViewer({ source, label, marks = [], picked, onPick, link, asi
             find={find}
             wrap={wrap}
             times={times}
+            flip={flip}
             picked={picked}
-            onPick={pick}
+            cursor={cursor}
+            onPick={onLine}
+            onKey={(key, pos) => void onKey(key, pos)}
             follow={follow}
             onFollow={setFollow}
-            toEnd={toEnd}
+            toNewest={toNewest}
           />
         )}
       </div>
+      {picked && lines.length > 0 && (
+        <PickedBar source={source} window={log} picked={picked} link={link?.(picked)} onClear={() => onPick(null)} />
+      )}
       {log.error !== null && lines.length > 0 && (
         <p role="alert" className="border-t border-line px-3 py-1 text-sm text-bad">
           More of the log could not be loaded: {describe(log.error)}{" "}

@@ -1,6 +1,12 @@
 import { Keyboard, Monitor, Moon, Sun } from "lucide-react";
-import { useState } from "react";
-import { activeShortcuts, setShortcutsEnabled, useShortcuts, useShortcutsEnabled } from "../lib/keyboard.ts";
+import { type ReactNode, useState } from "react";
+import {
+  activeKeyNotes,
+  activeShortcuts,
+  setShortcutsEnabled,
+  useShortcuts,
+  useShortcutsEnabled,
+} from "../lib/keyboard.ts";
 import { setTheme, type Theme, useTheme } from "../lib/theme.ts";
 import { IconButton } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
@@ -40,29 +46,25 @@ export function KeyboardHelp() {
           <div className="space-y-4 overflow-y-auto px-4 py-4">
             <dl className="grid grid-cols-[max-content_1fr] items-center gap-x-4 gap-y-2">
               {list.map((s) => (
-                <div key={s.keys} className="contents">
-                  <dt className="flex gap-1">
-                    {s.keys.split(" ").map((key) => (
-                      <kbd
-                        key={key}
-                        className="min-w-6 rounded-sm border border-outline bg-sunken px-1.5 text-center font-mono text-sm"
-                      >
-                        {key}
-                      </kbd>
-                    ))}
-                  </dt>
-                  <dd>{s.label}</dd>
-                </div>
+                <Keys key={s.keys} keys={s.keys.split(" ")}>
+                  {s.label}
+                </Keys>
               ))}
-              <dt className="flex">
-                <kbd className="rounded-sm border border-outline bg-sunken px-1.5 font-mono text-sm">Enter</kbd>
-              </dt>
-              <dd>Open the row that has the focus</dd>
-              <dt className="flex">
-                <kbd className="rounded-sm border border-outline bg-sunken px-1.5 font-mono text-sm">Esc</kbd>
-              </dt>
-              <dd>Close what is open</dd>
+              <Keys keys={["Enter"]}>Open the row that has the focus</Keys>
+              <Keys keys={["Esc"]}>Close what is open</Keys>
             </dl>
+            {activeKeyNotes().map((notes) => (
+              <section key={notes.title} className="space-y-2 border-t border-line pt-3">
+                <h3 className="font-semibold">{notes.title}</h3>
+                <dl className="grid grid-cols-[max-content_1fr] items-center gap-x-4 gap-y-2">
+                  {notes.keys.map(([keys, label]) => (
+                    <Keys key={keys} keys={keys.split(" ")} between="or">
+                      {label}
+                    </Keys>
+                  ))}
+                </dl>
+              </section>
+            ))}
             <label className="flex items-center gap-2 border-t border-line pt-3">
               <input
                 type="checkbox"
@@ -75,6 +77,25 @@ export function KeyboardHelp() {
           </div>
         </Dialog>
       )}
+    </>
+  );
+}
+
+/** A row of the help: keys that are pressed one after the other, or any of them. */
+function Keys({ keys, between, children }: { keys: string[]; between?: "or"; children: ReactNode }) {
+  return (
+    <>
+      <dt className="flex items-center gap-1">
+        {keys.map((key, i) => (
+          <span key={key} className="contents">
+            {between && i > 0 && <span className="text-sm text-muted">{between}</span>}
+            <kbd className="min-w-6 rounded-sm border border-outline bg-sunken px-1.5 text-center font-mono text-sm">
+              {key}
+            </kbd>
+          </span>
+        ))}
+      </dt>
+      <dd>{children}</dd>
     </>
   );
 }

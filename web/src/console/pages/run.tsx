@@ -198,6 +198,8 @@ function Detail({ run }: { run: RunDetail }) {
               onTask={(task) => set({ task, line: undefined })}
               line={search.line}
               onLine={(line) => set({ line })}
+              level={search.level}
+              onLevel={(level) => set({ level })}
             />
           )}
           {tab === "events" && <RunEvents graph={graph} task={search.task} onTask={(task) => set({ task })} />}

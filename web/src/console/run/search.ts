@@ -1,5 +1,9 @@
 import { oneOf, positive, present, type Raw, text } from "../params.ts";
 
+/** The levels of a task's log, as its server knows them. */
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
 /** The parts of a run's page, one of which is shown. */
 export const runTabs = ["graph", "timeline", "tasks", "logs", "events", "data"] as const;
 export type RunTab = (typeof runTabs)[number];
@@ -22,6 +26,8 @@ export interface RunSearch {
   find?: string | undefined;
   /** The first and last line that is picked in a log. */
   line?: string | undefined;
+  /** The level that lines of a log are chosen by. */
+  level?: LogLevel | undefined;
 }
 
 export const readRunSearch = (raw: Raw): RunSearch =>
@@ -37,4 +43,5 @@ export const readRunSearch = (raw: Raw): RunSearch =>
     state: text(raw.state),
     find: text(raw.find),
     line: /^\d+(-\d+)?$/.test(String(raw.line ?? "")) ? String(raw.line) : undefined,
+    level: oneOf(raw.level, ...logLevels),
   });

@@ -1,12 +1,25 @@
 import { useCallback, useMemo } from "react";
 import type { FusedWorker } from "../../api/types.ts";
-import { setSearch, useRoute } from "../../lib/hash-route.ts";
+import { parseRoute, routeHash, setSearch, useRoute } from "../../lib/hash-route.ts";
 import { type Picked, parsePicked, writePicked } from "../../log/picked.ts";
+import type { Line } from "../../log/source.ts";
 import { LogViewer } from "../../log/viewer.tsx";
 import { workerLog } from "./worker-log.ts";
 import { nameOf } from "./worker-state.ts";
 
-/** The log of a worker: all that is held of it, and live. The lines that are picked stand in the address. */
+const streams: [Line["mark"], string][] = [
+  ["out", "stdout"],
+  ["err", "stderr"],
+];
+
+/** The address of what is on the page, with lines picked. */
+function link(picked: Picked): string {
+  const { path, search } = parseRoute(window.location.hash);
+  return new URL(routeHash(path, { ...Object.fromEntries(search), lines: writePicked(picked) }), window.location.href)
+    .href;
+}
+
+/** The log of a worker: all that is held of it, and live. The stream and the lines that are picked stand in the address. */
 export function LogTab({ worker }: { worker: FusedWorker }) {
   const { search } = useRoute();
   const name = nameOf(worker);
@@ -18,13 +31,12 @@ export function LogTab({ worker }: { worker: FusedWorker }) {
     <LogViewer
       source={source}
       label={`Log lines of ${name}`}
-      marks={[
-        ["out", "stdout"],
-        ["err", "stderr"],
-      ]}
+      marks={streams}
+      mark={streams.find(([mark]) => mark === search.get("stream"))?.[0]}
+      onMark={(mark) => setSearch({ stream: mark })}
       picked={picked}
       onPick={onPick}
-      link={window.location.href}
+      link={link}
       className="card h-[max(24rem,calc(100dvh-21rem))] overflow-hidden"
     />
   );
