@@ -41,10 +41,11 @@
 // numbers in the titles of the tests, and here against the real programs:
 //
 //   - W3, W5: slow.test.mjs, dashboard.test.mjs, console.test.mjs; W5, W7, W8, W9:
-//     TestPageLogs, and W5, W7 against a clock: live/link.test.ts. W10: each
-//     screen of screens.mjs in access.test.mjs (axe in both themes, targets,
-//     200 % zoom, 360 and 320 px, no motion), keyboard.test.mjs without a mouse.
-//     W11: zones.test.mjs.
+//     TestPageLogs, and W5, W7 against a clock: live/link.test.ts; W9 by
+//     keyboard, with its links and files: logs.test.mjs. W10: each screen of
+//     screens.mjs in access.test.mjs (axe in both themes, targets, 200 % zoom,
+//     360 and 320 px, no motion), keyboard.test.mjs without a mouse. W11:
+//     zones.test.mjs.
 //   - X2: slow.test.mjs, for each answer of each page. X3, X5: TestLargePages,
 //     console-work.test.mjs. X6: console-work.test.mjs, model.test.ts. X7, X8:
 //     console-fleet.test.mjs, console-work.test.mjs. X9: console.test.mjs. X10:

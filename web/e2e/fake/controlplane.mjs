@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { faults } from "./faults.mjs";
 import { fleet } from "./fleet.mjs";
 import { disguise } from "./hostile.mjs";
+import { answerLog, ofTask } from "./log.mjs";
 import { maintenance } from "./maintenance.mjs";
 import { iso, records, structure } from "./records.mjs";
 import { countRuns } from "./run-counts.mjs";
@@ -544,8 +545,8 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
       if (typeof found === "string") return res.writeHead(200, { "content-type": "text/plain" }).end(found);
       return sendJSON(res, 200, url.searchParams.get("raw") === "1" ? found : { path, content: found });
     }
-    const logOf = /^\/api\/task-runs\/([^/]+)\/logs$/.exec(url.pathname);
-    if (logOf) return sendJSON(res, 200, taskLog(decodeURIComponent(logOf[1]), objects));
+    const logOf = /^\/api\/task-runs\/([^/]+)\/logs(\/download)?$/.exec(url.pathname);
+    if (logOf) return answerLog(res, url, taskLog(decodeURIComponent(logOf[1]), objects), ofTask);
     if (machines.forbidden(req.method, url.pathname))
       return sendJSON(res, 403, {
         error: "forbidden",
@@ -614,6 +615,11 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     faults: trouble,
     disguise: wild,
     publish,
+    /** Leaves the log of a task run: objects with level, message and timestamp. */
+    leaveLog: (run, task, lines) => {
+      task.logsPath = `runs/${run.id}/logs/${task.id}.${task.attempt}.jsonl`;
+      objects.set(task.logsPath, lines.map((line) => JSON.stringify(line)).join("\n"));
+    },
     /** Takes the token back, as a revocation does: what comes is refused, and streams end. */
     revoke: () => {
       trouble.set(/./, { status: 401, error: "Unauthorized", code: "unauthorized" });
@@ -631,12 +637,11 @@ const missing = (error) => ({ error, code: "not_found", requestId: "req_fake" })
 /** What the log object of a task run holds, if there is one. */
 function taskLog(id, objects) {
   const stored = [...objects].find(([path]) => path.includes(`${id}.`) && path.endsWith(".jsonl"))?.[1] ?? "";
-  const items = stored
+  return stored
     .split("\n")
     .filter(Boolean)
     .map((text, i) => {
       const { timestamp, level, message } = JSON.parse(text);
       return { pos: i * 100, at: timestamp ?? null, level: level ?? "info", text: message };
     });
-  return { items, more: false, partial: false, older: 0, newer: 0, end: stored.length };
 }

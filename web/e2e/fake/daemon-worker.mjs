@@ -1,6 +1,7 @@
 // What the fake daemon answers about one worker.
 import { end } from "./daemon-host.mjs";
 import { exitsOf, iso, operation, runEventsOf, runsOf, settingsOf, upgradeSteps } from "./host.mjs";
+import { answerLog, ofWorker } from "./log.mjs";
 import { readJSON, sendJSON } from "./static.mjs";
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -35,10 +36,8 @@ export async function answerWorker(host, req, res, url) {
     return answer({ id, action: "delete", ok: true });
   }
   if (verb === "logs") {
-    const fitting = host.logs.get(id).filter(fits(url.searchParams));
-    if (url.pathname.endsWith("/download"))
-      return res.end(fitting.map((l) => `${new Date(l.ts).toISOString()} ${l.stream} ${l.line}\n`).join("")) && true;
-    return answer(logPage(fitting, url.searchParams));
+    answerLog(res, url, host.logs.get(id), ofWorker);
+    return true;
   }
   if (verb === "runs" && !run) return answer({ items: id.endsWith("img") ? runsOf() : [] });
   if (verb === "runs") {
@@ -159,33 +158,4 @@ async function switchProcess(host, w, verb, answer) {
   host.happen(starting ? "worker.started" : "worker.exited", starting ? { pid: w.local.pid } : { code: 0 }, w.id);
   host.status();
   return answer({ id: w.id, action: verb, ok: true });
-}
-
-/** Which lines a question about a log means. */
-function fits(query) {
-  const fold = (text) => (query.get("ignoreCase") === "1" ? text.toLowerCase() : text);
-  const find = fold(query.get("grep") ?? "");
-  const stream = query.get("stream");
-  return (l) => (!find || fold(l.line).includes(find)) && (!stream || l.stream === stream);
-}
-
-/** The page of it that was asked for. */
-function logPage(lines, query) {
-  const limit = Number(query.get("limit") ?? 500);
-  const after = query.get("after");
-  const before = query.get("before");
-  const candidates =
-    after !== null
-      ? lines.filter((l) => l.pos > Number(after))
-      : lines.filter((l) => !before || l.pos < Number(before));
-  const items = after !== null ? candidates.slice(0, limit) : candidates.slice(-limit);
-  return {
-    items,
-    more: candidates.length > items.length,
-    older: items[0]?.pos ?? 0,
-    newer: items.at(-1)?.pos ?? 0,
-    gap: false,
-    partial: false,
-    ...(query.get("count") === "1" ? { count: lines.length } : {}),
-  };
 }
