@@ -28,6 +28,37 @@ type DeadLetters struct {
 	Total int          `json:"total"`
 }
 
+// LetterGroup is dead letters of one task that failed alike: their errors have
+// the same fingerprint, which is the first line without numbers, ids and what is
+// quoted.
+type LetterGroup struct {
+	ID          string `json:"id"` // of the task and the fingerprint
+	TaskID      string `json:"taskId"`
+	Fingerprint string `json:"fingerprint"`
+	Count       int    `json:"count"`
+	Newest      Time   `json:"newest"`
+	Oldest      Time   `json:"oldest"`
+	// ExampleID is the newest of them, and Error the first 500 characters of its.
+	ExampleID string `json:"exampleId"`
+	Error     string `json:"error"`
+}
+
+// LetterGroups answers GET /api/dlq/groups, the largest first.
+type LetterGroups struct {
+	Groups []LetterGroup `json:"groups"`
+	Rest   int           `json:"rest"`  // groups that are left out: 500 are told
+	Total  int           `json:"total"` // dead letters of all of them
+	// AsOf is when the newest of them failed: with it as to, later answers are
+	// about these and no others. null: there is none.
+	AsOf Time `json:"asOf"`
+}
+
+// LetterIDs answers GET /api/dlq/ids, newest failure first.
+type LetterIDs struct {
+	IDs  []string `json:"ids"`
+	Next *string  `json:"next"` // what to send as after for those that follow; null: none do
+}
+
 // RetriedDeadLetter answers POST /api/dlq/{id}/retry.
 type RetriedDeadLetter struct {
 	NewRunID    string `json:"newRunId"`

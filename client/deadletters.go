@@ -44,3 +44,15 @@ func (c *Client) ReplayPlan(ctx context.Context, run string) (out api.Replay, er
 func (c *Client) Replay(ctx context.Context, run string) (out api.Replay, err error) {
 	return out, c.call(ctx, http.MethodPost, "/api/runs/"+escape(run)+"/replay", nil, &out)
 }
+
+// LetterGroups puts dead letters together that failed alike. filter holds query
+// parameters: pipelineId, taskId, from, to, includeRetried.
+func (c *Client) LetterGroups(ctx context.Context, filter url.Values) (out api.LetterGroups, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/dlq/groups?"+filter.Encode(), nil, &out)
+}
+
+// LetterIDs lists the ids of dead letters, newest first. filter holds those
+// query parameters, and group, after and limit.
+func (c *Client) LetterIDs(ctx context.Context, filter url.Values) (out api.LetterIDs, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/dlq/ids?"+filter.Encode(), nil, &out)
+}

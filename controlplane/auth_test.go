@@ -47,6 +47,8 @@ func TestAccess(t *testing.T) {
 		"GET /api/runs/{id}/replay":                               "Lvoa",
 		"POST /api/runs/{id}/replay":                              "Loa",
 		"GET /api/dlq":                                            "Lvoa",
+		"GET /api/dlq/groups":                                     "Lvoa",
+		"GET /api/dlq/ids":                                        "Lvoa",
 		"GET /api/dlq/{id}":                                       "Lvoa",
 		"POST /api/dlq/{id}/retry":                                "Loa",
 		"POST /api/dlq/retry-all":                                 "Loa",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -31,28 +32,46 @@ const (
 // deadLetters answers GET /api/dlq, newest failure first.
 func (s *Server) deadLetters(ctx context.Context, _ none) (api.DeadLetters, error) {
 	q := queryOf(ctx)
-	f := store.DeadLetterFilter{
-		Pipeline:       pipeline.ID(q.text("pipelineId")),
-		Task:           pipeline.TaskID(q.text("taskId")),
-		From:           q.time("from"),
-		To:             q.time("to"),
-		IncludeRetried: q.text("includeRetried") == "true" || q.text("includeRetried") == "1",
-		Limit:          q.number("limit", 100, 1, 1000),
-		Offset:         q.number("offset", 0, 0, 1<<31-1),
-	}
+	f := letterFilter(q)
+	f.Limit, f.Offset = q.number("limit", 100, 1, 1000), q.number("offset", 0, 0, 1<<31-1)
+	group := q.text("group")
 	if err := q.err(); err != nil {
 		return api.DeadLetters{}, err
+	}
+	if group != "" {
+		heads, err := s.o.Engine.LettersOf(ctx, f, group, store.DeadLetterHead{}, math.MaxInt)
+		if err != nil {
+			return api.DeadLetters{}, err
+		}
+		page := heads[min(f.Offset, len(heads)):min(f.Offset+f.Limit, len(heads))]
+		letters, _, err := s.st.DeadLetters(ctx, store.DeadLetterFilter{IDs: headIDs(page), IncludeRetried: f.IncludeRetried, Limit: f.Limit})
+		return s.wireLetters(ctx, letters, len(heads)), err
 	}
 	letters, total, err := s.st.DeadLetters(ctx, f)
 	if err != nil {
 		return api.DeadLetters{}, err
 	}
+	return s.wireLetters(ctx, letters, total), nil
+}
+
+// letterFilter reads what restricts a list of dead letters.
+func letterFilter(q *query) store.DeadLetterFilter {
+	return store.DeadLetterFilter{
+		Pipeline:       pipeline.ID(q.text("pipelineId")),
+		Task:           pipeline.TaskID(q.text("taskId")),
+		From:           q.time("from"),
+		To:             q.time("to"),
+		IncludeRetried: q.text("includeRetried") == "true" || q.text("includeRetried") == "1",
+	}
+}
+
+func (s *Server) wireLetters(ctx context.Context, letters []store.DeadLetter, total int) api.DeadLetters {
 	out := api.DeadLetters{Items: make([]api.DeadLetter, len(letters)), Total: total}
 	inputs := s.letterInputs(ctx, letters)
 	for i, l := range letters {
 		out.Items[i] = wireDeadLetter(l, inputs[i])
 	}
-	return out, nil
+	return out
 }
 
 // deadLetter answers GET /api/dlq/{id}, by its own id or its task run's.

@@ -55,6 +55,13 @@ var logFilterParams = []openapi.Param{
 	{Name: "ignoreCase", Text: "1: grep in any case", Enum: []string{"1"}},
 }
 
+// letterParams say which dead letters are meant; the first one, of which group.
+var letterParams = []openapi.Param{
+	which("group", "of one group, by its id in /api/dlq/groups"), which("pipelineId", "of one pipeline"), which("taskId", "of one task"),
+	since("from", "failed at or after"), since("to", "failed at or before"),
+	{Name: "includeRetried", Text: "1: with those that were retried", Enum: []string{"1", "true"}},
+}
+
 // noLog is how reading the log of a task run fails.
 var noLog = []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId"), openapi.Fail(410, "The log is not in storage any more", "taskRunId")}
 
@@ -240,9 +247,20 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 		"GET /api/dlq": {
 			Summary: "List dead letters, newest failure first",
 			Detail:  "Those that were retried are left out. input is null where it cannot be read, is larger than 256 KiB, or those before it took 16 MiB.",
-			Params: page(1000, which("pipelineId", "of one pipeline"), which("taskId", "of one task"), since("from", "failed at or after"),
-				since("to", "failed at or before"),
-				openapi.Param{Name: "includeRetried", Text: "1: with those that were retried", Enum: []string{"1", "true"}}),
+			Params:  page(1000, letterParams...),
+		},
+		"GET /api/dlq/groups": {
+			Summary: "Dead letters that failed alike, together",
+			Detail:  "All that the filter admits are looked at, however many there are; the 500 largest groups are told.",
+			Params:  letterParams[1:],
+		},
+		"GET /api/dlq/ids": {
+			Summary: "The ids of dead letters, newest failure first",
+			Detail:  "To retry or purge exactly those that somebody saw and confirmed: read all their ids with to as asOf of the groups, then hand them on, up to 1,000 at a time.",
+			Params: append([]openapi.Param{
+				which("after", "next of the answer before"),
+				{Name: "limit", Text: "how many at most", Type: "integer", Default: "10000", Min: 1, Max: mostLetterIDs},
+			}, letterParams...),
 		},
 		"GET /api/dlq/{id}": {
 			Summary: "A dead letter",

@@ -61,6 +61,8 @@ func (s *Server) routes() []route { //nolint:funlen // a table, on one screen
 
 		// Engine: dead letters
 		{"GET /api/dlq", view, handle(s, "Failed to list DLQ items", s.deadLetters)},
+		{"GET /api/dlq/groups", view, handle(s, "Failed to group DLQ items", s.letterGroups)},
+		{"GET /api/dlq/ids", view, handle(s, "Failed to list DLQ items", s.letterIDs)},
 		{"GET /api/dlq/{id}", view, handle(s, "Failed to get DLQ item", s.deadLetter)},
 		{"POST /api/dlq/{id}/retry", operate.as("dlq.retry"), handle(s, "Failed to retry DLQ item", s.retryDeadLetter)},
 		{"POST /api/dlq/retry-all", operate.as("dlq.retry-all"), handle(s, "Failed to retry DLQ items", s.retryDeadLetters)},

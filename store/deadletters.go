@@ -14,6 +14,10 @@ type DeadLetters interface {
 	// DeadLetters lists them, newest failure first. The total costs little as
 	// long as nothing restricts the list.
 	DeadLetters(ctx context.Context, f DeadLetterFilter) (page []DeadLetter, total int, err error)
+	// DeadLetterHeads lists what is needed to tell many apart, newest failure
+	// first: up to limit that follow another one, zero for the first. Limit and
+	// Offset of the filter do not count. It costs the same however many there are.
+	DeadLetterHeads(ctx context.Context, f DeadLetterFilter, after DeadLetterHead, limit int) ([]DeadLetterHead, error)
 	// DeadLetter reads one by its id, or by the id of its task run.
 	DeadLetter(ctx context.Context, ref string) (DeadLetter, error)
 	// RetryDeadLetters runs them again, named as for DeadLetter: a new task run
@@ -64,8 +68,17 @@ type DeadLetterFilter struct {
 	Task           pipeline.TaskID
 	From, To       time.Time // failure
 	IncludeRetried bool
-	Limit          int // 0: 100
+	IDs            []pipeline.DeadLetterID // nil: any
+	Limit          int                     // 0: 100
 	Offset         int
+}
+
+// DeadLetterHead is what tells one dead letter from another.
+type DeadLetterHead struct {
+	ID       pipeline.DeadLetterID
+	Task     pipeline.TaskID
+	FailedAt time.Time
+	Error    string // its first 500 characters
 }
 
 // RetriedLetter is what a retry led to.

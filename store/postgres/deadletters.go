@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +27,8 @@ func scanLetter(row scanner, d *store.DeadLetter) error {
 	return err
 }
 
-// DeadLetters lists dead letters, newest failure first.
-func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]store.DeadLetter, int, error) {
+// lettersWhere is the condition of a filter, but for those that were retried.
+func lettersWhere(f store.DeadLetterFilter) where {
 	var w where
 	if f.Pipeline != "" {
 		w.add("r.pipeline_id = $%d", f.Pipeline)
@@ -41,6 +42,15 @@ func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]st
 	if !f.To.IsZero() {
 		w.add("d.failed_at <= $%d", ts(f.To))
 	}
+	if f.IDs != nil {
+		w.add("d.id = any($%d)", f.IDs)
+	}
+	return w
+}
+
+// DeadLetters lists dead letters, newest failure first.
+func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]store.DeadLetter, int, error) {
+	w := lettersWhere(f)
 	count := `select count(*) from dlq d left join pipeline_runs r on r.id = d.pipeline_run_id`
 	if !f.IncludeRetried {
 		if len(w.conds) == 0 {
@@ -59,6 +69,26 @@ func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]st
 	list, err := all(ctx, s, "list dead letters", scanLetter,
 		`select `+letterCols+letterFrom+w.String()+` order by d.failed_at desc, d.id desc `+page(f.Limit, f.Offset), w.args...)
 	return list, total, err
+}
+
+// DeadLetterHeads lists the heads of dead letters.
+func (s *Store) DeadLetterHeads(ctx context.Context, f store.DeadLetterFilter, after store.DeadLetterHead, limit int) ([]store.DeadLetterHead, error) {
+	w := lettersWhere(f)
+	if !f.IncludeRetried {
+		w.conds = append(w.conds, "d.retried_at is null")
+	}
+	if !after.FailedAt.IsZero() {
+		w.args = append(w.args, ts(after.FailedAt), after.ID)
+		w.conds = append(w.conds, fmt.Sprintf("(d.failed_at, d.id) < ($%d, $%d)", len(w.args)-1, len(w.args)))
+	}
+	runs := "" // a filter by pipeline needs them, and nothing else does
+	if f.Pipeline != "" {
+		runs = ` left join pipeline_runs r on r.id = d.pipeline_run_id`
+	}
+	return all(ctx, s, "list heads of dead letters", func(row scanner, h *store.DeadLetterHead) error {
+		return row.Scan(&h.ID, &h.Task, timeCol{&h.FailedAt}, &h.Error)
+	}, `select d.id, d.task_id, d.failed_at, left(d.error, 500) from dlq d`+runs+w.String()+`
+		order by d.failed_at desc, d.id desc `+page(limit, 0), w.args...)
 }
 
 // DeadLetter reads one by its own id or that of its task run. An older engine

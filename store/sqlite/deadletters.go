@@ -26,8 +26,8 @@ func scanLetter(row scanner, d *store.DeadLetter) error {
 	return err
 }
 
-// DeadLetters lists dead letters, newest failure first.
-func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]store.DeadLetter, int, error) {
+// lettersWhere is the condition of a filter, but for those that were retried.
+func lettersWhere(f store.DeadLetterFilter) where {
 	var w where
 	if f.Pipeline != "" {
 		w.add("r.pipeline_id = ?", f.Pipeline)
@@ -41,6 +41,15 @@ func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]st
 	if !f.To.IsZero() {
 		w.add("d.failed_at <= ?", us(f.To))
 	}
+	if f.IDs != nil {
+		w.add("d.id in (select value from json_each(?))", list(f.IDs))
+	}
+	return w
+}
+
+// DeadLetters lists dead letters, newest failure first.
+func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]store.DeadLetter, int, error) {
+	w := lettersWhere(f)
 	count := `select count(*) from dlq d left join pipeline_runs r on r.id = d.pipeline_run_id`
 	if !f.IncludeRetried {
 		if len(w.conds) == 0 {
@@ -60,6 +69,26 @@ func (s *Store) DeadLetters(ctx context.Context, f store.DeadLetterFilter) ([]st
 		`select `+letterCols+letterFrom+w.String()+` order by d.failed_at desc, d.id desc limit ? offset ?`,
 		append(w.args, limitOf(f.Limit), f.Offset)...)
 	return page, total, err
+}
+
+// DeadLetterHeads lists the heads of dead letters.
+func (s *Store) DeadLetterHeads(ctx context.Context, f store.DeadLetterFilter, after store.DeadLetterHead, limit int) ([]store.DeadLetterHead, error) {
+	w := lettersWhere(f)
+	if !f.IncludeRetried {
+		w.conds = append(w.conds, "d.retried_at is null")
+	}
+	if !after.FailedAt.IsZero() {
+		w.conds = append(w.conds, "(d.failed_at, d.id) < (?, ?)")
+		w.args = append(w.args, us(after.FailedAt), after.ID)
+	}
+	runs := "" // a filter by pipeline needs them, and nothing else does
+	if f.Pipeline != "" {
+		runs = ` left join pipeline_runs r on r.id = d.pipeline_run_id`
+	}
+	return all(ctx, s, "list heads of dead letters", func(row scanner, h *store.DeadLetterHead) error {
+		return row.Scan(&h.ID, &h.Task, timeCol{&h.FailedAt}, &h.Error)
+	}, `select d.id, d.task_id, d.failed_at, substr(d.error, 1, 500) from dlq d`+runs+w.String()+`
+		order by d.failed_at desc, d.id desc limit ?`, append(w.args, limit)...)
 }
 
 // which finds a dead letter by its own id or that of its task run. An older

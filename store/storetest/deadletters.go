@@ -13,6 +13,7 @@ import (
 
 var deadLetterCases = []testCase{
 	{name: "list, filters and total", run: deadLetterLists},
+	{name: "heads, page by page", run: deadLetterHeads},
 	{name: "retry of a standalone run", run: retryAlone},
 	{name: "retry takes a failed run up again", run: retryFailFast},
 	{name: "retry in a run that goes on", run: retryWhileRunning},
@@ -44,6 +45,47 @@ func (f *fixture) wantLetters(n int) {
 	f.must(err)
 	if got := len(f.letters(store.DeadLetterFilter{})); got != n || total != n || status.DeadLetters != n {
 		f.Errorf("%d dead letters listed, %d in total, %d in the status, want %d", got, total, status.DeadLetters, n)
+	}
+}
+
+// deadLetterHeads: pages of heads follow each other without a gap, also where
+// many failed in the same moment, and what was retried is not among them.
+func deadLetterHeads(f *fixture) {
+	f.register(task("a", "b"), task("b"), task("x"))
+	for range 4 {
+		f.enqueue("x")
+	}
+	f.start("a", "")
+	f.drain(ends{"x": finally, "b": finally})
+	f.retried(string(f.letters(store.DeadLetterFilter{Task: "x"})[2].ID))
+
+	read := func(filter store.DeadLetterFilter) (out []pipeline.DeadLetterID) {
+		var after store.DeadLetterHead
+		for {
+			page, err := f.DeadLetterHeads(f.ctx, filter, after, 2)
+			f.must(err)
+			for _, h := range page {
+				if h.Error != "boom "+string(h.Task) {
+					f.Errorf("head %+v", h)
+				}
+				out = append(out, h.ID)
+			}
+			if len(page) < 2 {
+				return out
+			}
+			after = page[1]
+		}
+	}
+	for name, filter := range map[string]store.DeadLetterFilter{
+		"all": {}, "of a task": {Task: "x"}, "of a pipeline": {Pipeline: "a"}, "retried ones, too": {IncludeRetried: true}, "none": {Task: "none"},
+	} {
+		var want []pipeline.DeadLetterID
+		for _, l := range f.letters(filter) {
+			want = append(want, l.ID)
+		}
+		if diff := cmp.Diff(want, read(filter)); diff != "" {
+			f.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
@@ -132,6 +174,8 @@ func deadLetterLists(f *fixture) {
 		"task":     {store.DeadLetterFilter{Task: "b"}, 1},
 		"before":   {store.DeadLetterFilter{To: l.FailedAt.Add(-time.Hour)}, 0},
 		"from":     {store.DeadLetterFilter{From: l.FailedAt}, 1},
+		"named":    {store.DeadLetterFilter{IDs: []pipeline.DeadLetterID{l.ID, "dlq_none"}}, 1},
+		"nobody":   {store.DeadLetterFilter{IDs: []pipeline.DeadLetterID{}}, 0},
 	} {
 		page, total, err := f.DeadLetters(f.ctx, c.filter)
 		f.must(err)

@@ -150,11 +150,17 @@ test("dead letters: many are confirmed by their number, and what was not retried
   const go = dialog.getByRole("button", { name: "Retry 120" });
   assert.ok(await go.isDisabled(), "120 are retried without a word");
   await clean(page);
+  // What fails meanwhile is told, and is not what is confirmed.
+  own.fail("extract-tables");
+  await page.locator('[data-letters="121"]').waitFor();
   await dialog.getByLabel("Type 120 to go on").fill("120");
   await go.click();
   await page.getByRole("heading", { name: "119 retried, 1 not" }).waitFor();
   await page.getByText("DLQ item was already retried").waitFor();
-  await page.locator('[data-letters="1"]').first().waitFor();
+  const left = page.getByRole("region", { name: "Failures of extract-tables" });
+  await left.and(page.locator('[data-letters="2"]')).waitFor();
+  await left.getByRole("button", { expanded: false }).click();
+  await left.getByText("dlq_0192fnew").waitFor();
   await clean(page);
   await page.getByRole("button", { name: "Purge 2: failures of download" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Purge 2" }).click();

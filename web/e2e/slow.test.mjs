@@ -43,7 +43,7 @@ const own = {
   "run-failed": [/\/runs\/\w+$/],
   "run-events": [/\/events$/],
   "run-data": [/\/storage\/.+/],
-  "dead-letters": [/\/dlq$/],
+  "dead-letters": [/\/dlq\/groups$/],
   services: [/\/services$/, /\/services\/.+/],
   task: [/\/history$/, /\/input-schema$/, /\/queue\/items$/],
   queue: [/\/queue\/items$/],

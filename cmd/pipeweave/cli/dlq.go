@@ -19,7 +19,7 @@ is not tried again. A retry runs one again with the current code; the pipeline
 run that it belongs to goes on.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDLQListCmd(d), newDLQShowCmd(d), newDLQRetryCmd(d), newDLQRetryAllCmd(d), newDLQPurgeCmd(d))
+	cmd.AddCommand(newDLQListCmd(d), newDLQGroupsCmd(d), newDLQShowCmd(d), newDLQRetryCmd(d), newDLQRetryAllCmd(d), newDLQPurgeCmd(d))
 	return cmd
 }
 

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { faults } from "./faults.mjs";
 import { fleet } from "./fleet.mjs";
 import { disguise } from "./hostile.mjs";
+import { deadLetters } from "./letters.mjs";
 import { answerLog, ofTask } from "./log.mjs";
 import { maintenance } from "./maintenance.mjs";
 import { iso, records, structure } from "./records.mjs";
@@ -342,19 +343,7 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
         return { items, next: items.at(-1)?.id ?? after };
       },
     ],
-    [
-      "GET",
-      /^\/api\/dlq$/,
-      (_, { query }) => {
-        const items = dead.filter(
-          (l) =>
-            (!query.get("taskId") || l.taskId === query.get("taskId")) &&
-            (!query.get("from") || l.failedAt >= query.get("from")) &&
-            (!query.get("pipelineId") || l.pipelineId === query.get("pipelineId")),
-        );
-        return { items: items.slice(0, Number(query.get("limit") ?? 100)), total: items.length };
-      },
-    ],
+    ...deadLetters(() => dead),
     [
       "POST",
       /^\/api\/dlq\/retry-all$/,
@@ -627,6 +616,12 @@ export async function startControlPlane({ scene = "full", port = 0, stepMs = 500
     },
     finishRuns,
     offer,
+    /** One more fails for good, in the way the newest of a task did. */
+    fail: (taskId) => {
+      const like = dead.find((l) => l.taskId === taskId);
+      dead.unshift({ ...like, id: "dlq_0192fnew", taskRunId: "trun_deadnew", failedAt: iso() });
+      publish({ type: "run", runId: like.pipelineRunId, taskRunId: "trun_deadnew", status: "failed" });
+    },
     sayEvent,
     stop: running.stop,
   };

@@ -285,6 +285,36 @@ export interface DeadLetters {
   total: number;
 }
 
+/**
+ * LetterGroup is dead letters of one task that failed alike: their errors have
+ * the same fingerprint, which is the first line without numbers, ids and what is
+ * quoted.
+ */
+export interface LetterGroup {
+  id: string; // of the task and the fingerprint
+  taskId: string;
+  fingerprint: string;
+  count: number;
+  newest: Time;
+  oldest: Time;
+  exampleId: string;
+  error: string;
+}
+
+/** LetterGroups answers GET /api/dlq/groups, the largest first. */
+export interface LetterGroups {
+  groups: LetterGroup[] | null;
+  rest: number; // groups that are left out: 500 are told
+  total: number; // dead letters of all of them
+  asOf: Time;
+}
+
+/** LetterIDs answers GET /api/dlq/ids, newest failure first. */
+export interface LetterIDs {
+  ids: string[] | null;
+  next: string | null; // what to send as after for those that follow; null: none do
+}
+
 /** RetriedDeadLetter answers POST /api/dlq/{id}/retry. */
 export interface RetriedDeadLetter {
   newRunId: string;

@@ -69,18 +69,18 @@ function useActs(given: AnyAct[], scope: string | undefined) {
   const acts = away ? given.map((act) => ({ ...act, unavailable: act.unavailable ?? away })) : given;
   const mutationKey = [scope ?? own];
   const held = useIsMutating({ mutationKey }) > 0;
-  const [asked, setAsked] = useState<string | null>(null);
+  // As it was when it was pressed: what is confirmed is what stood there then.
+  const [asking, setAsking] = useState<AnyAct | null>(null);
   const mutation = useMutation({
     mutationKey,
     mutationFn: (act: AnyAct) => act.carryOut(),
     onSuccess: (text) => text !== null && toast("ok", text),
   });
-  const asking = acts.find((act) => act.label === asked);
   return {
     acts,
     held,
     underWay: mutation.isPending ? mutation.variables : null,
-    press: (act: AnyAct) => (act.confirm ? setAsked(act.label) : mutation.mutate(act)),
+    press: (act: AnyAct) => (act.confirm ? setAsking(act) : mutation.mutate(act)),
     beside: (
       <>
         {mutation.isError && (
@@ -91,9 +91,9 @@ function useActs(given: AnyAct[], scope: string | undefined) {
             question={asking.confirm}
             label={asking.label}
             command={asking.command}
-            onClose={() => setAsked(null)}
+            onClose={() => setAsking(null)}
             onConfirm={() => {
-              setAsked(null);
+              setAsking(null);
               mutation.mutate(asking);
             }}
           />

@@ -1,13 +1,13 @@
 import { RotateCcw, Trash2 } from "lucide-react";
 import { useState } from "react";
-import type { DeadLetter } from "../../api/types.ts";
 import { count } from "../../lib/format.ts";
 import { Action } from "../../ui/action.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Id } from "../../ui/copy.tsx";
 import { Panel } from "../../ui/panel.tsx";
+import { At } from "../../ui/time.tsx";
 import { useMayChange } from "../gate.tsx";
-import { type Outcome, purgeLetters, retryLetters } from "../queries/dlq.ts";
+import { idsOf, type LetterSet, type Outcome, purgeLetters, retryLetters } from "../queries/dlq.ts";
 
 const typedFrom = 100;
 
@@ -18,25 +18,31 @@ export interface OnOutcome {
   onOutcome: (outcome: BulkOutcome | null) => void;
 }
 
-/** The two things that can be done with many: exactly those that stood there when they were confirmed. */
-export function Bulk({
-  letters,
-  what,
-  onOutcome,
-  size = "sm",
-}: { letters: DeadLetter[]; what: string; size?: "sm" | "md" } & OnOutcome) {
+/** Some dead letters that stand on the page: how many they are, in words what, and which. */
+export interface Some {
+  n: number;
+  what: string;
+  /** One that is named, or a set whose ids the server knows. */
+  which: string | LetterSet;
+}
+
+/**
+ * The two things that can be done with many: with exactly those that stood there when they were confirmed, and of which the
+ * newest failed when it says so.
+ */
+export function Bulk({ n, what, which, onOutcome, size = "sm" }: Some & { size?: "sm" | "md" } & OnOutcome) {
   const may = useMayChange();
-  const [far, setFar] = useState(0);
-  const begin = <T,>(run: (ids: string[], onProgress: (n: number) => void) => Promise<T>) => {
-    setFar(0);
+  const [far, setFar] = useState<number | null>(null);
+  const begin = async <T,>(run: (ids: string[], onProgress: (n: number) => void) => Promise<T>) => {
+    setFar(null);
+    const ids = typeof which === "string" ? [which] : await idsOf(which);
     return run(ids, setFar);
   };
-  if (!may || letters.length === 0) return null;
-  const n = letters.length;
+  if (!may || n === 0) return null;
   // Typed where much is at stake: the number, which nobody types by habit.
   const typed = n > typedFrom ? { typed: String(n) } : {};
-  const ids = letters.map((l) => l.id);
-  const progress = n > typedFrom ? ` ${far} of ${n}…` : "…";
+  const progress = far !== null && n > typedFrom ? ` ${far} of ${n}…` : "…";
+  const asOf = typeof which === "string" || n === 1 ? null : which.asOf;
   return (
     <span className="flex flex-wrap items-start gap-2">
       <Action
@@ -50,13 +56,16 @@ export function Bulk({
           action: `Retry ${n}`,
           ...typed,
           body: (
-            <p>
-              Each runs again as a new task run with its old input and the code that is registered now, and its run goes
-              on. What a task did before it failed it may do again.
-            </p>
+            <>
+              <p>
+                Each runs again as a new task run with its old input and the code that is registered now, and its run
+                goes on. What a task did before it failed it may do again.
+              </p>
+              <AsOf at={asOf} />
+            </>
           ),
         }}
-        {...(n === 1 ? { command: `pipeweave dlq retry ${ids[0]}` } : {})}
+        {...(typeof which === "string" ? { command: `pipeweave dlq retry ${which}` } : {})}
         run={() => begin(retryLetters)}
         done={(got) => (got.failed.length === 0 ? `${count(got.done, "dead letter")} retried` : null)}
         onDone={(got) => onOutcome(got.failed.length > 0 ? { ...got, verb: "retried" } : null)}
@@ -74,23 +83,36 @@ export function Bulk({
           danger: true,
           ...typed,
           body: (
-            <p>
-              They are deleted and cannot be retried any more. The task runs stay in their runs as failed. This cannot
-              be undone.
-            </p>
+            <>
+              <p>
+                They are deleted and cannot be retried any more. The task runs stay in their runs as failed. This cannot
+                be undone.
+              </p>
+              <AsOf at={asOf} />
+            </>
           ),
         }}
         run={() => begin(purgeLetters)}
         done={(got) =>
           got.failed.length > 0
             ? null
-            : got.done === n
-              ? `${count(n, "dead letter")} purged`
+            : got.done >= n
+              ? `${count(got.done, "dead letter")} purged`
               : `${got.done} of ${n} purged; the others were gone`
         }
         onDone={(got) => onOutcome(got.failed.length > 0 ? { ...got, verb: "purged" } : null)}
       />
     </span>
+  );
+}
+
+/** What failed later is left alone. */
+function AsOf({ at }: { at: string | null }) {
+  if (!at) return null;
+  return (
+    <p className="mt-2 text-muted">
+      Only what failed until <At at={at} /> is meant, not what fails meanwhile.
+    </p>
   );
 }
 

@@ -1,27 +1,33 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronDown } from "lucide-react";
 import { useState } from "react";
-import type { DeadLetter } from "../../api/types.ts";
+import type { DeadLetter, LetterGroup } from "../../api/types.ts";
 import { count, shortId } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { Id } from "../../ui/copy.tsx";
+import { Awaited } from "../../ui/panel.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { ErrorText } from "../failure.tsx";
+import { type LetterSet, lettersQuery } from "../queries/dlq.ts";
 import { Bulk, type OnOutcome } from "./bulk.tsx";
-import type { LetterGroup } from "./letters.ts";
 
 const shownAtFirst = 20;
+const mostShown = 1_000;
+
+interface Props extends OnOutcome {
+  group: LetterGroup;
+  /** The set that it is a part of. */
+  all: LetterSet;
+  open: boolean;
+}
 
 /** Letters that failed alike: what failed, how often and when, and each of them on demand. */
-export function Group({ group, open: atFirst, onOutcome }: { group: LetterGroup; open: boolean } & OnOutcome) {
+export function Group({ group, all, open: atFirst, onOutcome }: Props) {
   const [open, setOpen] = useState(atFirst);
-  const [most, setMost] = useState(shownAtFirst);
+  const set = { ...all, group: group.id };
   return (
-    <section
-      aria-label={`Failures of ${group.task}`}
-      className="card overflow-hidden"
-      data-letters={group.letters.length}
-    >
+    <section aria-label={`Failures of ${group.taskId}`} className="card overflow-hidden" data-letters={group.count}>
       <div className="flex flex-wrap items-start gap-x-4 gap-y-2 px-3 py-2.5">
         <button
           data-row
@@ -33,17 +39,15 @@ export function Group({ group, open: atFirst, onOutcome }: { group: LetterGroup;
           <ChevronDown aria-hidden className={`mt-1 size-4 shrink-0 text-muted ${open ? "" : "-rotate-90"}`} />
           <span className="min-w-0">
             <span className="flex flex-wrap items-center gap-x-2">
-              <span className="font-semibold">{group.task}</span>
-              <span className="tone-bad tint rounded-full border px-1.5 text-xs font-semibold">
-                ×{group.letters.length}
-              </span>
+              <span className="font-semibold">{group.taskId}</span>
+              <span className="tone-bad tint rounded-full border px-1.5 text-xs font-semibold">×{group.count}</span>
             </span>
             <span className="line-clamp-2 font-mono text-sm text-muted">
               {group.error.split("\n", 1)[0] || "No reason was given."}
             </span>
             <span className="block text-sm text-muted">
               last <Ago at={group.newest} />
-              {group.letters.length > 1 && (
+              {group.count > 1 && (
                 <>
                   , first <Ago at={group.oldest} />
                 </>
@@ -51,25 +55,52 @@ export function Group({ group, open: atFirst, onOutcome }: { group: LetterGroup;
             </span>
           </span>
         </button>
-        <Bulk letters={group.letters} what={`failures of ${group.task}`} onOutcome={onOutcome} />
+        <Bulk
+          n={group.count}
+          what={`failures of ${group.taskId}`}
+          which={group.count === 1 ? group.exampleId : set}
+          onOutcome={onOutcome}
+        />
       </div>
-      {open && (
-        <div className="border-t border-line">
-          <ul className="divide-y divide-line">
-            {group.letters.slice(0, most).map((letter) => (
-              <Letter key={letter.id} letter={letter} onOutcome={onOutcome} alone={group.letters.length === 1} />
-            ))}
-          </ul>
-          {group.letters.length > most && (
-            <div className="border-t border-line p-2 text-center">
-              <Button size="sm" onClick={() => setMost(most + 100)}>
-                Show more of {group.letters.length}
-              </Button>
-            </div>
+      {open && <Letters set={set} onOutcome={onOutcome} />}
+    </section>
+  );
+}
+
+function Letters({ set, onOutcome }: { set: LetterSet } & OnOutcome) {
+  const [most, setMost] = useState(shownAtFirst);
+  const letters = useQuery(lettersQuery(set, most));
+  if (!letters.data) {
+    return (
+      <div className="border-t border-line">
+        <Awaited query={letters} what="The dead letters of this group could not be loaded" />
+      </div>
+    );
+  }
+  const { items, total } = letters.data;
+  return (
+    <div className="border-t border-line" aria-busy={letters.isPlaceholderData}>
+      <ul className="divide-y divide-line">
+        {items.map((letter) => (
+          <Letter key={letter.id} letter={letter} onOutcome={onOutcome} alone={total === 1} />
+        ))}
+      </ul>
+      {total > items.length && (
+        <div className="border-t border-line p-2 text-center">
+          {most < mostShown ? (
+            <Button
+              size="sm"
+              pending={letters.isPlaceholderData}
+              onClick={() => setMost(Math.min(mostShown, most + 100))}
+            >
+              Show more of {total}
+            </Button>
+          ) : (
+            <p className="text-sm text-muted">These are the newest {mostShown}.</p>
           )}
         </div>
       )}
-    </section>
+    </div>
   );
 }
 
@@ -98,7 +129,7 @@ function Letter({ letter, alone, onOutcome }: { letter: DeadLetter; alone: boole
         <Id id={letter.id} what="dead letter id" length={20} />
         {!alone && (
           <span className="ml-auto">
-            <Bulk letters={[letter]} what={letter.id} onOutcome={onOutcome} />
+            <Bulk n={1} what={letter.id} which={letter.id} onOutcome={onOutcome} />
           </span>
         )}
       </div>

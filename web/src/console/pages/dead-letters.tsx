@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { CircleCheck } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useState } from "react";
 import { count } from "../../lib/format.ts";
 import { Button } from "../../ui/button.tsx";
 import { FilterSelect, SpanSelect } from "../../ui/field.tsx";
@@ -9,9 +9,8 @@ import { Awaited, Empty } from "../../ui/panel.tsx";
 import { useMay } from "../gate.tsx";
 import { Bulk, type BulkOutcome, Report } from "../letters/bulk.tsx";
 import { Group } from "../letters/group.tsx";
-import { groupLetters } from "../letters/letters.ts";
 import { Heading } from "../parts.tsx";
-import { lettersQuery, mostLetters } from "../queries/dlq.ts";
+import { groupsQuery } from "../queries/dlq.ts";
 import { pipelinesQuery } from "../queries/pipelines.ts";
 import type { LettersSearch } from "../routes/work.ts";
 
@@ -21,19 +20,19 @@ const route = getRouteApi("/dead-letters");
 export function DeadLettersPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const letters = useQuery(lettersQuery({ pipelineId: search.pipeline, taskId: search.task, hours: search.hours }));
+  const filter = { pipelineId: search.pipeline, taskId: search.task, hours: search.hours };
+  const letters = useQuery(groupsQuery(filter));
   const pipelines = useQuery(pipelinesQuery);
   const audits = useMay("admin");
   const [outcome, setOutcome] = useState<BulkOutcome | null>(null);
   const set = (change: LettersSearch) => void navigate({ search: (old: LettersSearch) => ({ ...old, ...change }) });
-  const groups = useMemo(() => groupLetters(letters.data?.items ?? []), [letters.data]);
-  const all = letters.data?.items ?? [];
+  const groups = letters.data?.groups ?? [];
   const filtered = Boolean(search.pipeline || search.task || search.hours);
   const tasks = new Set([
     ...(pipelines.data ?? [])
       .filter((p) => !search.pipeline || p.id === search.pipeline)
       .flatMap((p) => Object.keys(p.structure ?? {})),
-    ...all.map((l) => l.taskId),
+    ...groups.map((g) => g.taskId),
     ...(search.task ? [search.task] : []),
   ]);
   return (
@@ -63,7 +62,7 @@ export function DeadLettersPage() {
         <div className="card">
           <Awaited query={letters} what="The dead letters could not be loaded" lines={5} />
         </div>
-      ) : all.length === 0 ? (
+      ) : groups.length === 0 ? (
         <div className="card">
           {filtered ? (
             <Empty
@@ -81,8 +80,8 @@ export function DeadLettersPage() {
         <>
           <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
             <p className="flex-1 basis-60 text-muted">
-              {count(letters.data.total, "dead letter")} in {count(groups.length, "group")}
-              {letters.data.total > all.length && `; the newest ${mostLetters} are shown`}
+              {count(letters.data.total, "dead letter")} in {count(groups.length + letters.data.rest, "group")}
+              {letters.data.rest > 0 && `; the ${groups.length} largest are shown`}
               {audits && (
                 <>
                   {" · "}
@@ -92,12 +91,19 @@ export function DeadLettersPage() {
                 </>
               )}
             </p>
-            {groups.length > 1 && <Bulk letters={all} what="all that are shown" onOutcome={setOutcome} />}
+            {groups.length > 1 && (
+              <Bulk
+                n={letters.data.total}
+                what={filtered ? "all that the filter admits" : "all there are"}
+                which={letters.data.set}
+                onOutcome={setOutcome}
+              />
+            )}
           </div>
           <ul className="space-y-3">
             {groups.map((group) => (
-              <li key={group.key}>
-                <Group group={group} open={groups.length === 1} onOutcome={setOutcome} />
+              <li key={group.id}>
+                <Group group={group} all={letters.data.set} open={groups.length === 1} onOutcome={setOutcome} />
               </li>
             ))}
           </ul>

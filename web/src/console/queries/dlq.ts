@@ -1,30 +1,83 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { DeadLetters, Purged, RetriedAll, RetriedDeadLetter } from "../../api/types.ts";
+import type { DeadLetters, LetterGroups, LetterIDs, Purged, RetriedAll, RetriedDeadLetter } from "../../api/types.ts";
 import { type Ask, changed, client, paced, seg } from "../server.ts";
 
-/** Most that are looked at together; what is confirmed is never more. */
-export const mostLetters = 1_000;
-
-interface LetterFilter {
+export interface LetterFilter {
   pipelineId?: string | undefined;
   taskId?: string | undefined;
+  /** Failed in the last so many hours. */
   hours?: number | undefined;
+  /** Failed since then. */
+  from?: string | undefined;
 }
 
-export const lettersQuery = (filter: LetterFilter) =>
+/** What an answer is about: a filter as of a moment, and one group of it, or all. */
+export interface LetterSet {
+  filter: LetterFilter;
+  /** What failed later does not belong to it. */
+  asOf: string | null;
+  group?: string;
+}
+
+function queryOf({ pipelineId, taskId, hours, from }: LetterFilter): URLSearchParams {
+  const query = new URLSearchParams();
+  if (pipelineId) query.set("pipelineId", pipelineId);
+  if (taskId) query.set("taskId", taskId);
+  if (from) query.set("from", from);
+  else if (hours) query.set("from", new Date(Date.now() - hours * 3_600_000).toISOString());
+  return query;
+}
+
+function setQueryOf({ filter, asOf, group }: LetterSet): URLSearchParams {
+  const query = queryOf(filter);
+  if (asOf) query.set("to", asOf);
+  if (group) query.set("group", group);
+  return query;
+}
+
+/** What failed alike, over all that a filter admits. */
+export const groupsQuery = (filter: LetterFilter) =>
   queryOptions({
     queryKey: ["dlq", filter],
     placeholderData: keepPreviousData,
     queryFn: ({ signal }: Ask) =>
       paced(["dlq"], async () => {
-        const query = new URLSearchParams({ limit: String(mostLetters) });
-        if (filter.pipelineId) query.set("pipelineId", filter.pipelineId);
-        if (filter.taskId) query.set("taskId", filter.taskId);
-        if (filter.hours) query.set("from", new Date(Date.now() - filter.hours * 3_600_000).toISOString());
-        const answer = await client.get<DeadLetters>(`/api/dlq?${query}`, { signal, timeoutMs: 30_000 });
-        return { items: answer.items ?? [], total: answer.total };
+        const query = queryOf(filter);
+        const answer = await client.get<LetterGroups>(`/api/dlq/groups?${query}`, { signal, timeoutMs: 30_000 });
+        // What is done with them later is done with these, so the span does not move on with the clock.
+        const set: LetterSet = {
+          filter: { ...filter, hours: undefined, from: query.get("from") ?? undefined },
+          asOf: answer.asOf,
+        };
+        return { ...answer, groups: answer.groups ?? [], set };
       }),
   });
+
+/** The newest of one group, each with its input. */
+export const lettersQuery = (set: LetterSet, limit: number) =>
+  queryOptions({
+    queryKey: ["dlq", "letters", set, limit],
+    placeholderData: keepPreviousData,
+    queryFn: async ({ signal }: Ask) => {
+      const query = setQueryOf(set);
+      query.set("limit", String(limit));
+      const answer = await client.get<DeadLetters>(`/api/dlq?${query}`, { signal, timeoutMs: 30_000 });
+      return { items: answer.items ?? [], total: answer.total };
+    },
+  });
+
+/** The ids of all that belong to a set. */
+export async function idsOf(set: LetterSet): Promise<string[]> {
+  const query = setQueryOf(set);
+  const ids: string[] = [];
+  for (let next: string | null = ""; next !== null; ) {
+    if (next) query.set("after", next);
+    const page: LetterIDs = await client.get<LetterIDs>(`/api/dlq/ids?${query}`, { timeoutMs: 30_000 });
+    ids.push(...(page.ids ?? []));
+    next = page.next && page.next !== next ? page.next : null;
+  }
+  return ids;
+}
 
 export interface Outcome {
   done: number;
