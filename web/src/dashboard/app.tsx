@@ -1,4 +1,6 @@
 import { KeyRound } from "lucide-react";
+import type { FormEvent } from "react";
+import { Button } from "../ui/button.tsx";
 import { Command } from "../ui/copy.tsx";
 import { useLink } from "../ui/link-banner.tsx";
 import { link, token } from "./daemon.ts";
@@ -32,7 +34,29 @@ function NoToken({ expired }: { expired: boolean }) {
           With <code className="font-mono">--open</code> it goes to the browser by itself. The token stays in this tab
           and is taken out of the address bar.
         </p>
+        {window.location.hash.length > 2 && <PasteLink />}
       </div>
     </main>
+  );
+}
+
+/** Whoever was sent the address of a worker or of some lines would lose it by opening another link. */
+function PasteLink() {
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const text = String(new FormData(event.currentTarget).get("link")).trim();
+    const given = /[?&]token=([^&#\s]+)/.exec(text)?.[1] ?? encodeURIComponent(text);
+    if (given !== "") window.location.replace(`/?token=${given}${window.location.hash}`);
+  };
+  return (
+    <form onSubmit={submit} className="mt-4 border-t border-line pt-4">
+      <label htmlFor="link" className="font-medium">
+        To stay at this address, paste the link here
+      </label>
+      <span className="mt-1.5 flex gap-2">
+        <input id="link" name="link" required autoComplete="off" spellCheck={false} className="field min-w-0 flex-1" />
+        <Button type="submit">Open</Button>
+      </span>
+    </form>
   );
 }
