@@ -1,4 +1,4 @@
-import { useCallback, useRef, useState } from "react";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
 import { anchorOf, between, type Picked } from "./picked.ts";
 
 /** The line that keys go from, and that is picked with them. */
@@ -14,19 +14,23 @@ export interface Cursor {
 /** A link that was opened leads the keys to where it leads. */
 export function useCursor(picked: Picked | null, onPick: (picked: Picked | null) => void): Cursor {
   const [at, setAt] = useState({ pos: picked?.from ?? null, byKeys: false });
-  const last = useRef<number | null>(null);
   const to = useCallback((pos: number | null, byKeys: boolean) => setAt({ pos, byKeys }), []);
+  // What is picked stands in an address, which may take longer to change than the next key.
+  const latest = useRef(picked);
+  useLayoutEffect(() => {
+    latest.current = picked;
+  }, [picked]);
+  const began = useRef<number | null>(null);
   const pick = useCallback(
     (pos: number, extend: boolean, from = pos) => {
-      if (extend) {
-        last.current = picked ? anchorOf(picked, last.current) : from;
-        onPick(between(last.current, pos));
-      } else {
-        last.current = pos;
-        onPick(picked?.from === pos && picked.to === pos ? null : between(pos, pos));
-      }
+      const before = latest.current;
+      if (extend) began.current = before ? anchorOf(before, began.current) : from;
+      else began.current = pos;
+      const again = !extend && before?.from === pos && before.to === pos;
+      latest.current = again ? null : between(began.current, pos);
+      onPick(latest.current);
     },
-    [picked, onPick],
+    [onPick],
   );
   return { ...at, to, pick };
 }

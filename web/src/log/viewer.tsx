@@ -2,7 +2,7 @@ import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react
 import { useKeyNotes } from "../lib/keyboard.ts";
 import { copyAloud } from "../ui/copy.tsx";
 import { Failure, Loading } from "../ui/panel.tsx";
-import { announce, describe, toast } from "../ui/toast.tsx";
+import { announce, describe } from "../ui/toast.tsx";
 import { orderPreference, timesPreference, wrapPreference } from "./choices.ts";
 import { copyPicked } from "./copy-picked.ts";
 import { DownloadMenu } from "./download-menu.tsx";
@@ -92,6 +92,7 @@ export function LogViewer(props: Props) {
     },
     [pick],
   );
+  const [said, say] = useBriefly();
   const onKey = async (key: PickedKey, pos: number | null) => {
     const these = picked ?? (pos === null ? null : { from: pos, to: pos });
     if (key === "leave") {
@@ -99,8 +100,8 @@ export function LogViewer(props: Props) {
       cursor.to(null, false);
     } else if (these === null) announce("No line is picked");
     else if (key === "copy") {
-      if (await copyPicked(source, log, these)) toast("ok", these.from === these.to ? "Line copied" : "Lines copied");
-    } else if (link && (await copyAloud(link(these)))) toast("ok", "Link copied");
+      if (await copyPicked(source, log, these)) say(these.from === these.to ? "Line copied" : "Lines copied");
+    } else if (link && (await copyAloud(link(these)))) say("Link copied");
   };
 
   useKeyNotes(lineKeyNotes);
@@ -165,6 +166,14 @@ export function LogViewer(props: Props) {
             toNewest={toNewest}
           />
         )}
+        {said && (
+          <p
+            aria-hidden // it was announced
+            className="pointer-events-none absolute top-2 right-5 rounded-md border border-line bg-surface px-2.5 py-1 text-sm shadow-raised"
+          >
+            {said}
+          </p>
+        )}
       </div>
       {picked && lines.length > 0 && (
         <PickedBar source={source} window={log} picked={picked} link={link?.(picked)} onClear={() => onPick(null)} />
@@ -179,6 +188,17 @@ export function LogViewer(props: Props) {
       )}
     </div>
   );
+}
+
+/** A word that goes away by itself. No toast: that would lie over what is done with the lines. */
+function useBriefly(): [string, (text: string) => void] {
+  const [text, setText] = useState("");
+  useEffect(() => {
+    if (text === "") return;
+    const timer = setTimeout(() => setText(""), 1_600);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return [text, setText];
 }
 
 const settledMs = 250;
