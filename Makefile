@@ -89,11 +89,11 @@ servers: ## build the S3 and GCS servers of the tests into .cache/bin
 
 ## --- checking ---------------------------------------------------------------
 
-# The tests over real programs take longest and mostly wait: they begin first,
-# and the other packages run beside them.
+# Both halves mostly wait, so they run beside each other: what the pages say is
+# shown as it comes, the Go tests keep theirs in the pipe until the pages are
+# done. Among the Go tests those over real programs take longest and begin first.
 test: setup web servers ## run every test: pages, Go with vet and the race detector, real programs
-	@status=0; $(MAKE) test-web || status=$$?; \
-		$(MAKE) test-go PKGS="./e2e ./..." RACE=-race || status=$$?; exit $$status
+	@$(MAKE) test-go PKGS="./e2e ./..." RACE=-race 2>&1 | { status=0; $(MAKE) test-web || status=$$?; cat; exit $$status; }
 
 PKGS ?= ./...
 RACE ?=
@@ -102,9 +102,10 @@ PARALLEL ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 WITH_BROWSER := CHROMIUM="$$(scripts/setup.sh chromium)"
 
 # The summary is the last thing printed: "N passed, N failed", and before it
-# what took longest.
+# what took longest. Programs with the race detector wait for a second before
+# they end unless told otherwise, and the tests end thousands of them.
 test-go:
-	$(WITH_BROWSER) $(GO) test -json -vet=all $(RACE) -parallel $(PARALLEL) -timeout 40m $(PKGS) | $(GO) run ./tools/testsum
+	@$(WITH_BROWSER) GORACE=atexit_sleep_ms=10 $(GO) test -json -vet=all $(RACE) -parallel $(PARALLEL) -timeout 40m $(PKGS) | $(GO) run ./tools/testsum
 
 # The promises about kills and faults, as often as they are claimed; make test
 # has the same loops, each step and kind of fault a few times.

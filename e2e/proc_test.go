@@ -201,7 +201,7 @@ func must(t testing.TB, env []string, name string, args ...string) result {
 func baseEnv(home string, more ...string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8", "NO_COLOR=1",
-		"GORACE=halt_on_error=1 exitcode=66",
+		"GORACE=halt_on_error=1 exitcode=66 atexit_sleep_ms=10",
 	}, more...)
 }
 
