@@ -17,6 +17,9 @@ import (
 	"pipedai/internal/childproc"
 )
 
+// prefix begins the name of a cluster's folder; the process it is for follows.
+const prefix = "pipedai-pg-"
+
 // Options are how a cluster is started. The zero value is what tests want:
 // fast, and gone after a power cut.
 type Options struct {
@@ -25,6 +28,15 @@ type Options struct {
 	Durable bool
 	// Settings are further server settings, each "name=value".
 	Settings []string
+}
+
+// home is the folder that the cluster gets its own folder in; "" is the one
+// for temporary files.
+func (o Options) home() string {
+	if o.Durable || os.Getenv("TMPDIR") != "" {
+		return ""
+	}
+	return inMemory()
 }
 
 // Shutdown is how a server is asked to end.
@@ -61,7 +73,7 @@ func Start(o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "pipedai-pg-")
+	dir, err := os.MkdirTemp(o.home(), fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
