@@ -30,7 +30,7 @@ func Text(text string, ignoreCase bool) *Finder {
 		return nil
 	case !ignoreCase:
 		return &Finder{literals: [][]byte{[]byte(text)}}
-	case strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) || widened(text):
+	case strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }):
 		return Pattern(regexp.MustCompile("(?i)" + regexp.QuoteMeta(text)))
 	}
 	return &Finder{literals: [][]byte{[]byte(strings.ToLower(text))}, fold: true}
@@ -83,7 +83,8 @@ func holds(line []byte, literals [][]byte, fold bool) bool {
 
 var lowered = sync.Pool{New: func() any { return new([]byte) }}
 
-// lower appends line with the letters of ASCII in lower case.
+// lower appends line with the letters of ASCII in lower case, and with the two
+// others that stand for one of them where case is ignored.
 func lower(dst, line []byte) []byte {
 	at := len(dst)
 	dst = append(dst, line...)
@@ -92,12 +93,18 @@ func lower(dst, line []byte) []byte {
 			dst[at+i] = c + 'a' - 'A'
 		}
 	}
+	for _, other := range others {
+		if bytes.Contains(dst[at:], other.letter) {
+			dst = append(dst[:at], bytes.ReplaceAll(dst[at:], other.letter, other.as)...)
+		}
+	}
 	return dst
 }
 
-// widened reports whether ignoring case lets more stand for a letter of ASCII
-// than its other case: the Kelvin sign for k, the long s for s.
-func widened(text string) bool { return strings.ContainsAny(text, "kKsS") }
+var others = []struct{ letter, as []byte }{
+	{[]byte("\u212a"), []byte("k")}, // the Kelvin sign
+	{[]byte("\u017f"), []byte("s")}, // the long s
+}
 
 // Compile reads an expression (RE2).
 func Compile(expr string, ignoreCase bool) (*regexp.Regexp, error) {

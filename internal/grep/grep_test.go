@@ -24,6 +24,8 @@ func TestFinder(t *testing.T) {
 		{Text("eRRor", true), "an ERROR", true},
 		{Text("über", true), "ÜBER", true},
 		{Text("kilo", true), "\u212aILO", true}, // the Kelvin sign is a K
+		{Text("kilo", false), "\u212ailo", false},
+		{Text("DISKS", true), "di\u017f\u212a\u017f", true},
 		{Text("a.b", false), "aXb", false},
 		{Text("INFO: ready", false), "\x1b[32mINFO\x1b[0m: ready", true},
 		{Text("\x1b[32mIN", false), "\x1b[32mINFO", true}, // as it is, too
@@ -76,7 +78,7 @@ func TestNeeded(t *testing.T) {
 		`foo.*barbaz`:      "[barbaz]",
 		`\d+`:              "[]",
 		`a|\d`:             "[]",
-		`(?i)disk`:         "[di]",
+		`(?i)disk`:         "[disk]",
 		`(connection )+re`: "[connection ]",
 	} {
 		literals, _ := needed(expr)

@@ -77,9 +77,8 @@ func ofLiteral(tree *syntax.Regexp) literalSet {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return r == utf8.RuneError })
 	fold := tree.Flags&syntax.FoldCase != 0
 	if fold {
-		// Only letters whose other case is the one of ASCII can be compared in
-		// lower case.
-		parts = strings.FieldsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf || widened(string(r)) })
+		// Only letters of ASCII can be compared in lower case.
+		parts = strings.FieldsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 	}
 	longest := ""
 	for _, part := range parts {
