@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"testing"
-	"time"
 
 	"pipedai/api"
 	"pipedai/client"
@@ -128,9 +127,6 @@ func (p *plane) puller(t testing.TB, tasks []api.TaskRegistration) *puller {
 // work ends n task runs; fails says which of them do.
 func (w *puller) work(t testing.TB, n int, fails func(i int) bool) {
 	no, batch := false, 200
-	if n <= 100 {
-		batch = 10 // as work comes in: not all in one go
-	}
 	for done := 0; done < n; {
 		claimed, err := w.c.Claim(t.Context(), api.ClaimRequest{ServiceID: largeService, Max: min(batch, n-done), WaitMs: 5000})
 		if err != nil {
@@ -161,9 +157,6 @@ func (w *puller) work(t testing.TB, n int, fails func(i int) bool) {
 				t.Errorf("report: %s", text)
 				return
 			}
-		}
-		if n <= 100 {
-			time.Sleep(50 * time.Millisecond)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RunChanges, RunDetail, StreamEvent, TaskRun } from "../api/types.ts";
-import { ChangedTasks, mergeRun } from "./live-run.ts";
+import { ChangedTasks, changesOf, mergeRun } from "./live-run.ts";
 
 const event = (more: Partial<StreamEvent>): StreamEvent => ({ seq: 1, type: "run", at: null, ...more });
 const task = (id: string, status: string) => ({ id, taskId: id, status }) as TaskRun;
@@ -21,8 +21,10 @@ describe("ChangedTasks", () => {
     changed.note(event({ runId: "r", taskRunId: "a" }));
     changed.note(event({ runId: "r", taskRunId: "b" }));
     changed.note(event({ runId: "other", taskRunId: "c" }));
-    expect(changed.take("r")).toEqual(["a", "b"]);
-    expect(changed.take("r")).toBeNull();
+    expect(changed.of("r")).toEqual(["a", "b"]);
+    changed.forget("r");
+    expect(changed.of("r")).toBeNull();
+    expect(changed.of("other")).toEqual(["c"]);
   });
 
   it.each([
@@ -34,13 +36,31 @@ describe("ChangedTasks", () => {
     changed.note(event({ runId: "r", taskRunId: "a" }));
     changed.note(after);
     changed.note(event({ runId: "r", taskRunId: "b" }));
-    expect(changed.take("r")).toBeNull();
+    expect(changed.of("r")).toBeNull();
   });
 
-  it("gives up counting where the whole is cheaper", () => {
+  it("gives up counting where nobody would ask for them one by one", () => {
     const changed = new ChangedTasks();
-    for (let i = 0; i < 501; i++) changed.note(event({ runId: "r", taskRunId: `t${i}` }));
-    expect(changed.take("r")).toBeNull();
+    for (let i = 0; i < 5_001; i++) changed.note(event({ runId: "r", taskRunId: `t${i}` }));
+    expect(changed.of("r")).toBeNull();
+  });
+});
+
+describe("changesOf", () => {
+  const names = (n: number) => Array.from({ length: n }, (_, i) => `t${i}`);
+  const large = run(...names(10_000).map((id) => task(id, "pending")));
+
+  it("asks for as many as the server answers, and once for what is new", () => {
+    const asks = changesOf(large, names(1_200));
+    expect(asks?.map((ask) => ask.get("ids")?.split(",").length)).toEqual([500, 500, 200]);
+    expect(asks?.map((ask) => ask.get("after"))).toEqual(["t9999", null, null]);
+  });
+
+  it("wants the whole run where that is shorter", () => {
+    expect(changesOf(large, names(2_501))).toBeNull();
+    expect(changesOf(run(task("a", "running")), names(501))).toBeNull();
+    expect(changesOf(run(task("a", "running")), null)).toBeNull();
+    expect(changesOf(run(task("a", "running")), ["a"])).toHaveLength(1);
   });
 });
 
@@ -51,6 +71,13 @@ describe("mergeRun", () => {
     const got = mergeRun(old, news({ total: 3, tasks: [task("a", "completed"), task("c", "pending")] }));
     expect(got?.tasks?.map((t) => `${t.id}=${t.status}`)).toEqual(["a=completed", "b=pending", "c=pending"]);
     expect(old.tasks?.[0]?.status).toBe("running");
+  });
+
+  it("takes several answers, of which the first has what is new", () => {
+    const first = news({ total: 3, tasks: [task("a", "completed"), task("c", "pending")] });
+    const got = mergeRun(old, first, news({ total: 4, tasks: [task("b", "running")] }));
+    expect(got?.tasks?.map((t) => `${t.id}=${t.status}`)).toEqual(["a=completed", "b=running", "c=pending"]);
+    expect(mergeRun(old, first, news({ total: 3, status: "failed" }))).toBeNull();
   });
 
   it("wants the whole run where some are missing, or the run itself went on", () => {

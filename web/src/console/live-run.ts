@@ -1,7 +1,9 @@
 import type { RunChanges, RunDetail, StreamEvent } from "../api/types.ts";
 
-// Behind this many the whole run is the shorter way; the server answers no more either.
+// The server answers no more in one go.
 const mostNamed = 500;
+// Behind this many nobody counts on.
+const mostKept = 5_000;
 
 /** Collects which task runs of which runs changed; null where nobody knows, so that the run is read whole. */
 export class ChangedTasks {
@@ -9,11 +11,11 @@ export class ChangedTasks {
 
   note(event: StreamEvent): void {
     if (event.type === "resync" || (event.type === "run" && !event.runId)) {
-      for (const id of this.runs.keys()) this.runs.set(id, null);
+      for (const id of this.runs.keys()) this.lose(id);
     } else if (event.type === "run" && event.runId) {
       // The end of a run, a replay, a cancellation: more changed than one task.
       if (event.taskRunId) this.add(event.runId, [event.taskRunId]);
-      else this.runs.set(event.runId, null);
+      else this.lose(event.runId);
     }
   }
 
@@ -22,30 +24,54 @@ export class ChangedTasks {
     if (known === null) return;
     const set = known ?? new Set();
     for (const id of tasks) set.add(id);
-    this.runs.set(run, set.size > mostNamed ? null : set);
+    this.runs.set(run, set.size > mostKept ? null : set);
   }
 
-  /** What is known of a run, and forgotten by it. */
-  take(run: string): string[] | null {
+  /** What changed in a run; null where nobody knows. */
+  of(run: string): string[] | null {
     const set = this.runs.get(run);
-    this.runs.delete(run);
     return set ? [...set] : null;
+  }
+
+  /** Something changed that nobody can name. */
+  lose(run: string): void {
+    this.runs.set(run, null);
+  }
+
+  /** It is being read: what changes from now on counts. */
+  forget(run: string): void {
+    this.runs.delete(run);
   }
 }
 
-/** The run with what changed in it; null when that does not make it whole again. */
-export function mergeRun(old: RunDetail, news: RunChanges): RunDetail | null {
-  if (news.status !== old.status) return null; // other tasks may have been cancelled with it
+export type ChangesAsked = [URLSearchParams, ...URLSearchParams[]];
+
+/**
+ * The changes to ask for, one after the other; null where the whole run is the shorter way: it travels better packed
+ * and is drawn anew just once.
+ */
+export function changesOf({ tasks }: RunDetail, named: readonly string[] | null): ChangesAsked | null {
+  if (!tasks || !named || named.length > Math.max(mostNamed, tasks.length / 4)) return null;
+  const ask = (from: number) => ({ ids: named.slice(from, from + mostNamed).join() });
+  const more: URLSearchParams[] = [];
+  for (let i = mostNamed; i < named.length; i += mostNamed) more.push(new URLSearchParams(ask(i)));
+  return [new URLSearchParams({ ...ask(0), after: tasks.at(-1)?.id ?? "" }), ...more];
+}
+
+/** The run with what changed in it, in the order of changesOf; null when that does not make it whole again. */
+export function mergeRun(old: RunDetail, ...all: [RunChanges, ...RunChanges[]]): RunDetail | null {
+  const first = all[0];
+  if (all.some((news) => news.status !== old.status)) return null; // other tasks may have been cancelled with it
   const at = new Map((old.tasks ?? []).map((t, i) => [t.id, i]));
   const tasks = [...(old.tasks ?? [])];
-  for (const task of news.tasks ?? []) {
+  for (const task of all.flatMap((news) => news.tasks ?? [])) {
     const i = at.get(task.id);
     if (i === undefined) tasks.push(task);
     else tasks[i] = task;
   }
-  // It was counted first, so that there may be more by now, but never fewer.
-  if (tasks.length < news.total) return null;
-  const { outputPath, error, startedAt, completedAt } = news;
+  // The first has what is new. It was counted before, so that there may be more by now, but never fewer.
+  if (tasks.length < first.total) return null;
+  const { outputPath, error, startedAt, completedAt } = first;
   return {
     ...old,
     ...(outputPath === undefined ? {} : { outputPath }),

@@ -5,7 +5,7 @@ import type { RunChanges, RunDetail, StreamEvent } from "../api/types.ts";
 import { Link } from "../live/link.ts";
 import { eventStream, httpProbe } from "../live/transports.ts";
 import { affectedKeys, Coalescer, type Key } from "./affected.ts";
-import { ChangedTasks, mergeRun } from "./live-run.ts";
+import { ChangedTasks, type ChangesAsked, changesOf, mergeRun } from "./live-run.ts";
 
 /** The page's one connection to the control plane. */
 export const token = sessionToken("pipeweave_token");
@@ -25,39 +25,64 @@ export const client = new ApiClient({ token, onUnauthorized: () => link.stop("un
 
 /** An event says what changed, not how; what is shown of it is fetched again, at most four times a second. */
 const changes = new Coalescer((keys) => {
-  for (const queryKey of keys) {
-    // To ask again while an answer is on its way would throw that answer away; and one that was long in coming rests.
-    if (queryKey.length > 0 && (queries.isFetching({ queryKey }) > 0 || resting(queryKey))) changes.add([queryKey]);
-    else if (queryKey[0] === "run" && queryKey[1] !== undefined) void freshenRun(queryKey[1]);
-    else void queries.invalidateQueries({ queryKey });
+  for (const key of keys) {
+    // To ask again while an answer is on its way would throw that answer away.
+    if (key.length > 0 && queries.isFetching({ queryKey: key }) > 0) changes.add([key]);
+    else if (key[0] !== "run" || key[1] === undefined || !freshenRun(key[1])) freshen(key);
   }
 }, 250);
 
+/** Fetches what is shown of it anew, whole; what was long in coming rests before. */
+function freshen(key: Key): void {
+  if (resting(key)) {
+    changes.add([key]);
+    return;
+  }
+  if (key[0] === "run" && key[1] !== undefined) changedTasks.forget(key[1]);
+  void queries.invalidateQueries({ queryKey: key });
+}
+
 const changedTasks = new ChangedTasks();
 
-/** A run that is on the screen hears only what changed in it: its tasks may be ten thousand. */
-async function freshenRun(id: string): Promise<void> {
-  const queryKey = ["run", id];
-  const old = queries.getQueryData<RunDetail>(queryKey);
-  const named = changedTasks.take(id);
-  const whole = () => queries.invalidateQueries({ queryKey });
-  if (!old?.tasks || named === null || !queries.getQueryCache().find({ queryKey })?.isActive()) return whole();
-  restUntil.set(JSON.stringify(queryKey), Number.POSITIVE_INFINITY); // what comes meanwhile waits
+/**
+ * A run that is on the screen hears only what changed in it: its tasks may be ten thousand. False: it has to be read
+ * whole, which may have to wait for longer.
+ */
+function freshenRun(id: string): boolean {
+  const key = ["run", id];
+  const old = queries.getQueryData<RunDetail>(key);
+  const asks = old && changesOf(old, changedTasks.of(id));
+  if (!asks || !queries.getQueryCache().find({ queryKey: key })?.isActive()) return false;
+  if (resting(changesKey(id))) changes.add([key]);
+  else void mergeChanges(id, asks);
+  return true;
+}
+
+async function mergeChanges(id: string, [first, ...more]: ChangesAsked): Promise<void> {
+  const key = ["run", id];
+  changedTasks.forget(id);
+  restUntil.set(JSON.stringify(changesKey(id)), Number.POSITIVE_INFINITY); // what comes meanwhile waits
+  let merged: RunDetail | null = null;
   try {
-    const query = new URLSearchParams({ ids: named.join(), after: old.tasks.at(-1)?.id ?? "" });
-    const news = await client.get<RunChanges>(`/api/runs/${encodeURIComponent(id)}/changes?${query}`);
-    const now = queries.getQueryData<RunDetail>(queryKey);
+    const ask = (query: URLSearchParams): Promise<RunChanges> => client.get(`/api/runs/${seg(id)}/changes?${query}`);
+    const news: [RunChanges, ...RunChanges[]] = await Promise.all([ask(first), ...more.map(ask)]);
+    const old = queries.getQueryData<RunDetail>(key);
     // An answer that was asked for before this one would bring the old state back.
-    const merged = queries.isFetching({ queryKey }) === 0 && now ? mergeRun(now, news) : null;
-    // To draw many tasks anew takes a while: that is done less often.
-    restUntil.set(JSON.stringify(queryKey), Date.now() + Math.min(1_000, old.tasks.length / 10));
-    if (merged) queries.setQueryData(queryKey, merged);
-    else await whole();
+    if (old && queries.isFetching({ queryKey: key }) === 0) merged = mergeRun(old, ...news);
   } catch {
-    restUntil.delete(JSON.stringify(queryKey));
-    await whole(); // it says what is wrong, where it is shown
+    // The whole run says what is wrong, where it is shown.
+  }
+  // To draw many tasks anew takes a while: that is done less often.
+  const tasks = queries.getQueryData<RunDetail>(key)?.tasks?.length ?? 0;
+  restUntil.set(JSON.stringify(changesKey(id)), Date.now() + Math.min(1_000, tasks / 10));
+  if (merged) queries.setQueryData(key, merged);
+  else {
+    changedTasks.lose(id);
+    freshen(key);
   }
 }
+
+const changesKey = (id: string): Key => ["run", id, "changes"];
 
 const restUntil = new Map<string, number>();
 const resting = (key: Key) => (restUntil.get(JSON.stringify(key)) ?? 0) > Date.now();
