@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"sync"
 	"testing"
 
 	"pipedai/api"
@@ -43,9 +44,16 @@ func TestLargePages(t *testing.T) {
 			every, _ := strconv.Atoi(query.Get("failEvery"))
 			w.work(t, n, func(i int) bool { return every > 0 && i%every == every-1 })
 		case "runs":
-			for range n {
-				p.triggerLarge(t, "tick")
+			const lanes = 8
+			var all sync.WaitGroup
+			for lane := range lanes {
+				all.Go(func() {
+					for range (n + lane) / lanes {
+						p.triggerLarge(t, "tick")
+					}
+				})
 			}
+			all.Wait()
 		}
 		_, _ = io.WriteString(rw, "done")
 	}))
