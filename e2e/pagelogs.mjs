@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createReadStream, readFileSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { createInterface } from "node:readline";
-import { findings, launch, openTab } from "../web/e2e/browser.mjs";
+import { compiled, findings, launch, openTab } from "../web/e2e/browser.mjs";
 
 const facts = JSON.parse(process.argv[2]);
 const million = 1_000_000;
@@ -67,6 +67,7 @@ const daemon = await between(facts.port);
 const plane = await between(facts.console);
 // The servers answer to their own names alone, so the browser is led to what lies between by its resolver.
 const browser = await launch([
+  compiled,
   `--host-resolver-rules=MAP localhost:${facts.port} 127.0.0.1:${daemon.port},MAP localhost:${facts.console} 127.0.0.1:${plane.port}`,
   "--enable-precise-memory-info",
 ]);
@@ -118,7 +119,7 @@ const region = (page) => page.getByRole("grid", { name: /^Log lines of/ });
 const lines = '[aria-label^="Log lines of"]';
 
 async function readMillion() {
-  const { page, complaints, close } = await openTab(browser, { expected: /status of 400/ }); // of a bad expression
+  const { page, complaints, close } = await openTab(browser, { motion: true, expected: /status of 400/ }); // of a bad expression
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.setContent(`<div style="height:9999999px"></div>`);
   const empty = await pictures(page, "", -200);
@@ -290,7 +291,7 @@ const banner = (page, name) => page.getByText(`Lost connection to ${name}`);
 const reconnected = (page) => page.getByText("Reconnected");
 
 async function followNumbers() {
-  const { page, complaints, close } = await openTab(browser, { expected: lost });
+  const { page, complaints, close } = await openTab(browser, { motion: true, expected: lost });
   await page.goto(at("workers/numbers/log"));
   await page.locator('[data-link="live"]').waitFor();
   await fresh(page, 5, 15_000);
@@ -377,7 +378,7 @@ async function followNumbers() {
 }
 
 async function watchConsole() {
-  const { page, complaints, close } = await openTab(browser, { expected: lost });
+  const { page, complaints, close } = await openTab(browser, { motion: true, expected: lost });
   await page.goto(`http://localhost:${facts.console}/?token=${facts.consoleToken}`);
   await page.locator('[data-link="live"]:visible').waitFor();
   await page.getByRole("heading", { name: "Home" }).waitFor();

@@ -5,7 +5,7 @@
 // A problem is what went wrong in a step, what a page complained about in its console, and every serious or critical
 // finding of axe in either theme.
 import { createInterface } from "node:readline";
-import { findingsInBothThemes, launch, openTab } from "../web/e2e/browser.mjs";
+import { compiled, findingsInBothThemes, launch, openTab } from "../web/e2e/browser.mjs";
 import { consoleSteps } from "./pages/console.mjs";
 import { dashboardSteps } from "./pages/dashboard.mjs";
 import { joiningSteps } from "./pages/joining.mjs";
@@ -13,7 +13,7 @@ import { largeSteps } from "./pages/large.mjs";
 
 const steps = { ...joiningSteps, ...consoleSteps, ...dashboardSteps, ...largeSteps };
 
-const browser = await launch();
+const browser = await launch([compiled]);
 const tabs = new Map();
 let problems = [];
 let notes = [];
@@ -32,7 +32,7 @@ const world = {
 
   /** The tab of a person, which is at the page that they left. */
   async tab(person, expected) {
-    if (!tabs.has(person)) tabs.set(person, await openTab(browser, expected ? { expected } : {}));
+    if (!tabs.has(person)) tabs.set(person, await openTab(browser, { motion: true, ...(expected ? { expected } : {}) }));
     lastSeen = tabs.get(person).page;
     return lastSeen;
   },

@@ -1,7 +1,7 @@
 // Every screen of both pages, by the table of screens: axe in both themes, targets, narrow windows, zoom, motion.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findings, launch, openTab, sideways } from "./browser.mjs";
+import { colours, findings, launch, openTab, sideways } from "./browser.mjs";
 import { screens, settled, startServers, visit } from "./screens.mjs";
 
 let browser;
@@ -13,7 +13,6 @@ const expected = /status of 404/;
 before(async () => {
   browser = await launch();
   tab = await openTab(browser, { expected });
-  await tab.page.emulateMedia({ reducedMotion: "reduce" });
 });
 after(async () => {
   await browser?.close();
@@ -36,8 +35,7 @@ for (const screen of screens) {
     const look = (what, list) => wrong.push(...list.map((text) => `${what}: ${text}`));
 
     look("light", await findings(page, { theme: "light" }));
-    // Colours are all that the theme changes.
-    look("dark", await findings(page, { theme: "dark", only: ["color-contrast", "link-in-text-block"] }));
+    look("dark", await findings(page, { theme: "dark", only: colours }));
     look("in motion", await inMotion(page));
     for (const [what, width, height] of [
       ["200 % zoom", 640, 400],
