@@ -141,11 +141,15 @@ test("X7: two operators decide at once: the first decision stands, and the other
     await page.getByText("another address than yours").waitFor();
   }
   await clean(one.page);
-  // The second one's page does not hear of it before the button is pressed.
-  await two.page.route("**/api/v1/enrollments/lookup**", (route) => route.abort());
+  // The second one's page does not hear of it before the button is pressed: what it asks for is not answered until then.
+  let pressed = false;
+  await two.page.route("**/approve", (route) => {
+    pressed = true;
+    return route.continue();
+  });
+  await two.page.route("**/api/v1/enrollments/lookup**", (route) => (pressed ? route.continue() : route.abort()));
   await one.page.getByRole("button", { name: "It is not, deny" }).click();
   await one.page.getByText("was denied").waitFor();
-  await two.page.unrouteAll();
   await two.page.getByRole("button", { name: "It is, approve" }).click();
   await two.page.getByText("This was decided before by bootstrap admin").waitFor();
   assert.equal(await two.page.getByRole("button", { name: "It is, approve" }).count(), 0);
