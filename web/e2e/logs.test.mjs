@@ -155,6 +155,13 @@ test("W9, W10: the log of a worker: picked by keyboard, linked to, copied and sa
   await at("the very last");
   await press("j", "j");
   await at("written just now");
+  const heightOf = (text) => grid.getByText(text).evaluate((e) => Math.round(e.getBoundingClientRect().y));
+  const height = await heightOf("written just now");
+  daemon.host.log(worker.id, "err", "later than that");
+  await page.getByRole("button", { name: "1 new line" }).waitFor();
+  daemon.host.log(worker.id, "err", "and later still");
+  await page.getByRole("button", { name: "2 new lines" }).waitFor();
+  assert.equal(await heightOf("written just now"), height, "the lines move under the reader");
   await press("End");
   await at("claimed run prun_0192f3c4d40");
   await page.getByRole("button", { name: "Newest first" }).click();
@@ -167,7 +174,7 @@ test("W9, W10: the log of a worker: picked by keyboard, linked to, copied and sa
   await page.waitForURL(/stream=err/);
   await grid.getByText("line 50 of many").waitFor();
   const errors = (await saved("All lines that fit, as JSON lines")).map((l) => JSON.parse(l));
-  assert.equal(errors.length, 3 + number / 50 + 1);
+  assert.equal(errors.length, 3 + number / 50 + 3);
   assert.ok(errors.every((l) => l.stream === "err"));
   const shown = (await saved("The lines on this page, as JSON lines")).map((l) => JSON.parse(l));
   assert.deepEqual(

@@ -88,6 +88,20 @@ export function LinesView(props: Props) {
     } else if (follow && log.loading === null) log.to(null);
   }, [log.jumps, log.loading, log.target, log.newer, follow, last, height, wrap, flip]);
 
+  const keys = useLineKeys({ ...props, box, rows, lineAt });
+
+  // Where the reader is, in lines.
+  const remember = () => {
+    const above = box.current?.scrollTop ?? 0;
+    const row = rows.getVirtualItemForOffset(above);
+    const line = row && lineAt(row.index);
+    anchor.current = line ? { pos: line.pos, delta: above - row.start } : null;
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a key can end the following without a scroll
+  useLayoutEffect(() => {
+    if (!follow && log.loading !== "first") remember();
+  }, [follow]);
+
   // Lines come in or go above, or all of them are broken anew: what the reader looks at stays where it is.
   const top = lineAt(0)?.pos;
   // biome-ignore lint/correctness/useExhaustiveDependencies: only what moves lines counts
@@ -95,10 +109,9 @@ export function LinesView(props: Props) {
     const at = anchor.current;
     if (follow || !at || !box.current) return;
     const row = rows.measurementsCache[rowOf(at.pos)];
-    if (row) box.current.scrollTop = row.start + at.delta;
+    const view = box.current;
+    if (row) keys.lead(() => view.scrollTo({ top: row.start + at.delta }));
   }, [top, wrap, flip]);
-
-  const keys = useLineKeys({ ...props, box, rows, lineAt });
 
   const before = useRef({ top: 0, height: 0 });
   const onScroll = () => {
@@ -112,12 +125,10 @@ export function LinesView(props: Props) {
     before.current = { top: above, height: scrollHeight };
     if (log.loading === "first") return; // the lines are about to be others
     if (keys.wasLed()) {
-      // By a key, which has said whether to follow.
+      // By the page, which knows whether to follow.
     } else if ((flip ? above : below) <= nearEnd && log.newer === null) onFollow(true);
     else if (away) onFollow(false);
-    const row = rows.getVirtualItemForOffset(above);
-    const line = row && lineAt(row.index);
-    anchor.current = line ? { pos: line.pos, delta: above - row.start } : null;
+    remember();
     if (above < nearEdge) flip ? log.loadNewer() : log.loadOlder();
     if (below < nearEdge) flip ? log.loadOlder() : log.loadNewer();
   };

@@ -26,7 +26,9 @@ interface LineKeys {
   /** The row that the keys are at; -1: none of those that the page holds. */
   row: number;
   press: (event: KeyboardEvent<HTMLElement>, onWhole: (pos: number) => void) => void;
-  /** Whether a key made the view scroll just now; tells it once. */
+  /** Scrolls the view, which is no move of the reader's. */
+  lead: (scroll: () => void) => void;
+  /** Whether it was scrolled that way just now; tells it once. */
   wasLed: () => boolean;
 }
 
@@ -55,7 +57,7 @@ export function useLineKeys(given: Given): LineKeys {
     const { size } = measured;
     return { above, below, size, seen: above < size && below < size, room: view.clientHeight, view };
   };
-  const scrolling = (scroll: () => void) => {
+  const lead = (scroll: () => void) => {
     const from = box.current?.scrollTop;
     scroll();
     led.current = box.current?.scrollTop !== from;
@@ -64,7 +66,7 @@ export function useLineKeys(given: Given): LineKeys {
     const size = rows.measurementsCache[to]?.size ?? 0;
     const long = size > (box.current?.clientHeight ?? 0);
     const align = !long ? "auto" : to < row ? "end" : "start";
-    scrolling(() => rows.scrollToIndex(to, { align }));
+    lead(() => rows.scrollToIndex(to, { align }));
   };
 
   const go = (to: number, extend: boolean) => {
@@ -98,7 +100,7 @@ export function useLineKeys(given: Given): LineKeys {
     // A line that is longer than the view is read through before the next one comes.
     const rest = by === 1 ? at.below : at.above;
     if (rest > 1 && at.size > at.room) {
-      scrolling(() => {
+      lead(() => {
         at.view.scrollTop += by * Math.min(rest, at.room - overlap);
       });
       return;
@@ -135,6 +137,7 @@ export function useLineKeys(given: Given): LineKeys {
   return {
     row,
     press,
+    lead,
     wasLed: () => {
       const was = led.current;
       led.current = false;
