@@ -182,7 +182,7 @@ async function readMillion() {
   await region(page).focus();
   for (const key of ["j", "k", "Shift+ArrowUp", "Shift+ArrowUp"]) await page.keyboard.press(key);
   await log.getByText("3 lines picked").waitFor();
-  await region(page).locator("[data-active]", { hasText: `${needle - 2} claimed` }).waitFor();
+  await region(page).locator("[data-active]", { hasText: `${needle - 2} bomb` }).waitFor();
   assert.match(page.url(), /lines=\d+-\d+$/);
   await page.keyboard.press("Escape");
   await log.getByText("3 lines picked").waitFor({ state: "detached" });

@@ -99,7 +99,7 @@ export function useLineKeys(given: Given): LineKeys {
     }
     // A line that is longer than the view is read through before the next one comes.
     const rest = by === 1 ? at.below : at.above;
-    if (rest > 1 && at.size > at.room) {
+    if (!extend && rest > 1 && at.size > at.room) {
       lead(() => {
         at.view.scrollTop += by * Math.min(rest, at.room - overlap);
       });
