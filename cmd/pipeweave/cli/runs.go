@@ -11,6 +11,7 @@ import (
 type runsOptions struct {
 	remote           remote
 	pipeline, status string
+	version          string
 	page             pageOptions
 	json             bool
 }
@@ -19,12 +20,13 @@ func newRunsCmd(d *deps) *cobra.Command {
 	var o runsOptions
 	cmd := &cobra.Command{
 		Use: "runs", Short: "List pipeline runs, newest first", Args: cobra.NoArgs,
-		Example: "  pipeweave runs --pipeline pdf-processor --status failed",
+		Example: "  pipeweave runs --pipeline pdf-processor --status failed\n  pipeweave runs --pipeline pdf-processor --version 1.4.0",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runRuns(cmd.Context(), d, o) },
 	}
 	o.remote.bind(cmd)
 	cmd.Flags().StringVar(&o.pipeline, "pipeline", "", "only runs of this pipeline")
 	cmd.Flags().StringVar(&o.status, "status", "", "only runs in this state")
+	cmd.Flags().StringVar(&o.version, "version", "", "only runs of this version of the pipeline")
 	o.page.bind(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.AddCommand(newRunsEventsCmd(d))
@@ -32,7 +34,7 @@ func newRunsCmd(d *deps) *cobra.Command {
 }
 
 func runRuns(ctx context.Context, d *deps, o runsOptions) error {
-	filter, err := o.page.query(map[string]string{"pipelineId": o.pipeline, "status": o.status})
+	filter, err := o.page.query(map[string]string{"pipelineId": o.pipeline, "status": o.status, "version": o.version})
 	if err != nil {
 		return err
 	}

@@ -106,6 +106,8 @@ func TestTrigger_wait(t *testing.T) {
 		{[]string{"status", run.Tasks[0].ID}, 0, "Task:     good (code version 1)"},
 		{[]string{"status", "prun_none"}, 1, `there is no run "prun_none"`},
 		{[]string{"runs", "--status", "failed"}, 0, "failed"},
+		{[]string{"runs", "--version", "1"}, 0, run.ID},
+		{[]string{"runs", "--version", "2"}, 0, "No runs."},
 		{[]string{"pipelines", "show", "good"}, 0, "1. good (entry)\n  2. after (end)"},
 		{[]string{"services"}, 0, "• svc (1)  4 tasks  last seen just now\n  serving\n    http://127.0.0.1:"},
 		{[]string{"trigger", "none"}, 1, `there is no pipeline "none"`},

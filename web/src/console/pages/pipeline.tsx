@@ -93,7 +93,17 @@ export function PipelinePage() {
               className="p-3"
               items={[
                 ["Id", <Id key="i" id={p.id} what="pipeline id" length={28} />],
-                ["Version", p.version || "none"],
+                [
+                  "Version",
+                  p.version ? (
+                    <Link key="v" to="/runs" search={{ pipeline: id, version: p.version }} className="link">
+                      {p.version}
+                      <span className="sr-only">: its runs</span>
+                    </Link>
+                  ) : (
+                    "none"
+                  ),
+                ],
                 ["Starts with", (p.entry_tasks ?? []).join(", ")],
                 ["On failure", failureWords[p.failure_mode] ?? p.failure_mode],
                 ["Changed", <Ago key="u" at={p.updated_at} />],

@@ -79,6 +79,7 @@ export function TaskPage() {
 
 function History({ id, versions }: { id: string; versions: CodeVersion[] }) {
   const search = route.useSearch();
+  const service = useQuery(taskQuery(id)).data?.serviceId;
   if (versions.length === 0) return <p className="p-4 text-muted">No version was recorded.</p>;
   return (
     <table className="data stack" aria-label={`Code versions of ${id}`}>
@@ -93,7 +94,20 @@ function History({ id, versions }: { id: string; versions: CodeVersion[] }) {
             <td data-label="Hash">
               <Id id={v.code_hash} what="code hash" length={14} />
             </td>
-            <td data-label="Service">{v.service_version}</td>
+            <td data-label="Service">
+              {service ? (
+                <Link
+                  to="/runs"
+                  search={{ pipeline: service, version: v.service_version }}
+                  className="link"
+                  title={`Runs of ${service} ${v.service_version}`}
+                >
+                  {v.service_version}
+                </Link>
+              ) : (
+                v.service_version
+              )}
+            </td>
             <td data-label="Since">
               <Ago at={v.recorded_at} className="whitespace-nowrap" />
             </td>
