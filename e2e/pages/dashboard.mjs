@@ -23,8 +23,7 @@ export const dashboardSteps = {
     await view(world, "#/workers");
     await rowOf(page, facts.label).getByText("Running", { exact: true }).waitFor();
     await world.audit(page, "the workers");
-    await page.getByRole("button", { name: `More for ${facts.label}` }).click();
-    await page.getByRole("menuitem", { name: "Log" }).click();
+    await page.getByRole("link", { name: `Log of ${facts.label}` }).click();
     await page.getByText(facts.task).first().waitFor();
     await world.audit(page, "a log");
   },
