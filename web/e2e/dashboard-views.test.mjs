@@ -321,3 +321,27 @@ scene(
     }
   },
 );
+
+scene(
+  "X9: a stale tab after an update says that there is a new version, and goes on where it was going",
+  { daemon: { scene: "crowd" }, tab: { expected: /404|dynamically imported module/ } },
+  async (page, daemon) => {
+    await page.goto(daemon.at("workers"));
+    await page.locator("tr[data-worker]").first().waitFor();
+    // Another build is there now: the parts of this one are gone, and the page names another script.
+    await page.route("**/assets/**", (route) => route.fulfill({ status: 404, body: "gone" }));
+    await page.route(`${daemon.base}/`, (route) =>
+      route.fulfill({
+        contentType: "text/html",
+        body: '<script type="module" src="/assets/dashboard-NEW.js"></script>',
+      }),
+    );
+    await page.getByRole("link", { name: "Connectivity", exact: true }).first().click();
+    await page.getByRole("heading", { name: "There is a new version" }).waitFor();
+    await clean(page);
+    await page.unrouteAll();
+    await page.getByRole("button", { name: "Reload for the new version" }).click();
+    await page.getByRole("heading", { name: "Now" }).waitFor();
+    assert.match(page.url(), /#\/connectivity$/);
+  },
+);

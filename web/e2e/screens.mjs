@@ -70,7 +70,10 @@ export const screens = [
   host("dashboard-adopt-empty", "adopt", { on: "noHost" }),
   host("dashboard-settings", "settings"),
   host("dashboard-nowhere", "nowhere"),
-  host("dashboard-confirm", "workers", { act: button("Stop image-resizer") }),
+  host("dashboard-confirm", "workers", {
+    // It has a run in hand.
+    act: (page) => page.locator(`tr[data-worker="${busyWorker}"]`).getByRole("button", { name: /^Stop/ }).click(),
+  }),
   host("dashboard-help", "", { act: (page) => page.keyboard.press("?") }),
   host("dashboard-palette", "", { act: (page) => page.keyboard.press("Control+k") }),
   host("dashboard-preferences", "", { act: button("Preferences") }),
@@ -113,8 +116,8 @@ export const screens = [
   plane("hosts-pool", "/hosts?view=pool"),
   plane("hosts-joining", "/hosts?view=joining"),
   plane("host", "/hosts/hst_1"),
-  plane("host-pause", "/hosts/hst_1", { act: button("Pause or drain build-07") }),
-  plane("host-revoke", "/hosts/hst_1", { act: button("Revoke build-07") }),
+  plane("host-pause", "/hosts/hst_1", { act: button(/^Pause or drain /) }),
+  plane("host-revoke", "/hosts/hst_1", { act: button(/^Revoke /) }),
   plane("activate", "/activate"),
   plane("activate-code", "/activate?code=WDJB-MJHT"),
   plane("activate-unknown", "/activate?code=ZZZZ-ZZZZ"),

@@ -1,7 +1,7 @@
 // Servers that are slow, that fail in part, that say no, and that go away, in a real browser.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, openTab } from "./browser.mjs";
+import { findings, launch, openTab } from "./browser.mjs";
 import { startControlPlane } from "./fake/controlplane.mjs";
 import { startDaemon } from "./fake/daemon.mjs";
 import { addressOf, busyWorker, screens, settled } from "./screens.mjs";
@@ -148,6 +148,7 @@ for (const [name, patterns] of Object.entries(own)) {
       const text = await alert.innerText();
       if (id) assert.match(text, new RegExp(id), `${what}: the request id is not shown`);
       await standing(what, subjects.test(path));
+      if (path === mine[0]) assert.deepEqual(await findings(page), [], what);
       const retry = alert.getByRole("button", { name: "Retry" });
       if (!/it is tried again/.test(text)) assert.equal(await retry.count(), 1, `${what}: no way to try again`);
       end();
@@ -202,6 +203,7 @@ test(
       assert.equal(await long.count(), 0);
       await page.clock.fastForward(10_100);
       await long.waitFor();
+      assert.deepEqual(await findings(page), [], `${name} while it loads`);
       end();
       await page.locator("main").getByText(words).first().waitFor();
       await long.waitFor({ state: "detached" });
@@ -336,6 +338,11 @@ test("a refusal is worded where it was asked for: 403, 409, 413, 422", limit, as
   await close();
 });
 
+// Where in the console, what opens a dialog there, what would send it, and a field of it.
+const asking = [
+  ["Tokens", "Create a token", "Create the token", "Name"],
+  ["Queue", "Ask for maintenance", "Accept no more work", "Why"],
+];
 for (const kind of ["control plane", "daemon"]) {
   test(
     `W5: the ${kind} is away: within 5 s a banner and no actions, an age, and nothing is sent once more`,
@@ -344,7 +351,20 @@ for (const kind of ["control plane", "daemon"]) {
       const start = (port) => (kind === "daemon" ? startDaemon({ scene: "crowd", port }) : startControlPlane({ port }));
       const first = await start(0);
       const { page, close } = await openTab(browser, failures);
-      await page.goto(kind === "daemon" ? first.at("workers") : at("/hosts/hst_1", first));
+      if (kind === "daemon") await page.goto(first.at("workers"));
+      else {
+        await page.goto(first.url);
+        for (const [place, opens] of asking) {
+          await page.getByRole("link", { name: place, exact: true }).click();
+          await page.getByRole("button", { name: opens }).waitFor();
+        }
+        await page
+          .getByRole("navigation")
+          .getByRole("link", { name: /^Hosts/ })
+          .first()
+          .click();
+        await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
+      }
       await page.locator('[data-link="live"]:visible').first().waitFor();
       const [action, confirm] =
         kind === "daemon" ? [/^Stop pdf-processor/, null] : ["Pause or drain build-07", "Pause the host"];
@@ -369,6 +389,25 @@ for (const kind of ["control plane", "daemon"]) {
       }
       for (const b of await page.getByRole("button", { name: /^(Disable|Enable|Stop|Start|Resume) / }).all())
         assert.ok(await b.isDisabled(), `${await b.getAttribute("aria-label")} is offered`);
+      // What only asks may still be opened, but not sent, from a page that was there before, too.
+      for (const [place, opens, sends, field] of kind === "daemon" ? [] : asking) {
+        await page.getByRole("link", { name: place, exact: true }).click();
+        await page.getByRole("button", { name: opens }).click();
+        const dialog = page.getByRole("dialog");
+        await dialog.getByLabel(field).fill("while it is away");
+        assert.ok(await dialog.getByRole("button", { name: sends }).isDisabled(), `${sends} can be pressed`);
+        await page.keyboard.press("Enter");
+        await page.keyboard.press("Escape");
+        await dialog.waitFor({ state: "detached" });
+      }
+      if (kind !== "daemon") {
+        await page
+          .getByRole("navigation")
+          .getByRole("link", { name: /^Hosts/ })
+          .first()
+          .click();
+        await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
+      }
       const second = await start(first.port);
       await page.getByText("Reconnected").waitFor({ timeout: 20_000 });
       await page.getByText(/^Lost connection/).waitFor({ state: "detached" });
