@@ -146,6 +146,7 @@ lint-go: $(GOLANGCI)
 
 lint-web: web/node_modules/.stamp
 	cd web && node_modules/.bin/biome check .
+	cd e2e && ../web/node_modules/.bin/biome check .
 
 $(GOLANGCI):
 	@mkdir -p .cache/bin

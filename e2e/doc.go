@@ -44,13 +44,14 @@
 //     TestPageLogs, and W5, W7 against a clock: live/link.test.ts; W9 by
 //     keyboard, with its links and files: logs.test.mjs. W10: each screen of
 //     screens.mjs in access.test.mjs (axe in both themes, targets, 200 % zoom,
-//     360 and 320 px, no motion), keyboard.test.mjs without a mouse. W11:
-//     zones.test.mjs.
+//     360 and 320 px, no motion, forced colours; failed and loading parts in
+//     slow.test.mjs), keyboard.test.mjs without a mouse. W11: zones.test.mjs.
 //   - X2: slow.test.mjs, for each answer of each page. X3, X5: TestLargePages,
 //     console-work.test.mjs. X6: console-work.test.mjs, model.test.ts. X7, X8:
-//     console-fleet.test.mjs, console-work.test.mjs. X9: console.test.mjs. X10:
-//     budget.test.mjs; that axe and the policy fail the build is W10's, since
-//     every tab of these tests fails on what the browser complains about.
+//     console-fleet.test.mjs, console-work.test.mjs. X9: console.test.mjs,
+//     dashboard-views.test.mjs. X10: budget.test.mjs; that axe and the policy
+//     fail the build is W10's, since every tab of these tests fails on what the
+//     browser complains about.
 //   - Names that somebody chose to break a page with: hostile.test.mjs.
 //
 // What is promised of upgrades: TestUpgrade_rollingUnderLoad (no run notices),

@@ -3,7 +3,7 @@
 // steadily, and does what is asked for on standard output ("do kill the daemon") before it answers on standard input.
 import assert from "node:assert/strict";
 import { createReadStream, readFileSync } from "node:fs";
-import { createServer, connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { compiled, findings, launch, openTab } from "../web/e2e/browser.mjs";
 
@@ -131,9 +131,14 @@ async function readMillion() {
   const up = await pictures(page, lines, -400);
   const top = await region(page).innerText();
   const down = await pictures(page, lines, 300);
-  tell(`pictures a second: ${empty.toFixed(0)} of an empty page, ${up.toFixed(0)} up through the log, ${down.toFixed(0)} down`);
+  tell(
+    `pictures a second: ${empty.toFixed(0)} of an empty page, ${up.toFixed(0)} up through the log, ${down.toFixed(0)} down`,
+  );
   // With the machine to itself the log gets nearly as many as the empty page; beside other tests it gets what is left.
-  assert.ok(Math.max(up, down) > empty / 4, `the log scrolls at ${up} and ${down} pictures a second, an empty page at ${empty}`);
+  assert.ok(
+    Math.max(up, down) > empty / 4,
+    `the log scrolls at ${up} and ${down} pictures a second, an empty page at ${empty}`,
+  );
   assert.ok(!top.includes(`${million} claimed`), "it did not scroll");
 
   // Nothing that a line says is done, and nothing turns it around.
@@ -142,7 +147,9 @@ async function readMillion() {
   await region(page).getByText(`${million} claimed`).waitFor();
   await region(page).getByText("user⟨U+202E⟩txt.exe").first().waitFor();
   const shown = await region(page).innerText();
-  for (const part of ["<img src=x onerror=", "100 %", "truecolour", "👩‍👩‍👧‍👦"]) assert.ok(shown.includes(part), `${part} is not shown`);
+  for (const part of ["<img src=x onerror=", "100 %", "truecolour", "👩‍👩‍👧‍👦"])
+    assert.ok(shown.includes(part), `${part} is not shown`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   assert.ok(!/[\u0000\u001b\u202e]|\b50 %/.test(shown), "control characters are shown");
   assert.deepEqual(
     await page.evaluate((selector) => {
@@ -182,7 +189,9 @@ async function readMillion() {
   await region(page).focus();
   for (const key of ["j", "k", "Shift+ArrowUp", "Shift+ArrowUp"]) await page.keyboard.press(key);
   await log.getByText("3 lines picked").waitFor();
-  await region(page).locator("[data-active]", { hasText: `${needle - 2} bomb` }).waitFor();
+  await region(page)
+    .locator("[data-active]", { hasText: `${needle - 2} bomb` })
+    .waitFor();
   assert.match(page.url(), /lines=\d+-\d+$/);
   await page.keyboard.press("Escape");
   await log.getByText("3 lines picked").waitFor({ state: "detached" });
@@ -210,25 +219,41 @@ async function readMillion() {
 
   // Lines are picked together, also more than the page holds, and copied.
   await page.keyboard.press("Home");
-  await region(page).getByText(/^19999 long/).waitFor();
+  await region(page)
+    .getByText(/^19999 long/)
+    .waitFor();
   await search.fill("");
   await log.getByRole("button", { name: "To the beginning" }).click();
-  const row = (n) => region(page).locator("[data-index]", { hasText: new RegExp(`out${n} claimed`) }).locator("button").first();
+  const row = (n) =>
+    region(page)
+      .locator("[data-index]", { hasText: new RegExp(`out${n} claimed`) })
+      .locator("button")
+      .first();
   await row(3).click();
   await row(6).click({ modifiers: ["Shift"] });
   await log.getByText("4 lines picked").waitFor();
   assert.match(page.url(), /lines=\d+-\d+$/);
   await log.getByRole("button", { name: "Copy the lines picked" }).click();
-  await log.getByRole("button", { name: "Copy the lines picked" }).getByTitle("Copied").or(log.locator('[title="Copied"]')).waitFor();
+  await log
+    .getByRole("button", { name: "Copy the lines picked" })
+    .getByTitle("Copied")
+    .or(log.locator('[title="Copied"]'))
+    .waitFor();
   const copied = (await page.evaluate(() => navigator.clipboard.readText())).split("\n");
-  assert.deepEqual(copied.map((l) => l.split(" ")[0]), ["3", "4", "5", "6"]);
+  assert.deepEqual(
+    copied.map((l) => l.split(" ")[0]),
+    ["3", "4", "5", "6"],
+  );
 
   // Files: all of it as text, and what fits as objects.
   const began = Date.now();
   assert.equal(await countLines(await save(page, "All lines, as text")), million);
   tell(`all lines were saved after ${seconds(Date.now() - began)}`);
   await log.getByRole("combobox", { name: "Lines" }).selectOption("err");
-  const errors = readFileSync(await save(page, "All lines that fit, as JSON lines"), "utf8").trimEnd().split("\n").map((l) => JSON.parse(l));
+  const errors = readFileSync(await save(page, "All lines that fit, as JSON lines"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((l) => JSON.parse(l));
   assert.equal(errors.length, million / 100);
   assert.ok(errors.every((l) => l.stream === "err" && l.line.includes("failed") && l.ts > 0));
 
@@ -308,7 +333,10 @@ async function followNumbers() {
       await banner(page, "the daemon").waitFor({ timeout: soon });
       seen.push(`${what}: banner after ${seconds(Date.now() - begun)}`);
       assert.ok(await page.locator("main.saturate-50").isVisible(), "what is old is not dimmed");
-      assert.ok(await page.getByRole("button", { name: /^Stop/ }).isDisabled(), "an action is offered that cannot work");
+      assert.ok(
+        await page.getByRole("button", { name: /^Stop/ }).isDisabled(),
+        "an action is offered that cannot work",
+      );
     }
     await back();
     await page.locator('[data-link="live"]').waitFor({ timeout: 20_000 });
@@ -329,8 +357,18 @@ async function followNumbers() {
     },
     true,
   );
-  await through("a silent connection", async () => daemon.set("silent"), async () => daemon.set("open"), true);
-  await through("a killed daemon", () => ask("kill the daemon"), async () => {}, false);
+  await through(
+    "a silent connection",
+    async () => daemon.set("silent"),
+    async () => daemon.set("open"),
+    true,
+  );
+  await through(
+    "a killed daemon",
+    () => ask("kill the daemon"),
+    async () => {},
+    false,
+  );
 
   // A page that slept is fresh soon, and does not come back with a storm. Its process is halted, as all of them are while
   // a lid is closed.
@@ -350,7 +388,12 @@ async function followNumbers() {
     await wantAll(page, `asleep ${kind}`);
   }
 
-  await through("another build", () => ask("replace the daemon"), async () => {}, false);
+  await through(
+    "another build",
+    () => ask("replace the daemon"),
+    async () => {},
+    false,
+  );
   await page.getByRole("button", { name: "Reload for the new version" }).click();
   await page.locator('[data-link="live"]').waitFor();
   await fresh(page, 1, 15_000);
@@ -407,7 +450,13 @@ for (const scene of [readMillion, followNumbers, watchConsole]) {
     console.error(`${scene.name}: ${error.stack}`);
     const page = browser.contexts().at(-1)?.pages()[0];
     if (page && process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${scene.name}.png` });
-    console.error(await page?.locator("main").innerText().then((t) => t.slice(0, 1_500)).catch(() => ""));
+    console.error(
+      await page
+        ?.locator("main")
+        .innerText()
+        .then((t) => t.slice(0, 1_500))
+        .catch(() => ""),
+    );
     failed = true;
     for (const context of browser.contexts()) await context.close();
   }

@@ -32,7 +32,8 @@ const world = {
 
   /** The tab of a person, which is at the page that they left. */
   async tab(person, expected) {
-    if (!tabs.has(person)) tabs.set(person, await openTab(browser, { motion: true, ...(expected ? { expected } : {}) }));
+    if (!tabs.has(person))
+      tabs.set(person, await openTab(browser, { motion: true, ...(expected ? { expected } : {}) }));
     lastSeen = tabs.get(person).page;
     return lastSeen;
   },

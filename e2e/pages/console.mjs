@@ -62,10 +62,15 @@ export const consoleSteps = {
     const page = await world.at("vera", "/hosts", facts, /403/);
     await page.getByRole("link", { name: facts.host }).click();
     await page.locator("[data-worker]").first().waitFor();
-    const offered = page.locator("main").getByRole("button", { name: /Pause|Revoke|Disable|Enable|Change|Write|Delete/ });
+    const offered = page
+      .locator("main")
+      .getByRole("button", { name: /Pause|Revoke|Disable|Enable|Change|Write|Delete/ });
     world.want((await offered.count()) === 0, `a viewer is offered ${await offered.allInnerTexts()}`);
     for (const place of ["Tokens", "Audit"])
-      world.want((await page.getByRole("link", { name: place, exact: true }).count()) === 0, `a viewer is led to ${place}`);
+      world.want(
+        (await page.getByRole("link", { name: place, exact: true }).count()) === 0,
+        `a viewer is led to ${place}`,
+      );
     for (const [path, words] of [
       ["/tokens", "needs the role admin"],
       ["/audit", "needs the role admin"],
@@ -98,7 +103,10 @@ export const consoleSteps = {
       [id, facts.tokens.vera],
     );
     for (const [path, status, error] of answers)
-      world.want(status === 403 && /the token has the role viewer, and this needs the role/.test(error), `${path}: ${status} ${error}`);
+      world.want(
+        status === 403 && /the token has the role viewer, and this needs the role/.test(error),
+        `${path}: ${status} ${error}`,
+      );
   },
 
   /** The browser remembers two control planes, and goes from one to the other. */
@@ -140,7 +148,10 @@ export const consoleSteps = {
     await dialog.getByText("It is about 1 host").waitFor();
     const plan = await dialog.locator("[data-planned-release]").innerText();
     world.want(/signed by .*good until/s.test(plan), `the plan does not say who signed: ${plan}`);
-    world.want(/MB|MiB/.test(await dialog.getByRole("region", { name: "Preview" }).getByRole("listitem").first().innerText()), "the plan does not say how much");
+    world.want(
+      /MB|MiB/.test(await dialog.getByRole("region", { name: "Preview" }).getByRole("listitem").first().innerText()),
+      "the plan does not say how much",
+    );
     await world.audit(page, "the plan of a rollout");
     await dialog.getByLabel(`Type ${facts.to} to go on`).fill(facts.to);
     await dialog.getByLabel("Note").fill("weekly");

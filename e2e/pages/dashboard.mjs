@@ -35,7 +35,10 @@ export const dashboardSteps = {
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Label").fill(facts.second);
     world.want((await dialog.getByLabel(/token/i).count()) === 0, "the dialog asks for a token");
-    world.want((await dialog.getByLabel("Control plane").inputValue()) === facts.console, "the control plane is not the one");
+    world.want(
+      (await dialog.getByLabel("Control plane").inputValue()) === facts.console,
+      "the control plane is not the one",
+    );
     await world.audit(page, "building a worker");
     await dialog.getByRole("button", { name: "Build", exact: true }).click();
     await page.getByRole("heading", { name: facts.second, level: 1 }).waitFor({ timeout: 30_000 });
@@ -87,7 +90,10 @@ export const dashboardSteps = {
     const plan = dialog.locator("[data-plan]");
     await plan.waitFor();
     for (const words of [`${facts.from} → ${facts.to}`, facts.console, "channel stable"])
-      world.want((await plan.innerText()).includes(words), `the plan says nothing of ${words}: ${await plan.innerText()}`);
+      world.want(
+        (await plan.innerText()).includes(words),
+        `the plan says nothing of ${words}: ${await plan.innerText()}`,
+      );
     await world.audit(page, "the plan of an upgrade");
     await dialog.getByRole("button", { name: `Upgrade to ${facts.to}` }).click();
     await page.getByRole("heading", { name: "Under way" }).waitFor();

@@ -69,7 +69,9 @@ export const joiningSteps = {
     const other = facts.decided === "ada" ? "bob" : "ada";
     const told = await world.at(other, "/hosts", facts);
     await notice(told).getByText(`let in by ${facts.decided}`).waitFor();
-    await notice(told).getByRole("button", { name: `Revoke ${facts.host}` }).waitFor();
+    await notice(told)
+      .getByRole("button", { name: `Revoke ${facts.host}` })
+      .waitFor();
     await world.audit(told, "the notice of a host that joined");
     await notice(told).getByRole("button", { name: "Put these notices away" }).click();
     await notice(told).waitFor({ state: "detached" });
@@ -99,7 +101,10 @@ export const joiningSteps = {
       location.hash = "";
     });
     await dashboard.getByRole("heading", { name: "The control plane revoked this host" }).waitFor({ timeout: 30_000 });
-    await dashboard.getByText(new RegExp(`connect .*${facts.console}`)).first().waitFor();
+    await dashboard
+      .getByText(new RegExp(`connect .*${facts.console}`))
+      .first()
+      .waitFor();
     await world.audit(dashboard, "the dashboard of a revoked host");
   },
 };

@@ -104,7 +104,9 @@ async function large(facts, world) {
   await whole;
   await page.locator('[data-run-status="running"]').waitFor({ state: "detached" });
   const rest = await fetched(page, facts.wide);
-  report(`all the others: ${rest.changes.n - after.changes.n} answers with what changed, ${rest.whole.n - after.whole.n} whole ones`);
+  report(
+    `all the others: ${rest.changes.n - after.changes.n} answers with what changed, ${rest.whole.n - after.whole.n} whole ones`,
+  );
   await box.getByText(`${5 + Math.floor((Number(facts.tasks) - 100) / 100)} failed`).waitFor();
   want((await page.locator("[data-node]:visible").count()) === 2, "X5: the fan-out is not drawn as one");
   const list = page.locator("tr[data-task]");
