@@ -99,6 +99,26 @@ func (c *Client) DeleteWorker(ctx context.Context, workspace, id string) error {
 	return c.call(ctx, http.MethodDelete, "/api/v1/workspaces/"+escape(workspace)+"/workers/"+escape(id), nil, nil)
 }
 
+// KeptPoolWorkers lists the workers of the pool for those who keep it.
+func (c *Client) KeptPoolWorkers(ctx context.Context) (out api.PoolWorkers, err error) {
+	return out, c.call(ctx, http.MethodGet, "/api/v1/admin/pool-workers", nil, &out)
+}
+
+// HoldPoolWorker is HoldWorker for a worker of the pool.
+func (c *Client) HoldPoolWorker(ctx context.Context, id string, req api.SwitchRequest) (out api.RemoteWorker, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/admin/pool-workers/"+escape(id)+"/disable", req, &out)
+}
+
+// UnholdPoolWorker is UnholdWorker for a worker of the pool.
+func (c *Client) UnholdPoolWorker(ctx context.Context, id string, req api.SwitchRequest) (out api.RemoteWorker, err error) {
+	return out, c.call(ctx, http.MethodPost, "/api/v1/admin/pool-workers/"+escape(id)+"/enable", req, &out)
+}
+
+// DeletePoolWorker is DeleteWorker for a worker of the pool.
+func (c *Client) DeletePoolWorker(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, "/api/v1/admin/pool-workers/"+escape(id), nil, nil)
+}
+
 // SelfDisable has a pool worker, whose token the client holds, given no more
 // work; SelfEnable undoes it.
 func (c *Client) SelfDisable(ctx context.Context, id string) error {

@@ -82,8 +82,13 @@ var (
 // page are the parameters of a list that comes in pages.
 func page(most int, more ...openapi.Param) []openapi.Param {
 	return append(more,
-		openapi.Param{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: most},
+		atMost(most),
 		openapi.Param{Name: "offset", Text: "how many to leave out", Type: "integer", Default: "0", Min: 0, Max: 1<<31 - 1})
+}
+
+// atMost is the parameter that bounds how long an answer is.
+func atMost(most int) openapi.Param {
+	return openapi.Param{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: most}
 }
 
 // which is a parameter that narrows a list down.

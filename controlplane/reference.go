@@ -233,7 +233,7 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Detail:  "Events of every attempt, in the order they came. Read on with after, the next of the last answer; nothing new is an empty list.",
 			Params: []openapi.Param{
 				{Name: "after", Text: "the id of the last event seen", Type: "integer", Default: "0"},
-				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
+				atMost(1000),
 			},
 			Errors: []openapi.Failure{openapi.Fail(404, "Task run not found", "taskRunId")},
 		},
@@ -356,7 +356,7 @@ func engineReference() map[string]openapi.About { //nolint:funlen // a table
 			Params: []openapi.Param{
 				{Name: "prefix", Text: "what the path starts with"},
 				{Name: "after", Text: "list what comes after this path"},
-				{Name: "limit", Text: "how many at most", Type: "integer", Default: "100", Min: 1, Max: 1000},
+				atMost(1000),
 				{Name: "backend", Text: "the id of a backend; the default one otherwise"},
 				{Name: "folders", Text: "1: only what is directly under the prefix, and the folders there under folders", Enum: []string{"1"}},
 			},

@@ -66,7 +66,7 @@ gives their workers something to do.`,
 		newPipelinesCmd(d), newTriggerCmd(d), newStatusCmd(d), newRunsCmd(d), newLogsCmd(d), newCancelCmd(d), newReplayCmd(d), newDLQCmd(d),
 		newServicesCmd(d), newTasksCmd(d), newUploadsCmd(d), newQueueCmd(d), newStorageCmd(d),
 		newHostsCmd(d),
-		newEnrollmentsCmd(d), newWorkersCmd(d), newRolloutsCmd(d), newTokensCmd(d), newWorkspacesCmd(d), newReleasesCmd(d), newAuditCmd(d), newConfigCmd(d), newVersionCmd(d), cliutil.NewReferenceCmd(d.Streams),
+		newEnrollmentsCmd(d), newWorkersCmd(d), newPoolCmd(d), newRolloutsCmd(d), newTokensCmd(d), newWorkspacesCmd(d), newReleasesCmd(d), newAuditCmd(d), newConfigCmd(d), newVersionCmd(d), cliutil.NewReferenceCmd(d.Streams),
 	)
 	return root
 }

@@ -95,6 +95,9 @@ func (d *deps) printServing(s api.Service, url string) error {
 func remedy(s api.Service, url string) string {
 	for _, i := range s.Instances {
 		if i.Status == "disabled" {
+			if i.Workspace == "" {
+				return "pipeweave pool enable " + i.WorkerID
+			}
 			return "pipeweave workers enable " + i.WorkerID
 		}
 	}

@@ -21,7 +21,8 @@ func newWorkersCmd(d *deps) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runWorkersList(cmd.Context(), d, list) },
 	}
 	list.bind(cmd)
-	cmd.AddCommand(newWorkersListCmd(d), newWorkersShowCmd(d), newWorkersEventsCmd(d), newWorkersDisableCmd(d), newWorkersEnableCmd(d), newWorkersDeleteCmd(d), newWorkersRotateCmd(d))
+	cmd.AddCommand(newWorkersListCmd(d), newWorkersShowCmd(d, ofWorkspace), newWorkersEventsCmd(d), newWorkersDisableCmd(d, ofWorkspace), newWorkersEnableCmd(d, ofWorkspace),
+		newWorkersDeleteCmd(d, ofWorkspace), newWorkersRotateCmd(d))
 	return cmd
 }
 
@@ -96,16 +97,12 @@ func workersOf(ctx context.Context, c *client.Client) (workers []api.RemoteWorke
 	return workers, session.Workspace, err
 }
 
-// findWorker finds a worker by its id, its label or its hostname.
-func findWorker(ctx context.Context, c *client.Client, name string) (api.RemoteWorker, string, error) {
-	workers, workspace, err := workersOf(ctx, c)
-	if err != nil {
-		return api.RemoteWorker{}, "", err
-	}
+// workerNamed finds a worker by its id, its label or its hostname.
+func workerNamed(workers []api.RemoteWorker, name, verb string) (api.RemoteWorker, error) {
 	var found []api.RemoteWorker
 	for _, w := range workers {
 		if w.ID == name {
-			return w, workspace, nil
+			return w, nil
 		}
 		if strings.EqualFold(w.Label, name) || strings.EqualFold(w.Hostname, name) {
 			found = append(found, w)
@@ -113,19 +110,74 @@ func findWorker(ctx context.Context, c *client.Client, name string) (api.RemoteW
 	}
 	switch len(found) {
 	case 0:
-		return api.RemoteWorker{}, "", cliutil.Failf(cliutil.ExitFailed, "see: pipeweave workers list", "there is no worker %q", name)
+		return api.RemoteWorker{}, cliutil.Failf(cliutil.ExitFailed, "see: pipeweave "+verb+" list", "there is no worker %q", name)
 	case 1:
-		return found[0], workspace, nil
+		return found[0], nil
 	}
 	var ids []string
 	for _, w := range found {
 		ids = append(ids, w.ID)
 	}
-	return api.RemoteWorker{}, "", cliutil.UsageError("%q is the name of several workers; say which by id: %s", name, strings.Join(ids, ", "))
+	return api.RemoteWorker{}, cliutil.UsageError("%q is the name of several workers; say which by id: %s", name, strings.Join(ids, ", "))
+}
+
+// workerKind is where a worker belongs: to the caller's workspace, or to the pool.
+type workerKind string
+
+// The kinds are named as the commands are.
+const (
+	ofWorkspace workerKind = "workers"
+	ofPool      workerKind = "pool"
+)
+
+// aWorker is a worker that a command is about, and how it is reached.
+type aWorker struct {
+	api.RemoteWorker
+	c         *client.Client
+	kind      workerKind
+	workspace string
+}
+
+func findWorker(ctx context.Context, c *client.Client, kind workerKind, name string) (aWorker, error) {
+	out := aWorker{c: c, kind: kind}
+	var workers []api.RemoteWorker
+	var err error
+	if kind == ofPool {
+		var pool api.PoolWorkers
+		pool, err = c.KeptPoolWorkers(ctx)
+		workers = pool.Items
+	} else {
+		workers, out.workspace, err = workersOf(ctx, c)
+	}
+	if err == nil {
+		out.RemoteWorker, err = workerNamed(workers, name, string(kind))
+	}
+	return out, err
+}
+
+func (w aWorker) hold(ctx context.Context, req api.SwitchRequest) (api.RemoteWorker, error) {
+	if w.kind == ofPool {
+		return w.c.HoldPoolWorker(ctx, w.ID, req)
+	}
+	return w.c.HoldWorker(ctx, w.workspace, w.ID, req)
+}
+
+func (w aWorker) unhold(ctx context.Context) (api.RemoteWorker, error) {
+	if w.kind == ofPool {
+		return w.c.UnholdPoolWorker(ctx, w.ID, api.SwitchRequest{})
+	}
+	return w.c.UnholdWorker(ctx, w.workspace, w.ID, api.SwitchRequest{})
+}
+
+func (w aWorker) remove(ctx context.Context) error {
+	if w.kind == ofPool {
+		return w.c.DeletePoolWorker(ctx, w.ID)
+	}
+	return w.c.DeleteWorker(ctx, w.workspace, w.ID)
 }
 
 // workerCmd is a command about one worker.
-func workerCmd(d *deps, use, short string, run func(ctx context.Context, c *client.Client, workspace string, w api.RemoteWorker, asJSON bool) error) *cobra.Command {
+func workerCmd(d *deps, kind workerKind, use, short string, run func(ctx context.Context, w aWorker, asJSON bool) error) *cobra.Command {
 	var r remote
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -135,11 +187,11 @@ func workerCmd(d *deps, use, short string, run func(ctx context.Context, c *clie
 			if err != nil {
 				return err
 			}
-			w, workspace, err := findWorker(cmd.Context(), c, args[0])
+			w, err := findWorker(cmd.Context(), c, kind, args[0])
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), c, workspace, w, asJSON)
+			return run(cmd.Context(), w, asJSON)
 		},
 	}
 	r.bind(cmd)
@@ -147,10 +199,10 @@ func workerCmd(d *deps, use, short string, run func(ctx context.Context, c *clie
 	return cmd
 }
 
-func newWorkersShowCmd(d *deps) *cobra.Command {
-	return workerCmd(d, "show WORKER", "Show a worker, and why it gets no runs", func(_ context.Context, _ *client.Client, _ string, w api.RemoteWorker, asJSON bool) error {
+func newWorkersShowCmd(d *deps, kind workerKind) *cobra.Command {
+	return workerCmd(d, kind, "show WORKER", "Show a worker, and why it gets no runs", func(_ context.Context, w aWorker, asJSON bool) error {
 		if asJSON {
-			return cliutil.JSON(d.Out, w)
+			return cliutil.JSON(d.Out, w.RemoteWorker)
 		}
 		lines := [][2]string{
 			{"Worker", w.ID}, {"Label", w.Label}, {"Hostname", w.Hostname}, {"Host", w.Host}, {"Status", w.DerivedStatus}, {"Run", deref(w.CurrentRunID)},
@@ -168,7 +220,7 @@ func newWorkersShowCmd(d *deps) *cobra.Command {
 			}
 		}
 		if w.Disabled {
-			d.notef("Next: pipeweave workers enable %s\n", w.ID)
+			d.notef("Next: pipeweave %s enable %s\n", kind, w.ID)
 		}
 		return nil
 	})
@@ -177,11 +229,11 @@ func newWorkersShowCmd(d *deps) *cobra.Command {
 func newWorkersEventsCmd(d *deps) *cobra.Command {
 	var since int64
 	var limit int
-	cmd := workerCmd(d, "events WORKER", "List what happened to a worker, oldest first", func(ctx context.Context, c *client.Client, _ string, w api.RemoteWorker, asJSON bool) error {
+	cmd := workerCmd(d, ofWorkspace, "events WORKER", "List what happened to a worker, oldest first", func(ctx context.Context, w aWorker, asJSON bool) error {
 		if limit < 1 || limit > 500 || since < 0 {
 			return cliutil.UsageError("--limit must be between 1 and 500, and --since not negative")
 		}
-		got, err := c.WorkerEventList(ctx, w.ID, since, limit)
+		got, err := w.c.WorkerEventList(ctx, w.ID, since, limit)
 		if err != nil {
 			return err
 		}
@@ -202,14 +254,14 @@ func newWorkersEventsCmd(d *deps) *cobra.Command {
 	return cmd
 }
 
-func newWorkersDisableCmd(d *deps) *cobra.Command {
+func newWorkersDisableCmd(d *deps, kind workerKind) *cobra.Command {
 	var o pauseOptions
-	cmd := workerCmd(d, "disable WORKER", "Give a worker no new runs", func(ctx context.Context, c *client.Client, workspace string, w api.RemoteWorker, asJSON bool) error {
+	cmd := workerCmd(d, kind, "disable WORKER", "Give a worker no new runs", func(ctx context.Context, w aWorker, asJSON bool) error {
 		until, err := o.end(d)
 		if err != nil {
 			return err
 		}
-		got, err := c.HoldWorker(ctx, workspace, w.ID, api.SwitchRequest{Note: o.note, Until: until})
+		got, err := w.hold(ctx, api.SwitchRequest{Note: o.note, Until: until})
 		if err != nil {
 			return err
 		}
@@ -220,17 +272,17 @@ func newWorkersDisableCmd(d *deps) *cobra.Command {
 		if got.CurrentRunID != nil {
 			inHand = " Run " + *got.CurrentRunID + " goes on to its end."
 		}
-		return d.printf("Disabled: %s gets no new runs.%s\nNext: pipeweave workers enable %s\n", cliutil.Printable(first(got.Label, got.Hostname)), inHand, got.ID)
+		return d.printf("Disabled: %s gets no new runs.%s\nNext: pipeweave %s enable %s\n", cliutil.Printable(first(got.Label, got.Hostname)), inHand, kind, got.ID)
 	})
 	o.bind(cmd)
 	cmd.Long = "Give a worker no new runs; those in hand go on. With --for it ends by itself."
-	cmd.Example = `  pipeweave workers disable pdf-1 --note "it overheats" --for 30m`
+	cmd.Example = `  pipeweave ` + string(kind) + ` disable pdf-1 --note "it overheats" --for 30m`
 	return cmd
 }
 
-func newWorkersEnableCmd(d *deps) *cobra.Command {
-	cmd := workerCmd(d, "enable WORKER", "Give a worker runs again", func(ctx context.Context, c *client.Client, workspace string, w api.RemoteWorker, asJSON bool) error {
-		got, err := c.UnholdWorker(ctx, workspace, w.ID, api.SwitchRequest{})
+func newWorkersEnableCmd(d *deps, kind workerKind) *cobra.Command {
+	cmd := workerCmd(d, kind, "enable WORKER", "Give a worker runs again", func(ctx context.Context, w aWorker, asJSON bool) error {
+		got, err := w.unhold(ctx)
 		if err != nil {
 			return err
 		}
@@ -243,22 +295,25 @@ func newWorkersEnableCmd(d *deps) *cobra.Command {
 	return cmd
 }
 
-func newWorkersDeleteCmd(d *deps) *cobra.Command {
+func newWorkersDeleteCmd(d *deps, kind workerKind) *cobra.Command {
 	var yes bool
-	cmd := workerCmd(d, "delete WORKER", "Remove a worker and void its token", func(ctx context.Context, c *client.Client, workspace string, w api.RemoteWorker, asJSON bool) error {
+	cmd := workerCmd(d, kind, "delete WORKER", "Remove a worker and void its token", func(ctx context.Context, w aWorker, asJSON bool) error {
 		name := cliutil.Printable(first(w.Label, w.Hostname))
-		what := name + " leaves the lists and its token is void. If its host keeps no other worker, the host has to join again."
+		what := name + " leaves the lists and its token is void."
+		if kind == ofWorkspace {
+			what += " If its host keeps no other worker, the host has to join again."
+		}
 		if w.CurrentRunID != nil {
 			what += " Run " + *w.CurrentRunID + ", which it has in hand, runs again elsewhere."
 		}
 		if err := d.confirm(ctx, yes, what, first(w.Label, w.Hostname)); err != nil {
 			return err
 		}
-		if err := c.DeleteWorker(ctx, workspace, w.ID); err != nil {
+		if err := w.remove(ctx); err != nil {
 			return err
 		}
 		if asJSON {
-			return cliutil.JSON(d.Out, w)
+			return cliutil.JSON(d.Out, w.RemoteWorker)
 		}
 		return d.printf("Deleted: %s.\n", name)
 	})

@@ -3,11 +3,9 @@ import { Cpu } from "lucide-react";
 import { useState } from "react";
 import type { RemoteWorker } from "../../api/types.ts";
 import { none } from "../../lib/format.ts";
-import { holdsWords } from "../../lib/match.ts";
 import { RowActions } from "../../ui/action.tsx";
 import { Command, Id } from "../../ui/copy.tsx";
-import { FilterText } from "../../ui/field.tsx";
-import { Awaited, Empty } from "../../ui/panel.tsx";
+import { Empty } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -19,6 +17,7 @@ import { workspacesQuery } from "../queries/workspaces.ts";
 import { Holds, Version } from "./host-parts.tsx";
 import { workerActs } from "./worker-acts.tsx";
 import { WorkerDrawer } from "./worker-drawer.tsx";
+import { WorkerList } from "./worker-list.tsx";
 import { workerName, workerWord } from "./worker-words.ts";
 
 /** Whether the caller may see the workers of the pool: those of the default workspace may. */
@@ -34,38 +33,24 @@ const admit = "pipeweave tokens create rack-4 --kind pool > pool.token";
 export function PoolWorkers({ search, set }: { search: HostsSearch; set: (change: HostsSearch) => void }) {
   const workers = useQuery(poolQuery);
   const keeps = useMay("admin");
-  if (!workers.data) {
-    return (
-      <div className="card">
-        <Awaited query={workers} what="The pool could not be loaded" lines={4} />
-      </div>
-    );
-  }
-  const shown = workers.data.filter((w) =>
-    holdsWords(search.q, w.id, w.label, w.hostname, w.os, w.version, workerWord(w)),
-  );
   return (
     <div className="space-y-3">
-      {workers.data.length > 0 && (
-        <search className="flex flex-wrap gap-2">
-          <FilterText label="Name, state, version…" value={search.q} onChange={(q) => set({ q })} first />
-        </search>
-      )}
-      <div className="card overflow-hidden">
-        {shown.length > 0 ? (
-          <Table workers={shown} />
-        ) : search.q ? (
-          <Empty icon={Cpu} title="No worker matches">
-            There may be workers outside this filter.
-          </Empty>
-        ) : (
+      <WorkerList
+        workers={workers}
+        what="The pool could not be loaded"
+        search={search}
+        set={set}
+        placeholder="Name, state, version…"
+        none={
           <Empty icon={Cpu} title="The pool is empty" {...(keeps ? { command: admit } : {})}>
             Workers of the pool belong to no workspace and take work of all of them. A token of the kind pool admits
             one, once.
           </Empty>
-        )}
-      </div>
-      {shown.length > 0 && keeps && (
+        }
+      >
+        {(shown) => <Table workers={shown} />}
+      </WorkerList>
+      {keeps && (workers.data?.length ?? 0) > 0 && (
         <details className="text-sm">
           <summary className="text-muted">Admit another one</summary>
           <div className="space-y-2 pt-2">
@@ -103,6 +88,7 @@ function Row({ worker: w, newest, onOpen }: { worker: RemoteWorker; newest: stri
   const keeps = useMay("admin");
   const name = workerName(w);
   const acts = workerActs(w, name, {
+    commands: "pool",
     enable: (on) => setPoolWorkerEnabled(w.id, on),
     remove: () => deletePoolWorker(w.id),
   });

@@ -8,14 +8,14 @@ interface Ways {
   enable?: (on: boolean) => Promise<unknown>;
   rotate?: () => Promise<unknown>;
   remove?: () => Promise<unknown>;
-  /** There are commands that do the same. */
-  commands?: boolean;
+  /** The commands that do the same. */
+  commands: "workers" | "pool";
 }
 
 /** What can be done with a worker, what is needed most first. */
 export function workerActs(w: RemoteWorker, name: string, ways: Ways): AnyAct[] {
   const { enable, rotate, remove } = ways;
-  const command = (verb: string) => (ways.commands ? { command: `pipeweave workers ${verb} ${shellQuote(w.id)}` } : {});
+  const command = (verb: string) => ({ command: `pipeweave ${ways.commands} ${verb} ${shellQuote(w.id)}` });
   const acts: (AnyAct | undefined)[] = [
     enable &&
       listed({

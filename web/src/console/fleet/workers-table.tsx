@@ -4,11 +4,9 @@ import { Cpu, ListTree } from "lucide-react";
 import { useState } from "react";
 import type { RemoteWorker } from "../../api/types.ts";
 import { none } from "../../lib/format.ts";
-import { holdsWords } from "../../lib/match.ts";
 import { RowActions } from "../../ui/action.tsx";
 import { Id } from "../../ui/copy.tsx";
-import { FilterText } from "../../ui/field.tsx";
-import { Awaited, Empty } from "../../ui/panel.tsx";
+import { Empty } from "../../ui/panel.tsx";
 import { StateBadge } from "../../ui/state.tsx";
 import { TableHead } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -19,39 +17,28 @@ import { askRotation, deleteWorker, setWorkerEnabled, workersQuery } from "../qu
 import { Holds, Version } from "./host-parts.tsx";
 import { workerActs } from "./worker-acts.tsx";
 import { WorkerDrawer } from "./worker-drawer.tsx";
+import { WorkerList } from "./worker-list.tsx";
 import { workerName, workerWord } from "./worker-words.ts";
 
 /** All workers of the workspace, whichever host keeps them. */
 export function AllWorkers({ search, set }: { search: HostsSearch; set: (change: HostsSearch) => void }) {
   const { workspaceId } = useSession();
   const workers = useQuery(workersQuery(workspaceId));
-  if (!workers.data) {
-    return (
-      <div className="card">
-        <Awaited query={workers} what="The workers could not be loaded" lines={4} />
-      </div>
-    );
-  }
-  const shown = workers.data.filter((w) =>
-    holdsWords(search.q, w.id, w.label, w.hostname, w.host, w.version, workerWord(w)),
-  );
   return (
-    <div className="space-y-3">
-      <search className="flex flex-wrap gap-2">
-        <FilterText label="Name, host, state…" value={search.q} onChange={(q) => set({ q })} first />
-      </search>
-      <div className="card overflow-hidden">
-        {shown.length > 0 ? (
-          <WorkersTable workers={shown} workspace={workspaceId} />
-        ) : (
-          <Empty icon={Cpu} title={search.q ? "No worker matches" : "No worker has registered yet"}>
-            {search.q
-              ? "There may be workers outside this filter."
-              : "A host keeps workers running; each registers when it starts."}
-          </Empty>
-        )}
-      </div>
-    </div>
+    <WorkerList
+      workers={workers}
+      what="The workers could not be loaded"
+      search={search}
+      set={set}
+      placeholder="Name, host, state…"
+      none={
+        <Empty icon={Cpu} title="No worker has registered yet">
+          A host keeps workers running; each registers when it starts.
+        </Empty>
+      }
+    >
+      {(shown) => <WorkersTable workers={shown} workspace={workspaceId} />}
+    </WorkerList>
   );
 }
 
@@ -110,7 +97,7 @@ function Row({
   const admits = useMay("admin");
   const name = workerName(w);
   const acts = workerActs(w, name, {
-    commands: true,
+    commands: "workers",
     ...(operates
       ? { enable: (on) => setWorkerEnabled(workspace, w.id, on), rotate: () => askRotation(workspace, w.id) }
       : {}),

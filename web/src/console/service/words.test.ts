@@ -9,6 +9,7 @@ const worker = (
 ): ServiceInstance => ({
   name: "w",
   workerId: "wrk_1",
+  workspaceId: "default",
   version,
   status,
   lastSeenAt: null,

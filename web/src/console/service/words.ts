@@ -40,7 +40,10 @@ export function remedyOf(s: Service, origin: string): { command: string; where: 
   const all = instancesOf(s);
   const disabled = all.find((i) => i.status === "disabled");
   if (disabled?.workerId)
-    return { command: `pipeweave workers enable ${disabled.workerId}`, where: "To give it work again:" };
+    return {
+      command: `pipeweave ${disabled.workspaceId ? "workers" : "pool"} enable ${disabled.workerId}`,
+      where: "To give it work again:",
+    };
   const gone = all.find((i) => i.workerId);
   if (gone) return { command: "pipedai-orchestrator status", where: `On ${gone.host || gone.name}, this says why:` };
   if (s.baseUrl)
