@@ -33,7 +33,7 @@ type Options struct {
 // home is the folder that the cluster gets its own folder in; "" is the one
 // for temporary files.
 func (o Options) home() string {
-	if o.Durable || os.Getenv("TMPDIR") != "" {
+	if o.Durable || os.TempDir() != "/tmp" { // a person chose where
 		return ""
 	}
 	return inMemory()

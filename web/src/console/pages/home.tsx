@@ -95,7 +95,7 @@ function Services() {
                     {s.version} · {count(s.taskCount, "task")} · seen <Ago at={s.lastHeartbeat} />
                   </span>
                 </span>
-                <StateBadge state={s.status} />
+                <StateBadge state={s.health} />
               </li>
             ))}
           </ul>
