@@ -34,7 +34,7 @@ test("home: what needs somebody leads to where it is settled", limit, async () =
   const { page, complaints, close } = await openTab(browser);
   await page.goto(fake.at("/"));
   const list = page.getByRole("region", { name: "Needs attention" });
-  await list.getByText("has no worker; its tasks wait").waitFor();
+  await list.getByText("is served by nobody; its tasks wait").waitFor();
   await list.getByText("rolls out no further").waitFor();
   await list.getByRole("button", { name: /^Show \d more/ }).click();
   await list.getByText("dead letters came in the last day").waitFor();
