@@ -80,7 +80,15 @@ export function useSearch(source: LogSource, wanted: LogFilter, onFound: (pos: n
     find(to, signal).catch(failed);
     if (state.total === null) count(signal).catch(failed);
   };
-  return { ...state, nth: nth(state), step };
+  const { total, place } = state;
+  // What was found is there, even where the count did not get as far.
+  return { ...state, total: total === null ? null : Math.max(total, seen(place)), nth: nth(state), step };
+}
+
+/** How many fitting lines were come by. */
+function seen(place: State["place"]): number {
+  if (place === null) return 0;
+  return ("before" in place ? place.before : place.behind) + 1;
 }
 
 const edge = (to: "older" | "newer"): State["place"] => (to === "older" ? { behind: 0 } : { before: 0 });
