@@ -344,85 +344,81 @@ const asking = [
   ["Queue", "Ask for maintenance", "Accept no more work", "Why"],
 ];
 for (const kind of ["control plane", "daemon"]) {
-  test(
-    `W5: the ${kind} is away: a banner and no actions, an age, and nothing is sent once more`,
-    limit,
-    async () => {
-      const start = (port) => (kind === "daemon" ? startDaemon({ scene: "crowd", port }) : startControlPlane({ port }));
-      const first = await start(0);
-      const { page, close } = await openTab(browser, failures);
-      if (kind === "daemon") await page.goto(first.at("workers"));
-      else {
-        await page.goto(first.url);
-        for (const [place, opens] of asking) {
-          await page.getByRole("link", { name: place, exact: true }).click();
-          await page.getByRole("button", { name: opens }).waitFor();
-        }
-        await page
-          .getByRole("navigation")
-          .getByRole("link", { name: /^Hosts/ })
-          .first()
-          .click();
-        await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
-      }
-      await page.locator('[data-link="live"]:visible').first().waitFor();
-      const [action, confirm] =
-        kind === "daemon" ? [/^Stop pdf-processor/, null] : ["Pause or drain build-07", "Pause the host"];
-      const button = page.getByRole("button", { name: action });
-      await button.waitFor();
-      const asked = [];
-      page.on("request", (r) => r.method() !== "GET" && asked.push(new URL(r.url()).pathname));
-      // It goes away while something is asked of it: nobody knows what became of that.
-      const held = first.faults.set(/^POST /, { hold: true });
-      await button.click();
-      if (confirm) await page.getByRole("dialog").getByRole("button", { name: confirm }).click();
-      await page.locator("[aria-busy=true]").first().waitFor();
-      await first.stop();
-      await page.getByText(`Lost connection to the ${kind}`).waitFor(); // src/live/link.test.ts: within 5 s
-      held();
-      await page.getByRole("alert").filter({ hasText: "could not be reached" }).first().waitFor();
-      await page.getByText(/What you see is from/).waitFor();
-      if (confirm) {
-        const submit = page.getByRole("dialog").getByRole("button", { name: confirm });
-        assert.ok(await submit.isDisabled(), "a dialog can be sent to a server that is away");
-        await page.keyboard.press("Escape");
-      }
-      for (const b of await page.getByRole("button", { name: /^(Disable|Enable|Stop|Start|Resume) / }).all())
-        assert.ok(await b.isDisabled(), `${await b.getAttribute("aria-label")} is offered`);
-      // What only asks may still be opened, but not sent, from a page that was there before, too.
-      for (const [place, opens, sends, field] of kind === "daemon" ? [] : asking) {
+  test(`W5: the ${kind} is away: a banner and no actions, an age, and nothing is sent once more`, limit, async () => {
+    const start = (port) => (kind === "daemon" ? startDaemon({ scene: "crowd", port }) : startControlPlane({ port }));
+    const first = await start(0);
+    const { page, close } = await openTab(browser, failures);
+    if (kind === "daemon") await page.goto(first.at("workers"));
+    else {
+      await page.goto(first.url);
+      for (const [place, opens] of asking) {
         await page.getByRole("link", { name: place, exact: true }).click();
-        await page.getByRole("button", { name: opens }).click();
-        const dialog = page.getByRole("dialog");
-        await dialog.getByLabel(field).fill("while it is away");
-        assert.ok(await dialog.getByRole("button", { name: sends }).isDisabled(), `${sends} can be pressed`);
-        await page.keyboard.press("Enter");
-        await page.keyboard.press("Escape");
-        await dialog.waitFor({ state: "detached" });
+        await page.getByRole("button", { name: opens }).waitFor();
       }
-      if (kind !== "daemon") {
-        await page
-          .getByRole("navigation")
-          .getByRole("link", { name: /^Hosts/ })
-          .first()
-          .click();
-        await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
-      }
-      const second = await start(first.port);
-      await page.getByText("Reconnected").waitFor({ timeout: 20_000 });
-      await page.getByText(/^Lost connection/).waitFor({ state: "detached" });
-      await page.waitForFunction(
-        (name) => {
-          const b = [...document.querySelectorAll("button")].find(
-            (e) => e.getAttribute("aria-label")?.startsWith(name) || e.textContent === name,
-          );
-          return b && !b.disabled;
-        },
-        kind === "daemon" ? "Stop pdf-processor" : "Pause or drain build-07",
-      );
-      assert.equal(asked.length, 1, `sent again by itself: ${asked}`);
-      await close();
-      await second.stop();
-    },
-  );
+      await page
+        .getByRole("navigation")
+        .getByRole("link", { name: /^Hosts/ })
+        .first()
+        .click();
+      await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
+    }
+    await page.locator('[data-link="live"]:visible').first().waitFor();
+    const [action, confirm] =
+      kind === "daemon" ? [/^Stop pdf-processor/, null] : ["Pause or drain build-07", "Pause the host"];
+    const button = page.getByRole("button", { name: action });
+    await button.waitFor();
+    const asked = [];
+    page.on("request", (r) => r.method() !== "GET" && asked.push(new URL(r.url()).pathname));
+    // It goes away while something is asked of it: nobody knows what became of that.
+    const held = first.faults.set(/^POST /, { hold: true });
+    await button.click();
+    if (confirm) await page.getByRole("dialog").getByRole("button", { name: confirm }).click();
+    await page.locator("[aria-busy=true]").first().waitFor();
+    await first.stop();
+    await page.getByText(`Lost connection to the ${kind}`).waitFor(); // src/live/link.test.ts: within 5 s
+    held();
+    await page.getByRole("alert").filter({ hasText: "could not be reached" }).first().waitFor();
+    await page.getByText(/What you see is from/).waitFor();
+    if (confirm) {
+      const submit = page.getByRole("dialog").getByRole("button", { name: confirm });
+      assert.ok(await submit.isDisabled(), "a dialog can be sent to a server that is away");
+      await page.keyboard.press("Escape");
+    }
+    for (const b of await page.getByRole("button", { name: /^(Disable|Enable|Stop|Start|Resume) / }).all())
+      assert.ok(await b.isDisabled(), `${await b.getAttribute("aria-label")} is offered`);
+    // What only asks may still be opened, but not sent, from a page that was there before, too.
+    for (const [place, opens, sends, field] of kind === "daemon" ? [] : asking) {
+      await page.getByRole("link", { name: place, exact: true }).click();
+      await page.getByRole("button", { name: opens }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel(field).fill("while it is away");
+      assert.ok(await dialog.getByRole("button", { name: sends }).isDisabled(), `${sends} can be pressed`);
+      await page.keyboard.press("Enter");
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+    }
+    if (kind !== "daemon") {
+      await page
+        .getByRole("navigation")
+        .getByRole("link", { name: /^Hosts/ })
+        .first()
+        .click();
+      await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
+    }
+    const second = await start(first.port);
+    await page.getByText("Reconnected").waitFor({ timeout: 20_000 });
+    await page.getByText(/^Lost connection/).waitFor({ state: "detached" });
+    await page.waitForFunction(
+      (name) => {
+        const b = [...document.querySelectorAll("button")].find(
+          (e) => e.getAttribute("aria-label")?.startsWith(name) || e.textContent === name,
+        );
+        return b && !b.disabled;
+      },
+      kind === "daemon" ? "Stop pdf-processor" : "Pause or drain build-07",
+    );
+    assert.equal(asked.length, 1, `sent again by itself: ${asked}`);
+    await close();
+    await second.stop();
+  });
 }
