@@ -26,6 +26,10 @@ func (s *Server) registerSelf(ctx context.Context, req api.RegisterRequest) (api
 	return out, err
 }
 
+// servesAnew is for how long a claim leaves what a worker serves as it is: one
+// that takes the work of several in turn does not have each claim written down.
+const servesAnew = time.Minute
+
 // serves notes which service a worker serves.
 func (s *Server) serves(ctx context.Context, p store.Serve) error {
 	worker, err := s.st.Serve(ctx, p)
@@ -47,7 +51,7 @@ func (s *Server) claim(ctx context.Context, req api.ClaimRequest) (api.ClaimResp
 	if err != nil {
 		return api.ClaimResponse{}, gone(err)
 	}
-	if service := pipeline.ServiceID(req.ServiceID); worker.Service != service && service != "" {
+	if service := pipeline.ServiceID(req.ServiceID); worker.Service != service && service != "" && s.o.Now().Sub(worker.ServingSince) > servesAnew {
 		if err := s.serves(context.WithoutCancel(ctx), store.Serve{Worker: worker.ID, Service: service}); err != nil {
 			return api.ClaimResponse{}, err
 		}

@@ -89,8 +89,14 @@ func TestServices_claimTells(t *testing.T) {
 	other := secret.Text(b.enroll("attic").WorkerToken)
 	b.as(other, "POST", "/api/v1/workers/self/heartbeat", `{"runs":[]}`, 200, nil)
 	b.as(other, "POST", "/api/v1/workers/self/claim", `{"serviceId":"pulled","max":1,"waitMs":0}`, 200, nil)
-	if got := b.served(b.view, "pulled"); !strings.Contains(got, "attic on attic  online") {
+	attic := "attic on attic  online"
+	if got := b.served(b.view, "pulled"); !strings.Contains(got, attic) {
 		t.Errorf("got %s", got)
+	}
+	// It takes work of another service, too: that is not written down each time.
+	b.as(other, "POST", "/api/v1/workers/self/claim", `{"serviceId":"another","max":1,"waitMs":0}`, 200, nil)
+	if got := b.served(b.view, "pulled"); !strings.Contains(got, attic) {
+		t.Errorf("after a claim for another service: %s", got)
 	}
 }
 
