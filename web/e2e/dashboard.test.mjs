@@ -2,8 +2,9 @@
 // without it the tests start a fake one, and some that take the daemon away run only then.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { clean, launch, openTab } from "./browser.mjs";
+import { clean, launch, openTab, sideways } from "./browser.mjs";
 import { startDaemon } from "./fake/daemon.mjs";
+import { settled } from "./screens.mjs";
 
 const real = process.env.DASHBOARD_URL;
 let browser;
@@ -193,10 +194,9 @@ test("a phone: nothing scrolls sideways", { timeout: 60_000 }, async () => {
   const tabs = ["", "/log", "/runs", "/events"].map((tab) => `workers/${encodeURIComponent(id)}${tab}`);
   for (const view of ["", "workers", "workers?build=1", "upgrades", "connectivity", "adopt", "settings", ...tabs]) {
     await page.goto(new URL(`/#/${view}`, url).href);
-    await page.locator("main h1, main h2").first().waitFor();
-    await page.waitForTimeout(150);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    assert.equal(over, 0, `${view} scrolls sideways by ${over} px`);
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))); // the other view
+    await settled(page);
+    assert.deepEqual(await sideways(page), [], view);
   }
   await clean(page);
   assert.deepEqual(complaints, []);
