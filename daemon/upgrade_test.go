@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -236,6 +237,42 @@ func TestUpgrade_U9_takenBack(t *testing.T) {
 			h.as(t, "w1", "", true, true)
 		})
 	}
+}
+
+// The last heartbeat of the process before may come in after it ended, and
+// before the first of the new one. It says nothing about the new version.
+func TestUpgrade_lastWordOfTheProcessBefore(t *testing.T) {
+	t.Parallel()
+	var h *upgradeHost
+	h = newUpgradeHost(t, func(o *Options) {
+		o.reached = func(point string) {
+			switch point {
+			case "upgrade/stop/done":
+				h.p.deafen(true) // the new one takes its time
+			case "upgrade/verify/begun":
+				h.p.hears("w1", "1.0.0")
+			}
+		}
+	})
+	result, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "1.2.0", UpgradeOptions: api.UpgradeOptions{TimeoutMs: 60_000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the old version is known for longer than a process has to stay", func() bool {
+		op, err := h.Operation(t.Context(), result.Operation.ID)
+		if err != nil || op.Status != "running" {
+			t.Fatalf("operation %+v, %v", op, err)
+		}
+		var left int
+		said, waits := strings.CutPrefix(op.Message, "waiting for it to report version 1.2.0, up to ")
+		_, err = fmt.Sscanf(said, "%ds more", &left)
+		return waits && err == nil && left <= 57
+	})
+	h.p.deafen(false)
+	if op := h.over(t, result.Operation.ID); op.Status != "succeeded" {
+		t.Errorf("operation %+v", op)
+	}
+	h.as(t, "w1", "1.2.0", true, true)
 }
 
 // A host that is offline itself cannot tell whether the version works: it goes

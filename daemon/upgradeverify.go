@@ -35,13 +35,17 @@ type verification struct {
 	heard   time.Time // the last answer of the control plane
 	deaf    string    // why there was none since
 	beat    bool      // the process was heard there
+	seen    time.Time // when last, by the control plane's clock
 	reports string    // the version it says there
+	twice   bool      // it said so more than once
 }
 
 // upgradeVerify waits until the version has proved itself: its process is up
 // and stays, was heard at the control plane, and reports the version that was
 // asked for. Clocks do not matter: a heartbeat counts when it is newer, by the
-// control plane's clock, than the last of the process before.
+// control plane's clock, than the last of the process before. One of that
+// process may still have been under way when it ended, so another version than
+// the one asked for has to be said twice.
 //
 // A worker that is to be stopped proves nothing here; that its program says its
 // version has to do.
@@ -121,7 +125,7 @@ func (v *verification) judge(stays, late bool) (done bool, failure, why string) 
 		return false, "", "waiting for the control plane to answer: " + v.deaf
 	case !v.beat:
 		return false, "", "waiting for its first heartbeat"
-	case v.reports != want && want != "" && (stays || late):
+	case v.reports != want && want != "" && (stays && v.twice || late):
 		return false, api.UpgradeFailedVersion, fmt.Sprintf("it reports version %s, not %s", cmp.Or(v.reports, "none"), want)
 	case v.reports != want && want != "":
 		return false, "", "waiting for it to report version " + want
@@ -159,10 +163,13 @@ func (v *verification) ask(ctx context.Context, e manifest.Entry) {
 			reports = *view.Status.Version
 		}
 		if seen.After(v.st.BeatBefore) || seen.IsZero() && view.Status.Status == derivedOnline {
-			if reports != v.reports || !v.beat {
-				v.since = time.Now() // many a program ends after its first word
+			switch {
+			case reports != v.reports || !v.beat:
+				v.since, v.twice = time.Now(), false // many a program ends after its first word
+			case seen.After(v.seen):
+				v.twice = true
 			}
-			v.beat, v.reports = true, reports
+			v.beat, v.reports, v.seen = true, reports, seen
 		}
 	}
 }

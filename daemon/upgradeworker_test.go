@@ -110,14 +110,24 @@ func (p *plane) beat(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = json.NewDecoder(r.Body).Decode(&body)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	worker := p.workers[r.PathValue("id")]
-	if worker == nil || p.deaf {
+	deaf := p.deaf
+	p.mu.Unlock()
+	if deaf || !p.hears(r.PathValue("id"), body.Version) {
 		http.Error(w, "no", http.StatusNotFound)
-		return
+	}
+}
+
+// hears notes a heartbeat, if it has the worker.
+func (p *plane) hears(id, version string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	worker := p.workers[id]
+	if worker == nil {
+		return false
 	}
 	p.beats++
-	worker.Version, worker.LastSeenAt = &body.Version, api.At(time.Unix(0, 0).Add(time.Duration(p.beats)*time.Second)) // a clock of its own
+	worker.Version, worker.LastSeenAt = &version, api.At(time.Unix(0, 0).Add(time.Duration(p.beats)*time.Second)) // a clock of its own
+	return true
 }
 
 // deafen has it take no heartbeats.
