@@ -18,7 +18,7 @@ const missedFor = 24 * time.Hour
 // instance is a worker that serves a service, and what it has in hand.
 type instance struct {
 	store.Worker
-	status string // of api.RemoteWorker.DerivedStatus
+	status string // as derivedStatus says it
 	held   *store.Held
 }
 
@@ -43,12 +43,11 @@ func (s *Server) serving(ctx context.Context, service pipeline.ServiceID) (map[p
 	}
 	out := map[pipeline.ServiceID][]instance{}
 	for _, w := range workers {
-		one := instance{Worker: w}
-		var run *string
-		if a, busy := held[w.ID]; busy {
-			one.held, run = &a, new(string)
+		a, busy := held[w.ID]
+		one := instance{Worker: w, status: s.derivedStatus(w, busy)}
+		if busy {
+			one.held = &a
 		}
-		one.status = s.wireWorker(w, run).DerivedStatus
 		out[w.Service] = append(out[w.Service], one)
 	}
 	return out, nil

@@ -286,18 +286,30 @@ func (s *Server) wireWorker(w store.Worker, current *string) api.RemoteWorker {
 	if w.Version != "" {
 		out.Version = &w.Version
 	}
-	if !w.LastSeenAt.IsZero() && s.o.Now().Sub(w.LastSeenAt) <= onlineFor && !s.present.left(w) {
+	if s.online(w) {
 		out.Status = "online"
 	}
+	out.DerivedStatus = s.derivedStatus(w, current != nil)
+	return out
+}
+
+// online reports whether a worker was heard not long ago, and has not left.
+func (s *Server) online(w store.Worker) bool {
+	return !w.LastSeenAt.IsZero() && s.o.Now().Sub(w.LastSeenAt) <= onlineFor && !s.present.left(w)
+}
+
+// derivedStatus is the one word for how a worker stands; busy: it has a run in
+// hand.
+func (s *Server) derivedStatus(w store.Worker, busy bool) string {
 	switch {
 	case w.Disabled:
-		out.DerivedStatus = "disabled"
-	case out.Status == "online" && current != nil:
-		out.DerivedStatus = "busy"
-	default:
-		out.DerivedStatus = out.Status
+		return "disabled"
+	case !s.online(w):
+		return "offline"
+	case busy:
+		return "busy"
 	}
-	return out
+	return "online"
 }
 
 // inHand is an attempt that each of the workers has in hand. It is asked

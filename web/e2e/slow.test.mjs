@@ -343,6 +343,14 @@ const asking = [
   ["Tokens", "Create a token", "Create the token", "Name"],
   ["Queue", "Ask for maintenance", "Accept no more work", "Why"],
 ];
+async function toHost(page) {
+  const places = page.getByRole("navigation");
+  await places
+    .getByRole("link", { name: /^Hosts/ })
+    .first()
+    .click();
+  await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
+}
 for (const kind of ["control plane", "daemon"]) {
   test(`W5: the ${kind} is away: a banner and no actions, an age, and nothing is sent once more`, limit, async () => {
     const start = (port) => (kind === "daemon" ? startDaemon({ scene: "crowd", port }) : startControlPlane({ port }));
@@ -355,12 +363,7 @@ for (const kind of ["control plane", "daemon"]) {
         await page.getByRole("link", { name: place, exact: true }).click();
         await page.getByRole("button", { name: opens }).waitFor();
       }
-      await page
-        .getByRole("navigation")
-        .getByRole("link", { name: /^Hosts/ })
-        .first()
-        .click();
-      await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
+      await toHost(page);
     }
     await page.locator('[data-link="live"]:visible').first().waitFor();
     const [action, confirm] =
@@ -397,14 +400,7 @@ for (const kind of ["control plane", "daemon"]) {
       await page.keyboard.press("Escape");
       await dialog.waitFor({ state: "detached" });
     }
-    if (kind !== "daemon") {
-      await page
-        .getByRole("navigation")
-        .getByRole("link", { name: /^Hosts/ })
-        .first()
-        .click();
-      await page.locator('[data-host="hst_1"]').getByRole("link").first().click();
-    }
+    if (kind !== "daemon") await toHost(page);
     const second = await start(first.port);
     await page.getByText("Reconnected").waitFor({ timeout: 20_000 });
     await page.getByText(/^Lost connection/).waitFor({ state: "detached" });

@@ -14,16 +14,16 @@ export class ChangedTasks {
       for (const id of this.runs.keys()) this.lose(id);
     } else if (event.type === "run" && event.runId) {
       // The end of a run, a replay, a cancellation: more changed than one task.
-      if (event.taskRunId) this.add(event.runId, [event.taskRunId]);
+      if (event.taskRunId) this.add(event.runId, event.taskRunId);
       else this.lose(event.runId);
     }
   }
 
-  add(run: string, tasks: readonly string[]): void {
+  private add(run: string, task: string): void {
     const known = this.runs.get(run);
     if (known === null) return;
     const set = known ?? new Set();
-    for (const id of tasks) set.add(id);
+    set.add(task);
     this.runs.set(run, set.size > mostKept ? null : set);
   }
 
