@@ -32,6 +32,18 @@ func TestRun(t *testing.T) {
 			contains: []string{"--- FAIL: p TestA", "got 1, want 2", "\n1 passed, 1 failed\n"},
 			hides:    []string{"=== RUN"},
 		},
+		"the end says how a failure began": {
+			in: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: got 1, want 2\n"}
+` + strings.Repeat(`{"Action":"output","Package":"p","Test":"TestA","Output":"        a line of a log\n"}
+`, 50) + `{"Action":"output","Package":"p","Test":"TestA","Output":"        its last\n"}
+{"Action":"fail","Package":"p","Test":"TestA","Elapsed":0.1}
+{"Action":"fail","Package":"p","Elapsed":0.2}
+`,
+			code: 1,
+			contains: []string{"its last\n", "\nfailed: p TestA\n    a_test.go:3: got 1, want 2\n" +
+				strings.Repeat("        a line of a log\n", 9) + "0 passed, 1 failed\n"},
+		},
 		"a package that does not build counts": {
 			in: `{"ImportPath":"p [p.test]","Action":"build-output","Output":"p/a.go:1: undefined: x\n"}
 {"Action":"fail","Package":"p","Elapsed":0,"FailedBuild":"p [p.test]"}

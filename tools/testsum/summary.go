@@ -30,6 +30,7 @@ type summary struct {
 	failed  int
 	skipped []string
 	broken  []string // packages that failed without a failed test
+	heads   []string // of what failed, for those who read the end of a long log
 	inPkg   map[string]int
 	clock   *clock
 }
@@ -87,7 +88,29 @@ func (s *summary) endTest(e event) {
 		s.inPkg[e.Package]++
 		fmt.Fprintf(s.out, "--- FAIL: %s %s (%.1fs)\n", e.Package, e.Test, e.Elapsed)
 		s.print(s.output[key{e.Package, e.Test}])
+		s.heads = append(s.heads, fmt.Sprintf("failed: %s %s", e.Package, e.Test))
+		s.heads = append(s.heads, head(s.output[key{e.Package, e.Test}])...)
 	}
+}
+
+// head is how the output of a failed test begins: what it says of itself comes
+// before the output of its programs, which may be long.
+func head(lines []string) []string {
+	const (
+		most = 10  // lines
+		wide = 400 // bytes of each
+	)
+	var out []string
+	for _, line := range lines {
+		if line = strings.TrimRight(line, "\n"); line == "" || frame(line) {
+			continue
+		}
+		if len(out) == most {
+			break
+		}
+		out = append(out, strings.ToValidUTF8(line[:min(len(line), wide)], ""))
+	}
+	return out
 }
 
 func (s *summary) endPackage(e event) {
@@ -118,22 +141,31 @@ func (s *summary) endPackage(e event) {
 // started, paused and ended.
 func (s *summary) print(lines []string) {
 	for _, line := range lines {
-		text := strings.TrimSpace(line)
-		if !slices.ContainsFunc([]string{"=== ", "--- FAIL", "--- PASS", "FAIL"}, func(p string) bool {
-			return strings.HasPrefix(text, p)
-		}) {
+		if !frame(line) {
 			fmt.Fprint(s.out, line)
 		}
 	}
 }
 
-// finish prints where the time went and the counts, and returns the exit code.
+// frame tells the lines of go test from those of a test.
+func frame(line string) bool {
+	text := strings.TrimSpace(line)
+	return slices.ContainsFunc([]string{"=== ", "--- FAIL", "--- PASS", "FAIL"}, func(p string) bool {
+		return strings.HasPrefix(text, p)
+	})
+}
+
+// finish prints where the time went, once more how each failure began, and the
+// counts, and returns the exit code.
 func (s *summary) finish() int {
 	for _, line := range s.clock.lines() {
 		fmt.Fprintln(s.out, line)
 	}
 	for _, name := range s.skipped {
 		fmt.Fprintf(s.out, "skipped: %s\n", name)
+	}
+	for _, line := range s.heads {
+		fmt.Fprintln(s.out, line)
 	}
 	for _, pkg := range s.broken {
 		fmt.Fprintf(s.out, "broken: %s\n", pkg)
