@@ -31,18 +31,9 @@ func readBootID() (string, error) {
 
 // statProcess returns errGone when there is no such process.
 func statProcess(pid int) (procInfo, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return procInfo{}, errGone
-	}
+	fields, err := statFields(pid)
 	if err != nil {
 		return procInfo{}, err
-	}
-	// The name, in parentheses, may hold anything; the fields follow the last.
-	i := bytes.LastIndexByte(data, ')')
-	fields := strings.Fields(string(data[i+1:]))
-	if i < 0 || len(fields) < 20 {
-		return procInfo{}, fmt.Errorf("stat of process %d cannot be read", pid)
 	}
 	p := procInfo{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
 	var errs [3]error
@@ -50,6 +41,25 @@ func statProcess(pid int) (procInfo, error) {
 	p.session, errs[1] = strconv.Atoi(fields[3])
 	p.start, errs[2] = strconv.ParseInt(fields[19], 10, 64)
 	return p, errors.Join(errs[:]...)
+}
+
+// statFields is what stands in stat behind the name; errGone when there is no
+// such process.
+func statFields(pid int) ([]string, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return nil, errGone
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The name, in parentheses, may hold anything; the fields follow the last.
+	i := bytes.LastIndexByte(data, ')')
+	fields := strings.Fields(string(data[i+1:]))
+	if i < 0 || len(fields) < 20 {
+		return nil, fmt.Errorf("stat of process %d cannot be read", pid)
+	}
+	return fields, nil
 }
 
 // tick is the unit of procInfo.start; what programs see of it is the same on
@@ -105,11 +115,22 @@ func listProcesses() ([]procInfo, error) {
 }
 
 // hasEnv tells whether the process was started with this entry ("K=v") in its
-// environment. False when we may not look; an error when there is no room to.
+// environment. False when we may not look; a transient error when there is no
+// room to, or nothing to see yet.
 func hasEnv(pid int, entry string) (bool, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if isTransient(err) {
-		return false, err
+	var data []byte
+	for looks := 0; looks < 2 && len(data) == 0; looks++ { // the second when it just came
+		var err error
+		data, err = os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+		if isTransient(err) {
+			return false, err
+		}
+		if err != nil {
+			return false, nil
+		}
+		if len(data) == 0 && execs(pid) {
+			return false, fmt.Errorf("process %d is just becoming another program: %w", pid, unix.EAGAIN)
+		}
 	}
 	for part := range bytes.SplitSeq(data, []byte{0}) {
 		if string(part) == entry {
@@ -117,6 +138,15 @@ func hasEnv(pid int, entry string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// execs tells whether a process is in the middle of execve(2): it has memory,
+// and the kernel, which puts the environment there before, has not yet said
+// where its code is. The fields of stat are counted as in proc_pid_stat(5).
+func execs(pid int) bool {
+	const vsize, startCode = 23 - 3, 26 - 3
+	fields, err := statFields(pid)
+	return err == nil && len(fields) > startCode && fields[vsize] != "0" && fields[startCode] == "0"
 }
 
 // lostFIFO opens the FIFO that p holds as descriptor fd although its name is
