@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -153,7 +154,10 @@ func (w *Watcher) keepCheckingIn(ctx context.Context, c *checkIn) {
 // checkInOnce makes the call, and remembers what the answer says about the link.
 func (w *Watcher) checkInOnce(ctx context.Context, c *checkIn, known []string) (api.CheckInResponse, []api.OrderReport, error) {
 	token, err := w.o.HostCredential(c.link.APIURL, c.link.WorkspaceID)
-	if err != nil || token.Empty() {
+	switch {
+	case err != nil: // it cannot be read just now, which says nothing of whether there is one
+		return api.CheckInResponse{}, nil, fmt.Errorf("read the credential of this host: %w", err)
+	case token.Empty():
 		return api.CheckInResponse{}, nil, errCredential
 	}
 	select {

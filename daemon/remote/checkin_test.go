@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,6 +208,26 @@ func TestCheckIn_paces(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A file that could not be read once, for want of a descriptor perhaps, does
+// not keep the host away for an hour.
+func TestCheckIn_credentialCannotBeReadOnce(t *testing.T) {
+	t.Parallel()
+	f := &fake{checkIn: patient(func(api.CheckInRequest) []api.HostOrder { return nil })}
+	reads := 0
+	o := Options{HostCredential: func(string, string) (secret.Text, error) {
+		if reads++; reads == 1 {
+			return "", syscall.EMFILE
+		}
+		return "hos_x", nil
+	}}
+	checkingIn(t, f, o, func(t *testing.T, w *Watcher) {
+		time.Sleep(2 * time.Minute)
+		if at, _ := w.CheckedIn(Link{"https://a.test", "ws1"}); at.IsZero() {
+			t.Errorf("it did not check in within two minutes after %d reads", reads)
+		}
+	})
 }
 
 // A revoked host hears it once; then it has no credential, and asks nobody
