@@ -283,7 +283,7 @@ func TestUpgrade_U9_hostOffline(t *testing.T) {
 	var h *upgradeHost
 	var once sync.Once
 	h = newUpgradeHost(t, func(o *Options) {
-		o.askLimit = 200 * time.Millisecond
+		o.askLimit = time.Second
 		o.reached = func(point string) {
 			switch point {
 			case "upgrade/verify/begun":

@@ -57,7 +57,7 @@ func TestUpgrade_U11_drains(t *testing.T) {
 // Contract 12, row 30: an outage during a drain was waited out in silence.
 func TestUpgrade_H30_outageWhileDraining(t *testing.T) {
 	t.Parallel()
-	h := newUpgradeHost(t, func(o *Options) { o.askLimit = 200 * time.Millisecond })
+	h := newUpgradeHost(t, func(o *Options) { o.askLimit = time.Second })
 	h.p.run("w1", "trun_1")
 	result, err := h.Upgrade(t.Context(), "w1", api.UpgradeRequest{Version: "1.2.0"})
 	noError(t, err)
