@@ -78,7 +78,7 @@ func glance(f *fixture) {
 // eventually asks until it is so: the clock is the database's.
 func (f *fixture) eventually(what string, so func() bool) {
 	f.Helper()
-	for limit := time.Now().Add(10 * time.Second); !so(); {
+	for limit := time.Now().Add(30 * time.Second); !so(); {
 		if time.Now().After(limit) {
 			f.Fatalf("never: %s", what)
 		}

@@ -80,7 +80,6 @@ func longList(f *fixture) {
 			f.Errorf("%s: a page takes %.0f times as long with %d times the runs", name, ratio, longerBy)
 		}
 	}
-	if after := heap(); after > before+100<<20 {
-		f.Errorf("%d MiB are held after %d MiB before", after>>20, before>>20)
-	}
+	// What other tests hold meanwhile they let go again.
+	f.eventually("what was read for the pages is let go", func() bool { return heap() <= before+100<<20 })
 }
