@@ -212,7 +212,7 @@ func Run(ctx context.Context, o Options) error {
 	server := localapi.New(localapi.Options{
 		Host: info.Host, Port: info.Port, Token: creds.LocalToken, Backend: h, Lifecycle: h, Adoption: h, Upgrades: h, SelfUpgrade: h, Doctor: h, Usage: h, Config: o.Config, Feed: h.feed,
 		CurrentToken: h.localToken, TokenReplaced: h.tokenReplaced, Connectivity: h.connectivity.State,
-		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Log: o.Log,
+		Dashboard: o.Dashboard, RunsDir: o.Dir.Runs(), Command: h.command, Explain: h.explain, Log: o.Log,
 	})
 	o.Listening(info.URL())
 

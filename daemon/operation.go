@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -290,22 +289,6 @@ func words(err error) (text, fix string) {
 		return text, answer.Fix
 	default:
 		return err.Error(), ""
-	}
-}
-
-// unwritten words a manifest that takes no writes.
-func (h *host) unwritten(err error) error {
-	var known *api.Error
-	if errors.As(err, &known) {
-		return err
-	}
-	if errors.Is(err, manifest.ErrTakenOver) {
-		return conflict(manifest.ErrTakenOver.Error(), "see what it waits for: "+h.command("adopt --dry-run"))
-	}
-	return &api.Error{
-		Status: http.StatusServiceUnavailable, Code: api.CodeUnavailable,
-		Message: "this host's manifest cannot be written", Detail: err.Error(),
-		Fix: "see that " + h.o.Dir.Orchestrator() + " is on a disk that has room and can be written",
 	}
 }
 

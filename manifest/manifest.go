@@ -31,9 +31,14 @@ var (
 	ErrCorrupt     = sqlitefile.ErrCorrupt
 	ErrReadOnly    = sqlitefile.ErrReadOnly
 	ErrLocked      = sqlitefile.ErrLocked
+	ErrOutOfFiles  = sqlitefile.ErrOutOfFiles
 	ErrNewerSchema = errors.New("the manifest was written by a newer version of this program; upgrade it, or use another PIPEDAI_HOME")
 	ErrLegacy      = errors.New("the old manifest.json cannot be imported; repair it or move it away")
 )
+
+// Unavailable tells whether err is about the file or the machine, and passes
+// when they are put right.
+func Unavailable(err error) bool { return sqlitefile.Unavailable(err) }
 
 // busyTimeout bounds how long Open and every change wait for another program
 // that holds the file, a backup for example.

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"pipedai/internal/sqlitefile"
 )
 
 // commitTimeout bounds a shared commit, which no single caller's context may
@@ -91,7 +89,7 @@ func (m *Manifest) commitAll(batch []*change) {
 		}
 		return nil
 	})
-	if err != nil && len(batch) > 1 && ctx.Err() == nil && !errors.Is(err, sqlitefile.ErrFull) && !errors.Is(err, sqlitefile.ErrIO) && !errors.Is(err, sqlitefile.ErrLocked) {
+	if err != nil && len(batch) > 1 && ctx.Err() == nil && !Unavailable(err) {
 		// One of them cannot be done; the others are not to suffer for it.
 		for _, c := range batch {
 			m.commitAll([]*change{c})

@@ -19,6 +19,8 @@ func (s *Server) mapError(err error) *api.Error {
 			Status: http.StatusNotFound, Code: api.CodeNotFound,
 			Message: "no managed worker has this id", Fix: "list them with: " + s.o.Command("list"),
 		}
+	case s.o.Explain != nil:
+		return s.o.Explain(err)
 	}
 	return nil
 }

@@ -110,6 +110,9 @@ type Options struct {
 	// Command words a command line of this program, as this host's owner types
 	// it; nil is for the usual home.
 	Command func(args string) string
+	// Explain words an error of the parts above that is about this host, not
+	// about the request; nil, also of the function, for any other.
+	Explain func(error) *api.Error
 	Log     *slog.Logger
 }
 

@@ -35,3 +35,12 @@ func resultCode(err error) (int, bool) {
 	}
 	return int(e.Code), true
 }
+
+// cause is what the system said.
+func cause(err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.SystemErrno != 0 {
+		return e.SystemErrno
+	}
+	return err
+}

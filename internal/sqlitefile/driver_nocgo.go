@@ -5,6 +5,7 @@ package sqlitefile
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"modernc.org/sqlite"
 )
@@ -28,4 +29,14 @@ func resultCode(err error) (int, bool) {
 		return 0, false
 	}
 	return e.Code(), true
+}
+
+// cause is what the system said. This driver keeps it to itself, so a look at
+// another file has to tell whether any can be opened.
+func cause(err error) error {
+	f, at := os.Open(os.DevNull)
+	if at != nil {
+		return at
+	}
+	return errors.Join(err, f.Close())
 }

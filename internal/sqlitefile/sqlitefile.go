@@ -16,18 +16,31 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // Why a file cannot be used. Open and Classify wrap them; each says what is
 // wrong with the file, not what a driver called it.
 var (
-	ErrCorrupt  = errors.New("the file is damaged or is not an SQLite database")
-	ErrReadOnly = errors.New("the file or its folder cannot be written")
-	ErrLocked   = errors.New("another program holds the file")
-	ErrFull     = errors.New("the disk is full")
-	ErrIO       = errors.New("the disk failed to read or write the file")
+	ErrCorrupt    = errors.New("the file is damaged or is not an SQLite database")
+	ErrReadOnly   = errors.New("the file or its folder cannot be written")
+	ErrLocked     = errors.New("another program holds the file")
+	ErrFull       = errors.New("the disk is full")
+	ErrIO         = errors.New("the disk failed to read or write the file")
+	ErrOutOfFiles = errors.New("no more files can be opened")
 )
+
+// Unavailable tells whether err is about the file or the machine, and passes
+// when they are put right: everything above but ErrCorrupt.
+func Unavailable(err error) bool {
+	for _, passing := range []error{ErrReadOnly, ErrLocked, ErrFull, ErrIO, ErrOutOfFiles} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
 
 // Primary result codes of SQLite that a caller can do something about.
 const (
@@ -74,8 +87,9 @@ type DB struct {
 
 // Open opens path, creating folder and file as needed. It refuses a file that
 // is not an SQLite database or, with CheckWhole, damaged anywhere (ErrCorrupt),
-// that cannot be written (ErrReadOnly), or that another program holds for
-// longer than the busy timeout (ErrLocked), and leaves such a file as it is.
+// that cannot be written (ErrReadOnly) or opened for want of descriptors
+// (ErrOutOfFiles), or that another program holds for longer than the busy
+// timeout (ErrLocked), and leaves such a file as it is.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if o.Synchronous == "" {
 		o.Synchronous = "FULL"
@@ -127,6 +141,8 @@ func prepare(path string) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case outOfFiles(err):
+		return fmt.Errorf("%w: %w", ErrOutOfFiles, err)
 	case err != nil:
 		return err
 	}
@@ -197,7 +213,12 @@ func Classify(err error) error {
 	switch code & 0xff {
 	case codeBusy, codeLocked:
 		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case codeReadOnly, codePerm, codeCantOpen:
+	case codeCantOpen:
+		if outOfFiles(cause(err)) {
+			return fmt.Errorf("%w: %w", ErrOutOfFiles, err)
+		}
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case codeReadOnly, codePerm:
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case codeCorrupt, codeNotADB:
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
@@ -208,6 +229,11 @@ func Classify(err error) error {
 	default:
 		return err
 	}
+}
+
+// outOfFiles tells whether this process, or the machine, has no descriptor left.
+func outOfFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // IsDuplicate tells whether err is a breach of a UNIQUE or PRIMARY KEY rule.

@@ -109,10 +109,8 @@ func wrap(what string, err error) error {
 		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
 	}
 	err = sqlitefile.Classify(err)
-	for _, passing := range []error{sqlitefile.ErrLocked, sqlitefile.ErrFull, sqlitefile.ErrReadOnly, sqlitefile.ErrIO, errClosed} {
-		if errors.Is(err, passing) {
-			return fmt.Errorf("%s: %w: %w", what, store.ErrUnavailable, err)
-		}
+	if sqlitefile.Unavailable(err) || errors.Is(err, errClosed) {
+		return fmt.Errorf("%s: %w: %w", what, store.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

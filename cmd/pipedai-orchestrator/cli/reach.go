@@ -137,6 +137,8 @@ func (d *deps) explainHome(err error) error {
 	case errors.Is(err, manifest.ErrCorrupt):
 		return cliutil.Fail(cliutil.ExitFailed, err,
 			"put a copy of it back; or move it away and connect this host again: "+d.command("connect --api-url <url>"))
+	case errors.Is(err, manifest.ErrOutOfFiles):
+		return cliutil.Fail(cliutil.ExitFailed, err, "close some programs, or let this one open more files (ulimit -n), then try again")
 	case errors.Is(err, fs.ErrPermission):
 		if dir, at := d.dir(); at == nil {
 			if owner, foreign := foreignOwner(dir.Home()); foreign {

@@ -61,6 +61,8 @@ func fileError(err error) error {
 		return cliutil.Fail(cliutil.ExitConflict, err, "stop the program that has it open")
 	case errors.Is(err, sqlitefile.ErrCorrupt):
 		return cliutil.Fail(cliutil.ExitFailed, err, "restore a backup, or move the file away to begin with an empty one")
+	case errors.Is(err, sqlitefile.ErrOutOfFiles):
+		return cliutil.Fail(cliutil.ExitFailed, err, "close some programs, or let this one open more files (ulimit -n), then try again")
 	default:
 		return cliutil.Fail(cliutil.ExitFailed, err, "make the file and its folder writable, or choose others with --data-dir")
 	}
