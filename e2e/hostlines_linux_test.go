@@ -52,6 +52,14 @@ type writerBook struct {
 	over    bool  // dead and settled
 }
 
+// loss is what the log lacks of a process that ended while it could not be
+// written.
+type loss struct {
+	of    *workerBook
+	from  *writerBook
+	lines int64
+}
+
 func newLineBook(logs, truth string) *lineBook {
 	return &lineBook{logs: logs, truth: truth, workers: map[string]*workerBook{}}
 }
@@ -223,6 +231,7 @@ func (b *lineBook) wrong() []string {
 // that is nothing. all was read before the logs are.
 func (b *lineBook) settle(all []written) error {
 	now := time.Now()
+	var lost []loss
 	next := map[string]time.Time{} // when the process after began
 	for i := len(all) - 1; i >= 0; i-- {
 		me := all[i]
@@ -258,9 +267,8 @@ func (b *lineBook) settle(all []written) error {
 		case me.alive:
 			return fmt.Errorf("%s wrote %d lines, the log has %d", me.name, me.lines, from.last)
 		case in(b.drops, lateToAFullDisk, me.last, me.last):
-			w.missing += me.lines - from.last
-			w.lenient++
-			from.over = true
+			// They may still be on their way: it is said when the markers agree.
+			lost = append(lost, loss{w, from, me.lines - from.last})
 		case in(b.downs, lateToAnEnd, me.last, until):
 			w.alone++
 			from.over = true
@@ -270,9 +278,20 @@ func (b *lineBook) settle(all []written) error {
 		}
 	}
 	for worker, w := range b.workers {
-		if w.marked < w.missing || w.marked > w.missing+w.lenient {
-			return fmt.Errorf("%s: %d lines are missing, markers speak of %d", worker, w.missing, w.marked)
+		missing, lenient := w.missing, w.lenient
+		for _, l := range lost {
+			if l.of == w {
+				missing, lenient = missing+l.lines, lenient+1
+			}
 		}
+		if w.marked < missing || w.marked > missing+lenient {
+			return fmt.Errorf("%s: %d lines are missing, markers speak of %d", worker, missing, w.marked)
+		}
+	}
+	for _, l := range lost {
+		l.of.missing += l.lines
+		l.of.lenient++
+		l.from.over = true
 	}
 	return nil
 }
@@ -289,3 +308,45 @@ const (
 	// may be as long as a busy machine takes.
 	lateToAFullDisk = 2 * time.Second
 )
+
+// A line of a process that ended while the logs could not be written may be
+// on its way to the log, and is not missing then.
+func TestLineBook_linesOnTheirWay(t *testing.T) {
+	t.Parallel()
+	logs, truth := t.TempDir(), t.TempDir()
+	b := newLineBook(logs, truth)
+	now := time.Now()
+	name := fmt.Sprintf("broken.4711.%d", now.UnixNano())
+	note := binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, 1), uint64(now.UnixNano()))
+	if err := os.WriteFile(filepath.Join(truth, name), note, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.drops = []window{{from: now.Add(-time.Second), to: now}}
+	look := func() error {
+		all := b.writers(t, nil)
+		if err := b.read("broken"); err != nil {
+			return err
+		}
+		return b.settle(all)
+	}
+	write := func(text string) {
+		line := now.UTC().Format("2006-01-02T15:04:05.000Z") + " " + text + "\n"
+		if err := os.WriteFile(filepath.Join(logs, "broken.log"), []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := look(); err == nil {
+		t.Error("a line that is nowhere is not missed")
+	}
+	write("out #" + name + " 1")
+	if err := look(); err != nil {
+		t.Errorf("it was on its way: %v", err)
+	}
+
+	b = newLineBook(logs, truth)
+	b.drops = []window{{from: now.Add(-time.Second), to: now}}
+	write("err [pipedai] 1 lines dropped here: no space left on device")
+	if err := look(); err != nil {
+		t.Errorf("it was dropped, and a marker says so: %v", err)
+	}
+}
