@@ -67,7 +67,8 @@ func (u *unixProcess) killGroup() error {
 // of their own included. A number proves nothing: when another process has the
 // leader's pid, the session is gone; when none has it, only processes that
 // carry the marker are touched. An error means that somebody may be left, for
-// want of descriptors to look with: it has to be called again.
+// want of descriptors to look with, or because it is just becoming another
+// program: it has to be called again.
 func (u *unixProcess) sweep() error {
 	leader := u.pid
 	for range sweeps {

@@ -40,7 +40,7 @@ func (s *Server) description() openapi.Interface {
 }
 
 // starting is what 503 means here.
-const starting = "the daemon is starting or stopping: try again after Retry-After"
+const starting = "the daemon is starting or stopping, or the manifest cannot be used now: try again after Retry-After"
 
 // undescribed names every route that the reference does not have, and every
 // entry of the reference that is no route.

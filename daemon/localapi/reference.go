@@ -30,6 +30,7 @@ func refusals() []openapi.Refusal {
 		{Status: 429, Code: "rate_limited", When: "too many requests without a valid token; Retry-After says when. A valid token is never held back"},
 		{Status: 500, Code: "internal", When: "the cause is in the daemon's log, under the request id"},
 		{Status: 503, Code: "not_ready", When: "the daemon is starting or stopping; Retry-After says when"},
+		{Status: 503, Code: "unavailable", When: "the manifest cannot be used now: another program holds it, the disk is full, or no more files can be opened; `detail` says which, `fix` what helps"},
 	}
 }
 
