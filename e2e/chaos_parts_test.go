@@ -55,13 +55,19 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 			<-r.ended
 		}
 	})
+	c.answering()
+	return c
+}
+
+// answering waits until every replica has started.
+func (c *chaos) answering() {
+	c.t.Helper()
 	for _, r := range c.replicas {
-		eventually(t, "a replica to answer", func() bool {
-			status, _ := request(t, http.MethodGet, at(r.port, "/health"), "", nil, nil)
+		eventually(c.t, "a replica to answer", func() bool {
+			status, _ := request(c.t, http.MethodGet, at(r.port, "/health"), "", nil, nil)
 			return status == http.StatusOK
 		})
 	}
-	return c
 }
 
 // any is a client of some replica.

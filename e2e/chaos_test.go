@@ -127,6 +127,7 @@ func TestChaos_ReplicasAndDatabase(t *testing.T) {
 	c.trigger(runs)
 	stopKilling()
 	killers.Wait()
+	c.answering() // the one that was killed last may be starting
 
 	open := c.settle()
 	if len(open) > 0 {

@@ -112,11 +112,20 @@ func TestTrigger_wait(t *testing.T) {
 		{[]string{"services"}, 0, "• svc (1)  4 tasks  last seen just now\n  serving\n    http://127.0.0.1:"},
 		{[]string{"trigger", "none"}, 1, `there is no pipeline "none"`},
 		{[]string{"trigger", "good", "--input", "{"}, cliutil.ExitUsage, "the input is not JSON"},
-		{[]string{"__complete", "trigger", ""}, 0, "good\n"},
 	} {
 		code, out, errs := s.run(test.args...)
 		if code != test.code || !strings.Contains(out+errs, test.want) {
 			t.Errorf("%v: got %d\n%s%s\nwant %d %q", test.args, code, out, errs, test.code, test.want)
+		}
+	}
+	// The Tab key would rather offer nothing than keep somebody waiting: on a
+	// busy machine it takes another press.
+	for until := time.Now().Add(30 * time.Second); ; {
+		if code, out, errs = s.run("__complete", "trigger", ""); strings.Contains(out, "good\n") {
+			break
+		}
+		if code != 0 || !strings.HasPrefix(out, ":4") || time.Now().After(until) {
+			t.Fatalf("the Tab key offers %d\n%s%s", code, out, errs)
 		}
 	}
 }
