@@ -132,21 +132,28 @@ func (op *operation) advance(ctx context.Context, at int, log *slog.Logger) bool
 	return op.persist(ctx, op.h.manifest.StepOperation, log) == nil
 }
 
-// finish ends it, in the journal first.
+// finish ends it, in the journal first: nobody hears of an end that a daemon
+// killed now would take back.
 func (op *operation) finish(status manifest.OperationStatus, why error, log *slog.Logger) {
-	op.update(func(r *manifest.Operation) {
-		r.Status, r.EndedAt, r.Message = status, time.Now(), ""
+	at := time.Now()
+	end := func(r *manifest.Operation) {
+		r.Status, r.EndedAt, r.Message = status, at, ""
 		r.Error, r.Fix = words(why)
 		if status == manifest.OperationSucceeded {
 			r.Progress = 100
 		}
-	})
+	}
+	write := func(ctx context.Context, r manifest.Operation) error {
+		end(&r)
+		return op.h.manifest.FinishOperation(ctx, r)
+	}
+	if op.persist(op.life, write, log) != nil {
+		return // the next daemon finds out by itself
+	}
+	op.update(end)
 	op.mu.Lock()
 	op.err = why
 	op.mu.Unlock()
-	if op.persist(op.life, op.h.manifest.FinishOperation, log) != nil {
-		return // the next daemon finds out by itself
-	}
 	op.h.reached(op.kind.name + "/ended")
 	log.Info("operation ended", "status", status, "worker", op.rec.EntryID, "error", op.rec.Error)
 	op.tell(op.rec.Error)

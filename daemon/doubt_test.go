@@ -176,6 +176,38 @@ func TestOperation_manifestFailsInTheMiddle(t *testing.T) {
 	}
 }
 
+// Nobody hears of an end that is not in the journal: killed now, the daemon
+// would take it back.
+func TestOperation_endsInTheJournalFirst(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, "w1")
+	dir := newHome(t, p.URL, "w1")
+	o := testOptions(dir)
+	release := make(chan func() error, 1)
+	o.reached = func(at string) {
+		if at == "disable/drain/done" {
+			release <- lockManifest(t, dir)
+		}
+	}
+	d := startDaemon(t, o)
+	d.pid(t, "w1")
+	_, err := d.Act(t.Context(), "w1", "disable")
+	if answer := asAPI(t, err); answer.Status != http.StatusServiceUnavailable {
+		t.Errorf("disable while its end cannot be written: %+v", answer)
+	}
+	all, err := d.Operations(t.Context(), 1)
+	noError(t, err)
+	if len(all) != 1 || all[0].Status != "running" || !all[0].EndedAt.IsZero() || !strings.Contains(all[0].Error, "manifest cannot be written") {
+		t.Errorf("operations while the end cannot be written: %+v", all)
+	}
+	if err := (<-release)(); err != nil {
+		t.Fatal(err)
+	}
+	if op := d.settled(t); op.Status != "succeeded" || op.Error != "" {
+		t.Errorf("operation %+v", op)
+	}
+}
+
 // lockManifest holds the manifest's write lock until release is called.
 func lockManifest(t *testing.T, dir hostdir.Dir) (release func() error) {
 	t.Helper()
