@@ -93,15 +93,8 @@ func upgradeVerify(ctx context.Context, op *operation) error {
 func (v *verification) look(ctx context.Context, e manifest.Entry) (done bool, failure, why string) {
 	late := time.Since(v.began) > v.limit
 	s, _ := v.h.supervisor.Status(e.ID)
-	switch {
-	case s.LastError != "" && s.PID == 0:
-		return false, api.UpgradeFailedStart, "it could not be started: " + s.LastError
-	case s.TotalRestarts > v.st.Restarts, s.State == supervisor.BackingOff, s.State == supervisor.Crashed:
-		return false, api.UpgradeFailedCrash, "it ended by itself" + ended(s)
-	case s.PID == 0 && late:
-		return false, api.UpgradeFailedStart, "it did not start within " + v.limit.String()
-	case s.PID == 0:
-		return false, "", "waiting for the process"
+	if failure, why = v.absent(s, late); why != "" {
+		return false, failure, why
 	}
 	if s.PID != v.pid {
 		v.pid, v.since, v.beat = s.PID, time.Now(), false
@@ -111,6 +104,23 @@ func (v *verification) look(ctx context.Context, e manifest.Entry) (done bool, f
 		return false, "", "waiting for the process" // it ended meanwhile; the next look tells how
 	}
 	return v.judge(time.Since(v.since) >= v.h.o.verifyStay, late)
+}
+
+// absent is why there is no process, or not the first one; empty when there is.
+func (v *verification) absent(s supervisor.Status, late bool) (failure, why string) {
+	switch {
+	case s.State == supervisor.Stopped && !late:
+		return "", "waiting for the process" // what is said of it is about the version before
+	case s.LastError != "" && s.PID == 0:
+		return api.UpgradeFailedStart, "it could not be started: " + s.LastError
+	case s.TotalRestarts > v.st.Restarts, s.State == supervisor.BackingOff, s.State == supervisor.Crashed:
+		return api.UpgradeFailedCrash, "it ended by itself" + ended(s)
+	case s.PID == 0 && late:
+		return api.UpgradeFailedStart, "it did not start within " + v.limit.String()
+	case s.PID == 0:
+		return "", "waiting for the process"
+	}
+	return "", ""
 }
 
 // judge is what the control plane's word on a process that is up comes to.
