@@ -135,12 +135,14 @@ func (w *Watcher) keepCheckingIn(ctx context.Context, c *checkIn) {
 		if wait == 0 {
 			continue
 		}
-		timer := time.NewTimer(wait)
+		asleep, timer := time.Now(), time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
 		case <-c.wake:
-			if pause := retryAfter(err); pause > 0 { // it asked to be left alone
+			failures = max(failures-1, 0)                                 // a try out of turn makes no later pause longer
+			if pause := retryAfter(err) - time.Since(asleep); pause > 0 { // it asked to be left alone for so long
+				timer.Reset(pause)
 				select {
 				case <-ctx.Done():
 				case <-timer.C:

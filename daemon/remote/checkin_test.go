@@ -230,6 +230,38 @@ func TestCheckIn_credentialCannotBeReadOnce(t *testing.T) {
 	})
 }
 
+// A control plane that starts again while a host has much to tell hears it when
+// it said that it would listen, however often it was tried meanwhile.
+func TestCheckIn_startsAgainWhileThereIsNews(t *testing.T) {
+	t.Parallel()
+	down, starts, up := errors.New("connection refused"), &api.Error{Status: 503, Message: "starting", RetryAfter: 5 * time.Second}, error(nil)
+	state := &down
+	f := &fake{checkIn: func(context.Context, api.CheckInRequest) (api.CheckInResponse, error) {
+		return api.CheckInResponse{}, *state
+	}}
+	checkingIn(t, f, Options{}, func(t *testing.T, w *Watcher) {
+		link := Link{"https://a.test", "ws1"}
+		for range 12 {
+			w.Nudge(link)
+			synctest.Wait()
+		}
+		var answer error = starts
+		f.set(func() { state = &answer })
+		w.Nudge(link)
+		synctest.Wait()
+		f.set(func() { state = &up })
+		w.Nudge(link)
+		time.Sleep(4 * time.Second)
+		if at, _ := w.CheckedIn(link); !at.IsZero() {
+			t.Error("it was not left alone for as long as it asked")
+		}
+		time.Sleep(2 * time.Second)
+		if at, _ := w.CheckedIn(link); at.IsZero() {
+			t.Error("it was not told six seconds after it had asked for five")
+		}
+	})
+}
+
 // A revoked host hears it once; then it has no credential, and asks nobody
 // until somebody brings a new one.
 func TestCheckIn_D11_revoked(t *testing.T) {
