@@ -150,10 +150,10 @@ func (op *operation) finish(status manifest.OperationStatus, why error, log *slo
 	if op.persist(op.life, write, log) != nil {
 		return // the next daemon finds out by itself
 	}
-	op.update(end)
-	op.mu.Lock()
-	op.err = why
-	op.mu.Unlock()
+	op.update(func(r *manifest.Operation) {
+		end(r)
+		op.err = why // what held it up is over
+	})
 	op.h.reached(op.kind.name + "/ended")
 	log.Info("operation ended", "status", status, "worker", op.rec.EntryID, "error", op.rec.Error)
 	op.tell(op.rec.Error)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pipedai/api"
+	"pipedai/internal/backoff"
 )
 
 // Link names one workspace of a control plane: what a host checks in with.
@@ -135,19 +136,16 @@ func (w *Watcher) keepCheckingIn(ctx context.Context, c *checkIn) {
 		if wait == 0 {
 			continue
 		}
-		asleep, timer := time.Now(), time.NewTimer(wait)
+		quiet := min(wait, retryAfter(err)) // it asked to be left alone for so long
+		if !backoff.Sleep(ctx, quiet) {
+			return
+		}
+		timer := time.NewTimer(wait - quiet)
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
 		case <-c.wake:
-			failures = max(failures-1, 0)                                 // a try out of turn makes no later pause longer
-			if pause := retryAfter(err) - time.Since(asleep); pause > 0 { // it asked to be left alone for so long
-				timer.Reset(pause)
-				select {
-				case <-ctx.Done():
-				case <-timer.C:
-				}
-			}
+			failures = max(failures-1, 0) // a try out of turn makes no later pause longer
 		}
 		timer.Stop()
 	}

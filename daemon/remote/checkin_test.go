@@ -234,22 +234,25 @@ func TestCheckIn_credentialCannotBeReadOnce(t *testing.T) {
 // it said that it would listen, however often it was tried meanwhile.
 func TestCheckIn_startsAgainWhileThereIsNews(t *testing.T) {
 	t.Parallel()
-	down, starts, up := errors.New("connection refused"), &api.Error{Status: 503, Message: "starting", RetryAfter: 5 * time.Second}, error(nil)
-	state := &down
-	f := &fake{checkIn: func(context.Context, api.CheckInRequest) (api.CheckInResponse, error) {
-		return api.CheckInResponse{}, *state
-	}}
+	f := &fake{}
+	answers := func(err error) {
+		f.set(func() {
+			f.checkIn = func(context.Context, api.CheckInRequest) (api.CheckInResponse, error) {
+				return api.CheckInResponse{}, err
+			}
+		})
+	}
+	answers(errors.New("connection refused"))
 	checkingIn(t, f, Options{}, func(t *testing.T, w *Watcher) {
 		link := Link{"https://a.test", "ws1"}
 		for range 12 {
 			w.Nudge(link)
 			synctest.Wait()
 		}
-		var answer error = starts
-		f.set(func() { state = &answer })
+		answers(&api.Error{Status: 503, Message: "starting", RetryAfter: 5 * time.Second})
 		w.Nudge(link)
 		synctest.Wait()
-		f.set(func() { state = &up })
+		answers(nil)
 		w.Nudge(link)
 		time.Sleep(4 * time.Second)
 		if at, _ := w.CheckedIn(link); !at.IsZero() {

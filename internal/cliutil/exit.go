@@ -35,6 +35,9 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
+// MoreFiles is what helps a program that may not open another file.
+const MoreFiles = "close some programs, or let this one open more files (ulimit -n), then try again"
+
 // Fail gives an error an exit code and the command or setting that helps; fix
 // may be empty. A nil error stays nil.
 func Fail(code int, err error, fix string) error {

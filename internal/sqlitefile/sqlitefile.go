@@ -213,12 +213,10 @@ func Classify(err error) error {
 	switch code & 0xff {
 	case codeBusy, codeLocked:
 		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case codeCantOpen:
-		if outOfFiles(cause(err)) {
+	case codeReadOnly, codePerm, codeCantOpen:
+		if code&0xff == codeCantOpen && outOfFiles(cause(err)) {
 			return fmt.Errorf("%w: %w", ErrOutOfFiles, err)
 		}
-		return fmt.Errorf("%w: %w", ErrReadOnly, err)
-	case codeReadOnly, codePerm:
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case codeCorrupt, codeNotADB:
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)

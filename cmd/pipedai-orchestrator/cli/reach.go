@@ -138,7 +138,7 @@ func (d *deps) explainHome(err error) error {
 		return cliutil.Fail(cliutil.ExitFailed, err,
 			"put a copy of it back; or move it away and connect this host again: "+d.command("connect --api-url <url>"))
 	case errors.Is(err, manifest.ErrOutOfFiles):
-		return cliutil.Fail(cliutil.ExitFailed, err, "close some programs, or let this one open more files (ulimit -n), then try again")
+		return cliutil.Fail(cliutil.ExitFailed, err, cliutil.MoreFiles)
 	case errors.Is(err, fs.ErrPermission):
 		if dir, at := d.dir(); at == nil {
 			if owner, foreign := foreignOwner(dir.Home()); foreign {

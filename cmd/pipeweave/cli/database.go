@@ -62,7 +62,7 @@ func fileError(err error) error {
 	case errors.Is(err, sqlitefile.ErrCorrupt):
 		return cliutil.Fail(cliutil.ExitFailed, err, "restore a backup, or move the file away to begin with an empty one")
 	case errors.Is(err, sqlitefile.ErrOutOfFiles):
-		return cliutil.Fail(cliutil.ExitFailed, err, "close some programs, or let this one open more files (ulimit -n), then try again")
+		return cliutil.Fail(cliutil.ExitFailed, err, cliutil.MoreFiles)
 	default:
 		return cliutil.Fail(cliutil.ExitFailed, err, "make the file and its folder writable, or choose others with --data-dir")
 	}
